@@ -1,0 +1,24 @@
+"""rashin: loss functions for Python - exact, at memory speed, wherever your arrays live."""
+
+from rashin.kernels.threads import threads
+from rashin.links import log_softmax, logsumexp, sigmoid, softmax
+from rashin.loss import Facts, Loss, labelwise, list_losses, pointwise, rowwise
+from rashin.losses import *  # noqa: F403
+from rashin.losses import __all__ as _names
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Facts",
+    "Loss",
+    "labelwise",
+    "list_losses",
+    "log_softmax",
+    "logsumexp",
+    "pointwise",
+    "rowwise",
+    "sigmoid",
+    "softmax",
+    "threads",
+    *_names,
+]

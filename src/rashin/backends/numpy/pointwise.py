@@ -1,0 +1,132 @@
+"""Pointwise losses on NumPy arrays: read where they lie if they lie well, else gathered box by box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin import checks
+from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, place_in, store
+from rashin.domain import Domain
+from rashin.exact import BLOCK, Limbs, empty_limbs
+from rashin.kernels import pointwise as kernel
+from rashin.kernels.formula import compiled
+from rashin.pieces import Box, boxes, memory_order, read, start_of, unravelled
+from rashin.reduction import Weighing
+
+__all__ = ["evaluate"]
+
+IN_PLACE = 1 << 18  # elements of a piece that is read where it lies
+GATHERED = 1 << 14  # elements of a piece that is copied to a buffer first: it stays in the L2 cache
+
+
+def evaluate(
+    rule: Rule, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, wanted: Wanted, out: NDArray[Any] | None
+) -> Results:
+    """The exact sum of w l, and the arrays that are ``wanted``, of every element."""
+    checks.same_shape(z, t)
+    results = Results(z.shape, z, wanted, out, (z, t, weighing.weight, weighing.where))
+    walk = _Walk(z, t, weighing, results, element_type(z, t))
+    sweep = _Sweep(rule, walk, wanted.order)
+    return results.finished(job(sweep.over, boxes(walk.z.shape, walk.size), z.size))
+
+
+class _Walk:
+    """The arrays in the order in which they are walked: flat if all lie well, else along the memory of z."""
+
+    def __init__(
+        self, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, results: Results, element: np.dtype[Any]
+    ) -> None:
+        self.element = element
+        self.shape = z.shape
+        arrays = (z, t, results.values, results.gradient, results.hessian)
+        self.flat = weighing.plain and all(
+            a is None or (a.flags.c_contiguous and a.flags.aligned and a.dtype == element) for a in arrays
+        )
+        self.axes = tuple(range(z.ndim)) if z.flags.c_contiguous else memory_order(z)
+        turned = [None if a is None else a.reshape(-1) if self.flat else a.transpose(self.axes) for a in arrays]
+        self.z: NDArray[Any] = turned[0]  # type: ignore[assignment]
+        self.t: NDArray[Any] = turned[1]  # type: ignore[assignment]
+        self.values, self.gradient, self.hessian = turned[2:]
+        self.weighing = weighing if self.flat else weighing.transposed(self.axes)
+        self.size = min(IN_PLACE if self.flat else GATHERED, max(z.size, 1))
+
+    def index(self, box: Box, place: int) -> tuple[int, ...]:
+        """Where the caller's array has the element ``place`` of a box."""
+        inside = start_of(box, unravelled(place, self.z[box].shape))
+        if self.flat:
+            return unravelled(inside[0], self.shape)
+        return tuple(inside[self.axes.index(k)] for k in range(len(self.axes)))
+
+
+class _Sweep:
+    """The formula's loop and the numbers that go with it, over the boxes of a walk."""
+
+    def __init__(self, rule: Rule, walk: _Walk, order: int) -> None:
+        self.rule, self.walk = rule, walk
+        self.loop = compiled(rule.formula, rule.parameters, order, walk.element, True)
+        self.parameters = rule.numbers
+        self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
+        self.bounds = np.array([*_bounds(rule.prediction), *_bounds(rule.target), *self.harmless])
+
+    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
+        """Sweep over the boxes that fall to this thread."""
+        walk = self.walk
+        buffers = np.empty((4, 0 if walk.flat else walk.size), walk.element)
+        numbers = np.empty(walk.size if walk.values is not None else 0)
+        for box in mine:
+            z, t, w = self.samples(box, buffers)
+            values = numbers[: z.size]
+            gradient = place_in(walk.gradient, box, buffers[2], z.size)
+            hessian = place_in(walk.hessian, box, buffers[3], z.size)
+            found, start = self.run(z, t, w, self.walk.weighing.divisor, values, gradient, hessian, limbs)
+            if found != kernel.FINE:
+                self.refuse(found, z, t, w, start, box)
+            store(walk.values, box, values)
+            store(walk.gradient, box, gradient)
+            store(walk.hessian, box, hessian)
+
+    def samples(self, box: Box, buffers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Prediction, target and weight of a box; harmless numbers outside ``where``."""
+        walk = self.walk
+        outside = walk.weighing.outside(box)
+        z = read(walk.z, box, buffers[0], own=outside is not None)
+        t = read(walk.t, box, buffers[1], own=outside is not None)
+        if outside is not None:
+            z[outside], t[outside] = self.harmless
+        return z, t, walk.weighing.read(box)
+
+    def run(
+        self, z: Any, t: Any, w: Any, divisor: float, values: Any, gradient: Any, hessian: Any, limbs: Limbs
+    ) -> tuple[int, int]:
+        """The compiled sweep."""
+        return kernel.sweep(  # type: ignore[no-any-return]
+            self.loop.address, z, t, w, divisor, self.parameters, self.bounds, values, gradient, hessian, limbs
+        )
+
+    def refuse(self, found: int, z: Any, t: Any, w: Any, start: int, box: Box) -> NoReturn:
+        """Scan the failing block again, for the index and the words."""
+        block = slice(start, start + BLOCK)
+        zs, ts = z[block].astype(np.float64), t[block].astype(np.float64)
+        if found == kernel.PREDICTION:
+            place = int(np.argmin(self.rule.prediction.contains(zs)))
+            checks.refuse_prediction(zs[place], self.walk.index(box, start + place), self.rule.prediction)
+        if found == kernel.TARGET:
+            place = int(np.argmin(self.rule.target.contains(ts)))
+            checks.refuse_target(ts[place], self.walk.index(box, start + place), self.rule.target)
+        nothing = z[:0]
+        scratch = np.empty(1, z.dtype)
+        for place in range(zs.size):
+            one = slice(start + place, start + place + 1)
+            alone, _ = self.run(z[one], t[one], w[one], 1.0, np.empty(0), scratch, nothing, empty_limbs())
+            if alone != kernel.FINE:
+                break
+        checks.refuse_undefined(zs[place], ts[place], self.walk.index(box, start + place))
+
+
+def _bounds(domain: Domain) -> tuple[float, float, float]:
+    """The domain as the kernel tests it."""
+    return domain.low, domain.high, float(domain.shape == "ends")

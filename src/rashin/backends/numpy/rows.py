@@ -1,0 +1,212 @@
+"""Row losses on NumPy arrays: predictions (..., C) with labels (...) or distributions (..., C)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin import checks
+from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, place_in, store
+from rashin.domain import LABEL, PROBABILITY
+from rashin.exact import Limbs, add
+from rashin.kernels.formula import compiled
+from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
+from rashin.pieces import Box, boxes, read, start_of, unravelled
+from rashin.reduction import Weighing
+
+__all__ = ["evaluate_labelwise", "evaluate_rowwise"]
+
+CELLS = 1 << 17  # elements of a piece: 1 MiB of doubles
+OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
+
+
+class _Rows:
+    """Prediction and target with the classes last, and what their shapes say.
+
+    ``labels`` are int64, OUTSIDE where a row is not selected; ``distributions`` is None if the target holds labels.
+    """
+
+    def __init__(
+        self, rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+    ) -> None:
+        self.rule, self.weighing = rule, weighing
+        self.z = np.moveaxis(z, axis, -1)
+        self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
+        dense = checks.holds_distributions(z, t, self.shape, rule.target is LABEL)
+        self.distributions = np.moveaxis(t, axis, -1) if dense else None
+        self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
+        if weighing.where is not None:
+            self.labels = np.where(weighing.where, self.labels, OUTSIDE)
+        self.tolerance = 4.0 * self.classes * _epsilon(t.dtype)
+        self.results = Results(self.shape, z, wanted, out, (z, t, weighing.weight, weighing.where))
+        self.gradient, self.hessian = (
+            None if a is None else np.moveaxis(a, axis, -1) for a in (self.results.gradient, self.results.hessian)
+        )
+
+    def boxes(self, cells: int) -> Iterator[Box]:
+        """Boxes of rows of about ``cells`` elements."""
+        return boxes(self.shape, max(1, cells // self.classes))
+
+    def refuse(self, found: int, box: Box, place: int) -> NoReturn:
+        """Words for the row that a sweep refused, the ``place``-th of a box."""
+        index = start_of(box, unravelled(place, self.z[box].shape[:-1]))
+        row = self.z[index].astype(np.float64)
+        if found == PREDICTION:
+            column = int(np.argmin(self.rule.prediction.contains(row)))
+            checks.refuse_prediction(row[column], (*index, column), self.rule.prediction)
+        target = self.labels[index] if self.distributions is None else self.distributions[index]
+        if found == TARGET and self.distributions is None:
+            checks.refuse_label(int(target), index, self.classes)
+        if found == TARGET:
+            checks.refuse_distribution(target, index, self.tolerance)
+        checks.refuse_undefined(np.array2string(row, threshold=8), target, index)
+
+
+def _epsilon(dtype: np.dtype[Any]) -> float:
+    if dtype.name == "bfloat16":
+        return 2.0**-7
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
+
+
+# ------------------------------------------------------------------------------------------- label losses
+
+
+def evaluate_labelwise(
+    rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+) -> Results:
+    """The exact sum of w l, and the arrays that are ``wanted``, of losses of the label's log-probability."""
+    rows = _Rows(rule, z, t, axis, weighing, wanted, out)
+    sweep = _LabelSweep(rows, wanted)
+    return rows.results.finished(job(sweep.over, rows.boxes(CELLS), z.size))
+
+
+class _LabelSweep:
+    """The formula's loop and the numbers that go with it, over boxes of rows."""
+
+    def __init__(self, rows: _Rows, wanted: Wanted) -> None:
+        rule = rows.rule
+        self.rows, self.wanted = rows, wanted
+        self.smoothing = rule.options.get("label_smoothing") or 0.0
+        self.z_loss = rule.options.get("z_loss") or 0.0
+        self.cap = rule.options.get("softcap")
+        self.element = np.dtype(np.float64) if self.cap else element_type(rows.z, rows.distributions)
+        self.loop = compiled(rule.formula, rule.parameters, wanted.order, np.float64, False)
+        self.parameters = rule.numbers
+
+    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
+        """Sweep over the boxes that fall to this thread."""
+        rows = self.rows
+        size = max(min(CELLS, rows.z.size), rows.classes)
+        buffers = [np.empty(size, self.element) for _ in range(4)]
+        for box in mine:
+            z = read(rows.z, box, buffers[0])
+            values = np.empty(z.size // rows.classes if self.wanted.values else 0)
+            gradient = place_in(rows.gradient, box, buffers[2], z.size)
+            hessian = place_in(rows.hessian, box, buffers[3], z.size)
+            if self.cap:
+                self._capped(z, box, buffers, values, gradient, hessian, limbs)
+            else:
+                self._run(z, box, buffers[1], values, gradient, hessian, limbs)
+            store(rows.results.values, box, values)
+            store(rows.gradient, box, gradient)
+            store(rows.hessian, box, hessian)
+
+    def _capped(
+        self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs
+    ) -> None:
+        """Sweep over c tanh(z / c), then apply the chain rule."""
+        from rashin.kernels.labelwise import softcapped
+
+        capped, first, second = np.empty_like(z), np.empty_like(z), np.empty_like(z)
+        softcapped(z, self.cap, capped, first, second)
+        slopes = buffers[2][: z.size] if hessian.size and not gradient.size else gradient
+        self._run(capped, box, buffers[1], values, slopes, hessian, limbs)
+        if hessian.size:
+            hessian[:] = hessian * first * first + slopes * second
+        if gradient.size:
+            gradient *= first
+
+    def _run(self, z: Any, box: Box, buffer: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
+        """The compiled sweep: the one for labels, or the one for distributions, which smoothed labels are too."""
+        from rashin.kernels import labelwise as kernel
+
+        rows, weighing = self.rows, self.rows.weighing
+        z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
+        labels, w = np.ascontiguousarray(rows.labels[box]).reshape(-1), weighing.read(box)
+        head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
+        if rows.distributions is None and self.smoothing == 0.0:
+            found, place = kernel.sweep_labels(*head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail)
+        else:
+            q = buffer[:0].reshape(0, rows.classes)
+            if rows.distributions is not None:
+                q = read(rows.distributions, box, buffer).reshape(-1, rows.classes)
+            settings = (self.parameters, self.z_loss, self.smoothing, rows.tolerance)
+            found, place = kernel.sweep_distributions(*head, q, labels, w, weighing.divisor, *settings, *tail)
+        if found != FINE:
+            rows.refuse(found, box, place)
+
+
+# --------------------------------------------------------------------------------------------- row losses
+
+BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: it stays in the L2 cache
+
+
+def evaluate_rowwise(
+    rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+) -> Results:
+    """The exact sum of w l, and the arrays that are ``wanted``; the formula runs on blocks of rows, in double."""
+    rows = _Rows(rule, z, t, axis, weighing, wanted, out)
+
+    def over(mine: Iterator[Box], limbs: Limbs) -> None:
+        for box in mine:
+            _row_block(rows, box, limbs)
+
+    return rows.results.finished(job(over, rows.boxes(BLOCK_CELLS), z.size))
+
+
+def _row_block(rows: _Rows, box: Box, limbs: Limbs) -> None:
+    """One block: rows of weight 0 are left out, and come back as zeros."""
+    from rashin.kernels.rowwise import block
+
+    z, t, w, chosen = _checked_rows(rows, box)
+    value, gradient, hessian = block(rows.rule.formula, rows.rule.parameters, z, t)
+    terms = np.zeros(chosen.size)
+    terms[chosen] = value * w
+    if np.isnan(terms).any():
+        rows.refuse(-1, box, int(np.argmax(np.isnan(terms))))
+    add(limbs, terms)
+    store(rows.results.values, box, terms)
+    factor = (w / rows.weighing.divisor)[:, None]
+    for result, derivative in ((rows.gradient, gradient), (rows.hessian, hessian)):
+        if result is not None:
+            full = np.zeros((chosen.size, rows.classes))
+            full[chosen] = derivative * factor
+            store(result, box, full)
+
+
+def _checked_rows(rows: _Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
+    """Rows of positive weight as doubles, targets one-hot or given, their weights, and which of the box these are."""
+    z = np.array(rows.z[box], dtype=np.float64).reshape(-1, rows.classes)
+    labels = rows.labels[box].reshape(-1)
+    inside = labels != OUTSIDE
+    _refuse_first(rows, box, PREDICTION, inside & ~rows.rule.prediction.contains(z).all(axis=-1))
+    if rows.distributions is None:
+        _refuse_first(rows, box, TARGET, inside & ((labels < 0) | (labels >= rows.classes)))
+        t = (labels[:, None] == np.arange(rows.classes)).astype(np.float64)
+    else:
+        t = np.array(rows.distributions[box], dtype=np.float64).reshape(-1, rows.classes)
+        fair = np.atleast_1d(PROBABILITY.contains(t).all(axis=-1))
+        fair[fair] = [abs(math.fsum(row) - 1.0) <= rows.tolerance for row in t[fair]]
+        _refuse_first(rows, box, TARGET, inside & ~fair)
+    w = np.ones(labels.size) if rows.weighing.plain else rows.weighing.read(box)
+    chosen = inside & (w != 0.0)
+    return z[chosen], t[chosen], w[chosen], chosen
+
+
+def _refuse_first(rows: _Rows, box: Box, found: int, wrong: NDArray[np.bool_]) -> None:
+    if wrong.any():
+        rows.refuse(found, box, int(np.argmax(wrong)))

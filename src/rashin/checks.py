@@ -1,0 +1,265 @@
+"""The only place that raises for what the caller passed.
+
+A message names the argument, what came, what is accepted, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.domain import Domain
+
+REDUCTIONS = ("mean", "sum", "none")
+FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow", "cupy": "cupy"}
+
+# ---------------------------------------------------------------------------------------------- arrays
+
+
+def array(name: str, values: Any) -> NDArray[Any]:
+    """The array of real numbers that ``values`` is; lists, other numeric types and 0-d welcome."""
+    if type(values) is not np.ndarray:
+        values = _from_elsewhere(name, values)
+    kind = values.dtype.kind
+    if kind in "fiub" or values.dtype.name == "bfloat16":
+        if values.dtype.itemsize > 8:
+            raise TypeError(
+                f"{name}: got dtype {values.dtype}; float64 is the widest accepted: use .astype(np.float64)"
+            )
+        return values  # type: ignore[no-any-return]
+    if kind == "O":
+        return _from_objects(name, values)
+    raise TypeError(f"{name}: got dtype {values.dtype}; accepted are real numbers (floating, integer or bool)")
+
+
+def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name}: got a masked array; pass {name}.filled(0) and where=~mask instead")
+    package = type(values).__module__.partition(".")[0]
+    if package in FOREIGN:
+        raise TypeError(
+            f"{name}: got a {FOREIGN[package]} array; there is no backend for {FOREIGN[package]} yet: "
+            f"pass a NumPy array (for torch: tensor.detach().numpy())"
+        )
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: not a rectangular array of numbers ({error})") from None
+
+
+def _from_objects(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+    for index, value in np.ndenumerate(values):
+        if not isinstance(value, (int, float, np.number, np.bool_)):
+            raise TypeError(f"{name}: got {value!r} at index {_words(index)}; accepted are real numbers")
+    return values.astype(np.float64)
+
+
+def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
+    """Shapes must be equal: broadcasting an (n, 1) against an (n,) has cost many people a model."""
+    if prediction.shape != target.shape:
+        raise ValueError(
+            f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; the shapes must be "
+            f"equal: {_reshaping(prediction.shape, target.shape)}"
+        )
+
+
+def _reshaping(wanted: tuple[int, ...], got: tuple[int, ...]) -> str:
+    if math.prod(wanted) == math.prod(got):
+        return f"use target.reshape({wanted})"
+    try:
+        np.broadcast_shapes(wanted, got)
+    except ValueError:
+        return "each prediction needs its target"
+    return f"use np.broadcast_to(target, {wanted}) if that is what you mean"
+
+
+def axis(prediction: NDArray[Any], number: Any) -> int:
+    """The class axis, counted from the end."""
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
+        raise TypeError(f"axis: got {number!r}; accepted is a whole number")
+    if prediction.ndim == 0:
+        raise ValueError("prediction: got shape (); accepted is (..., C), with the classes along `axis`")
+    if not -prediction.ndim <= number < prediction.ndim:
+        raise ValueError(f"axis: got {number} for a prediction of shape {prediction.shape}")
+    counted: int = number % prediction.ndim
+    if prediction.shape[counted] == 0:
+        raise ValueError(f"prediction: got shape {prediction.shape} with no classes along axis {counted}")
+    return counted - prediction.ndim
+
+
+def holds_distributions(
+    prediction: NDArray[Any], target: NDArray[Any], rows: tuple[int, ...], only_labels: bool
+) -> bool:
+    """Whether the target holds distributions (else labels); shape alone decides."""
+    if target.shape == rows:
+        return False
+    if target.shape == prediction.shape and not only_labels:
+        return True
+    accepted = f"labels of shape {rows}" + ("" if only_labels else f" or distributions of shape {prediction.shape}")
+    hint = ""
+    if target.shape == (*rows, 1):
+        hint = ": use target[..., 0]"
+    elif target.shape == prediction.shape:
+        hint = ": use target.argmax(-1) if the rows are one-hot"
+    raise ValueError(
+        f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; accepted are {accepted}{hint}"
+    )
+
+
+def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    """Labels as int64; whole floats are labels, 0.5 is not. -1 and beyond are left to the sweep."""
+    if target.dtype.kind in "bi" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
+        return target.astype(np.int64, copy=False)
+    numbers = target.astype(np.float64)
+    wrong = (numbers != np.floor(numbers)) | ~np.isfinite(numbers)
+    if where is not None:
+        wrong &= where
+    if wrong.any():
+        index = _first(wrong)
+        raise ValueError(
+            f"target: got {target[index]!s} at index {_words(index)}; accepted are whole labels "
+            f"(distributions need the shape of the prediction)"
+        )
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(numbers) < 2.0**62, numbers, -2.0).astype(np.int64)
+
+
+def weights(weight: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Weights of the given shape."""
+    weight = array("weight", weight)
+    if weight.shape != shape:
+        raise ValueError(
+            f"weight: got shape {weight.shape}; accepted is one weight per sample, shape {shape}: "
+            f"np.broadcast_to(weight, {shape}) if that is what you mean"
+        )
+    return weight  # type: ignore[no-any-return]
+
+
+def weights_fit(weight: NDArray[Any], where: NDArray[np.bool_] | None) -> None:
+    """Weights are finite and not negative."""
+    numbers = weight.astype(np.float64, copy=False)
+    wrong = ~((numbers >= 0.0) & (numbers < np.inf))
+    if where is not None:
+        wrong &= where
+    if wrong.any():
+        index = _first(wrong)
+        raise ValueError(f"weight: got {weight[index]!s} at index {_words(index)}; accepted are finite weights >= 0")
+
+
+def refuse_mean(samples: int, selected: bool, weighted: bool) -> NoReturn:
+    """A mean needs something to divide by."""
+    what = "`where` selects nothing" if selected else "the weights are all 0" if weighted else "there are no samples"
+    raise ValueError(
+        f"prediction: got {samples} samples with reduction='mean', but {what}, so there is no mean; "
+        f"reduction='sum' gives 0"
+    )
+
+
+def selection(where: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A boolean mask of the given shape."""
+    where = array("where", where)
+    if where.dtype != np.bool_:
+        raise TypeError(f"where: got dtype {where.dtype}; accepted is a boolean array, such as target != -100")
+    if where.shape != shape:
+        raise ValueError(f"where: got shape {where.shape}; accepted is one boolean per sample, shape {shape}")
+    return where  # type: ignore[no-any-return]
+
+
+def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array that can take the gradient."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: got {type(out).__name__}; accepted is a NumPy array of shape {shape} and dtype {dtype}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out: got shape {out.shape}, dtype {out.dtype}; accepted is shape {shape}, dtype {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out: the array is read-only; pass one that can be written")
+    return out
+
+
+# ------------------------------------------------------------------------------------- scalars and names
+
+
+def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
+    """One of a few words."""
+    if value not in accepted:
+        raise ValueError(f"{name}: got {value!r}; accepted are {', '.join(map(repr, accepted))}")
+
+
+def parameter(loss: str, name: str, value: Any, defaults: Mapping[str, Any], domain: Domain | None) -> float | None:
+    """A parameter as a float in its domain; None only where None is the default."""
+    if name not in defaults:
+        close = difflib.get_close_matches(name, defaults, 1)
+        known = f"accepted are {', '.join(defaults)}" if defaults else "it has no parameters"
+        raise TypeError(f"{loss}: no parameter {name!r}; {f'did you mean {close[0]!r}?' if close else known}")
+    if value is None and defaults[name] is None:
+        return None
+    if isinstance(value, (bool, str)) or np.ndim(value) != 0:
+        raise TypeError(f"{name}: got {value!r}; accepted is one number")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got {value!r}; accepted is one number") from None
+    accepted = domain.description if domain else "a finite number"
+    if not math.isfinite(number) or (domain and not domain.contains(number)):
+        raise ValueError(f"{name}: got {value!r}; accepted is {accepted}")
+    return number
+
+
+# --------------------------------------------------------------- what the sweeps found, put into words
+
+
+def refuse_prediction(value: Any, index: tuple[int, ...], domain: Domain, name: str = "prediction") -> NoReturn:
+    _refuse(name, value, index, domain.description + (", not NaN" if math.isnan(value) else ""))
+
+
+def refuse_target(value: Any, index: tuple[int, ...], domain: Domain) -> NoReturn:
+    _refuse("target", value, index, domain.description)
+
+
+def refuse_label(label: Any, index: tuple[int, ...], classes: int) -> NoReturn:
+    hint = "; leave a label out by where=target != label" if label < 0 else ""
+    _refuse(
+        "target", label, index, f"a class label from 0 to {classes - 1} (the prediction has {classes} classes){hint}"
+    )
+
+
+def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], tolerance: float) -> NoReturn:
+    wrong = ~((row >= 0.0) & (row <= 1.0))
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0])
+        _refuse("target", row[place], (*index, place), "a probability in [0, 1]")
+    raise ValueError(
+        f"target: the distribution at index {_words(index)} sums to {row.astype(np.float64).sum()!s}; accepted is 1 "
+        f"within {tolerance:.1e}: divide by target.sum(-1, keepdims=True)"
+    )
+
+
+def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> NoReturn:
+    raise ValueError(
+        f"prediction: got {prediction} with target {target} at index {_words(index)}, where the loss has no limit; "
+        f"leave the sample out by `where`, or mend the prediction"
+    )
+
+
+def refuse_row(name: str, row: NDArray[Any], index: tuple[int, ...]) -> NoReturn:
+    shown = np.array2string(row, threshold=8)
+    raise ValueError(
+        f"{name}: got {shown} at index {_words(index)}, a row without a limit; accepted is at most one +inf"
+    )
+
+
+def _refuse(name: str, value: Any, index: tuple[int, ...], accepted: str) -> NoReturn:
+    raise ValueError(f"{name}: got {value!s} at index {_words(index)}; accepted is {accepted}")
+
+
+def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+
+
+def _words(index: tuple[int, ...]) -> str:
+    return str(tuple(int(i) for i in index))

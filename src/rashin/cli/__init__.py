@@ -1,0 +1,72 @@
+"""The command ``rashin``: every verb reads its options, calls one public function and shows what came out.
+
+What goes wrong is told in one line on the standard error, and the exit code is 2; an interrupted command ends
+with 130.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import rashin
+from rashin.cli import losses, train
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="Loss functions: exact, at memory speed, wherever your arrays live.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train_digits)
+app.command("losses")(losses.show_losses)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rashin {rashin.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> int:
+    """Run the command line of this process and return the exit code."""
+    try:
+        code = app(args=sys.argv[1:] or ["--help"], prog_name="rashin", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as error:
+        message = _in_words(error)
+        if message is None:
+            raise
+        return _complain(message, 2)
+    return _complain("interrupted", 130) if code == 130 else code or 0
+
+
+def _complain(message: str, code: int) -> int:
+    typer.echo(f"rashin: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _in_words(error: Exception) -> str | None:
+    """What to tell the user, or None where the fault is not the user's but ours."""
+    if hasattr(error, "format_message"):  # typer's usage errors, whose class depends on its version
+        return str(error.format_message())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, (ValueError, ImportError, OSError, ArithmeticError, MemoryError)):
+        return str(error) or type(error).__name__
+    return None

@@ -1,0 +1,90 @@
+"""``rashin losses``: what there is to choose from."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from rashin.cli.plain_text import formula_line
+
+if TYPE_CHECKING:
+    from rashin.loss import Loss
+
+__all__ = ["show_losses"]
+
+_WIDE = 110
+_CAPTION = "z: prediction, t: target, k: label; a loss takes (prediction, target)"
+
+
+class _Row(NamedTuple):
+    name: str
+    parameters: list[str]
+    takes: str
+    formula: str
+
+
+def show_losses() -> None:
+    """List the losses: what each takes, its parameters and its formula.
+
+    z is the prediction and t the target. The default of each parameter is shown.
+    """
+    from rashin import list_losses
+
+    rows = [_row(loss) for loss in list_losses()]
+    if sys.stdout.isatty():
+        _print_table(rows)
+    else:
+        _print_lines(rows)
+
+
+def _row(loss: Loss) -> _Row:
+    parameters = [f"{name}={_number(default)}" for name, default in loss.parameters.items()]
+    return _Row(loss.name, parameters, _takes(loss), formula_line(loss.__doc__))
+
+
+def _number(default: float | None) -> str:
+    return "None" if default is None else f"{default:g}"
+
+
+def _takes(loss: Loss) -> str:
+    """Prediction and target in a word each; the plural says that a row of predictions makes a sample."""
+    prediction, target = loss.facts.prediction.name, loss.facts.target_domain(loss.parameters).name
+    if loss.kind == "pointwise":
+        return f"{prediction}, {target}"
+    return f"{_plural(prediction)}, {target if target == 'label' else f'label or {target}'}"
+
+
+def _plural(name: str) -> str:
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
+
+def _print_table(rows: list[_Row]) -> None:
+    """For a terminal. Below 110 columns what a loss takes moves under its formula, so that 80 are enough."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    is_wide = console.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_CAPTION, caption_justify="left")
+    for heading in ("loss", "takes", "formula") if is_wide else ("loss", "formula, and what it takes"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        name = Text.assemble((row.name, "bold cyan"), *((f"\n  {p}", "dim") for p in row.parameters))
+        if is_wide:
+            table.add_row(name, row.takes, Text(row.formula))
+        else:
+            table.add_row(name, Text.assemble(row.formula, (f"\ntakes {row.takes}", "dim")))
+    console.print(table)
+
+
+def _print_lines(rows: list[_Row]) -> None:
+    """For a pipe or a file: a line for each, in columns, and never cut."""
+    cells = [(row.name, row.takes, " ".join(row.parameters) or "-", row.formula) for row in rows]
+    widths = [max((len(line[column]) for line in cells), default=0) for column in range(3)]
+    for *left, formula in cells:
+        padded = (cell.ljust(width) for cell, width in zip(left, widths, strict=True))
+        typer.echo("  ".join((*padded, formula)))

@@ -1,0 +1,5 @@
+"""Data to learn from."""
+
+from rashin.datasets.digits import load_digits
+
+__all__ = ["load_digits"]

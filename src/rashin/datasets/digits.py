@@ -1,0 +1,65 @@
+"""The 1,797 handwritten digits that come with scikit-learn: 8 x 8 pixels, nothing to download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["load_digits"]
+
+Array = NDArray[Any]
+
+_HELD_OUT = 360  # a fifth
+_DARKEST = 16  # a pixel counts the dark ones among 4 x 4 of the scan
+
+
+def load_digits(
+    normalize: bool = True, flatten: bool = True, one_hot_label: bool = False
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Real handwritten digits, split once and for all into 1,437 to train on and 360 to hold out.
+
+    Both parts hold the ten classes in equal shares.
+
+    Parameters
+    ----------
+    normalize : float32 pixels in [0, 1]; False gives uint8 from 0 to 16.
+    flatten : images of shape (n, 64); False gives (n, 1, 8, 8).
+    one_hot_label : labels as float32 rows (n, 10) of 0 and 1; False gives integers (n,).
+
+    Returns
+    -------
+    ``(x_train, t_train), (x_test, t_test)``.
+
+    Raises
+    ------
+    ImportError : scikit-learn is not installed; the message says how to get it.
+
+    Examples
+    --------
+    >>> (x_train, t_train), (x_test, t_test) = load_digits()
+    >>> x_train.shape, x_train.dtype, t_test.shape
+    ((1437, 64), dtype('float32'), (360,))
+
+    Reference: E. Alpaydin, C. Kaynak (1998), Optical recognition of handwritten digits, UCI Machine Learning
+    Repository.
+    """
+    images, labels, training, held_out = _read_and_split()
+    x = images.astype(np.float32) / _DARKEST if normalize else images.astype(np.uint8)
+    x = x.reshape((-1, 64) if flatten else (-1, 1, 8, 8))
+    t = np.eye(10, dtype=np.float32)[labels] if one_hot_label else labels
+    return (x[training], t[training]), (x[held_out], t[held_out])
+
+
+def _read_and_split() -> tuple[Array, Array, Array, Array]:
+    """Images, labels, and the indices of the two parts."""
+    try:
+        from sklearn.datasets import load_digits as embedded_digits
+        from sklearn.model_selection import train_test_split
+    except ImportError as error:
+        raise ImportError("the digits come with scikit-learn: pip install 'rashin[learn]'") from error
+    images, labels = embedded_digits(return_X_y=True)
+    everyone = np.arange(len(labels))
+    training, held_out = train_test_split(everyone, test_size=_HELD_OUT, stratify=labels, random_state=0)
+    return images, labels, training, held_out

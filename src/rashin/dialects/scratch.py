@@ -1,0 +1,108 @@
+"""The losses as the book *Deep Learning from Scratch* writes them (Saito 2016, chapter 4), to its printed digits.
+
+Per-sample values come from the core; they are summed as the book sums, in NumPy's order. Two things differ, because
+the book guesses: the shape of the target decides what it is, and soft labels count as given.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin import checks
+from rashin.losses import categorical_cross_entropy, half_squared_error
+
+__all__ = ["DELTA", "cross_entropy_error", "cross_entropy_gradient", "mean_squared_error", "mean_squared_gradient"]
+
+DELTA = 1e-7  # keeps the logarithm from -inf; it also hides how wrong a certain prediction is
+
+
+def mean_squared_error(y: Any, t: Any) -> float:
+    r"""Half the **sum** of squared differences, over everything that is passed.
+
+    .. math:: E = \frac{1}{2} \sum (y - t)^2
+
+    Parameters
+    ----------
+    y : prediction, real, any shape.
+    t : target of the same shape.
+
+    Raises
+    ------
+    ValueError : the shapes differ, or a number is NaN.
+
+    Examples
+    --------
+    >>> from rashin.dialects.scratch import mean_squared_error
+    >>> t = [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+    >>> mean_squared_error([0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0], t)
+    0.09750000000000003
+    """
+    # The book halves the sum; halving is exact, so that halves summed are the same digits.
+    return float(np.sum(_doubles(half_squared_error(_wide(y), t, reduction="none"))))
+
+
+def mean_squared_gradient(y: Any, t: Any) -> NDArray[Any]:
+    """The derivative of :func:`mean_squared_error` by ``y``, which is y - t.
+
+    Examples
+    --------
+    >>> from rashin.dialects.scratch import mean_squared_gradient
+    >>> mean_squared_gradient([0.5, 1.0], [0, 1])
+    array([0.5, 0. ])
+    """
+    gradient: NDArray[Any] = half_squared_error.gradient(y, t, reduction="sum")
+    return gradient
+
+
+def cross_entropy_error(y: Any, t: Any) -> float:
+    r"""Cross-entropy of probabilities with the book's delta, per sample of the batch.
+
+    .. math:: E = -\frac{1}{N} \sum_n \sum_k t_{nk} \log(y_{nk} + 10^{-7})
+
+    Parameters
+    ----------
+    y : probabilities, (C,) for one sample or (N, C).
+    t : distributions of the same shape (one-hot or soft), or integer labels, () or (N,).
+
+    Raises
+    ------
+    ValueError : the shapes do not fit, a label is no class, or y or t are no probabilities.
+
+    Examples
+    --------
+    >>> from rashin.dialects.scratch import cross_entropy_error
+    >>> y = [0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0]
+    >>> cross_entropy_error(y, 2)
+    0.510825457099338
+    """
+    losses = _doubles(categorical_cross_entropy(_wide(y), t, epsilon=DELTA, reduction="none"))
+    if losses.size == 0:
+        checks.refuse_mean(0, False, False)
+    return float(np.sum(losses) / losses.size)
+
+
+def cross_entropy_gradient(y: Any, t: Any) -> NDArray[Any]:
+    """The derivative of :func:`cross_entropy_error` by ``y``: -t / (y + delta) / N.
+
+    The book's backward pass uses y - t instead, which belongs to softmax and cross-entropy together, without delta.
+
+    Examples
+    --------
+    >>> from rashin.dialects.scratch import cross_entropy_gradient
+    >>> cross_entropy_gradient([0.5, 0.5], 1)
+    array([-0.      , -1.9999996])
+    """
+    gradient: NDArray[Any] = categorical_cross_entropy.gradient(y, t, epsilon=DELTA)
+    return gradient
+
+
+def _wide(y: Any) -> NDArray[np.float64]:
+    """The prediction in double, so that the printed digits do not depend on its dtype."""
+    return checks.array("y", y).astype(np.float64, copy=False)
+
+
+def _doubles(losses: Any) -> NDArray[np.float64]:
+    return np.asarray(losses, dtype=np.float64)

@@ -1,0 +1,107 @@
+"""Where numbers may lie: membership, words for errors, and samples for tests.
+
+A :class:`Domain` says of one number whether it belongs. Losses name the domains of their prediction, target and
+parameters; ``checks`` words its errors from them, the kernels test their bounds in the sweep, and the tests draw
+from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "BINARY",
+    "DISTRIBUTION",
+    "LABEL",
+    "LOGIT",
+    "LOG_PROBABILITY",
+    "NONNEGATIVE",
+    "OPEN_UNIT",
+    "POSITIVE",
+    "PROBABILITY",
+    "REAL",
+    "SIGN",
+    "TWEEDIE_POWER",
+    "Domain",
+]
+
+Shape = Literal["interval", "ends", "integers", "outside"]
+
+_LEAST = 5e-324  # the smallest positive double: a closed bound that says "open at 0"
+_LARGEST = float(np.finfo(np.float64).max)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A set of real numbers, given by two bounds and what they mean.
+
+    Parameters
+    ----------
+    name : one word, as the tables print it.
+    description : what an error says is accepted.
+    low, high : the closed bounds; an open end is the next double.
+    shape : ``"interval"`` is ``low <= x <= high``, ``"ends"`` is ``x in {low, high}``, ``"integers"`` is the whole
+        numbers of the interval, ``"outside"`` is ``x <= low or x >= high``.
+    samples : numbers that belong, the hard ones first; tests draw from them.
+
+    Examples
+    --------
+    >>> from rashin.domain import POSITIVE
+    >>> POSITIVE.contains([0.0, 1e-300, 2.0]).tolist()
+    [False, True, True]
+    """
+
+    name: str
+    description: str
+    low: float
+    high: float
+    shape: Shape = "interval"
+    samples: tuple[float, ...] = ()
+
+    def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each number belongs; NaN belongs nowhere."""
+        values: NDArray[Any] = np.asarray(x, dtype=np.float64)
+        inside: NDArray[np.bool_] = (values >= self.low) & (values <= self.high)
+        if self.shape == "ends":
+            inside = (values == self.low) | (values == self.high)
+        elif self.shape == "integers":
+            inside = inside & (values == np.floor(values))
+        elif self.shape == "outside":
+            inside = (values <= self.low) | (values >= self.high)
+        return inside
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """``size`` numbers of the domain, its hard samples first."""
+        if self.shape in ("ends", "integers"):
+            fresh = rng.choice(np.asarray(self.samples), size=size)
+        elif self.high == 1.0:
+            fresh = rng.uniform(1e-3, 1 - 1e-3, size)
+        else:
+            fresh = rng.normal(0.0, 2.0, size)
+            fresh = np.abs(fresh) if self.low >= 0 else -np.abs(fresh) if self.high <= 0 else fresh
+        fresh[: len(self.samples)] = self.samples[:size]
+        return fresh
+
+
+REAL = Domain("real", "a real number", -np.inf, np.inf, samples=(0.0, -1.5, 30.0))
+LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.0, -20.0, 30.0))
+POSITIVE = Domain("positive", "a finite number > 0", _LEAST, _LARGEST, samples=(1.0, 1e-3, 50.0))
+NONNEGATIVE = Domain("non-negative", "a finite number >= 0", 0.0, _LARGEST, samples=(0.0, 1.0, 50.0))
+PROBABILITY = Domain("probability", "a probability in [0, 1]", 0.0, 1.0, samples=(0.5, 1e-3, 0.999))
+OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
+LOG_PROBABILITY = Domain("log-probability", "a log-probability, <= 0", -np.inf, 0.0, samples=(-0.5, -1e-3, -30.0))
+SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
+BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
+LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
+DISTRIBUTION = Domain(
+    "distribution", "a class label, or a distribution over the classes", 0.0, 1.0, samples=(0.25, 0.5, 0.25)
+)
+TWEEDIE_POWER = Domain(
+    "power", "a number <= 0 or >= 1 (no Tweedie distribution lies between)", 0.0, 1.0, "outside", samples=(1.5, 2.0)
+)

@@ -1,0 +1,176 @@
+"""Sums of doubles without any rounding, kept as integers.
+
+Every finite double is a whole multiple of 2**-1074, so a sum of doubles is an integer, and integer addition forgets
+no bit and cares for no order. A :data:`Limbs` array holds that integer in 32-bit digits: any split of the data over
+threads, chunks or machines, added in any order, ends in the same integer, which is rounded once, at the end.
+
+Method: the block's largest exponent fixes two grids; adding and subtracting a constant whose last bit is the grid
+(Rump, Ogita, Oishi 2008, "Accurate floating-point summation I") cuts every term exactly into two 51-bit integers,
+summed as int64 by vector instructions. What reaches below both grids is rare, and repeats the block on more grids.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BLOCK", "Limbs", "add", "add_block", "as_float", "as_integer", "empty_limbs", "quotient"]
+
+Limbs: TypeAlias = NDArray[np.int64]
+
+BLOCK = 1024  # terms a block may hold: 1024 51-bit integers fit an int64, and the block stays in the L1 cache
+DIGITS = 70  # 32 bits each: from 2**-1088, below the least subnormal, to 2**1152, 2**128 times the largest double
+PLUS_INF, MINUS_INF = DIGITS, DIGITS + 1  # two counters behind the digits
+UNIT_EXPONENT = -1088
+
+_MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF
+_INFINITY = 0x7FF0_0000_0000_0000
+_LOW32 = 0xFFFF_FFFF
+
+
+def empty_limbs() -> Limbs:
+    """A sum of nothing."""
+    return np.zeros(DIGITS + 2, dtype=np.int64)
+
+
+@nb.njit(forceinline=True)
+def _bits(x: Any) -> Any:
+    return np.float64(x).view(np.int64)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _add_integer(limbs: Any, integer: int, exponent: int) -> None:
+    """Add ``integer * 2**exponent``; ``abs(integer) < 2**62``."""
+    position = exponent - UNIT_EXPONENT
+    digit, shift = position >> 5, position & 31
+    low = (integer & _LOW32) << shift
+    high = (integer >> 32) << shift
+    limbs[digit] += low & _LOW32
+    limbs[digit + 1] += (low >> 32) + (high & _LOW32)
+    limbs[digit + 2] += high >> 32
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _add_one(limbs: Any, x: float) -> None:
+    """Add one number of any kind; the way out for infinities and for the last binades before overflow."""
+    bits = _bits(x)
+    magnitude = bits & _MAGNITUDE
+    if magnitude >= _INFINITY:
+        limbs[PLUS_INF if bits > 0 else MINUS_INF] += 1
+        return
+    exponent = max(magnitude >> 52, 1)
+    mantissa = (magnitude & 0xF_FFFF_FFFF_FFFF) | ((1 << 52) if magnitude >> 52 else 0)
+    _add_integer(limbs, mantissa if bits >= 0 else -mantissa, exponent - 1075)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _grid(exponent: int) -> float:
+    """The constant 1.5 * 2**exponent: adding it to x rounds x to a multiple of 2**(exponent - 52)."""
+    return np.int64(((exponent + 1023) << 52) | (1 << 51)).view(np.float64)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _add_by_grids(limbs: Any, x: Any, exponent: int) -> None:
+    """Add a block on as many grids as it needs: the terms differ by more than 2**50."""
+    rest = x.copy()
+    while True:
+        grid = _grid(exponent)
+        total, left = 0, 0
+        for i in range(rest.size):
+            y = rest[i] + grid
+            r = rest[i] - (y - grid)
+            total += _bits(y) - _bits(grid)
+            left |= _bits(r) & _MAGNITUDE
+            rest[i] = r
+        _add_integer(limbs, total, exponent - 52)
+        if left == 0:
+            return
+        exponent = max(exponent - 51, -1022)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def add_block(limbs: Any, x: Any) -> None:
+    """Add at most :data:`BLOCK` doubles; NaN must have been refused before."""
+    top = 0
+    for i in range(x.size):
+        top = max(top, _bits(x[i]) & _MAGNITUDE)
+    if top == 0:
+        return
+    exponent = (top >> 52) - 1023 + 2  # abs(x) <= 2**(exponent - 1), half the grid's reach
+    if exponent > 1023:
+        for i in range(x.size):
+            _add_one(limbs, x[i])
+        return
+    upper = max(exponent, -1022)
+    lower = max(upper - 51, -1022)
+    first, second = _grid(upper), _grid(lower)
+    total, total2, left = 0, 0, 0
+    for i in range(x.size):
+        y = x[i] + first
+        r = x[i] - (y - first)
+        y2 = r + second
+        total += _bits(y) - _bits(first)
+        total2 += _bits(y2) - _bits(second)
+        left |= _bits(r - (y2 - second)) & _MAGNITUDE
+    if left != 0:
+        _add_by_grids(limbs, x, upper)
+        return
+    _add_integer(limbs, total, upper - 52)
+    _add_integer(limbs, total2, lower - 52)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def add(limbs: Any, x: Any) -> None:
+    """Add any number of doubles."""
+    for start in range(0, x.size, BLOCK):
+        add_block(limbs, x[start : start + BLOCK])
+
+
+def as_integer(limbs: Limbs) -> int:
+    """The finite part of the sum, in units of 2**-1088."""
+    return sum(digit << (32 * place) for place, digit in enumerate(limbs[:DIGITS].tolist()) if digit)
+
+
+def _infinite_part(limbs: Limbs) -> float:
+    """0 if every term was finite, else +inf, -inf or NaN as their sum is."""
+    plus, minus = limbs[PLUS_INF:].tolist()
+    if plus and minus:
+        return math.nan
+    return math.inf if plus else -math.inf if minus else 0.0
+
+
+def _divide(numerator: int, denominator: int) -> float:
+    """Python's division of integers is correctly rounded; beyond the doubles the quotient is infinite."""
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return math.inf if numerator > 0 else -math.inf
+
+
+def as_float(limbs: Limbs) -> float:
+    """The sum, rounded once."""
+    return _infinite_part(limbs) or _divide(as_integer(limbs), 1 << -UNIT_EXPONENT)
+
+
+def quotient(numerator: Limbs, denominator: Limbs | int) -> float:
+    """The exact quotient of two sums (or of a sum and a whole number), rounded once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rashin.exact import add_block, empty_limbs, quotient
+    >>> limbs = empty_limbs()
+    >>> add_block(limbs, np.array([1e300, 1.0, -1e300]))
+    >>> quotient(limbs, 3)
+    0.3333333333333333
+    """
+    infinite = _infinite_part(numerator)
+    if infinite:
+        return infinite
+    if isinstance(denominator, int):
+        return _divide(as_integer(numerator), denominator << -UNIT_EXPONENT)
+    return _divide(as_integer(numerator), as_integer(denominator))

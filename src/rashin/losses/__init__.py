@@ -1,0 +1,37 @@
+"""The losses: pure mathematics, one function each."""
+
+from rashin.losses.binary import binary_cross_entropy, hinge, sigmoid_cross_entropy, sigmoid_focal, squared_hinge
+from rashin.losses.counts import gamma, poisson, tweedie
+from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
+from rashin.losses.multiclass import focal, softmax_cross_entropy
+from rashin.losses.regression import (
+    absolute_error,
+    half_squared_error,
+    huber,
+    log_cosh,
+    pseudo_huber,
+    quantile,
+    squared_error,
+)
+
+__all__ = [
+    "absolute_error",
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "focal",
+    "gamma",
+    "half_squared_error",
+    "hinge",
+    "huber",
+    "log_cosh",
+    "negative_log_likelihood",
+    "poisson",
+    "pseudo_huber",
+    "quantile",
+    "sigmoid_cross_entropy",
+    "sigmoid_focal",
+    "softmax_cross_entropy",
+    "squared_error",
+    "squared_hinge",
+    "tweedie",
+]

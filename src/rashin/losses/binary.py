@@ -1,0 +1,119 @@
+"""Losses of two classes: from logits, from probabilities, and by the margin."""
+
+from __future__ import annotations
+
+from rashin.domain import BINARY, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, SIGN
+from rashin.loss import pointwise
+
+
+def softplus_and_sigmoid(xp, z):
+    """log(1 + e^z), log(1 + e^-z) and the probabilities p, 1 - p, none of which loses a digit."""
+    e = xp.exp(-xp.abs(z))
+    common = xp.log1p(e)
+    large, small = 1.0 / (1.0 + e), e / (1.0 + e)
+    up = z > 0.0
+    plus = xp.where(up, z, 0.0) + common
+    minus = xp.where(up, 0.0, -z) + common
+    return plus, minus, xp.where(up, large, small), xp.where(up, small, large)
+
+
+@pointwise(prediction=LOGIT, target=PROBABILITY, parameters={"positive_weight": POSITIVE}, convex=True, link="logit")
+def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
+    r"""Cross-entropy of two classes from the logit; ``binary_cross_entropy`` takes the probability.
+
+    .. math:: \ell = w_+ t \log(1 + e^{-z}) + (1 - t) \log(1 + e^z)
+
+    positive_weight : w+ > 0, the weight of the positive class.
+
+    >>> sigmoid_cross_entropy(-20.0, 0.0)
+    2.061153620314381e-09
+
+    Reference: Cox (1958), The regression analysis of binary sequences.
+    """
+    plus, minus, p, q = softplus_and_sigmoid(xp, z)
+    a, b = positive_weight * t, 1.0 - t
+    value = xp.where(a > 0.0, a * minus, 0.0) + xp.where(b > 0.0, b * plus, 0.0)
+    return value, b * p - a * q, (a + b) * (p * q)
+
+
+@pointwise(
+    prediction=PROBABILITY, target=PROBABILITY, parameters={"epsilon": NONNEGATIVE}, convex=True, link="identity"
+)
+def binary_cross_entropy(xp, z, t, epsilon=0.0):
+    r"""Cross-entropy of two classes from the probability; ``sigmoid_cross_entropy`` takes the logit.
+
+    .. math:: \ell = -t \log(z + \epsilon) - (1 - t) \log(1 - z + \epsilon)
+
+    epsilon : >= 0, added inside the logarithms. With 0 a certain and wrong prediction costs inf.
+
+    >>> binary_cross_entropy([0.8, 0.3], [1.0, 0.0])
+    0.289909247626471
+
+    Reference: Good (1952), Rational decisions.
+    """
+    low = z < 0.5
+    # Each sum is formed where it is exact, or small against the 1 of log1p.
+    p, q = z + epsilon, (1.0 - z) + epsilon
+    log_p = xp.where(low, xp.log(xp.where(low, p, 1.0)), xp.log1p(xp.where(low, 0.0, (z - 1.0) + epsilon)))
+    log_q = xp.where(low, xp.log1p(xp.where(low, epsilon - z, 0.0)), xp.log(xp.where(low, 1.0, q)))
+    s = 1.0 - t
+    yes, no = t > 0.0, s > 0.0
+    a, b = xp.where(yes, t / p, 0.0), xp.where(no, s / q, 0.0)
+    value = -xp.where(yes, t * log_p, 0.0) - xp.where(no, s * log_q, 0.0)
+    return value, b - a, xp.where(yes, a / p, 0.0) + xp.where(no, b / q, 0.0)
+
+
+@pointwise(target=SIGN, kinks=lambda t: (t,), convex=True)
+def hinge(xp, z, t):
+    r"""Zero once the margin t z reaches 1; targets are -1 and +1. Slope -t/2 at the kink.
+
+    .. math:: \ell = \max(0, 1 - t z)
+
+    >>> hinge([0.5, -3.0], [1, -1])
+    0.25
+
+    Reference: Cortes and Vapnik (1995), Support-vector networks.
+    """
+    m = 1.0 - t * z
+    return xp.where(m > 0.0, m, 0.0), xp.where(m > 0.0, -t, xp.where(m < 0.0, 0.0, -0.5 * t)), 0.0
+
+
+@pointwise(target=SIGN, kinks=lambda t: (t,), convex=True)
+def squared_hinge(xp, z, t):
+    r"""The square of the hinge loss; targets are -1 and +1. The curvature jumps from 2 to 0 at t z = 1, where it is 1.
+
+    .. math:: \ell = \max(0, 1 - t z)^2
+
+    >>> squared_hinge([0.5, -3.0], [1, -1])
+    0.125
+
+    Reference: Lee and Mangasarian (2001), SSVM: a smooth support vector machine for classification.
+    """
+    m = 1.0 - t * z
+    h = xp.where(m > 0.0, m, 0.0)
+    return h * h, -2.0 * t * h, xp.where(m > 0.0, 2.0, xp.where(m < 0.0, 0.0, 1.0))
+
+
+@pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": NONNEGATIVE, "alpha": PROBABILITY})
+def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
+    r"""Focal loss of two classes from the logit: well-classified samples count less. Targets are 0 and 1.
+
+    .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t, \quad p_t = \sigma((2 t - 1) z)
+
+    gamma : >= 0, how fast easy samples fade; 0 gives the cross-entropy.
+    alpha : in [0, 1], the weight of class 1, and 1 - alpha that of class 0; None weighs neither.
+
+    >>> sigmoid_focal([0.0, -3.0], [1, 0], gamma=2.0)
+    0.08669803923224166
+
+    Reference: Lin et al. (2017), Focal loss for dense object detection.
+    """
+    s = 2.0 * t - 1.0
+    m = s * z
+    _, loss, p, q = softplus_and_sigmoid(xp, m)  # loss = -log p, and q = 1 - p without cancellation
+    factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
+    power = factor * xp.float_power(q, gamma)
+    product = xp.where(p > 0.0, p * loss, 0.0)
+    slope = -power * (gamma * product + q)
+    curvature = power * (p * (gamma * gamma * product + (2.0 * gamma + 1.0) * q) - gamma * q * product)
+    return xp.where(q > 0.0, power * loss, 0.0), s * slope, curvature

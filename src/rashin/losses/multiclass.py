@@ -1,0 +1,46 @@
+"""Losses of the log-probability u = log softmax(z)[label] alone; the row kernel does the rest for all of them."""
+
+from __future__ import annotations
+
+from rashin.domain import NONNEGATIVE
+from rashin.loss import labelwise
+
+
+@labelwise(options=("label_smoothing", "z_loss", "softcap"), convex=True)
+def softmax_cross_entropy(xp, u):
+    r"""Cross-entropy from logits; ``categorical_cross_entropy`` takes probabilities.
+
+    .. math:: \ell = -\sum_k q_k \log \mathrm{softmax}(z)_k
+
+    label_smoothing : s in [0, 1]: the target becomes (1 - s) q + s / C.
+    z_loss : >= 0, adds z_loss logsumexp(z)^2, which keeps the logits near a common scale.
+    softcap : > 0, first bounds the logits: c tanh(z / c). None leaves them.
+
+    >>> softmax_cross_entropy([[20.0, 0.0]], [0])
+    2.061153620314381e-09
+
+    Reference: Bridle (1990), Probabilistic interpretation of feedforward classification network outputs.
+    """
+    return -u, -1.0, 0.0
+
+
+@labelwise(parameters={"gamma": NONNEGATIVE})
+def focal(xp, u, gamma=2.0):
+    r"""Focal loss from logits: well-classified samples count less.
+
+    .. math:: \ell = -(1 - p)^\gamma \log p, \quad p = \mathrm{softmax}(z)_k
+
+    gamma : >= 0, how fast easy samples fade; 0 gives the cross-entropy.
+
+    >>> focal([[2.0, 0.0]], [0], gamma=2.0)
+    0.0018035628352403757
+
+    Reference: Lin et al. (2017), Focal loss for dense object detection.
+    """
+    p, q = xp.exp(u), -xp.expm1(u)
+    some = q > 0.0
+    safe = xp.where(some, q, 1.0)
+    power = xp.where(some, xp.float_power(safe, gamma), 0.0)
+    product = xp.where(p > 0.0, p * (-u / safe), 0.0)  # p log(1/p) / q, which tends to 1 as q vanishes
+    curvature = (power / safe) * (gamma * (2.0 * p + (gamma - 1.0) * p * product - q * product))
+    return -power * u, -power * (1.0 + gamma * product), xp.where(q > 1e-300, curvature, 0.0)

@@ -1,0 +1,137 @@
+"""Losses of a real prediction and a real target, by their difference r = z - t."""
+
+from __future__ import annotations
+
+from rashin.domain import OPEN_UNIT, POSITIVE
+from rashin.loss import pointwise
+
+LOG_2 = 0.6931471805599453
+
+
+@pointwise(convex=True)
+def half_squared_error(xp, z, t):
+    r"""Half the squared difference, whose slope is the difference itself.
+
+    .. math:: \ell = r^2 / 2, \quad r = z - t
+
+    >>> half_squared_error([1.0, 2.0], [0.0, 4.0])
+    1.25
+
+    Reference: Legendre (1805), Nouvelles méthodes pour la détermination des orbites des comètes, appendix.
+    """
+    r = z - t
+    return 0.5 * r * r, r, 1.0
+
+
+@pointwise(convex=True)
+def squared_error(xp, z, t):
+    r"""The squared difference; its mean is the mean squared error.
+
+    .. math:: \ell = r^2, \quad r = z - t
+
+    >>> squared_error([1.0, 2.0], [0.0, 4.0])
+    2.5
+
+    Reference: Gauss (1809), Theoria motus corporum coelestium, book 2, section 3.
+    """
+    r = z - t
+    return r * r, 2.0 * r, 2.0
+
+
+@pointwise(kinks=lambda t: (t,), convex=True)
+def absolute_error(xp, z, t):
+    r"""The absolute difference: its best constant is the median. Slope 0 at the kink r = 0.
+
+    .. math:: \ell = |r|, \quad r = z - t
+
+    >>> absolute_error([1.0, 2.0], [0.0, 4.0])
+    1.5
+
+    Reference: Boscovich (1757), De litteraria expeditione per pontificiam ditionem.
+    """
+    r = z - t
+    return xp.abs(r), xp.sign(r), 0.0
+
+
+@pointwise(kinks=lambda t, delta: (t - delta, t + delta), parameters={"delta": POSITIVE}, convex=True)
+def huber(xp, z, t, delta=1.0):
+    r"""Quadratic within ``delta`` of the target, linear beyond: robust to outliers.
+
+    .. math:: \ell = r^2/2 \ (|r| \le \delta), \quad \delta (|r| - \delta/2) \ (|r| > \delta), \quad r = z - t
+
+    delta : > 0, in the unit of the target. The curvature jumps from 1 to 0 at |r| = delta, where it is 1.
+
+    >>> huber([0.5, 5.0], [0.0, 0.0], delta=2.0)
+    4.0625
+
+    Reference: Huber (1964), Robust estimation of a location parameter.
+    """
+    r = z - t
+    near = xp.abs(r) <= delta
+    c = xp.where(near, r, delta * xp.sign(r))  # the clipped residual is the slope
+    return c * (r - 0.5 * c), c, xp.where(near, 1.0, 0.0)
+
+
+@pointwise(parameters={"delta": POSITIVE}, convex=True)
+def pseudo_huber(xp, z, t, delta=1.0):
+    r"""A smooth Huber loss: quadratic near the target, of slope ``delta`` far away.
+
+    .. math:: \ell = \delta^2 (\sqrt{1 + (r/\delta)^2} - 1), \quad r = z - t
+
+    delta : > 0, in the unit of the target.
+
+    >>> pseudo_huber([3.0], [0.0], delta=4.0)
+    4.0
+
+    Reference: Charbonnier et al. (1994), Two deterministic half-quadratic regularization algorithms.
+    """
+    r = z - t
+    a = xp.abs(r / delta)
+    s = xp.where(a > 1e8, a, xp.sqrt(1.0 + a * a))  # beyond 1e8 the 1 is lost, and a * a would overflow
+    near = xp.where(s > 1e300, 0.0, 1.0 / s)
+    # r^2 / (1 + s) has no cancellation; at r = +-inf the quotient is its limit, delta.
+    slope = xp.where(s > 1e300, delta * xp.sign(r), r / s)
+    ratio = xp.where(s > 1e300, delta * xp.sign(r), r / (1.0 + s))
+    return r * ratio, slope, near * near * near
+
+
+@pointwise(convex=True)
+def log_cosh(xp, z, t):
+    r"""Half the squared error near the target, the absolute error less log 2 far away, and smooth between.
+
+    .. math:: \ell = \log\cosh r, \quad r = z - t
+
+    >>> log_cosh([1e-3, 1000.0], [0.0, 0.0], reduction="none")
+    array([4.99999917e-07, 9.99306853e+02])
+
+    Reference: Green (1990), Bayesian reconstructions from emission tomography data using a modified EM algorithm.
+    """
+    r = z - t
+    a = xp.abs(r)
+    e, m = xp.exp(-a), xp.expm1(-a)
+    small = a < 1.0
+    # cosh a - 1 = m^2 / (2 e) has no cancellation near 0; far out log cosh a = a - log 2 + log(1 + e^2).
+    square = e * e
+    value = xp.where(small, 0.0, a - LOG_2) + xp.log1p(xp.where(small, 0.5 * m * (m / e), square))
+    tanh = -m * (1.0 + e) / (1.0 + square)
+    sech = 2.0 * e / (1.0 + square)
+    return value, xp.sign(r) * tanh, sech * sech
+
+
+@pointwise(kinks=lambda t, quantile: (t,), parameters={"quantile": OPEN_UNIT}, convex=True)
+def quantile(xp, z, t, quantile=0.5):
+    r"""The pinball loss, whose best constant is the quantile. Slope 1/2 - q at the kink z = t.
+
+    .. math:: \ell = \max(q (t - z), (q - 1) (t - z))
+
+    quantile : q in (0, 1).
+
+    >>> quantile([1.0, 4.0], [3.0, 3.0], quantile=0.9)
+    0.95
+
+    Reference: Koenker and Bassett (1978), Regression quantiles.
+    """
+    r = z - t
+    above, below = 1.0 - quantile, -quantile
+    slope = xp.where(r > 0.0, above, xp.where(r < 0.0, below, 0.5 - quantile))
+    return xp.where(r > 0.0, above, below) * r, slope, 0.0

@@ -1,0 +1,350 @@
+"""Arithmetic of loss formulas inside Numba kernels: branch-free, vectorisable, with error bounds.
+
+A formula ``f(xp, z, t)`` is written once. With arrays, ``xp`` is numpy, torch or jax.numpy; inside a kernel
+``xp`` is this module and the arguments are float64 scalars. The vocabulary means the same in all of them:
+
+    abs, sign, where, sqrt, exp, expm1, log, log1p, tanh, float_power
+
+Why not the mathematical library of the platform: a call per element cannot be vectorised (15 to 25 ns instead
+of 1 to 2), and its error differs from machine to machine. Here every function is a straight line of
+additions, multiplications, fused multiply-adds (FMA), selects and integer operations on the bits. LLVM turns
+a loop over it into packed instructions, and the bits of a result are the same on every machine and at every
+place in a loop. Processors without FMA (x86 before 2013) get the same bits from a slow emulation.
+
+The bounds in the docstrings are in units of the last place (ULP) of the exact result, subnormal ones
+included, and hold over all of float64; ``tests/test_scalar.py`` measures them against mpmath and keeps the
+worst points known. Half a unit is what rounding alone costs. To come near it, whatever is not small beside
+the result is carried as an unevaluated sum ``high + low`` of two doubles (Dekker 1971, "A floating-point
+technique for extending the available precision"; Ogita, Rump & Oishi 2005, "Accurate sum and dot product");
+only the tail of a series, about a hundredth of the result, is computed in plain double.
+
+Three conventions follow from vectorisation. There is no ``if`` on data: both sides of ``where`` are computed,
+and special values (0, infinities, NaN) are selected at the end. There is no conversion between int64 and
+float64, which AVX2 lacks: integers are read from and written to the bits of doubles near 1.5 * 2**52. There
+is no ``fastmath``, which would dissolve the low parts.
+
+A shorter variant of a function, for narrower results, needs its own polynomial and no low parts; ``_scaled``
+and ``_split`` serve it unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "tanh", "where"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def inline(function: _Function) -> _Function:
+    """Compile a function so that LLVM always inlines it: a call left in a loop ends its vectorisation."""
+    return cast(_Function, numba.njit(forceinline=True, error_model="numpy", nogil=True)(function))
+
+
+# --- instructions ---------------------------------------------------------------------------------
+
+
+def _instruction(result: Any, arguments: tuple[Any, ...], emit: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for Numba code that emits one LLVM instruction; Numba converts what it is given."""
+    signature = result(*arguments)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return emit(builder, *values)
+
+    # Numba reads the number of arguments from the definition, hence one per arity.
+    def unary(typing: Any, a: Any) -> Any:
+        return signature, generate
+
+    def ternary(typing: Any, a: Any, b: Any, c: Any) -> Any:
+        return signature, generate
+
+    return cast(Callable[..., Any], intrinsic({1: unary, 3: ternary}[len(arguments)]))
+
+
+def _named(name: str) -> Callable[..., Any]:
+    def emit(builder: Any, value: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic(name, [value.type]), [value])
+
+    return emit
+
+
+_F, _I = types.float64, types.int64
+_fma = _instruction(_F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c))
+_select = _instruction(_F, (types.boolean, _F, _F), lambda builder, c, a, b: builder.select(c, a, b))
+_fabs = _instruction(_F, (_F,), _named("llvm.fabs"))
+_sqrt = _instruction(_F, (_F,), _named("llvm.sqrt"))
+_bits = _instruction(_I, (_F,), lambda builder, x: builder.bitcast(x, ir.IntType(64)))
+_from_bits = _instruction(_F, (_I,), lambda builder, i: builder.bitcast(i, ir.DoubleType()))
+
+
+@inline
+def fma(a: float, b: float, c: float) -> float:
+    """``a * b + c``, rounded once."""
+    return _fma(a, b, c)  # type: ignore[no-any-return]
+
+
+@inline
+def where(condition: bool, a: float, b: float) -> float:
+    """``a`` where the condition, a comparison, holds, else ``b``; comparisons combine with ``&`` and ``|``."""
+    return _select(condition, a, b)  # type: ignore[no-any-return]
+
+
+@inline
+def abs(x: float) -> float:
+    """The absolute value, exact."""
+    return _fabs(x)  # type: ignore[no-any-return]
+
+
+@inline
+def sqrt(x: float) -> float:
+    """The square root, correctly rounded: one instruction."""
+    return _sqrt(x)  # type: ignore[no-any-return]
+
+
+@inline
+def sign(x: float) -> float:
+    """-1, 0 or 1; 0 for both zeros, NaN for NaN."""
+    return where(x > 0.0, 1.0, where(x < 0.0, -1.0, where(x == 0.0, 0.0, x)))
+
+
+# --- sums of two doubles, powers of two -----------------------------------------------------------
+
+_INFINITY, _NAN = float("inf"), float("nan")
+_ROUND = 1.5 * 2.0**52  # x + _ROUND is x rounded to an integer, which then stands in the low bits
+_ROUND_BIASED = _ROUND + 1023.0  # here k + 1023, the exponent field of 2**k, stands in the low bits
+_SIGN_BIT = -(1 << 63)
+_MAGNITUDE_BITS = (1 << 63) - 1
+_FRACTION_BITS = (1 << 52) - 1
+_TWO_52_BITS = 0x433 << 52
+_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+
+
+@inline
+def _fast_two_sum(a: float, b: float) -> tuple[float, float]:
+    """``a + b`` exactly, as ``high + low``, for a = 0 or abs(a) >= abs(b) (Dekker 1971)."""
+    high = a + b
+    return high, (a - high) + b
+
+
+@inline
+def _two_sum(a: float, b: float) -> tuple[float, float]:
+    """``a + b`` exactly, as ``high + low`` (Knuth 1969, The Art of Computer Programming, vol. 2, 4.2.2)."""
+    high = a + b
+    shadow = high - a
+    return high, (a - (high - shadow)) + (b - shadow)
+
+
+@inline
+def _power_of_two(k: float) -> float:
+    """``2**k`` for an integer -1022 <= k <= 1023."""
+    return _from_bits(_bits(k + _ROUND_BIASED) << 52)  # type: ignore[no-any-return]
+
+
+@inline
+def _scaled(x: float, k: float) -> float:
+    """``x * 2**k``, for -2044 <= k <= 2046; only the second of the two products can round."""
+    half = fma(k, 0.5, _ROUND_BIASED)
+    return x * _from_bits(_bits(half) << 52) * _power_of_two(k - (half - _ROUND_BIASED))  # type: ignore[no-any-return]
+
+
+@inline
+def _split(x: float) -> tuple[float, float]:
+    """``k, m`` with x = 2**k * m and sqrt(1/2) <= m < sqrt(2), for a normal x > 0; else anything."""
+    biased = _bits(x) + ((1023 << 52) - _SQRT_HALF_BITS)
+    k = _from_bits(((biased >> 52) & 0xFFF) | _TWO_52_BITS) - (2.0**52 + 1023.0)
+    return k, _from_bits((biased & _FRACTION_BITS) + _SQRT_HALF_BITS)
+
+
+# --- exponentials ---------------------------------------------------------------------------------
+#
+# x = k ln 2 + r with an integer k and abs(r) <= ln(2)/2, so exp(x) = 2**k * exp(r). ln 2 is _LN2_HIGH +
+# _LN2_LOW, the high part of 42 bits, so that its product with k is exact (Cody & Waite 1980, "Software Manual
+# for the Elementary Functions"). exp(r) = 1 + r + r^2/2 + r^3 Q(r), the first three terms as high + low. Q is
+# the Chebyshev interpolant of degree 9 of (exp(r) - 1 - r - r^2/2) / r^3 on abs(r) <= 0.34658
+# (mpmath.chebyfit); its truncation costs 0.003 ULP, with degree 8 it would be 0.23 ULP.
+
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH = float.fromhex("0x1.62e42fefa38p-1")
+_LN2_LOW = float.fromhex("0x1.ef35793c7673p-45")
+
+
+@inline
+def _exponential_parts(x: float, x_low: float) -> tuple[float, float, float]:
+    """``k, high, low`` with exp(x + x_low) = 2**k * (1 + high + low); low is the tail of the series."""
+    k = fma(x, _LOG2_E, _ROUND) - _ROUND
+    r, r_low = _fast_two_sum(fma(-k, _LN2_HIGH, x), fma(-k, _LN2_LOW, x_low))
+    q = fma(2.091123100592285e-09, r, 2.5100377619606372e-08)
+    q = fma(q, r, 2.75572829813734e-07)
+    q = fma(q, r, 2.7557268476553695e-06)
+    q = fma(q, r, 2.4801587317136892e-05)
+    q = fma(q, r, 0.00019841269863042963)
+    q = fma(q, r, 0.0013888888888886554)
+    q = fma(q, r, 0.008333333333330063)
+    q = fma(q, r, 0.041666666666666664)
+    q = fma(q, r, 0.16666666666666669)
+    square = r * r
+    high, low = _fast_two_sum(r, 0.5 * square)
+    low = low + fma(0.5, fma(r, r, -square), fma(r * square, q, fma(r_low, high, r_low)))
+    return k, high, low
+
+
+@inline
+def _exponential_minus_one(k: float, high: float, low: float) -> tuple[float, float]:
+    """``2**k * (1 + high + low) - 1``, over 2**k, as high + low."""
+    # 2**-k is below every digit of the result from k = 64 on.
+    c, c_low = _two_sum(1.0, where(k < 64.0, -_power_of_two(-k), 0.0))
+    top, rest = _fast_two_sum(c, high)  # c is 0 or larger than high
+    return top, rest + (low + c_low)
+
+
+@inline
+def exp(x: float) -> float:
+    """The exponential, <= 0.53 ULP; <= 0.77 ULP where the result is subnormal, since it is rounded twice."""
+    x = where(x < -746.0, -746.0, where(x > 710.0, 710.0, x))  # beyond: 0 and inf, as at these ends
+    k, high, low = _exponential_parts(x, 0.0)
+    one, rest = _fast_two_sum(1.0, high)
+    return _scaled(one + (rest + low), k)
+
+
+@inline
+def expm1(x: float) -> float:
+    """``exp(x) - 1``, <= 0.60 ULP."""
+    inner = where(x < -40.0, -40.0, where(x > 710.0, 710.0, x))
+    k, high, low = _exponential_parts(inner, 0.0)
+    top, rest = _exponential_minus_one(k, high, low)
+    return where(abs(x) < 2.0**-54, x, _scaled(top + rest, k))  # keeps -0
+
+
+@inline
+def tanh(x: float) -> float:
+    """The hyperbolic tangent, <= 0.57 ULP: -e / (2 + e) with e = expm1(-2 abs(x)), all in two doubles."""
+    twice = -2.0 * abs(x)
+    k, high, low = _exponential_parts(where(twice < -40.0, -40.0, twice), 0.0)
+    top, rest = _exponential_minus_one(k, high, low)
+    e, e_low = _fast_two_sum(top, rest)
+    power = _power_of_two(k)  # not below 2**-58
+    e, e_low = e * power, e_low * power
+    d, d_low = _fast_two_sum(2.0, e)
+    d_low = d_low + e_low
+    inverse = 1.0 / d
+    q = e * inverse
+    magnitude = q + (fma(-q, d, e) + fma(-q, d_low, e_low)) * inverse
+    return _from_bits(_bits(magnitude) & _MAGNITUDE_BITS | _bits(x) & _SIGN_BIT)  # type: ignore[no-any-return]
+
+
+# --- logarithms -----------------------------------------------------------------------------------
+#
+# x = 2**k * (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), and log(1 + f) = 2 atanh(t/2) with t = f / (1 + f/2),
+# so abs(t) < 0.3432: the reduction of FDLIBM (Ng & Sun 1993, e_log.c), here with t as high + low from one
+# division. 2 atanh(t/2) = t + t^3 (1/12 + t^2/80 + t^4 R(t^2)). R is the Chebyshev interpolant of degree 6 on
+# t^2 <= 0.11775 (mpmath.chebyfit); its truncation costs 2^-68 of the result, which only float_power needs.
+
+
+@inline
+def _reduced(f: float, f_low: float) -> tuple[float, float]:
+    """``t = f / (1 + f/2)`` as high + low, for f given as high + low."""
+    h, h_low = _fast_two_sum(1.0, 0.5 * f)
+    inverse = 1.0 / h
+    t = f * inverse
+    return t, (fma(-t, h, f) + fma(-t, fma(0.5, f_low, h_low), f_low)) * inverse
+
+
+@inline
+def _series(w: float) -> float:
+    """R(w), the tail of the series."""
+    r = fma(2.20608716575636e-07, w, 8.943039628222527e-07)
+    r = fma(r, w, 4.069275445878753e-06)
+    r = fma(r, w, 1.8780037100513904e-05)
+    r = fma(r, w, 8.8778409306924e-05)
+    r = fma(r, w, 0.0004340277777761858)
+    return fma(r, w, 0.002232142857142859)
+
+
+@inline
+def _logarithm(k: float, f: float, f_low: float) -> float:
+    """``k ln 2 + log(1 + f + f_low)``, rounded."""
+    t, t_low = _reduced(f, f_low)
+    w = t * t
+    tail = t * w * fma(w, fma(w, _series(w), 0.0125), 0.08333333333333333)
+    high, low = _fast_two_sum(k * _LN2_HIGH, t)  # k = 0 or abs(k ln 2) > abs(t)
+    return high + (low + (fma(k, _LN2_LOW, t_low) + tail))
+
+
+@inline
+def _split_any(x: float) -> tuple[float, float]:
+    """``_split`` for subnormal x too."""
+    tiny = x < 2.0**-1022
+    k, m = _split(where(tiny, x * 2.0**54, x))
+    return where(tiny, k - 54.0, k), m
+
+
+@inline
+def log(x: float) -> float:
+    """The natural logarithm, <= 0.56 ULP; -inf for both zeros, NaN below."""
+    k, m = _split_any(x)
+    special = where(x < 0.0, _NAN, where(x == 0.0, -_INFINITY, x))  # else inf or NaN
+    return where((x > 0.0) & (x < _INFINITY), _logarithm(k, m - 1.0, 0.0), special)
+
+
+@inline
+def log1p(x: float) -> float:
+    """``log(1 + x)``, <= 0.56 ULP; -inf at -1, NaN below."""
+    u, u_low = _two_sum(1.0, x)
+    k, m = _split(u)
+    # u_low is below every digit of the result from k = 64 on.
+    f, f_low = _fast_two_sum(m - 1.0, where(k < 64.0, u_low * _power_of_two(-k), 0.0))
+    special = where(x < -1.0, _NAN, where(x == -1.0, -_INFINITY, x))  # else x is tiny, inf or NaN
+    ordinary = (x > -1.0) & (x < _INFINITY) & (abs(x) >= 2.0**-54)
+    return where(ordinary, _logarithm(k, f, f_low), special)
+
+
+# --- power ----------------------------------------------------------------------------------------
+
+
+@inline
+def _logarithm_parts(x: float) -> tuple[float, float]:
+    """``log(x)`` as high + low, to 2^-68 of itself, for finite x > 0.
+
+    Its error reaches ``x**y = exp(y log(x))`` multiplied by up to 745 < 2^9.6, so here the first three terms
+    of the series are high + low.
+    """
+    k, m = _split_any(x)
+    t, t_low = _reduced(m - 1.0, 0.0)
+    w = t * t
+    w_low = fma(2.0 * t, t_low, fma(t, t, -w))
+    q, q_low = _fast_two_sum(0.0125, w * _series(w))
+    q_low = q_low - 6.938893903907229e-19  # 1/80 - 0.0125
+    p, p_low = _fast_two_sum(0.08333333333333333, w * q)
+    p_low = p_low + 4.625929269271485e-18  # 1/12 - 0.08333333333333333
+    p_low = p_low + (fma(w, q, -(w * q)) + fma(w, q_low, w_low * q))
+    v = w * p
+    v_low = fma(w, p, -v) + fma(w, p_low, w_low * p)
+    z = t * v
+    z_low = fma(t, v, -z) + fma(t, v_low, t_low * v)
+    high, low = _fast_two_sum(k * _LN2_HIGH, t)
+    high, carry = _fast_two_sum(high, z)
+    return _fast_two_sum(high, (low + carry) + (fma(k, _LN2_LOW, t_low) + z_low))
+
+
+@inline
+def float_power(x: float, y: float) -> float:
+    """``x**y`` for x >= 0, <= 0.54 ULP; <= 0.77 ULP where the result is subnormal.
+
+    Zeros, ones, infinities and NaN as in C's ``pow`` (x**0 = 1**y = 1 always), with -0 taken for 0. For x < 0
+    it is NaN, also for an integer y other than 0: the bases in losses are not negative.
+    """
+    high, low = _logarithm_parts(x)
+    high = where(x == 0.0, -_INFINITY, where(x < _INFINITY, where(x < 0.0, _NAN, high), x))
+    product = y * high
+    product_low = fma(y, high, -product) + y * low
+    inner = where(product < -746.0, -746.0, where(product > 710.0, 710.0, product))
+    # Where the product is clipped, the low part is without meaning, or NaN.
+    k, high, low = _exponential_parts(inner, where(product == inner, product_low, 0.0))
+    one, rest = _fast_two_sum(1.0, high)
+    return where((x == 1.0) | (y == 0.0), 1.0, _scaled(one + (rest + low), k))

@@ -1,0 +1,86 @@
+"""Measures every loss and writes the table of docs/accuracy.md: ``python tests/accuracy_table.py``.
+
+The worst cases that it meets are kept in tests/worst_cases/losses.csv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import rashin
+from cases import PARAMETERS
+from measuring import BOUNDS, Sample, measure
+from ulp import DTYPES
+from worst_cases import record
+
+__all__ = ["PAGE", "rows_of", "wave_losses"]
+
+PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
+
+
+def wave_losses() -> dict[str, Any]:
+    """The losses that ship with the library; those that other tests register are not ours to judge."""
+    losses = rashin.list_losses()
+    return {loss.name: loss for loss in losses if loss.formula.__module__.startswith("rashin.losses")}
+
+
+def rows_of(page: str) -> dict[str, list[str]]:
+    """The cells of the page's table by the name of the loss."""
+    lines = page.split(BEGIN)[1].split(END)[0].splitlines()[2:]
+    rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {row[0].strip("`"): row[1:] for row in rows}
+
+
+def worst_samples(loss: Any) -> dict[tuple[str, str], Sample]:
+    """The worst sample of a loss for each dtype and each of value, gradient, Hessian."""
+    worst: dict[tuple[str, str], Sample] = {}
+    for sample in _samples(loss):
+        key = (sample.dtype, sample.what)
+        if key not in worst or sample.error > worst[key].error:
+            worst[key] = sample
+    return worst
+
+
+def _samples(loss: Any) -> Iterator[Sample]:
+    for parameters in PARAMETERS[loss.name]:
+        for dtype in DTYPES:
+            yield from measure(loss, dtype, parameters)
+
+
+def table(measured: dict[str, dict[tuple[str, str], Sample]]) -> str:
+    """Markdown: a row for each loss, a column for each dtype, three errors in a cell."""
+    lines = ["| loss | " + " | ".join(DTYPES) + " |", "|---" * (1 + len(DTYPES)) + "|"]
+    for name, worst in measured.items():
+        cells = (" · ".join(f"{worst[dtype, what].error:.2f}" for what in BOUNDS) for dtype in DTYPES)
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def rewritten(page: str, new_table: str) -> str:
+    """The page with the table between its markers replaced."""
+    before, rest = page.split(BEGIN)
+    return before + BEGIN + new_table + END + rest.split(END)[1]
+
+
+def main() -> None:
+    measured: dict[str, dict[tuple[str, str], Sample]] = {}
+    for name, loss in wave_losses().items():
+        measured[name] = worst_samples(loss)
+        _report(name, measured[name].values())
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), table(measured)), encoding="utf-8")
+    fresh = record(sample for worst in measured.values() for sample in worst.values() if sample.error > 0)
+    print(f"{PAGE.name} written, {fresh} new worst cases")  # noqa: T201
+
+
+def _report(name: str, samples: Iterable[Sample]) -> None:
+    outside = [sample for sample in samples if not sample.within]
+    print(f"{name}: " + ("within its bounds" if not outside else ""))  # noqa: T201
+    for sample in outside:
+        print(f"  {sample}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

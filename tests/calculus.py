@@ -1,0 +1,141 @@
+"""Exact value, gradient and Hessian diagonal of a loss: the oracle, differentiated numerically.
+
+No derivative is written down here: a difference quotient with more bits and a step of 2**-(bits/3) is
+exact to more digits than any test needs, and ``certified_sum`` doubles the bits until that is so. A
+central difference at a kink is the middle of the subgradients, which is what the library states. At
+infinity stands the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mpmath import mp, mpf
+
+from oracles import (
+    ROW_LOSSES,
+    SUMMANDS,
+    break_distances,
+    certified_sum,
+    logsumexp,
+    needed_bits,
+    smoothed,
+    softcapped,
+)
+from summands import exponent, largest_summand
+
+__all__ = ["Exact", "exact_gradient", "exact_hessian", "exact_value"]
+
+Point = Any  # an mpf, or a list of them for a row loss
+Summands = Callable[[Point], tuple[mpf, ...]]
+
+
+class Exact(NamedTuple):
+    """An exact number, and the magnitude of the largest of the summands that make it."""
+
+    value: mpf
+    largest: mpf
+
+
+def exact_value(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Exact:
+    def at(point: Point) -> Exact:
+        exact = _certify(name, point, t, parameters, lambda: SUMMANDS[name](point, t, **parameters))
+        return Exact(exact.value, exact.largest * exponent(name, 0, point, t, parameters))
+
+    return _limit(at, z)
+
+
+def exact_gradient(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Any:
+    """d/dz: one ``Exact`` for a pointwise loss, one for each class of a row loss."""
+    return _each_entry(name, z, t, parameters, _slope)
+
+
+def exact_hessian(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Any:
+    """d2/dz2, of a row loss its diagonal."""
+    return _each_entry(name, z, t, parameters, _curvature)
+
+
+def _each_entry(name: str, z: Point, t: Any, parameters: dict[str, Any], quotient: Callable[..., Any]) -> Any:
+    def at(point: Point, j: int | None = None) -> Exact:
+        def differentiate() -> tuple[mpf, ...]:
+            f = _summands(name, t, parameters)
+            distances = break_distances(name, point if j is None else point[j], t, parameters)
+            with mp.workprec(3 * mp.prec // 2 if quotient is _slope else 2 * mp.prec):
+                return tuple(quotient(lambda shift: f(_moved(point, j, shift)), min([mpf(1), *distances])))
+
+        exact = _certify(name, point, t, parameters, differentiate)
+        order = 1 if quotient is _slope else 2
+        bits = needed_bits(name, point, t, parameters)
+        largest = max(exact.largest, largest_summand(name, order, point, t, parameters, j, bits))
+        entry = point if j is None else point[j]
+        return Exact(exact.value, largest * exponent(name, order, entry, t, parameters))
+
+    if name not in ROW_LOSSES:
+        return _limit(at, z)
+    return [_limit(lambda point, j=j: at(point, j), z) for j in range(len(z))]
+
+
+def _certify(name: str, z: Point, t: Any, parameters: dict[str, Any], f: Callable[[], Any]) -> Exact:
+    return Exact(*certified_sum(f, needed_bits(name, z, t, parameters)))
+
+
+def _slope(f: Summands, scale: mpf) -> list[mpf]:
+    h = mp.ldexp(scale, -mp.prec // 3)
+    pairs = zip(f(-h), f(h), strict=True)
+    return [mpf(0) if after == before else (after - before) / (2 * h) for before, after in pairs]
+
+
+def _curvature(f: Summands, scale: mpf) -> list[mpf]:
+    h = mp.ldexp(scale, -mp.prec // 4)
+    triples = zip(f(-h), f(mpf(0)), f(h), strict=True)
+    return [_second_difference(*triple) / h**2 for triple in triples]
+
+
+def _second_difference(before: mpf, here: mpf, after: mpf) -> mpf:
+    if before == here == after:  # constant, perhaps at infinity
+        return mpf(0)
+    return mp.inf if mp.isinf(here) else after - 2 * here + before
+
+
+def _moved(z: Point, j: int | None, shift: mpf) -> Point:
+    return z + shift if j is None else [*z[:j], z[j] + shift, *z[j + 1 :]]
+
+
+def _limit(at: Callable[[Point], Exact], z: Point) -> Exact:
+    """``at(z)``; where z is infinite, what two very large numbers in its place say: a number, 0, infinity."""
+    if all(mp.isfinite(x) for x in (z if isinstance(z, list) else [z])):
+        return at(z)
+    near, far = (at(_finite(z, mp.ldexp(1, exponent))) for exponent in (100, 120))
+    if abs(far.value) > 1.5 * abs(near.value):
+        return Exact(mp.sign(far.value) * mp.inf, mp.inf)
+    return Exact(mpf(0), far.largest) if abs(far.value) < abs(near.value) / 1.5 else far
+
+
+def _finite(z: Point, large: mpf) -> Point:
+    if isinstance(z, list):
+        return [_finite(x, large) for x in z]
+    return mp.sign(z) * large if mp.isinf(z) else z
+
+
+# The summands that a derivative is judged by
+
+
+def _summands(name: str, t: Any, parameters: dict[str, Any]) -> Summands:
+    if name == "softmax_cross_entropy":
+        return lambda z: _softmax_summands(z, t, **parameters)
+    return lambda z: SUMMANDS[name](z, t, **parameters)
+
+
+def _softmax_summands(
+    z: list[mpf], t: Any, label_smoothing: float = 0.0, z_loss: float = 0.0, softcap: float | None = None
+) -> tuple[mpf, ...]:
+    """The same sum as the oracle's, cut so that the gradient's summands are p_j and q_j where q is soft."""
+    q = smoothed(t, len(z), label_smoothing)
+    z = softcapped(z, softcap)
+    total = logsumexp(z)
+    regular = z_loss * total**2
+    labels = [k for k, q_k in enumerate(q) if q_k]
+    if len(labels) == 1:
+        return q[labels[0]] * (total - z[labels[0]]), regular
+    return mp.fsum(q) * total, -mp.fsum(q[k] * z[k] for k in labels), regular

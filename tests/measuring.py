@@ -1,0 +1,121 @@
+"""Measures a loss against its oracle, sample by sample.
+
+An error is counted in ULPs of the exact result (see ``ulp``). Where summands of opposite sign cancel,
+each is a rounded double, and the unit makes room for that:
+
+- float64: the larger of an ULP of the result and an ULP of the largest summand;
+- narrower types, computed in double and rounded once: an ULP of the result and 8 double ULPs of that
+  summand.
+
+The rule does not touch a result without cancellation: its largest summand is no larger than itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from mpmath import mp, mpf
+from numpy.typing import NDArray
+
+from calculus import Exact, exact_gradient, exact_hessian, exact_value
+from cases import Case, cases
+from oracles import BREAKS
+from ulp import spacing, ulp_error
+
+__all__ = ["BOUNDS", "EXACT", "Sample", "measure", "measure_case", "unit_of"]
+
+BOUNDS = {  # in ULPs: (float64, narrower)
+    "value": (4.0, 0.51),
+    "gradient": (4.0, 0.7),
+    "hessian": (8.0, 0.7),
+}
+EXACT = {"value": exact_value, "gradient": exact_gradient, "hessian": exact_hessian}
+
+
+class Sample(NamedTuple):
+    """One measured result, with all that is needed to repeat it."""
+
+    loss: str
+    parameters: dict[str, Any]
+    dtype: str
+    case: str
+    what: str
+    z: NDArray[Any]
+    t: NDArray[Any]
+    got: float
+    exact: mpf
+    error: float
+
+    @property
+    def within(self) -> bool:
+        return self.error <= BOUNDS[self.what][self.dtype != "float64"]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.error:.4g} ULP: {self.loss}{self.parameters} {self.what} in {self.dtype}, {self.case}: "
+            f"z={_text(self.z)} t={_text(self.t)} got {self.got!r}, exact {mp.nstr(self.exact, 20)}"
+        )
+
+
+def measure(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Sample]:
+    """Value, gradient and Hessian of every case."""
+    for case in cases(loss.name, dtype, parameters):
+        yield from measure_case(loss, dtype, parameters, case)
+
+
+def measure_case(
+    loss: Any, dtype: str, parameters: dict[str, Any], case: Case, whats: tuple[str, ...] = tuple(BOUNDS)
+) -> Iterator[Sample]:
+    for what in whats:
+        results = _results(loss, what, case, parameters)
+        for z, t, got in zip(case.z, case.t, results, strict=True):
+            if what == "hessian" and _at_kink(loss.name, z, t, parameters):
+                continue
+            exact = EXACT[what](loss.name, to_mpf(z), to_target(t), parameters)
+            single = isinstance(exact, Exact)
+            for number, wanted in zip([got] if single else got, [exact] if single else exact, strict=True):
+                error = ulp_error(number, wanted.value, dtype, unit=unit_of(wanted, dtype))
+                yield Sample(loss.name, parameters, dtype, case.name, what, z, t, float(number), wanted.value, error)
+
+
+def _results(loss: Any, what: str, case: Case, parameters: dict[str, Any]) -> NDArray[Any]:
+    function = loss if what == "value" else getattr(loss, what)
+    results = function(case.z, case.t, reduction="none", **parameters)
+    if results.dtype != case.z.dtype:
+        raise TypeError(f"{loss.name} {what}: {results.dtype} for a prediction of {case.z.dtype}")
+    return np.asarray(results)
+
+
+def unit_of(exact: Exact, dtype: str) -> mpf:
+    """What an error of ``exact`` is counted in."""
+    if not mp.isfinite(exact.value):
+        return mpf(1)
+    own = spacing(exact.value, dtype)
+    largest = spacing(exact.largest if mp.isfinite(exact.largest) else mpf(0), "float64")
+    return max(own, largest) if dtype == "float64" else own + 8 * largest
+
+
+def to_mpf(z: Any) -> Any:
+    """The prediction as the oracle takes it: exact."""
+    return [mpf(float(x)) for x in z] if np.ndim(z) else mpf(float(z))
+
+
+def to_target(t: Any) -> Any:
+    if np.ndim(t):
+        return [mpf(float(x)) for x in t]
+    return int(t) if np.asarray(t).dtype.kind == "i" else mpf(float(t))
+
+
+def _at_kink(name: str, z: Any, t: Any, parameters: dict[str, Any]) -> bool:
+    """Whether the rounded difference of prediction and target may lie at a kink, or on its other side."""
+    if np.ndim(z) or name not in BREAKS:
+        return False
+    kinks = BREAKS[name](to_target(t), **parameters)
+    reach = np.finfo(float).eps * max(abs(float(z)), abs(float(t)))
+    return any(abs(mpf(float(z)) - kink) <= reach for kink in kinks)
+
+
+def _text(x: Any) -> str:
+    return repr(np.asarray(x).astype(float).tolist())

@@ -1,0 +1,98 @@
+"""Every registered loss against its oracle, in ULPs, in every dtype; the bounds are ``measuring.BOUNDS``."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import rashin
+from accuracy_table import PAGE, rows_of, wave_losses
+from cases import PARAMETERS
+from measuring import measure, measure_case
+from oracles import ORACLES
+from ulp import DTYPES, ulp_error
+from worst_cases import WorstCase, as_case, read
+
+LOSSES = wave_losses()
+SETTINGS = [(name, parameters) for name in LOSSES for parameters in PARAMETERS.get(name, [])]
+
+
+def setting_name(value: object) -> str | None:
+    return json.dumps(value) if isinstance(value, dict) else None
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_has_an_oracle_and_parameters_to_try(name):
+    advice = f"{name} needs an independent exact value"
+    assert name in ORACLES, f"{advice}: write one in tests/oracles.py"
+    assert name in PARAMETERS, f"{advice} on hard inputs: name its parameters in tests/cases.py"
+    tried = {key for parameters in PARAMETERS[name] for key in parameters}
+    assert tried == set(LOSSES[name].parameters), "every parameter must be tried beside its default"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "parameters"), SETTINGS, ids=setting_name)
+def test_errors_are_within_the_bounds(name, parameters, dtype):
+    outside = [sample for sample in measure(LOSSES[name], dtype, parameters) if not sample.within]
+    outside.sort(key=lambda sample: -sample.error)
+    assert not outside, f"{len(outside)} results, the worst:\n" + "\n".join(map(str, outside[:5]))
+
+
+@pytest.mark.parametrize("line", read(), ids=lambda line: f"{line.loss}-{line.dtype}-{line.what}")
+def test_worst_cases_stay_within_the_bounds(line: WorstCase):
+    parameters = json.loads(line.parameters)
+    for sample in measure_case(LOSSES[line.loss], line.dtype, parameters, as_case(line), (line.what,)):
+        assert sample.within, str(sample)
+
+
+# The numbers that peers get wrong
+
+
+def ulps(got: object, exact: str | float, dtype: str = "float64") -> float:
+    """Errors in ULPs; never pytest.approx, whose absolute tolerance of 1e-12 hides a 0 for 2e-9."""
+    with mp.workprec(200):
+        return ulp_error(got, mpf(exact), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_confident_softmax_keeps_its_tail(dtype):
+    z = np.array([[20.0, 0.0]], dtype)
+    slope = np.dtype(dtype).type(2.0611536181902037e-09)
+    assert rashin.softmax_cross_entropy(z, [0]) == 2.061153620314381e-09
+    assert ulps(rashin.softmax_cross_entropy.gradient(z, [0])[0, 0], -float(slope), dtype) <= 1
+    assert ulps(rashin.softmax_cross_entropy.gradient(z, [0])[0, 1], float(slope), dtype) <= 1
+
+
+def test_a_margin_of_50_keeps_its_tail():
+    assert ulps(rashin.softmax_cross_entropy([[50.0, 0.0]], [0]), "1.92874984796391778301715681273e-22") <= 1
+
+
+def test_a_confident_sigmoid_keeps_its_tail():
+    assert rashin.sigmoid_cross_entropy(-20.0, 0.0) == 2.061153620314381e-09
+    assert ulps(rashin.sigmoid_cross_entropy.gradient(-20.0, 0.0), 2.0611536181902037e-09) <= 1
+
+
+def test_log_cosh_near_zero_is_a_parabola():
+    loss = rashin.log_cosh(np.float32(1e-3), np.float32(0))
+    assert abs(loss / 4.9999996416e-07 - 1) < 1e-10  # the eleven digits that the figure has
+
+
+def test_a_masked_class_of_target_zero_gives_the_limit():
+    z, q = np.array([[1.0, -np.inf, 1.0]]), np.array([[0.5, 0.0, 0.5]])
+    assert ulps(rashin.softmax_cross_entropy(z, q), math.log(2)) <= 1
+    assert ulps(rashin.softmax_cross_entropy(z, [0]), math.log(2)) <= 1
+    assert rashin.softmax_cross_entropy.gradient(z, [0]).tolist() == [[-0.5, 0.0, 0.5]]
+    assert rashin.sigmoid_cross_entropy([np.inf, -np.inf], [1.0, 0.0]) == 0.0
+
+
+# The page
+
+
+def test_the_page_has_a_row_for_every_loss():
+    rows = rows_of(PAGE.read_text(encoding="utf-8"))
+    assert list(rows) == list(LOSSES), "run: python tests/accuracy_table.py"
+    assert all(len(cells) == len(DTYPES) for cells in rows.values())

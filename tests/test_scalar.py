@@ -1,0 +1,371 @@
+"""The arithmetic of the kernels: its error against mpmath, its special values, and that loops over it vectorise.
+
+Every function is tested as kernels use it, in a compiled loop. ``worst_cases/scalar.csv`` keeps the worst points that
+longer searches (some 10**8 points) found; each is measured again here.
+"""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import functools
+import math
+import platform
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from numba import cfunc, types
+from numpy.typing import NDArray
+from ulp import ulp_error
+
+from rashin import scalar
+
+Doubles = NDArray[np.float64]
+
+# In ULPs: where the result is normal, and where it is subnormal. They stand in the docstrings too.
+BOUNDS = {
+    "exp": (0.53, 0.77),
+    "expm1": (0.60, 0.0),
+    "log": (0.56, 0.5),
+    "log1p": (0.56, 0.0),
+    "tanh": (0.57, 0.0),
+    "float_power": (0.54, 0.77),
+    "sqrt": (0.5, 0.5),
+}
+EXACT_WITHOUT_ROUNDING = ("abs", "sign")
+WORST_CASES = Path(__file__).parent / "worst_cases" / "scalar.csv"
+TINY, LARGEST, INFINITY, NAN = 2.0**-1074, float.fromhex("0x1.fffffffffffffp1023"), math.inf, math.nan
+SPECIALS = [0.0, TINY, 2.0**-1022, 2.0**-54, 0.5, 1.0, 1.0 + 2.0**-52, 2.0, 2.0**53, LARGEST, INFINITY, NAN]
+
+
+# --- compiled loops, and the exact values
+
+
+@functools.cache
+def compiled(name: str) -> Any:
+    """A C function (x, y, out, n) that applies ``scalar.<name>`` in a loop."""
+    function = getattr(scalar, name)
+
+    def unary(x, y, out, n):
+        for i in range(n):
+            out[i] = function(x[i])
+
+    def binary(x, y, out, n):
+        for i in range(n):
+            out[i] = function(x[i], y[i])
+
+    return loop(binary if name == "float_power" else unary)
+
+
+def loop(function: Callable[..., None]) -> Any:
+    pointer = types.CPointer(types.float64)
+    return cfunc(types.void(pointer, pointer, pointer, types.intp), error_model="numpy")(function)
+
+
+def run(kernel: Any, x: Doubles, y: Doubles | None = None) -> Doubles:
+    x = np.ascontiguousarray(x, np.float64)
+    y = x if y is None else np.ascontiguousarray(y, np.float64)
+    out = np.empty_like(x)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_ssize_t)(kernel.address)
+    call(x.ctypes.data, y.ctypes.data, out.ctypes.data, x.size)
+    return out
+
+
+def evaluate(name: str, *arguments: float) -> float:
+    return float(run(compiled(name), *(np.array([a]) for a in arguments))[0])
+
+
+def exponential(x: mpf) -> mpf:
+    """exp(x), with the ends cut that no double reaches."""
+    return mpf(0) if x < -800 else mp.inf if x > 800 else mp.exp(x)
+
+
+def exact(name: str, *arguments: float) -> mpf:
+    """To 200 bits at least; mpmath itself adds the digits that cancel in log near 1, expm1, log1p and tanh."""
+    x = mpf(arguments[0])
+    if name == "exp":
+        return exponential(x)
+    if name == "expm1":
+        return mp.expm1(x) if abs(x) < 800 else exponential(x) - 1
+    if name == "float_power":  # the product is below 2^2100 and so needs no digits beyond these
+        return exponential(mpf(arguments[1]) * mp.log(x))
+    if name == "tanh":
+        return mp.tanh(x) if abs(x) < 100 else mp.sign(x)
+    return getattr(mp, name)(x)
+
+
+def error(name: str, got: float, *arguments: float) -> float:
+    with mp.workprec(230):
+        return ulp_error(got, exact(name, *arguments), np.float64)
+
+
+def bound(name: str, got: float) -> float:
+    return BOUNDS[name][abs(got) < 2.0**-1022]
+
+
+# --- samples
+
+
+def any_bits(rng: np.random.Generator, n: int) -> Doubles:
+    x = rng.integers(0, 2**64, n, dtype=np.uint64).view(np.float64)
+    return x[np.isfinite(x)]
+
+
+def spread(rng: np.random.Generator, n: int, low: float, high: float) -> Doubles:
+    """Uniform in the logarithm, of both signs."""
+    return np.exp(rng.uniform(math.log(low), math.log(high), n)) * rng.choice([-1, 1], n)
+
+
+def beside(rng: np.random.Generator, n: int, places: Any, steps: int = 50) -> Doubles:
+    """A few representable steps from one of the places, none of which is 0."""
+    bits = rng.choice(np.asarray(places, np.float64), n).view(np.int64) + rng.integers(-steps, steps + 1, n)
+    return bits.view(np.float64)
+
+
+def subnormal(rng: np.random.Generator, n: int) -> Doubles:
+    return rng.integers(1, 2**52, n).view(np.float64)
+
+
+def samples_of_exponentials(rng: np.random.Generator, n: int) -> Iterator[Doubles]:
+    halves = (np.arange(-1075, 1025) + 0.5) * math.log(2)  # where the reduction changes k
+    yield any_bits(rng, n)
+    yield rng.uniform(-746, 710, n)
+    yield rng.uniform(-746, -708, n)  # subnormal results
+    yield rng.uniform(-1.5, 1.5, 2 * n)
+    yield spread(rng, n, 1e-18, 1)
+    yield beside(rng, n, np.concatenate([halves, halves / 2]))
+    yield beside(rng, n, np.arange(1, 1024) * math.log(2))
+    yield beside(rng, n, [709.782712893384, -745.1332191019412, -708.3964185322641, -40.0, 40.0, 19.0615, 2.0**-54])
+    yield subnormal(rng, n) * rng.choice([-1, 1], n)
+
+
+def samples_of_logarithms(rng: np.random.Generator, n: int) -> Iterator[Doubles]:
+    powers = 2.0 ** np.arange(-1022, 1024)
+    yield np.abs(any_bits(rng, n))
+    yield rng.uniform(0.5, 2, 2 * n)
+    yield 1 + spread(rng, n, 1e-16, 0.5)
+    yield beside(rng, n, powers)
+    yield beside(rng, n, powers[:-1] * math.sqrt(2))  # where the reduction changes k
+    yield beside(rng, n, [math.sqrt(0.5), math.sqrt(2)], steps=10000)
+    yield subnormal(rng, n)
+
+
+def samples(name: str, rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, ...]]:
+    if name == "float_power":
+        yield from ((x, y) for x, y in pairs_of_powers(rng, n))
+    elif name in ("log", "sqrt"):
+        yield from ((x,) for x in samples_of_logarithms(rng, n))
+    elif name == "log1p":
+        yield from ((x - 1,) for x in samples_of_logarithms(rng, n))
+        yield (spread(rng, 2 * n, 1e-18, 0.999),)
+        yield (subnormal(rng, n) * rng.choice([-1, 1], n),)
+    else:
+        yield from ((x,) for x in samples_of_exponentials(rng, n))
+
+
+def pairs_of_powers(rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, Doubles]]:
+    x = np.abs(any_bits(rng, n))
+    yield x, any_bits(rng, 2 * n)[: x.size]
+    yield rng.uniform(0, 3, n), rng.uniform(-5, 5, n)
+    yield np.abs(spread(rng, n, 1e-10, 1e10)), rng.integers(-8, 9, n) / 2
+    yield subnormal(rng, n), rng.uniform(-1, 1, n)
+    for base in (x, rng.uniform(0.5, 2, n), 1 + spread(rng, n, 1e-15, 0.5)):
+        base = base[base != 1]
+        for low, high in ((-746, 710), (-746, -708), (709, 709.8)):  # all results, subnormal ones, huge ones
+            yield base, rng.uniform(low, high, base.size) / np.log(base)
+
+
+# --- the tests
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_error_is_within_the_bound(name: str) -> None:
+    rng = np.random.default_rng(20)
+    for arguments in samples(name, rng, 2000):
+        results = run(compiled(name), *arguments)
+        for *point, got in zip(*(a.tolist() for a in (*arguments, results)), strict=True):
+            measured = error(name, got, *point)
+            assert measured <= bound(name, got), (name, *map(float.hex, point), measured)
+
+
+def worst_cases() -> list[tuple[str, tuple[float, ...], str]]:
+    with WORST_CASES.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [(row["function"], tuple(map(float.fromhex, row["arguments"].split())), row["ulp"]) for row in rows]
+
+
+@pytest.mark.parametrize(("name", "arguments", "recorded"), worst_cases())
+def test_worst_cases_known(name: str, arguments: tuple[float, ...], recorded: str) -> None:
+    got = evaluate(name, *arguments)
+    measured = error(name, got, *arguments)
+    assert f"{measured:.4f}" == recorded
+    assert measured <= bound(name, got)
+
+
+def test_every_bound_stands_in_the_docstring_and_has_a_worst_case() -> None:
+    cases = {name for name, _, _ in worst_cases()}
+    for name, (normal, below) in BOUNDS.items():
+        if name == "sqrt":
+            continue
+        text = getattr(scalar, name).__doc__
+        stated = [f"<= {b:.2f} ULP" for b in (normal, below) if b > 0.5]
+        assert re.findall(r"<= [\d.]+ ULP", text) == stated
+        assert name in cases
+
+
+def test_vocabulary() -> None:
+    assert {*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where"} == set(scalar.__all__)
+    assert all(hasattr(np, name) for name in scalar.__all__)
+
+
+SPECIAL_VALUES = [
+    ("exp", (0.0,), 1.0), ("exp", (-0.0,), 1.0), ("exp", (INFINITY,), INFINITY), ("exp", (-INFINITY,), 0.0),
+    ("exp", (NAN,), NAN), ("exp", (709.782712893384,), float.fromhex("0x1.fffffffffff2ap1023")),
+    ("exp", (math.nextafter(709.782712893384, 710),), INFINITY), ("exp", (LARGEST,), INFINITY),
+    ("exp", (-745.1332191019411,), TINY), ("exp", (-745.1332191019412,), 0.0), ("exp", (-LARGEST,), 0.0),
+    ("expm1", (0.0,), 0.0), ("expm1", (-0.0,), -0.0), ("expm1", (INFINITY,), INFINITY), ("expm1", (NAN,), NAN),
+    ("expm1", (-INFINITY,), -1.0), ("expm1", (709.782712893384,), float.fromhex("0x1.fffffffffff2ap1023")),
+    ("expm1", (math.nextafter(709.782712893384, 710),), INFINITY), ("expm1", (TINY,), TINY), ("expm1", (-TINY,), -TINY),
+    ("log", (0.0,), -INFINITY), ("log", (-0.0,), -INFINITY), ("log", (1.0,), 0.0), ("log", (INFINITY,), INFINITY),
+    ("log", (-TINY,), NAN), ("log", (-INFINITY,), NAN), ("log", (NAN,), NAN),
+    ("log1p", (0.0,), 0.0), ("log1p", (-0.0,), -0.0), ("log1p", (-1.0,), -INFINITY), ("log1p", (INFINITY,), INFINITY),
+    ("log1p", (math.nextafter(-1, -2),), NAN), ("log1p", (-INFINITY,), NAN), ("log1p", (NAN,), NAN),
+    ("log1p", (TINY,), TINY), ("log1p", (-TINY,), -TINY),
+    ("tanh", (0.0,), 0.0), ("tanh", (-0.0,), -0.0), ("tanh", (INFINITY,), 1.0), ("tanh", (-INFINITY,), -1.0),
+    ("tanh", (NAN,), NAN), ("tanh", (TINY,), TINY), ("tanh", (-TINY,), -TINY), ("tanh", (-LARGEST,), -1.0),
+    ("sqrt", (-0.0,), -0.0), ("sqrt", (-1.0,), NAN), ("sqrt", (INFINITY,), INFINITY), ("sqrt", (NAN,), NAN),
+    ("abs", (-0.0,), 0.0), ("abs", (-TINY,), TINY), ("abs", (-INFINITY,), INFINITY), ("abs", (NAN,), NAN),
+    ("sign", (0.0,), 0.0), ("sign", (-0.0,), 0.0), ("sign", (-TINY,), -1.0), ("sign", (INFINITY,), 1.0),
+    ("sign", (NAN,), NAN),
+    ("float_power", (0.0, 3.0), 0.0), ("float_power", (-0.0, 3.0), 0.0), ("float_power", (-0.0, -3.0), INFINITY),
+    ("float_power", (-1.0, 2.0), NAN), ("float_power", (-2.0, 0.0), 1.0), ("float_power", (-INFINITY, 2.0), NAN),
+    ("float_power", (2.0, 1023.0), 2.0**1023), ("float_power", (2.0, 1024.0), INFINITY),
+    ("float_power", (2.0, -1074.0), TINY), ("float_power", (2.0, -1075.5), 0.0), ("float_power", (3.0, 2.0), 9.0),
+    ("float_power", (0.5, 1.0), 0.5), ("float_power", (LARGEST, 1.0), LARGEST), ("float_power", (TINY, 1.0), TINY),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "arguments", "expected"), SPECIAL_VALUES)
+def test_special_values_to_the_bit(name: str, arguments: tuple[float, ...], expected: float) -> None:
+    assert evaluate(name, *arguments).hex() == expected.hex()  # also the sign of zero; every NaN is "nan"
+
+
+@pytest.mark.parametrize("x", SPECIALS)
+@pytest.mark.parametrize("y", SPECIALS + [-y for y in SPECIALS])
+def test_power_has_the_special_values_of_c(x: float, y: float) -> None:
+    try:
+        expected = math.pow(x, y)
+    except (OverflowError, ValueError):  # Python raises where C returns infinity
+        expected = INFINITY
+    got = evaluate("float_power", x, y)
+    if 0 < x < INFINITY and x != 1 and math.isfinite(y):
+        assert error("float_power", got, x, y) <= bound("float_power", got)
+    else:
+        assert got.hex() == expected.hex()
+
+
+@pytest.mark.parametrize("name", [*BOUNDS, *EXACT_WITHOUT_ROUNDING])
+def test_bits_do_not_depend_on_the_place_in_the_loop(name: str) -> None:
+    """The packed instructions of the loop and the scalar ones of its last turns agree."""
+    rng = np.random.default_rng(21)
+    x = np.concatenate([rng.uniform(-2, 2, 40), any_bits(rng, 40), SPECIALS, np.negative(SPECIALS)])
+    y = rng.permutation(x)
+    together = run(compiled(name), x, y)
+    alone = np.concatenate([run(compiled(name), x[i : i + 1], y[i : i + 1]) for i in range(x.size)])
+    nan = np.isnan(together)
+    assert np.array_equal(nan, np.isnan(alone))
+    assert np.array_equal(together[~nan].view(np.int64), alone[~nan].view(np.int64))
+
+
+def test_where_converts_its_branches_and_combines_comparisons() -> None:
+    where = scalar.where
+    assert where(True, 1, 2.5) == 1.0
+    assert where(False, 1, 2) == 2.0
+    assert isinstance(where(True, 1, 2), float)
+    assert math.isnan(where(True, NAN, 0.0))
+
+    kernel = loop(conditions)
+    x, y = np.random.default_rng(22).uniform(-2, 2, (2, 101))
+    assert np.array_equal(run(kernel, x, y), np.where((x > 0) & (y > 0) | (x < -1), 1.0, np.where(x > y, x, 0.0)))
+
+
+def conditions(x, y, out, n):
+    for i in range(n):
+        within = (x[i] > 0.0) & (y[i] > 0.0) | (x[i] < -1.0)
+        out[i] = scalar.where(within, 1, scalar.where(x[i] > y[i], x[i], 0))
+
+
+def quadratic_near_linear_beyond(xp, z, t):
+    r = z - t
+    near = xp.abs(r) <= 1.5
+    c = xp.where(near, r, 1.5 * xp.sign(r))
+    return c * (r - 0.5 * c)
+
+
+formula = scalar.inline(quadratic_near_linear_beyond)
+
+
+def formulas(x, y, out, n):
+    for i in range(n):
+        out[i] = formula(scalar, x[i], y[i])
+
+
+def test_the_module_serves_a_formula_as_numpy_does() -> None:
+    x, y = np.random.default_rng(23).uniform(-4, 4, (2, 101))
+    assert np.array_equal(run(loop(formulas), x, y), quadratic_near_linear_beyond(np, x, y))
+
+
+PACKED = r"\bv?(?:p?and[dq]?|(?:and|mul|add|sqrt|cmp\w*)p[sd])\b"
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86-64 assembly")
+@pytest.mark.skipif(
+    not llvmlite.binding.get_host_cpu_features().get("fma", False), reason="this processor has no FMA to vectorise"
+)
+@pytest.mark.parametrize("name", [*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where", "formula"])
+def test_loops_vectorise(name: str) -> None:
+    kernel = {"where": lambda: loop(conditions), "formula": lambda: loop(formulas)}.get(name, lambda: compiled(name))()
+    intermediate, assembly = kernel.inspect_llvm(), kernel._library.get_asm_str()
+
+    # The loop as a whole, no part of it taken out element by element.
+    assert "llvm.loop.isvectorized" in intermediate
+    assert re.search(r"load <\d+ x double>", intermediate)
+    assert "extractelement" not in intermediate
+    assert re.search(PACKED, assembly)
+
+    called = re.findall(r"(?:\bcallq?\s+|\bmovabsq?\s+\$)([A-Za-z_][\w.@]*)", assembly)
+    assert [symbol for symbol in called if not re.match(r"_*ZN|_*cfunc|__(?:real|[xyz]mm)@", symbol)] == []
+
+
+def chebyshev(function: Callable[[mpf], mpf], low: mpf, high: mpf, terms: int) -> set[float]:
+    with warnings.catch_warnings():  # mpmath 1.4 warns that it will turn the order round, which is no matter here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return {float(c) for c in mp.chebyfit(function, [low, high], terms)}
+
+
+def test_coefficients_are_those_of_the_comments() -> None:
+    with mp.workprec(300):
+        b = mpf("0.34658")
+        w = (2 * (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
+        q = chebyshev(lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, -b, b, 10)
+        r = chebyshev(
+            lambda w: (2 * mp.atanh(mp.sqrt(w) / 2) - mp.sqrt(w) - mp.sqrt(w) ** 3 / 12 - mp.sqrt(w) ** 5 / 80)
+            / mp.sqrt(w) ** 7,
+            mpf(0),
+            w,
+            7,
+        )
+        assert float(mp.log(2) - mpf(scalar._LN2_HIGH)) == scalar._LN2_LOW
+        assert float(mpf(1) / 12 - mpf(1 / 12)) in scalar._logarithm_parts.py_func.__code__.co_consts
+        assert -float(mpf(1) / 80 - mpf(1 / 80)) in scalar._logarithm_parts.py_func.__code__.co_consts
+    assert len(q) == 10
+    assert q <= set(scalar._exponential_parts.py_func.__code__.co_consts)
+    assert len(r) == 7
+    assert r <= set(scalar._series.py_func.__code__.co_consts)

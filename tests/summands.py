@@ -47,12 +47,12 @@ def largest_summand(name: str, order: int, z: Any, t: Any, parameters: dict[str,
 def _focal(order: int, z: list[mpf], t: Any, j: int | None, gamma: float = 2.0) -> mpf:
     total, q = logsumexp(z), smoothed(t, len(z), 0)
     p = [exp(x - total) for x in z]
-    rules = [_product_rule(lambda u: _focal_factors(u, gamma), x - total) if q_k else None for x, q_k in zip(z, q, strict=True)]
-    slopes = [q_k * abs(_slope_of(x - total, gamma)) if q_k else mpf(0) for x, q_k in zip(z, q, strict=True)]
+    rows = [(x - total, q_k) for x, q_k in zip(z, q, strict=True)]
+    slopes = [q_k * abs(_slope_of(u, gamma)) if q_k else mpf(0) for u, q_k in rows]
     if order == 1:
         soft = sum(1 for q_k in q if q_k) > 1
         return max(slopes[j], p[j] * mp.fsum(slopes)) if soft else mpf(0)
-    curvatures = [q_k * max(map(abs, rule)) if rule else mpf(0) for rule, q_k in zip(rules, q, strict=True)]
+    curvatures = [q_k * _curvature_of(u, gamma) if q_k else mpf(0) for u, q_k in rows]
     others = mp.fsum(curvatures[:j] + curvatures[j + 1 :])
     return max(curvatures[j] * (1 - p[j]) ** 2, p[j] ** 2 * others, p[j] * (1 - p[j]) * mp.fsum(slopes))
 
@@ -71,6 +71,10 @@ def _slope_of(u: mpf, gamma: float) -> mpf:
     h = _step(u)
     after, before = (_focal_factors(x, gamma) for x in (u + h, u - h))
     return (after[0] * after[1] - before[0] * before[1]) / (2 * h)
+
+
+def _curvature_of(u: mpf, gamma: float) -> mpf:
+    return max(map(abs, _product_rule(lambda x: _focal_factors(x, gamma), u)))
 
 
 def _product_rule(factors: Callable[[mpf], tuple[mpf, mpf]], x: mpf) -> tuple[mpf, mpf, mpf]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, NoReturn
 
 import numpy as np
@@ -38,7 +39,8 @@ def array(name: str, values: Any) -> NDArray[Any]:
 
 
 def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
-    if isinstance(values, np.ma.MaskedArray):
+    parts = values if isinstance(values, (list, tuple)) else (values,)
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         raise TypeError(f"{name}: got a masked array; pass {name}.filled(0) and where=~mask instead")
     package = type(values).__module__.partition(".")[0]
     if package in FOREIGN:
@@ -54,9 +56,12 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
 
 def _from_objects(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
     for index, value in np.ndenumerate(values):
-        if not isinstance(value, (int, float, np.number, np.bool_)):
+        if not isinstance(value, (Real, np.bool_)):
             raise TypeError(f"{name}: got {value!r} at index {_words(index)}; accepted are real numbers")
-    return values.astype(np.float64)
+    try:
+        return values.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name}: got an integer beyond the range of float64; accepted are real numbers") from None
 
 
 def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
@@ -86,7 +91,7 @@ def axis(prediction: NDArray[Any], number: Any) -> int:
         raise ValueError("prediction: got shape (); accepted is (..., C), with the classes along `axis`")
     if not -prediction.ndim <= number < prediction.ndim:
         raise ValueError(f"axis: got {number} for a prediction of shape {prediction.shape}")
-    counted: int = number % prediction.ndim
+    counted = int(number) % prediction.ndim
     if prediction.shape[counted] == 0:
         raise ValueError(f"prediction: got shape {prediction.shape} with no classes along axis {counted}")
     return counted - prediction.ndim
@@ -112,7 +117,7 @@ def holds_distributions(
 
 
 def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    """Labels as int64; whole floats are labels, 0.5 is not. -1 and beyond are left to the sweep."""
+    """Labels as int64; whole floats are labels, 0.5 is not. What is no class is left to the sweep."""
     if target.dtype.kind in "bi" or (target.dtype.kind == "u" and target.dtype.itemsize < 8):
         return target.astype(np.int64, copy=False)
     numbers = target.astype(np.float64)
@@ -126,7 +131,7 @@ def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.
             f"(distributions need the shape of the prediction)"
         )
     with np.errstate(invalid="ignore"):
-        return np.where(np.abs(numbers) < 2.0**62, numbers, -2.0).astype(np.int64)
+        return np.where(np.abs(numbers) < 2.0**62, numbers, -1.0).astype(np.int64)
 
 
 def weights(weight: Any, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -186,7 +191,7 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[An
 
 def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
     """One of a few words."""
-    if value not in accepted:
+    if not isinstance(value, str) or value not in accepted:
         raise ValueError(f"{name}: got {value!r}; accepted are {', '.join(map(repr, accepted))}")
 
 
@@ -198,12 +203,11 @@ def parameter(loss: str, name: str, value: Any, defaults: Mapping[str, Any], dom
         raise TypeError(f"{loss}: no parameter {name!r}; {f'did you mean {close[0]!r}?' if close else known}")
     if value is None and defaults[name] is None:
         return None
-    if isinstance(value, (bool, str)) or np.ndim(value) != 0:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: got {value!r}; accepted is one number")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {value!r}; accepted is one number") from None
+    number = float(value)
     accepted = domain.description if domain else "a finite number"
     if not math.isfinite(number) or (domain and not domain.contains(number)):
         raise ValueError(f"{name}: got {value!r}; accepted is {accepted}")
@@ -222,7 +226,7 @@ def refuse_target(value: Any, index: tuple[int, ...], domain: Domain) -> NoRetur
 
 
 def refuse_label(label: Any, index: tuple[int, ...], classes: int) -> NoReturn:
-    hint = "; leave a label out by where=target != label" if label < 0 else ""
+    hint = f"; leave it out by where=target != {label}" if label < 0 else ""
     _refuse(
         "target", label, index, f"a class label from 0 to {classes - 1} (the prediction has {classes} classes){hint}"
     )

@@ -123,7 +123,7 @@ def add_block(limbs: Any, x: Any) -> None:
     _add_integer(limbs, total2, lower - 52)
 
 
-@nb.njit(error_model="numpy", nogil=True)
+@nb.njit(error_model="numpy", nogil=True, cache=True)
 def add(limbs: Any, x: Any) -> None:
     """Add any number of doubles."""
     for start in range(0, x.size, BLOCK):

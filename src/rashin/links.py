@@ -100,6 +100,8 @@ def _over_rows(logits: Any, axis: int, which: int) -> Any:
     result = np.empty(shape, gradient_type(given))
     moved = result if which == 2 else np.moveaxis(result, axis, -1)
 
+    sweep = links(element)
+
     def work(mine: Iterator[Any], _: Any) -> None:
         size = max(CELLS, classes)
         source, target = np.empty(size, element), np.empty(size, element)
@@ -107,7 +109,7 @@ def _over_rows(logits: Any, axis: int, which: int) -> Any:
             row = read(z, box, source).reshape(-1, classes)
             empty, sums = target[:0].reshape(0, 0), np.empty(len(row) if which == 2 else 0)
             filled = target[: row.size].reshape(row.shape)
-            found, place = links(row, filled if which == 0 else empty, filled if which == 1 else empty, sums)
+            found, place = sweep(row, filled if which == 0 else empty, filled if which == 1 else empty, sums)
             if found != FINE:
                 _refuse(z, box, place, found == PREDICTION)
             store(moved, box, sums if which == 2 else filled.reshape(-1))

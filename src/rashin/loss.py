@@ -39,7 +39,8 @@ class Facts:
     kinks : ``(t, **parameters) -> predictions`` at which the slope jumps; there it is the middle of its interval.
         None where the loss is smooth.
     convex : whether the loss is convex in the prediction for every parameter.
-    link : how the prediction gives the mean of the target: identity, log, logit or softmax.
+    link : the function that takes the mean of the target to the prediction: identity, log, logit or softmax.
+    best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed.
     """
 
     prediction: Domain
@@ -48,6 +49,7 @@ class Facts:
     kinks: Callable[..., tuple[Any, ...]] | None = None
     convex: bool = False
     link: str = "identity"
+    best_constant: Callable[..., Any] | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
         """The target's domain for these parameters."""
@@ -323,6 +325,7 @@ def pointwise(
     kinks: Callable[..., tuple[Any, ...]] | None = None,
     convex: bool = False,
     link: str = "identity",
+    best_constant: Callable[..., Any] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
 
@@ -343,7 +346,7 @@ def pointwise(
     >>> cauchy([1.0, 5.0], [0.0, 0.0], scale=2.0)
     1.0463...
     """
-    facts = Facts(prediction, target, parameters or {}, kinks, convex, link)
+    facts = Facts(prediction, target, parameters or {}, kinks, convex, link, best_constant)
     return lambda formula: _register(_made("pointwise", formula, facts, skip=3))
 
 
@@ -352,6 +355,7 @@ def labelwise(
     parameters: Mapping[str, Domain] | None = None,
     options: tuple[str, ...] = (),
     convex: bool = False,
+    best_constant: Callable[..., Any] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``phi(xp, u, *parameters) -> phi, phi', phi''``, u the log-probability of the label.
 
@@ -359,7 +363,7 @@ def labelwise(
     what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
     """
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
-    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax")
+    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant)
     return lambda formula: _register(_made("labelwise", formula, facts, skip=2, options=options))
 
 

@@ -188,10 +188,11 @@ def _exponential_parts(x: float, x_low: float) -> tuple[float, float, float]:
     q = fma(q, r, 0.008333333333330063)
     q = fma(q, r, 0.041666666666666664)
     q = fma(q, r, 0.16666666666666669)
+    q = q * r
     square = r * r
     high, low = _fast_two_sum(r, 0.5 * square)
-    low = low + fma(0.5, fma(r, r, -square), fma(r * square, q, fma(r_low, high, r_low)))
-    return k, high, low
+    low = low + fma(fma(r, r, -square), 0.5 + q, fma(r_low, high, r_low))
+    return k, high, fma(square, q, low)
 
 
 @inline
@@ -271,9 +272,9 @@ def _logarithm(k: float, f: float, f_low: float) -> float:
     """``k ln 2 + log(1 + f + f_low)``, rounded."""
     t, t_low = _reduced(f, f_low)
     w = t * t
-    tail = t * w * fma(w, fma(w, _series(w), 0.0125), 0.08333333333333333)
+    series = fma(w, fma(w, _series(w), 0.0125), 0.08333333333333333)
     high, low = _fast_two_sum(k * _LN2_HIGH, t)  # k = 0 or abs(k ln 2) > abs(t)
-    return high + (low + (fma(k, _LN2_LOW, t_low) + tail))
+    return high + (low + fma(t * w, series, fma(k, _LN2_LOW, t_low)))
 
 
 @inline

@@ -20,6 +20,7 @@ import numpy as np
 from rashin import scalar
 from rashin.exact import add_block
 from rashin.kernels.formula import call
+from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED, all_within, any_nan
 
 __all__ = ["CELLS", "OUTSIDE", "links", "softcapped", "sweep_distributions", "sweep_labels"]
@@ -150,7 +151,22 @@ def _label_derivatives(
         hessian[k] = factor * (curvature * q * q + 2.0 * z_loss * p * p + bend * p * q)
 
 
-def _sweep_labels(
+def _array(item: Any, dimensions: int, readonly: bool = False) -> Any:
+    return nb.types.Array(item, dimensions, "C", readonly=readonly)
+
+
+def _signature(element: Any, distributions: bool) -> Any:
+    double, rows, row = nb.float64, _array(element, 2, True), _array(nb.float64, 1, True)
+    return nb.types.Tuple((nb.int64, nb.int64))(
+        *(nb.int64, rows, rows) if distributions else (nb.int64, rows),
+        *(_array(nb.int64, 1, True), row, double, row, double),
+        *(double, double) if distributions else (),
+        *(_array(double, 1), _array(element, 2), _array(element, 2), _array(nb.int64, 1)),
+    )
+
+
+@kept(lambda element: _signature(element, False))
+def sweep_labels(
     loop: int,
     z: Any,
     labels: Any,
@@ -175,7 +191,7 @@ def _sweep_labels(
         size = min(height, n - start)
         for r in range(size):
             row, k = z[start + r], labels[start + r]
-            if k == OUTSIDE:
+            if w.size and w[start + r] == 0.0 and k == OUTSIDE:
                 u[r], lse[r] = 0.0, 0.0
                 continue
             if any_nan(row):
@@ -284,7 +300,8 @@ def _mixture_derivatives(
         hessian[j] = factor * (own * q * q + p * p * (total_curvature - own + 2.0 * z_loss) + bend * p * q)
 
 
-def _sweep_distributions(
+@kept(lambda element: _signature(element, True))
+def sweep_distributions(
     loop: int,
     z: Any,
     q: Any,
@@ -317,7 +334,7 @@ def _sweep_distributions(
         gr[:] = 0.0
         hr[:] = 0.0
         k = labels[i]
-        if k == OUTSIDE:
+        if weight == 0.0 and k == OUTSIDE:
             continue
         row = z[i]
         if any_nan(row):
@@ -373,12 +390,18 @@ def _sweep_distributions(
             else:
                 _weighted(mix, slopes, slopes)
                 _weighted(mix, curvatures, curvatures)
-                _mixture_derivatives(mix, top, e, rest, slopes, _accurate_sum(slopes, lanes), curvatures,
-                                     _accurate_sum(curvatures, lanes), pull, z_loss, weight / divisor, gr, hr)  # fmt: skip
+                total_slope, total_curvature = _accurate_sum(slopes, lanes), _accurate_sum(curvatures, lanes)
+                _mixture_derivatives(mix, top, e, rest, slopes, total_slope, curvatures, total_curvature,
+                                     pull, z_loss, weight / divisor, gr, hr)  # fmt: skip
     return FINE, 0
 
 
-def _sweep_links(z: Any, probabilities: Any, log_probabilities: Any, logsumexp: Any) -> tuple[int, int]:
+@kept(
+    lambda element: nb.types.Tuple((nb.int64, nb.int64))(
+        _array(element, 2, True), _array(element, 2), _array(element, 2), _array(nb.float64, 1)
+    )
+)
+def links(z: Any, probabilities: Any, log_probabilities: Any, logsumexp: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape
     e, u, lanes = np.empty(classes), np.empty(classes), np.empty(LANES)
@@ -407,7 +430,7 @@ def _sweep_links(z: Any, probabilities: Any, log_probabilities: Any, logsumexp: 
     return FINE, 0
 
 
-@nb.njit(cache=True, error_model="numpy", nogil=True)
+@kept(lambda element: nb.void(_array(element, 1, True), nb.float64, *[_array(element, 1)] * 3))
 def softcapped(z: Any, cap: float, capped: Any, first: Any, second: Any) -> None:
     """Fill in cap tanh(z / cap) and its two derivatives by z; the first is sech^2, without 1 - tanh^2."""
     for i in range(z.size):
@@ -417,26 +440,3 @@ def softcapped(z: Any, cap: float, capped: Any, first: Any, second: Any) -> None
         capped[i] = cap * tanh
         first[i] = 4.0 * e / ((1.0 + e) * (1.0 + e))
         second[i] = -2.0 * tanh * first[i] / cap
-
-
-def _array(item: Any, dimensions: int, readonly: bool = False) -> Any:
-    return nb.types.Array(item, dimensions, "C", readonly=readonly)
-
-
-def _signatures(element: Any) -> tuple[Any, Any, Any]:
-    """Arrays that may be read-only, so that one compilation serves both."""
-    double, rows, answer = nb.float64, _array(element, 2), nb.types.Tuple((nb.int64, nb.int64))
-    read, labels, weights = _array(element, 2, True), _array(nb.int64, 1, True), _array(double, 1, True)
-    results = (_array(double, 1), rows, rows, _array(nb.int64, 1))
-    return (
-        answer(nb.int64, read, labels, weights, double, weights, double, *results),
-        answer(nb.int64, read, read, labels, weights, double, weights, double, double, double, *results),
-        answer(read, rows, rows, _array(double, 1)),
-    )
-
-
-_narrow, _wide = _signatures(nb.float32), _signatures(nb.float64)
-_options: Any = {"cache": True, "error_model": "numpy", "nogil": True}
-sweep_labels = nb.njit([_narrow[0], _wide[0]], **_options)(_sweep_labels)
-sweep_distributions = nb.njit([_narrow[1], _wide[1]], **_options)(_sweep_distributions)
-links = nb.njit([_narrow[2], _wide[2]], **_options)(_sweep_links)

@@ -13,6 +13,7 @@ import numpy as np
 
 from rashin.exact import BLOCK, add_block
 from rashin.kernels.formula import call
+from rashin.kernels.kept import kept
 
 __all__ = ["FINE", "PREDICTION", "TARGET", "UNDEFINED", "sweep"]
 
@@ -44,7 +45,22 @@ def any_nan(x: Any) -> bool:
     return found != 0
 
 
-def _sweep(
+def _signature(element: Any) -> Any:
+    def array(item: Any, readonly: bool = False) -> Any:
+        return nb.types.Array(item, 1, "C", readonly=readonly)
+
+    double, results = nb.float64, (array(element), array(element), array(nb.int64))
+    return nb.types.Tuple((nb.int64, nb.int64))(
+        nb.int64,
+        *(array(element, True), array(element, True), array(double, True)),
+        double,
+        *(array(double, True), array(double, True), array(double)),
+        *results,
+    )
+
+
+@kept(_signature)
+def sweep(
     loop: int,
     z: Any,
     t: Any,
@@ -104,28 +120,3 @@ def _sweep(
             values[start:stop] = terms[:size]
         add_block(limbs, terms[:size])
     return FINE, 0
-
-
-def _signature(element: Any) -> Any:
-    """Arrays that may be read-only, so that one compilation serves both."""
-
-    def array(item: Any, readonly: bool = False) -> Any:
-        return nb.types.Array(item, 1, "C", readonly=readonly)
-
-    double = nb.float64
-    return nb.types.Tuple((nb.int64, nb.int64))(
-        nb.int64,
-        array(element, True),
-        array(element, True),
-        array(double, True),
-        double,
-        array(double, True),
-        array(double, True),
-        array(double),
-        array(element),
-        array(element),
-        array(nb.int64),
-    )
-
-
-sweep = nb.njit([_signature(nb.float32), _signature(nb.float64)], cache=True, error_model="numpy", nogil=True)(_sweep)

@@ -118,20 +118,26 @@ class Network:
         OSError : the file cannot be read.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                names = _names(len(file.files) - 2)
-                network = cls((1, 1), activation=str(file["activation"]), output=str(file["output"]))
-                network.parameters = [file[name] for name in names]
-            return network._checked()
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            with Path(path).open("rb") as file:
+                return cls._from_arrays(np.load(file, allow_pickle=False))
+        except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} does not hold a network: {error}") from error
 
-    def _checked(self) -> Network:
-        shapes = [(weight.shape, bias.shape) for weight, bias in self.layers]
-        fits = all(len(w) == 2 and b == w[1:] for w, b in shapes) and shapes
-        if not fits or any(left[0][1] != right[0][0] for left, right in pairwise(shapes)):
-            raise ValueError(f"layers of shapes {shapes} do not fit together")
-        return self
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Network:
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise TypeError("it is a single array")
+        network = cls((1, 1), activation=str(arrays["activation"]), output=str(arrays["output"]))
+        network.parameters = [arrays[name] for name in _names(len(arrays.files) - 2)]
+        _check_chain(network.layers)
+        return network
+
+
+def _check_chain(layers: list[tuple[Array, Array]]) -> None:
+    shapes = [(weight.shape, bias.shape) for weight, bias in layers]
+    each_fits = all(len(weight) == 2 and bias == weight[1:] for weight, bias in shapes)
+    if not shapes or not each_fits or any(left[1] != (right[0][0],) for left, right in pairwise(shapes)):
+        raise ValueError(f"layers of shapes {shapes} do not fit together")
 
 
 def _starting_parameters(sizes: Sequence[int], gain: float, rng: np.random.Generator) -> list[Array]:

@@ -22,7 +22,7 @@ __all__ = ["Diverged", "train"]
 
 Array = NDArray[Any]
 
-_RISE = 1000.0  # times the first mini-batch's loss: no training that still goes anywhere climbs so high
+_RISE = 100.0  # times the loss of the first mini-batch: what climbs so high does not come back
 
 
 class Diverged(ArithmeticError):
@@ -62,7 +62,7 @@ def train(
     Raises
     ------
     ValueError : settings out of range, or network, loss and data that do not fit together.
-    Diverged : the loss became infinite or NaN, or rose to 1000 times its first value.
+    Diverged : the loss became infinite or NaN, or rose to 100 times its first value (or 100).
 
     Examples
     --------

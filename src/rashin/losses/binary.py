@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rashin.domain import BINARY, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, SIGN
 from rashin.loss import pointwise
+from rashin.losses.constants import log_odds, shrunk_mean
 
 
 def softplus_and_sigmoid(xp, z):
@@ -17,7 +18,14 @@ def softplus_and_sigmoid(xp, z):
     return plus, minus, xp.where(up, large, small), xp.where(up, small, large)
 
 
-@pointwise(prediction=LOGIT, target=PROBABILITY, parameters={"positive_weight": POSITIVE}, convex=True, link="logit")
+@pointwise(
+    prediction=LOGIT,
+    target=PROBABILITY,
+    parameters={"positive_weight": POSITIVE},
+    convex=True,
+    link="logit",
+    best_constant=log_odds,
+)
 def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     r"""Cross-entropy of two classes from the logit; ``binary_cross_entropy`` takes the probability.
 
@@ -37,7 +45,11 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
 
 
 @pointwise(
-    prediction=PROBABILITY, target=PROBABILITY, parameters={"epsilon": NONNEGATIVE}, convex=True, link="identity"
+    prediction=PROBABILITY,
+    target=PROBABILITY,
+    parameters={"epsilon": NONNEGATIVE},
+    convex=True,
+    best_constant=shrunk_mean,
 )
 def binary_cross_entropy(xp, z, t, epsilon=0.0):
     r"""Cross-entropy of two classes from the probability; ``sigmoid_cross_entropy`` takes the logit.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rashin.domain import NONNEGATIVE
 from rashin.loss import labelwise
+from rashin.losses.constants import log_frequencies
 
 
-@labelwise(options=("label_smoothing", "z_loss", "softcap"), convex=True)
+@labelwise(options=("label_smoothing", "z_loss", "softcap"), convex=True, best_constant=log_frequencies)
 def softmax_cross_entropy(xp, u):
     r"""Cross-entropy from logits; ``categorical_cross_entropy`` takes probabilities.
 

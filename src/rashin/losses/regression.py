@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rashin.domain import OPEN_UNIT, POSITIVE
 from rashin.loss import pointwise
+from rashin.losses.constants import mean, weighted_quantile
 
 LOG_2 = 0.6931471805599453
 
 
-@pointwise(convex=True)
+@pointwise(convex=True, best_constant=mean)
 def half_squared_error(xp, z, t):
     r"""Half the squared difference, whose slope is the difference itself.
 
@@ -23,7 +24,7 @@ def half_squared_error(xp, z, t):
     return 0.5 * r * r, r, 1.0
 
 
-@pointwise(convex=True)
+@pointwise(convex=True, best_constant=mean)
 def squared_error(xp, z, t):
     r"""The squared difference; its mean is the mean squared error.
 
@@ -38,7 +39,7 @@ def squared_error(xp, z, t):
     return r * r, 2.0 * r, 2.0
 
 
-@pointwise(kinks=lambda t: (t,), convex=True)
+@pointwise(kinks=lambda t: (t,), convex=True, best_constant=weighted_quantile)
 def absolute_error(xp, z, t):
     r"""The absolute difference: its best constant is the median. Slope 0 at the kink r = 0.
 
@@ -118,7 +119,9 @@ def log_cosh(xp, z, t):
     return value, xp.sign(r) * tanh, sech * sech
 
 
-@pointwise(kinks=lambda t, quantile: (t,), parameters={"quantile": OPEN_UNIT}, convex=True)
+@pointwise(
+    kinks=lambda t, quantile: (t,), parameters={"quantile": OPEN_UNIT}, convex=True, best_constant=weighted_quantile
+)
 def quantile(xp, z, t, quantile=0.5):
     r"""The pinball loss, whose best constant is the quantile. Slope 1/2 - q at the kink z = t.
 

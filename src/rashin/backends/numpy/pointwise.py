@@ -68,6 +68,7 @@ class _Sweep:
     def __init__(self, rule: Rule, walk: _Walk, order: int) -> None:
         self.rule, self.walk = rule, walk
         self.loop = compiled(rule.formula, rule.parameters, order, walk.element, True)
+        self.sweep = kernel.sweep(walk.element)
         self.parameters = rule.numbers
         self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
         self.bounds = np.array([*_bounds(rule.prediction), *_bounds(rule.target), *self.harmless])
@@ -103,7 +104,7 @@ class _Sweep:
         self, z: Any, t: Any, w: Any, divisor: float, values: Any, gradient: Any, hessian: Any, limbs: Limbs
     ) -> tuple[int, int]:
         """The compiled sweep."""
-        return kernel.sweep(  # type: ignore[no-any-return]
+        return self.sweep(  # type: ignore[no-any-return]
             self.loop.address, z, t, w, divisor, self.parameters, self.bounds, values, gradient, hessian, limbs
         )
 

@@ -103,7 +103,7 @@ def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells:
         return buffer[:0]
     part = result[box]
     if part.dtype == buffer.dtype and part.flags.c_contiguous and part.flags.aligned:
-        return part.reshape(-1)
+        return part.reshape(-1)  # type: ignore[no-any-return]
     return buffer[:cells]
 
 

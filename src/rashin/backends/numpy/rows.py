@@ -33,14 +33,14 @@ class _Rows:
     def __init__(
         self, rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
     ) -> None:
-        self.rule, self.weighing = rule, weighing
+        self.rule, self.weighing, self.given = rule, weighing, t
         self.z = np.moveaxis(z, axis, -1)
         self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
         dense = checks.holds_distributions(z, t, self.shape, rule.target is LABEL)
         self.distributions = np.moveaxis(t, axis, -1) if dense else None
         self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
         if weighing.where is not None:
-            self.labels = np.where(weighing.where, self.labels, OUTSIDE)
+            self.labels = np.where(weighing.where, np.maximum(self.labels, -1), OUTSIDE)
         self.tolerance = 4.0 * self.classes * _epsilon(t.dtype)
         self.results = Results(self.shape, z, wanted, out, (z, t, weighing.weight, weighing.where))
         self.gradient, self.hessian = (
@@ -58,9 +58,9 @@ class _Rows:
         if found == PREDICTION:
             column = int(np.argmin(self.rule.prediction.contains(row)))
             checks.refuse_prediction(row[column], (*index, column), self.rule.prediction)
-        target = self.labels[index] if self.distributions is None else self.distributions[index]
+        target = self.given[index] if self.distributions is None else self.distributions[index]
         if found == TARGET and self.distributions is None:
-            checks.refuse_label(int(target), index, self.classes)
+            checks.refuse_label(target, index, self.classes)
         if found == TARGET:
             checks.refuse_distribution(target, index, self.tolerance)
         checks.refuse_undefined(np.array2string(row, threshold=8), target, index)
@@ -122,7 +122,7 @@ class _LabelSweep:
         from rashin.kernels.labelwise import softcapped
 
         capped, first, second = np.empty_like(z), np.empty_like(z), np.empty_like(z)
-        softcapped(z, self.cap, capped, first, second)
+        softcapped(self.element)(z, self.cap, capped, first, second)
         slopes = buffers[2][: z.size] if hessian.size and not gradient.size else gradient
         self._run(capped, box, buffers[1], values, slopes, hessian, limbs)
         if hessian.size:
@@ -139,13 +139,17 @@ class _LabelSweep:
         labels, w = np.ascontiguousarray(rows.labels[box]).reshape(-1), weighing.read(box)
         head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
         if rows.distributions is None and self.smoothing == 0.0:
-            found, place = kernel.sweep_labels(*head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail)
+            found, place = kernel.sweep_labels(self.element)(
+                *head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail
+            )
         else:
             q = buffer[:0].reshape(0, rows.classes)
             if rows.distributions is not None:
                 q = read(rows.distributions, box, buffer).reshape(-1, rows.classes)
             settings = (self.parameters, self.z_loss, self.smoothing, rows.tolerance)
-            found, place = kernel.sweep_distributions(*head, q, labels, w, weighing.divisor, *settings, *tail)
+            found, place = kernel.sweep_distributions(self.element)(
+                *head, q, labels, w, weighing.divisor, *settings, *tail
+            )
         if found != FINE:
             rows.refuse(found, box, place)
 
@@ -192,7 +196,7 @@ def _checked_rows(rows: _Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool
     """Rows of positive weight as doubles, targets one-hot or given, their weights, and which of the box these are."""
     z = np.array(rows.z[box], dtype=np.float64).reshape(-1, rows.classes)
     labels = rows.labels[box].reshape(-1)
-    inside = labels != OUTSIDE
+    inside = labels != OUTSIDE if rows.weighing.where is not None else np.ones(labels.size, np.bool_)
     _refuse_first(rows, box, PREDICTION, inside & ~rows.rule.prediction.contains(z).all(axis=-1))
     if rows.distributions is None:
         _refuse_first(rows, box, TARGET, inside & ((labels < 0) | (labels >= rows.classes)))

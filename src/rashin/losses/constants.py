@@ -1,0 +1,47 @@
+"""The constant predictions that minimise a weighted mean loss, where they are known in closed form.
+
+Each takes targets and weights of shape (n,) (targets of row losses: distributions (n, C)) and the loss's parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def mean(t, w):
+    """The weighted mean, of least squares; also the probability of least cross-entropy."""
+    return np.average(t, weights=w, axis=0)
+
+
+def log_mean(t, w, power=1.0):
+    """The logarithm of the mean: every Tweedie loss with a log link, whatever its power."""
+    with np.errstate(divide="ignore"):
+        return np.log(mean(t, w))
+
+
+def weighted_quantile(t, w, quantile=0.5):
+    """The smallest target up to which the weights make that share of all."""
+    order = np.argsort(t)
+    reached = np.cumsum(w[order]) >= quantile * np.sum(w)
+    return t[order][np.argmax(reached)]
+
+
+def log_odds(t, w, positive_weight=1.0):
+    """The logit of the positive share, positives counted ``positive_weight`` times."""
+    with np.errstate(divide="ignore"):
+        return np.log(positive_weight * np.sum(w * t)) - np.log(np.sum(w * (1.0 - t)))
+
+
+def shrunk_mean(t, w, epsilon=0.0):
+    """The probability p with p + epsilon in proportion to the share of positives."""
+    return np.clip(mean(t, w) * (1.0 + 2.0 * epsilon) - epsilon, 0.0, 1.0)
+
+
+def log_frequencies(t, w, label_smoothing=0.0, z_loss=0.0, softcap=None):
+    """The logarithms of the smoothed class frequencies, whose logsumexp is 0; None under a softcap that they exceed."""
+    frequencies = mean(t, w)
+    with np.errstate(divide="ignore"):
+        u = np.log((1.0 - label_smoothing) * frequencies + label_smoothing / frequencies.size)
+    if softcap is None:
+        return u
+    return softcap * np.arctanh(u / softcap) if np.all(np.abs(u) < softcap) else None

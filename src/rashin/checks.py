@@ -83,17 +83,22 @@ def _reshaping(wanted: tuple[int, ...], got: tuple[int, ...]) -> str:
     return f"use np.broadcast_to(target, {wanted}) if that is what you mean"
 
 
-def axis(prediction: NDArray[Any], number: Any) -> int:
+def axis(prediction: NDArray[Any], number: Any, name: str = "prediction") -> int:
     """The class axis, counted from the end."""
     if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
         raise TypeError(f"axis: got {number!r}; accepted is a whole number")
     if prediction.ndim == 0:
-        raise ValueError("prediction: got shape (); accepted is (..., C), with the classes along `axis`")
+        raise ValueError(f"{name}: got shape (); accepted is (..., C), with the classes along `axis`")
     if not -prediction.ndim <= number < prediction.ndim:
-        raise ValueError(f"axis: got {number} for a prediction of shape {prediction.shape}")
+        raise ValueError(
+            f"axis: got {number} for a {name} of shape {prediction.shape}; accepted are "
+            f"{-prediction.ndim} to {prediction.ndim - 1}"
+        )
     counted = int(number) % prediction.ndim
     if prediction.shape[counted] == 0:
-        raise ValueError(f"prediction: got shape {prediction.shape} with no classes along axis {counted}")
+        raise ValueError(
+            f"{name}: got shape {prediction.shape} with no classes along axis {counted}; accepted is at least one class"
+        )
     return counted - prediction.ndim
 
 
@@ -177,7 +182,7 @@ def selection(where: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """An array that can take the gradient."""
-    if not isinstance(out, np.ndarray):
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out: got {type(out).__name__}; accepted is a NumPy array of shape {shape} and dtype {dtype}")
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(f"out: got shape {out.shape}, dtype {out.dtype}; accepted is shape {shape}, dtype {dtype}")

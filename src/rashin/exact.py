@@ -74,30 +74,58 @@ def _grid(exponent: int) -> float:
 
 
 @nb.njit(error_model="numpy", nogil=True)
+def _top(x: Any) -> int:
+    """The bits of the largest magnitude: integers that order as the numbers do, which vectorises."""
+    top = np.int64(0)
+    for i in range(x.size):
+        top = max(top, _bits(x[i]) & _MAGNITUDE)
+    return top
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _on_two_grids(x: Any, first: float, second: float) -> tuple[int, int, int]:
+    """The terms as sums of whole numbers of two grids, and whether anything was left.
+
+    In a function of its own the loop compiles to vector instructions, 0.3 ns a term (inside ``add_block`` 1.2 ns).
+    """
+    total, total2, left = np.int64(0), np.int64(0), np.int64(0)
+    for i in range(x.size):
+        y = x[i] + first
+        r = x[i] - (y - first)
+        y2 = r + second
+        total += _bits(y) - _bits(first)
+        total2 += _bits(y2) - _bits(second)
+        left |= _bits(r - (y2 - second)) & _MAGNITUDE
+    return total, total2, left
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _on_one_grid(x: Any, grid: float) -> tuple[int, int]:
+    """The terms as a sum of whole numbers of a grid; what is left of each stays in ``x``."""
+    total, left = np.int64(0), np.int64(0)
+    for i in range(x.size):
+        y = x[i] + grid
+        x[i] -= y - grid
+        total += _bits(y) - _bits(grid)
+        left |= _bits(x[i]) & _MAGNITUDE
+    return total, left
+
+
+@nb.njit(error_model="numpy", nogil=True)
 def _add_by_grids(limbs: Any, x: Any, exponent: int) -> None:
     """Add a block on as many grids as it needs: the terms differ by more than 2**50."""
     rest = x.copy()
-    while True:
-        grid = _grid(exponent)
-        total, left = 0, 0
-        for i in range(rest.size):
-            y = rest[i] + grid
-            r = rest[i] - (y - grid)
-            total += _bits(y) - _bits(grid)
-            left |= _bits(r) & _MAGNITUDE
-            rest[i] = r
+    left = np.int64(1)
+    while left != 0:
+        total, left = _on_one_grid(rest, _grid(exponent))
         _add_integer(limbs, total, exponent - 52)
-        if left == 0:
-            return
         exponent = max(exponent - 51, -1022)
 
 
 @nb.njit(error_model="numpy", nogil=True)
 def add_block(limbs: Any, x: Any) -> None:
     """Add at most :data:`BLOCK` doubles; NaN must have been refused before."""
-    top = 0
-    for i in range(x.size):
-        top = max(top, _bits(x[i]) & _MAGNITUDE)
+    top = _top(x)
     if top == 0:
         return
     exponent = (top >> 52) - 1023 + 2  # abs(x) <= 2**(exponent - 1), half the grid's reach
@@ -107,15 +135,7 @@ def add_block(limbs: Any, x: Any) -> None:
         return
     upper = max(exponent, -1022)
     lower = max(upper - 51, -1022)
-    first, second = _grid(upper), _grid(lower)
-    total, total2, left = 0, 0, 0
-    for i in range(x.size):
-        y = x[i] + first
-        r = x[i] - (y - first)
-        y2 = r + second
-        total += _bits(y) - _bits(first)
-        total2 += _bits(y2) - _bits(second)
-        left |= _bits(r - (y2 - second)) & _MAGNITUDE
+    total, total2, left = _on_two_grids(x, _grid(upper), _grid(lower))
     if left != 0:
         _add_by_grids(limbs, x, upper)
         return

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.domain import LOGIT
-from rashin.pieces import boxes, read, start_of, unravelled
+from rashin.pieces import boxes, read, start_of, unravelled, with_axis
 
 __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax"]
 
@@ -93,7 +93,7 @@ def _over_rows(logits: Any, axis: int, which: int) -> Any:
     from rashin.kernels.pointwise import FINE, PREDICTION
 
     given = checks.array("logits", logits)
-    axis = checks.axis(given, axis)
+    axis = checks.axis(given, axis, "logits")
     z = np.moveaxis(given, axis, -1)
     rows, classes, element = z.shape[:-1], z.shape[-1], element_type(given)
     shape = rows if which == 2 else given.shape
@@ -111,16 +111,17 @@ def _over_rows(logits: Any, axis: int, which: int) -> Any:
             filled = target[: row.size].reshape(row.shape)
             found, place = sweep(row, filled if which == 0 else empty, filled if which == 1 else empty, sums)
             if found != FINE:
-                _refuse(z, box, place, found == PREDICTION)
+                _refuse(z, axis, box, place, found == PREDICTION)
             store(moved, box, sums if which == 2 else filled.reshape(-1))
 
     job(work, boxes(rows, max(1, CELLS // classes)), given.size)
     return result
 
 
-def _refuse(z: NDArray[Any], box: Any, place: int, nan: bool) -> None:
+def _refuse(z: NDArray[Any], axis: int, box: Any, place: int, nan: bool) -> None:
     index = start_of(box, unravelled(place, z[box].shape[:-1]))
     row = z[index].astype(np.float64)
     if nan:
-        checks.refuse_prediction(np.nan, (*index, int(np.argmax(np.isnan(row)))), LOGIT, "logits")
+        column = int(np.argmax(np.isnan(row)))
+        checks.refuse_prediction(np.nan, with_axis(index, axis, column), LOGIT, "logits")
     checks.refuse_row("logits", row, index)

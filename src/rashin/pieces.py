@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "boxes", "memory_order", "read", "start_of", "unravelled"]
+__all__ = ["Box", "boxes", "memory_order", "read", "start_of", "unravelled", "with_axis"]
 
 Box: TypeAlias = tuple[Any, ...]  # an integer or a slice for each of the first axes; (...,) for no axis
 
@@ -45,6 +45,12 @@ def start_of(box: Box, inside: tuple[int, ...]) -> tuple[int, ...]:
     inner = iter(inside)
     outer = [cut if isinstance(cut, int) else cut.start + next(inner) for cut in box if cut is not ...]
     return (*outer, *inner)
+
+
+def with_axis(index: tuple[int, ...], axis: int, place: int) -> tuple[int, ...]:
+    """The index with ``place`` where the axis, counted from the end, stands in the whole array."""
+    position = len(index) + 1 + axis
+    return (*index[:position], place, *index[position:])
 
 
 def unravelled(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:

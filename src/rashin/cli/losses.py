@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show_losses"]
 
-_WIDE = 110
+_WIDE = 120
 _CAPTION = "z: prediction, t: target, k: label; a loss takes (prediction, target)"
 
 
@@ -61,7 +61,7 @@ def _plural(name: str) -> str:
 
 
 def _print_table(rows: list[_Row]) -> None:
-    """For a terminal. Below 110 columns what a loss takes moves under its formula, so that 80 are enough."""
+    """For a terminal. Below 120 columns what a loss takes moves under its formula, so that 80 are enough."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -81,4 +81,6 @@ def fitting_targets(network: Network, loss: Loss, x: Array, labels: ArrayLike) -
     checked = check_labels(labels, outputs)
     if len(x) != len(checked):
         raise ValueError(f"x and labels must have the same length; got {len(x)} and {len(checked)}")
+    if len(x) == 0:
+        raise ValueError("x holds no samples")
     return class_targets(loss, checked, outputs)

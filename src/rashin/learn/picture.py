@@ -54,7 +54,8 @@ def _draw_curves(axes: Axes, history: History, quantity: str) -> None:
 
 
 def _dress(above: Axes, below: Axes, title: str) -> None:
-    if all(np.min(line.get_ydata()) > 0 for line in above.lines):
+    least, most = (pick([pick(line.get_ydata()) for line in above.lines]) for pick in (np.min, np.max))
+    if 0 < 10 * least < most:
         above.set_yscale("log")  # a loss falls by factors
         above.yaxis.set_major_formatter("{x:g}")
     above.set_title(title, loc="left")

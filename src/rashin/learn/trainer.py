@@ -76,6 +76,10 @@ def train(
     """
     _check_at_least_one(epochs=epochs, batch_size=batch_size)
     targets, labels = fitting_targets(network, loss, x, labels), np.asarray(labels)
+    if held_out is not None:
+        fitting_targets(network, loss, *held_out)  # raises now, not after an epoch
+    if not np.isfinite(x).all():
+        raise ValueError("x holds a NaN or an infinite number; leave such samples out or fill them in")
     training = _Training(network, loss, Momentum(learning_rate), History())
     for epoch in range(1, epochs + 1):
         for batch in minibatches(x, targets, labels, size=batch_size, seed=(seed, epoch)):

@@ -29,16 +29,31 @@ def evaluate(
     """The exact sum of w l, and the arrays that are ``wanted``, of every element."""
     checks.same_shape(z, t)
     results = Results(z.shape, z, wanted, out, (z, t, weighing.weight, weighing.where))
-    walk = _Walk(z, t, weighing, results, element_type(z, t))
-    sweep = _Sweep(rule, walk, wanted.order)
-    return results.finished(job(sweep.over, boxes(walk.z.shape, walk.size), z.size))
+    element = element_type(z, t)
+    walk = _Walk(z, t, weighing, results, element, memory_order(z))
+    try:
+        limbs = _swept(rule, walk, wanted)
+    except ValueError:
+        # In C order the first bad element is the first one that the caller finds.
+        limbs = _swept(rule, _Walk(z, t, weighing, results, element, tuple(range(z.ndim))), wanted)
+    return results.finished(limbs)
+
+
+def _swept(rule: Rule, walk: _Walk, wanted: Wanted) -> Limbs:
+    return job(_Sweep(rule, walk, wanted.order).over, boxes(walk.z.shape, walk.size), walk.z.size)
 
 
 class _Walk:
-    """The arrays in the order in which they are walked: flat if all lie well, else along the memory of z."""
+    """The arrays in the order in which they are walked: flat if all lie well, else along the given axes."""
 
     def __init__(
-        self, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, results: Results, element: np.dtype[Any]
+        self,
+        z: NDArray[Any],
+        t: NDArray[Any],
+        weighing: Weighing,
+        results: Results,
+        element: np.dtype[Any],
+        axes: tuple[int, ...],
     ) -> None:
         self.element = element
         self.shape = z.shape
@@ -46,7 +61,7 @@ class _Walk:
         self.flat = weighing.plain and all(
             a is None or (a.flags.c_contiguous and a.flags.aligned and a.dtype == element) for a in arrays
         )
-        self.axes = tuple(range(z.ndim)) if z.flags.c_contiguous else memory_order(z)
+        self.axes = axes
         turned = [None if a is None else a.reshape(-1) if self.flat else a.transpose(self.axes) for a in arrays]
         self.z: NDArray[Any] = turned[0]  # type: ignore[assignment]
         self.t: NDArray[Any] = turned[1]  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from rashin.domain import LABEL, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels.formula import compiled
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
-from rashin.pieces import Box, boxes, read, start_of, unravelled
+from rashin.pieces import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.reduction import Weighing
 
 __all__ = ["evaluate_labelwise", "evaluate_rowwise"]
@@ -34,7 +34,7 @@ class _Rows:
         self, rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
     ) -> None:
         self.rule, self.weighing, self.given = rule, weighing, t
-        self.z = np.moveaxis(z, axis, -1)
+        self.axis, self.z = axis, np.moveaxis(z, axis, -1)
         self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
         dense = checks.holds_distributions(z, t, self.shape, rule.target is LABEL)
         self.distributions = np.moveaxis(t, axis, -1) if dense else None
@@ -57,7 +57,7 @@ class _Rows:
         row = self.z[index].astype(np.float64)
         if found == PREDICTION:
             column = int(np.argmin(self.rule.prediction.contains(row)))
-            checks.refuse_prediction(row[column], (*index, column), self.rule.prediction)
+            checks.refuse_prediction(row[column], with_axis(index, self.axis, column), self.rule.prediction)
         target = self.given[index] if self.distributions is None else self.distributions[index]
         if found == TARGET and self.distributions is None:
             checks.refuse_label(target, index, self.classes)
@@ -121,6 +121,9 @@ class _LabelSweep:
         """Sweep over c tanh(z / c), then apply the chain rule."""
         from rashin.kernels.labelwise import softcapped
 
+        outside = self.rows.weighing.outside(box)
+        if outside is not None:  # nothing leaks from there, not even as 0 * NaN
+            z = np.where(np.repeat(outside, self.rows.classes), 0.0, z)
         capped, first, second = np.empty_like(z), np.empty_like(z), np.empty_like(z)
         softcapped(self.element)(z, self.cap, capped, first, second)
         slopes = buffers[2][: z.size] if hessian.size and not gradient.size else gradient

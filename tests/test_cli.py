@@ -1,0 +1,291 @@
+"""The command ``rashin``, through the real process."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+import rashin
+from rashin.cli import main
+from rashin.cli.plain_text import formula_line, plain
+from rashin.datasets import load_digits
+from rashin.learn import Network, evaluate
+
+COMMAND = [sys.executable, "-m", "rashin"]
+TRAIN_OPTIONS = {
+    "--loss",
+    "--loss-parameter",
+    "--epochs",
+    "--batch-size",
+    "--learning-rate",
+    "--hidden",
+    "--seed",
+    "--out",
+}
+LOSSES = rashin.list_losses()
+
+
+def run(*arguments, command=COMMAND, **options):
+    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
+
+
+def start_in_terminal(*arguments, columns):
+    """The process and the reading end of its terminal."""
+    reading, writing = os.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "NO_COLOR"}}
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdin=writing,
+        stdout=writing,
+        stderr=writing,
+        env={**environment, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(writing)
+    return process, reading
+
+
+def read_until(reading, pattern=None):
+    """What stands on the terminal, without its colours, until the pattern appears or the process ends."""
+    received, shown, deadline = b"", "", time.monotonic() + 120
+    while time.monotonic() < deadline and not (pattern and re.search(pattern, shown)):
+        try:
+            received += os.read(reading, 65536)
+        except OSError:  # the other end is closed
+            break
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", received.decode(errors="replace"))
+    return shown
+
+
+def in_terminal(*arguments, columns):
+    process, reading = start_in_terminal(*arguments, columns=columns)
+    text = read_until(reading)
+    os.close(reading)
+    return process.wait(timeout=60), text
+
+
+# ------------------------------------------------------------------------------------------------- the main job
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("train") / "run"
+    return run("train", "--out", out), out
+
+
+def test_train_reaches_95_percent_with_its_defaults(trained):
+    result, out = trained
+    assert (result.returncode, result.stderr) == (0, "")
+    rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
+    assert float(rows[-1]["held_out_accuracy"]) >= 0.95
+    assert float(rows[-1]["training_loss"]) < float(rows[0]["batch_loss"]) / 10
+
+
+def test_train_tells_scores_and_files(trained):
+    result, out = trained
+    score = evaluate(Network.load(out / "model.npz"), rashin.softmax_cross_entropy, *load_digits()[1])
+    assert re.search(rf"held out .* 360 .* {score.loss:.4f} .* {score.accuracy:.2%}", result.stdout)
+    assert re.search(r"training .* 1,437 ", result.stdout)
+    for name in ("model.npz", "history.csv", "history.png"):
+        assert f"wrote {out / name}\n" in result.stdout
+        assert (out / name).stat().st_size > 1000
+    assert (out / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_repeats_itself_and_overwrites_its_own_folder(trained, tmp_path):
+    options = ("train", "--epochs", 1, "--seed", 4, "--hidden", 7, "--batch-size", 100, "--learning-rate", 0.2)
+    for _ in range(2):
+        assert run(*options, cwd=tmp_path).returncode == 0
+    assert run(*options, "--out", tmp_path / "again").returncode == 0
+    first, again = (tmp_path / folder / "history.csv" for folder in ("rashin-run", "again"))
+    assert first.read_text() == again.read_text()
+    assert Network.load(tmp_path / "again" / "model.npz").sizes == (64, 7, 10)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_every_loss_trains_on_digits_or_is_refused_in_one_line(loss, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rashin", "train", "--loss", loss.name, "--epochs", "1", "--out", str(tmp_path)])
+    code, shown = main(), capsys.readouterr()
+    if code == 0:
+        assert shown.err == ""
+        assert float((tmp_path / "history.csv").read_text().splitlines()[-1].split(",")[4]) < float("inf")
+    else:
+        assert code == 2
+        assert re.fullmatch(rf"rashin: {loss.name} cannot tell classes: [^\n]+\n", shown.err)
+
+
+def test_a_loss_parameter_is_used(tmp_path):
+    plain_run = run("train", "--loss", "focal", "--loss-parameter", "gamma=0", "--epochs", 1, "--out", tmp_path / "a")
+    same = run("train", "--epochs", 1, "--out", tmp_path / "b")
+    assert "focal(gamma=0) after 1 epoch" in plain_run.stdout
+    assert plain_run.stdout.split("held out")[1].split("wrote")[0] == same.stdout.split("held out")[1].split("wrote")[0]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_progress_and_fits(columns, tmp_path):
+    code, text = in_terminal("train", "--epochs", 2, "--out", tmp_path, columns=columns)
+    assert code == 0
+    assert re.search(r"epoch 2/2 .*loss \d\.\d{4}  accuracy +\d+\.\d%", text)
+    tables = [line for line in text.splitlines() if line.startswith(("│", "╭", "╰"))]
+    assert len(tables) == 5
+    assert max(map(len, tables)) <= columns
+
+
+def test_ctrl_c_ends_with_130_and_one_line(tmp_path):
+    process, reading = start_in_terminal("train", "--epochs", 10**6, "--out", tmp_path / "run", columns=80)
+    read_until(reading, r"epoch [2-9]")
+    process.send_signal(signal.SIGINT)
+    text = read_until(reading)
+    os.close(reading)
+    assert process.wait(timeout=60) == 130
+    assert text.rstrip().endswith("\nrashin: interrupted")
+    assert "Traceback" not in text
+    assert not (tmp_path / "run").exists()
+
+
+# ----------------------------------------------------------------------------------------------------- losses
+
+
+def test_losses_in_a_pipe_are_a_line_each():
+    result = run("losses", env={**os.environ, "COLUMNS": "40"})
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [loss.name for loss in LOSSES]
+    for line, loss in zip(lines, LOSSES, strict=True):
+        assert line.endswith(formula_line(loss.__doc__))
+        assert all(f"{name}=" in line for name in loss.parameters)
+        assert not set(line) & set("│─┃━|…") - set(formula_line(loss.__doc__))
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_losses_in_a_terminal_fit(columns):
+    code, text = in_terminal("losses", columns=columns)
+    assert code == 0
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert not any("…" in line for line in lines)
+    for loss in LOSSES:
+        assert any(line.split()[:1] == [loss.name] for line in lines)
+        assert formula_line(loss.__doc__) in text
+        assert all(f"{name}=" in text for name in loss.parameters)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_formulas_come_without_markup(loss):
+    line = formula_line(loss.__doc__)
+    assert 0 < len(line) <= 60
+    assert not set(line) & set("\\{}\n")
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        (r"\tfrac{1}{2} \left( z - t \right)^2", "1/2 ( z - t )²"),
+        (r"\max(0, 1 - t\,z)", "max(0, 1 - t z)"),
+        (r"\log\cosh r", "log cosh r"),
+        (r"\alpha_t (1 - p_t)^\gamma", "α_t (1 - p_t)^γ"),
+        (r"\sum_k t_k \log \mathrm{softmax}(z)_k", "Σ_k t_k log softmax(z)_k"),
+        (r"e^{-z} + e^{(1 - p) z}", "e^(-z) + e^((1 - p) z)"),
+    ],
+)
+def test_latex_becomes_plain(latex, text):
+    assert plain(latex) == text
+
+
+def test_a_docstring_without_a_formula_gives_its_first_line():
+    assert formula_line("Grows slowly.\n\nMore words.") == "Grows slowly."
+    assert formula_line(None) == ""
+
+
+# ----------------------------------------------------------------------------------------------- help and errors
+
+
+def test_help_names_every_option_and_command():
+    assert {"train", "losses", "--version"} <= set(run("--help").stdout.split())
+    assert set(run("train", "--help").stdout.split()) >= TRAIN_OPTIONS
+    assert run().stdout == run("--help").stdout == run("-h").stdout
+
+
+def test_version():
+    assert run("--version").stdout == f"rashin {rashin.__version__}\n"
+
+
+def test_help_loads_nothing_heavy():
+    script = "import sys; from rashin.cli import main; main(); print(*sys.modules, file=sys.stderr)"
+    loaded = run("--help", command=[sys.executable, "-c", script]).stderr.split()
+    assert "typer" in loaded
+    assert not {"numba", "sklearn", "matplotlib", "rashin.learn"} & set(loaded)
+
+
+def test_the_installed_command_is_the_same():
+    installed = shutil.which("rashin", path=Path(sys.executable).parent)
+    if installed is None:
+        pytest.skip("the console script is not installed beside this Python")
+    assert run("--version", command=[installed]).stdout == run("--version").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "No such command 'trian'"),
+        (["--bogus"], "No such option: --bogus"),
+        (["train", "--bogus"], "No such option: --bogus"),
+        (["train", "extra"], "unexpected extra argument"),
+        (["train", "--epochs"], "'--epochs' requires an argument"),
+        (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
+        (["train", "--epochs", "many"], "Invalid value for '--epochs'"),
+        (["train", "--batch-size", "0"], "Invalid value for '--batch-size'"),
+        (["train", "--hidden", "-3"], "Invalid value for '--hidden'"),
+        (["train", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["train", "--learning-rate", "fast"], "Invalid value for '--learning-rate'"),
+        (["train", "--learning-rate", "0"], "learning rate must be a finite number > 0; got 0.0"),
+        (["train", "--learning-rate", "nan"], "learning rate must be a finite number > 0; got nan"),
+        (["train", "--learning-rate", "1e9"], "training diverges"),
+        (["train", "--loss", "softmax_cross_entropi"], "did you mean softmax_cross_entropy"),
+        (["train", "--loss", "no_module_of_this_name:loss"], "cannot import 'loss' from 'no_module_of_this_name'"),
+        (["train", "--loss", "gamma"], "gamma cannot tell classes"),
+        (["train", "--loss-parameter", "gamma"], "'gamma' is not of the form NAME=NUMBER"),
+        (["train", "--loss-parameter", "gamma=3"], "no parameter 'gamma'"),
+        (["train", "--loss", "focal", "--loss-parameter", "gamma=-1"], "gamma: got -1.0"),
+        (["train", "--out", "taken.txt"], "taken.txt"),
+        (["train", "--out", "taken.txt/run"], "taken.txt/run"),
+        (["train", "--out", "."], "holds other files, such as taken.txt"),
+        (["losses", "extra"], "unexpected extra argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_error_is_one_line_and_exit_code_2(arguments, words, tmp_path):
+    (tmp_path / "taken.txt").write_text("mine")
+    result = run(*arguments, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(r"rashin: [^\n]+\n", result.stderr)
+    assert words in result.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["taken.txt"]
+    assert (tmp_path / "taken.txt").read_text() == "mine"
+
+
+def test_without_scikit_learn_the_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rashin", "train"])
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert main() == 2
+    assert re.fullmatch(r"rashin: [^\n]+pip install 'rashin\[learn\]'\n", capsys.readouterr().err)
+
+
+def test_a_fault_of_ours_is_not_dressed_up(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["rashin", "losses"])
+    monkeypatch.setattr(rashin, "list_losses", lambda: [None])
+    with pytest.raises(AttributeError):
+        main()

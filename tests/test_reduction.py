@@ -1,0 +1,455 @@
+"""Weights, masks and reductions: linear, and exact to the last bit."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rashin
+
+CLASSES = 4
+SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
+
+
+def _logits(rng, n):
+    return rng.normal(0, 3, (n, CLASSES))
+
+
+def _probabilities(rng, n):
+    return rng.dirichlet(np.ones(CLASSES), n)
+
+
+def _labels(rng, n):
+    return rng.integers(0, CLASSES, n)
+
+
+
+def _sixteenths(rng, n):
+    return rng.multinomial(16, np.full(CLASSES, 0.25), n) / 16.0  # sums to 1 in every dtype
+
+
+def _reals(rng, n):
+    return rng.normal(0, 3, n) * 10.0 ** rng.integers(-3, 4, n)
+
+
+# name: the loss with parameters that are not the defaults, and how to draw predictions and targets
+CASES = {
+    "half_squared_error": (rashin.half_squared_error, _reals, _reals),
+    "huber": (rashin.huber.replace(delta=0.3), _reals, _reals),
+    "quantile": (rashin.quantile.replace(quantile=0.9), _reals, _reals),
+    "log_cosh": (rashin.log_cosh, _reals, _reals),
+    "sigmoid_cross_entropy": (rashin.sigmoid_cross_entropy.replace(positive_weight=3.0), _reals, lambda r, n: r.random(n)),
+    "tweedie": (rashin.tweedie.replace(power=1.2), lambda r, n: r.normal(size=n), lambda r, n: r.poisson(2.0, n) * 1.0),
+    "sigmoid_focal": (
+        rashin.sigmoid_focal.replace(gamma=0.5, alpha=0.25), _reals, lambda r, n: r.integers(0, 2, n) * 1.0,
+    ),
+    "softmax_cross_entropy": (rashin.softmax_cross_entropy.replace(z_loss=0.25), _logits, _labels),
+    "softmax_cross_entropy, soft": (
+        rashin.softmax_cross_entropy.replace(label_smoothing=0.1, softcap=5.0), _logits, _sixteenths,
+    ),
+    "focal": (rashin.focal.replace(gamma=0.5), _logits, _labels),
+    "focal, soft": (rashin.focal.replace(gamma=3.5), _logits, _sixteenths),
+    "categorical_cross_entropy": (rashin.categorical_cross_entropy.replace(epsilon=1e-3), _probabilities, _labels),
+    "categorical_cross_entropy, soft": (rashin.categorical_cross_entropy, _probabilities, _sixteenths),
+    "negative_log_likelihood": (rashin.negative_log_likelihood, lambda r, n: np.log(_probabilities(r, n)), _labels),
+}  # fmt: skip
+cases = pytest.mark.parametrize("case", CASES)
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.integers(1, 70)
+
+
+def drawn(case, seed, n):
+    """Loss, prediction, target, and weights of which some are 0."""
+    loss, predictions, targets = CASES[case]
+    rng = np.random.default_rng(seed)
+    weight = rng.gamma(0.5, 3.0, n) * (rng.random(n) < 0.8)
+    weight[0] = 1.7
+    return loss, predictions(rng, n), targets(rng, n), weight, rng
+
+
+def everything(loss, z, t, **keywords):
+    """The bits of value, gradient and Hessian."""
+    value, gradient = loss.value_and_gradient(z, t, **keywords)
+    parts = [np.asarray(value), np.asarray(gradient), np.asarray(loss.hessian(z, t, **keywords))]
+    return [part.astype(part.dtype.newbyteorder("=")).tobytes() for part in parts]
+
+
+def exactly(numbers):
+    return sum(map(Fraction, np.asarray(numbers, dtype=np.float64).ravel().tolist()), Fraction(0))
+
+
+# -------------------------------------------------------------------------------------- exact sums
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes)
+def test_mean_and_sum_are_the_exact_ones_rounded_once(case, seed, n):
+    loss, z, t, weight, _ = drawn(case, seed, n)
+    samples = loss(z, t, weight=weight, reduction="none")
+    assert samples.dtype == np.float64
+    assert loss(z, t, weight=weight, reduction="sum") == float(exactly(samples))
+    assert loss(z, t, weight=weight) == float(exactly(samples) / exactly(weight))
+    plain = loss(z, t, reduction="none")
+    assert loss(z, t) == float(exactly(plain) / n)
+    assert (weight * plain).tobytes() == (samples + 0.0).tobytes()
+
+
+@cases
+def test_narrow_input_is_summed_before_it_is_rounded(case):
+    loss, z, t, weight, _ = drawn(case, 3, 60)
+    for dtype in (np.float32, np.float16, ml_dtypes.bfloat16):
+        narrow = (np.minimum(z, 0) if loss.name == "negative_log_likelihood" else np.clip(z, -60, 60)).astype(dtype)
+        if loss.name == "categorical_cross_entropy":
+            narrow = np.maximum(narrow, np.asarray(1e-3, dtype))
+        wide = narrow.astype(np.float64)
+        for reduction in ("mean", "sum"):
+            got = loss(narrow, t, weight=weight, reduction=reduction)
+            assert type(got) is float
+            assert got == loss(wide, t, weight=weight, reduction=reduction)
+        samples, gradient = loss.value_and_gradient(narrow, t, weight=weight, reduction="none")
+        assert samples.dtype == gradient.dtype == narrow.dtype
+        exact = loss(wide, t, weight=weight, reduction="none").astype(dtype)
+        assert samples.tobytes() == exact.tobytes()
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes, cut=st.floats(0, 1))
+def test_sums_of_parts_are_the_sum(case, seed, n, cut):
+    loss, z, t, weight, _ = drawn(case, seed, n)
+    cut = int(cut * n)
+    parts = [loss(z[s], t[s], weight=weight[s], reduction="none") for s in (slice(None, cut), slice(cut, None))]
+    together = loss(z, t, weight=weight, reduction="none")
+    assert np.concatenate(parts).tobytes() == together.tobytes()
+    assert float(sum(map(exactly, parts))) == loss(z, t, weight=weight, reduction="sum")
+
+
+# ------------------------------------------------------------------------------------ linear in weight
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes, factor=st.sampled_from([0.5, 2.0, 2.0**-40, 2.0**30]))
+def test_sum_is_linear_in_the_weight(case, seed, n, factor):
+    loss, z, t, weight, rng = drawn(case, seed, n)
+    other = rng.integers(0, 9, n) / 4.0
+    base, more = (loss(z, t, weight=w, reduction="sum") for w in (weight, other))
+    assert loss(z, t, weight=factor * weight, reduction="sum") == factor * base  # a power of two: no rounding
+    both = loss(z, t, weight=weight + other, reduction="sum")
+    # each of the n terms of either side is rounded once to 2**-53, as is w + v
+    reach = exactly(np.abs(loss(z, t, weight=weight + other, reduction="none")))
+    assert abs(Fraction(both) - Fraction(base) - Fraction(more)) <= reach * Fraction(6, 2**53)
+    gradient = loss.gradient(z, t, weight=factor * weight, reduction="sum")
+    assert np.array_equal(gradient, factor * loss.gradient(z, t, weight=weight, reduction="sum"))
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes, factor=st.sampled_from([0.5, 2.0, 2.0**-40, 2.0**30]))
+def test_mean_does_not_change_with_the_scale_of_the_weights(case, seed, n, factor):
+    loss, z, t, weight, _ = drawn(case, seed, n)
+    assert everything(loss, z, t, weight=factor * weight) == everything(loss, z, t, weight=weight)
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes)
+def test_whole_weights_equal_repetition(case, seed, n):
+    loss, z, t, _, rng = drawn(case, seed, n)
+    counts = rng.choice([0, 1, 2, 4, 8], n)  # powers of two: w * l is exact
+    counts[0] = 2
+    for reduction in ("mean", "sum"):
+        repeated = loss(z.repeat(counts, 0), t.repeat(counts, 0), reduction=reduction)
+        assert loss(z, t, weight=counts, reduction=reduction) == repeated
+        assert loss(z, t, weight=counts.astype(np.uint8), reduction=reduction) == repeated
+
+
+@cases
+def test_equal_weights_are_no_weights(case):
+    loss, z, t, _, _ = drawn(case, 11, 50)
+    ones = np.ones(50)
+    for reduction in ("mean", "sum", "none"):
+        plain = everything(loss, z, t, reduction=reduction)
+        assert everything(loss, z, t, weight=ones, reduction=reduction) == plain
+        assert everything(loss, z, t, where=ones > 0, reduction=reduction) == plain
+        assert everything(loss, z, t, weight=ones.astype(bool), reduction=reduction) == plain
+
+
+# ---------------------------------------------------------------------------------- where is deletion
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes, share=st.floats(0.05, 1))
+def test_where_equals_deletion_bit_for_bit(case, seed, n, share):
+    loss, z, t, weight, rng = drawn(case, seed, n)
+    keep = rng.random(n) < share
+    keep[0] = True
+    for reduction in ("mean", "sum", "none"):
+        for weights in (None, weight):
+            less = None if weights is None else weights[keep]
+            whole = {"where": keep, "weight": weights, "reduction": reduction}
+            value, gradient = loss.value_and_gradient(z, t, **whole)
+            expected = loss.value_and_gradient(z[keep], t[keep], weight=less, reduction=reduction)
+            assert np.asarray(value if reduction != "none" else value[keep]).tobytes() == np.asarray(expected[0]).tobytes()
+            assert gradient[keep].tobytes() == expected[1].tobytes()
+            assert not gradient[~keep].any()
+            hessian = loss.hessian(z, t, **whole)
+            assert hessian[keep].tobytes() == loss.hessian(z[keep], t[keep], weight=less, reduction=reduction).tobytes()
+            assert not hessian[~keep].any()
+            if reduction == "none":
+                assert not value[~keep].any()
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes)
+def test_where_is_weight_0(case, seed, n):
+    loss, z, t, weight, rng = drawn(case, seed, n)
+    keep = rng.random(n) < 0.6
+    keep[0] = True
+    for reduction in ("mean", "sum"):
+        masked = loss.value_and_gradient(z, t, weight=weight, where=keep, reduction=reduction)
+        zeroed = loss.value_and_gradient(z, t, weight=weight * keep, reduction=reduction)
+        assert masked[0] == zeroed[0]
+        assert np.array_equal(masked[1], zeroed[1])
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes)
+def test_mean_and_sum_do_not_depend_on_the_order(case, seed, n):
+    loss, z, t, weight, rng = drawn(case, seed, n)
+    order = rng.permutation(n)
+    for reduction in ("mean", "sum"):
+        value, gradient = loss.value_and_gradient(z, t, weight=weight, reduction=reduction)
+        shuffled = loss.value_and_gradient(z[order], t[order], weight=weight[order], reduction=reduction)
+        assert shuffled[0] == value
+        assert shuffled[1].tobytes() == gradient[order].tobytes()
+
+
+# ---------------------------------------------------------------------------- gradients of reductions
+
+
+@cases
+@SETTINGS
+@given(seed=seeds, n=sizes)
+def test_gradients_of_mean_sum_and_none_are_one_another(case, seed, n):
+    loss, z, t, weight, _ = drawn(case, seed, n)
+    total = float(exactly(weight))
+    for method in (loss.gradient, loss.hessian):
+        each = method(z, t, weight=weight, reduction="none")
+        assert method(z, t, weight=weight, reduction="sum").tobytes() == each.tobytes()
+        mean = method(z, t, weight=weight)
+        assert np.all(np.abs(mean * total - each) <= 4 * np.finfo(float).eps * np.abs(each) + 1e-320)
+        column = weight.reshape(-1, *[1] * (z.ndim - 1))
+        plain = column * method(z, t, reduction="none")
+        assert np.all(np.abs(each - plain) <= 4 * np.finfo(float).eps * np.abs(plain) + 1e-320)
+
+
+@cases
+def test_value_and_gradient_are_those_of_separate_calls(case):
+    loss, z, t, weight, rng = drawn(case, 5, 67)
+    keep = rng.random(67) < 0.7
+    for dtype in (np.float64, np.float32):
+        x = np.minimum(z.astype(dtype), 0) if loss.name == "negative_log_likelihood" else z.astype(dtype)
+        for reduction in ("mean", "sum", "none"):
+            for keywords in ({}, {"weight": weight}, {"where": keep}, {"weight": weight, "where": keep}):
+                value, gradient = loss.value_and_gradient(x, t, reduction=reduction, **keywords)
+                alone = loss(x, t, reduction=reduction, **keywords)
+                assert type(value) is type(alone)
+                assert np.asarray(value).tobytes() == np.asarray(alone).tobytes()
+                assert gradient.tobytes() == loss.gradient(x, t, reduction=reduction, **keywords).tobytes()
+
+
+@cases
+def test_out_is_filled_and_returned(case):
+    loss, z, t, weight, _ = drawn(case, 8, 41)
+    expected = loss.gradient(z, t, weight=weight)
+    wide = np.full((2 * len(z), *z.shape[1:]), np.nan)
+    for out in (np.full_like(z, np.nan), np.full_like(z, np.nan)[::-1], wide[::2], np.asfortranarray(z * np.nan)):
+        assert loss.gradient(z, t, weight=weight, out=out) is out
+        assert out.tobytes() == expected.tobytes()
+        out[...] = np.nan
+        value, gradient = loss.value_and_gradient(z, t, weight=weight, out=out)
+        assert gradient is out
+        assert out.tobytes() == expected.tobytes()
+        assert value == loss(z, t, weight=weight)
+    assert np.isnan(wide[1::2]).all()
+
+
+@cases
+def test_replace_is_the_keyword(case):
+    loss, z, t, weight, _ = drawn(case, 9, 33)
+    default = getattr(rashin, loss.name)
+    settings = dict(loss.parameters)
+    assert everything(default, z, t, weight=weight, **settings) == everything(loss, z, t, weight=weight)
+    assert everything(default.replace(**settings), z, t, weight=weight) == everything(loss, z, t, weight=weight)
+    if settings != dict(default.parameters):
+        assert everything(default, z, t, weight=weight) != everything(loss, z, t, weight=weight)
+
+
+# ------------------------------------------------------------------------------------------- layouts
+
+
+def _strided(a):
+    wide = np.zeros((*a.shape[:-1], 3 * a.shape[-1]), a.dtype)
+    wide[..., 1::3] = a
+    return wide[..., 1::3]
+
+
+def _locked(a):
+    copy = a.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+LAYOUTS = {
+    "strided": _strided,
+    "reversed": lambda a: a[::-1].copy()[::-1],
+    "Fortran": np.asfortranarray,
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "read-only": _locked,
+    "list": lambda a: a.tolist(),
+    "object": lambda a: a.astype(object),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@cases
+def test_every_layout_gives_the_same_bits(case, layout):
+    loss, z, t, weight, rng = drawn(case, 17, 2100)
+    lay = LAYOUTS[layout]
+    keep = rng.random(2100) < 0.8
+    for keywords in ({}, {"weight": weight}, {"weight": weight, "where": keep}):
+        laid = {name: lay(array) for name, array in keywords.items()}
+        if layout == "object":
+            laid.pop("where", None)
+            keywords = {name: array for name, array in keywords.items() if name != "where"}
+        for reduction in ("mean", "none"):
+            expected = everything(loss, z, t, reduction=reduction, **keywords)
+            assert everything(loss, lay(z), t, reduction=reduction, **keywords) == expected
+            assert everything(loss, z, lay(t), reduction=reduction, **keywords) == expected
+            assert everything(loss, lay(z), lay(t), reduction=reduction, **laid) == expected
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2", ">f4", ">f2", "bfloat16"])
+@cases
+def test_floating_types_of_the_prediction_are_those_of_the_gradient(case, dtype):
+    dtype = np.dtype(ml_dtypes.bfloat16) if dtype == "bfloat16" else np.dtype(dtype)
+    loss, z, t, weight, _ = drawn(case, 19, 40)
+    if loss.facts.prediction.high == np.inf:
+        z = np.clip(z, -50, 50)
+    z = z.astype(dtype)
+    native = dtype.newbyteorder("=")
+    for method in (loss.gradient, loss.hessian):
+        for reduction in ("mean", "sum", "none"):
+            got = method(z, t, weight=weight, reduction=reduction)
+            assert got.dtype == native
+            assert got.shape == z.shape
+            wide = method(z.astype(np.float64), t, weight=weight, reduction=reduction)
+            # one rounding of the double, and of what the two sweeps may differ by
+            assert np.all(np.abs(got.astype(np.float64) - wide) <= np.spacing(np.abs(wide.astype(native))).astype(float))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3), (2, 1, 3), (0,), (2, 0), (1, 1, 1, 1)])
+def test_pointwise_shapes_are_kept(shape):
+    rng = np.random.default_rng(1)
+    for dtype in (np.float64, np.float32, np.float16):
+        z, t = rng.normal(size=shape).astype(dtype), np.asarray(rng.normal(size=shape))
+        for loss in (rashin.huber.replace(delta=0.5), rashin.log_cosh):
+            for method in (loss.gradient, loss.hessian):
+                got = method(z, t, reduction="sum")
+                assert isinstance(got, np.ndarray)
+                assert got.shape == shape
+                assert got.dtype == dtype
+            samples = loss(z, t, reduction="none")
+            assert isinstance(samples, np.ndarray)
+            assert samples.shape == shape
+            assert samples.dtype == dtype
+            assert type(loss(z, t, reduction="sum")) is float
+            weight = np.asarray(rng.random(shape))
+            assert loss(z, t, weight=weight, reduction="none").shape == shape
+
+
+@pytest.mark.parametrize("rows", [(), (1,), (3,), (2, 3), (0,), (2, 0, 3)])
+@pytest.mark.parametrize("soft", [False, True])
+def test_row_shapes_are_kept_along_every_axis(rows, soft):
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(*rows, CLASSES))
+    t = _sixteenths(rng, math.prod(rows)).reshape(z.shape) if soft else rng.integers(0, CLASSES, rows)
+    weight = rng.random(rows) + 0.5
+    p = rashin.softmax(z)
+    for loss, x in (
+        (rashin.softmax_cross_entropy.replace(label_smoothing=0.2), z),
+        (rashin.softmax_cross_entropy.replace(softcap=3.0), z),
+        (rashin.focal.replace(gamma=0.5), z),
+        (rashin.categorical_cross_entropy.replace(epsilon=0.1), p),
+    ):
+        expected = loss(x, t, weight=weight, reduction="none")
+        assert expected.shape == rows
+        gradient = loss.gradient(x, t, weight=weight, reduction="sum")
+        hessian = loss.hessian(x, t, weight=weight, reduction="sum")
+        assert gradient.shape == hessian.shape == x.shape
+        for axis in range(-x.ndim, x.ndim):
+            turned = np.moveaxis(x, -1, axis)
+            target = np.moveaxis(t, -1, axis) if soft else t
+            for z_axis in (turned, np.ascontiguousarray(turned)):
+                keywords = {"weight": weight, "axis": axis}
+                samples, slopes = loss.value_and_gradient(z_axis, target, reduction="none", **keywords)
+                assert samples.tobytes() == expected.tobytes()
+                assert slopes.shape == turned.shape
+                assert np.moveaxis(slopes, axis, -1).tobytes() == gradient.tobytes()
+                curved = loss.hessian(z_axis, target, reduction="sum", **keywords)
+                assert np.moveaxis(curved, axis, -1).tobytes() == hessian.tobytes()
+
+
+def test_integer_bool_and_list_predictions_have_float64_gradients():
+    for z in ([1, 0, 1], np.array([1, 0, 1], np.int8), np.array([True, False, True]), np.array([1, 0, 1], ">u2")):
+        for loss in (rashin.huber.replace(delta=0.25), rashin.sigmoid_cross_entropy.replace(positive_weight=2.0)):
+            got = loss.value_and_gradient(z, [0, 1, 1], weight=[1, 2, 4], reduction="none")
+            exact = loss.value_and_gradient([1.0, 0.0, 1.0], [0.0, 1.0, 1.0], weight=[1.0, 2.0, 4.0], reduction="none")
+            for part, expected in zip(got, exact, strict=True):
+                assert part.dtype == np.float64
+                assert part.tobytes() == expected.tobytes()
+        rows = np.stack([np.asarray(z), np.asarray(z)[::-1]], axis=-1)
+        assert rashin.focal.gradient(rows, [0, 1, 0]).dtype == np.float64
+
+
+def test_infinite_losses_make_infinite_sums_and_never_nan():
+    z, t = [[0.0, -np.inf], [1.0, 2.0]], [1, 0]
+    for reduction in ("mean", "sum"):
+        assert rashin.softmax_cross_entropy(z, t, weight=[0.25, 2.0], reduction=reduction) == np.inf
+    assert math.isfinite(rashin.softmax_cross_entropy(z, t, weight=[0.0, 2.0]))
+    assert math.isfinite(rashin.softmax_cross_entropy(z, t, where=[False, True]))
+
+
+def test_sums_beyond_the_doubles_are_infinite_but_their_means_are_not():
+    z = np.full(1000, 1e154 * 1.5)
+    t = np.zeros(1000)
+    one = rashin.half_squared_error(z[:1], t[:1])
+    assert rashin.half_squared_error(z, t, reduction="sum") == np.inf
+    assert rashin.half_squared_error(z, t) == one
+    assert rashin.half_squared_error(z, t, weight=np.full(1000, 0.5)) == one
+
+
+@pytest.mark.parametrize("size", [1023, 1024, 1025, 2**14 - 1, 2**14 + 1, 2**17 + 3, 2**18 + 1])
+def test_sizes_around_the_blocks_are_summed_exactly(size):
+    rng = np.random.default_rng(size)
+    z, t = rng.normal(size=size), rng.normal(size=size)
+    weight = rng.random(size)
+    loss = rashin.huber.replace(delta=0.7)
+    samples = loss(z, t, weight=weight, reduction="none")
+    assert loss(z, t, weight=weight, reduction="sum") == math.fsum(samples)
+    assert loss(z, t, reduction="sum") == math.fsum(loss(z, t, reduction="none"))
+    rows, labels = z[: size // 5 * 5].reshape(-1, 5), rng.integers(0, 5, size // 5)
+    for loss in (rashin.softmax_cross_entropy.replace(z_loss=0.1), rashin.focal):
+        samples = loss(rows, labels, weight=weight[: size // 5], reduction="none")
+        assert loss(rows, labels, weight=weight[: size // 5], reduction="sum") == math.fsum(samples)

@@ -54,9 +54,13 @@ def table(measured: dict[str, dict[tuple[str, str], Sample]]) -> str:
     """Markdown: a row for each loss, a column for each dtype, three errors in a cell."""
     lines = ["| loss | " + " | ".join(DTYPES) + " |", "|---" * (1 + len(DTYPES)) + "|"]
     for name, worst in measured.items():
-        cells = (" · ".join(f"{worst[dtype, what].error:.2f}" for what in BOUNDS) for dtype in DTYPES)
+        cells = (" · ".join(_printed(worst[dtype, what].error) for what in BOUNDS) for dtype in DTYPES)
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _printed(error: float) -> str:
+    return f"{error:.2f}" if error < 100 else f"{error:.0e}"
 
 
 def rewritten(page: str, new_table: str) -> str:

@@ -42,7 +42,7 @@ def test_errors_are_within_the_bounds(name, parameters, dtype):
     assert not outside, f"{len(outside)} results, the worst:\n" + "\n".join(map(str, outside[:5]))
 
 
-@pytest.mark.parametrize("line", read(), ids=lambda line: f"{line.loss}-{line.dtype}-{line.what}")
+@pytest.mark.parametrize("line", list(read()), ids=lambda line: f"{line.loss}-{line.dtype}-{line.what}")
 def test_worst_cases_stay_within_the_bounds(line: WorstCase):
     parameters = json.loads(line.parameters)
     for sample in measure_case(LOSSES[line.loss], line.dtype, parameters, as_case(line), (line.what,)):

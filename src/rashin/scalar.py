@@ -274,6 +274,7 @@ def _logarithm(k: float, f: float, f_low: float) -> float:
     w = t * t
     series = fma(w, fma(w, _series(w), 0.0125), 0.08333333333333333)
     high, low = _fast_two_sum(k * _LN2_HIGH, t)  # k = 0 or abs(k ln 2) > abs(t)
+    t_low = fma(t_low, 0.25 * w, t_low)  # what it adds to t and to t^3 / 12
     return high + (low + fma(t * w, series, fma(k, _LN2_LOW, t_low)))
 
 

@@ -80,6 +80,8 @@ def sweep(
     and divided by ``divisor``) those are filled that are not empty. The exact sum goes to ``limbs``.
     """
     n, weighted = z.size, w.size > 0
+    low, high = z.dtype.type(bounds[0]), z.dtype.type(bounds[1])  # compared in the elements' type: half the time
+    low_t, high_t = z.dtype.type(bounds[3]), z.dtype.type(bounds[4])
     zs, ts = np.empty(BLOCK, z.dtype), np.empty(BLOCK, z.dtype)
     factor, terms = np.full(BLOCK, 1.0 / divisor), np.empty(BLOCK)
     slopes, curvatures = np.empty(BLOCK, z.dtype), np.empty(BLOCK, z.dtype)
@@ -87,9 +89,9 @@ def sweep(
         stop = min(start + BLOCK, n)
         size = stop - start
         zb, tb = z[start:stop], t[start:stop]
-        if not all_within(zb, bounds[0], bounds[1], bounds[2] != 0.0):
+        if not all_within(zb, low, high, bounds[2] != 0.0):
             return PREDICTION, start
-        if not all_within(tb, bounds[3], bounds[4], bounds[5] != 0.0):
+        if not all_within(tb, low_t, high_t, bounds[5] != 0.0):
             return TARGET, start
         if weighted:
             for i in range(size):
@@ -111,12 +113,11 @@ def sweep(
             hb.ctypes.data,
             size,
         )
-        if any_nan(terms[:size]):
-            return UNDEFINED, start
         if weighted:
             for i in range(size):
                 terms[i] = terms[i] * w[start + i] if w[start + i] != 0.0 else 0.0
         if values.size:
             values[start:stop] = terms[:size]
-        add_block(limbs, terms[:size])
+        if not add_block(limbs, terms[:size]):
+            return UNDEFINED, start
     return FINE, 0

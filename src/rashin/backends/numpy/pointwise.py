@@ -86,7 +86,8 @@ class _Sweep:
         self.sweep = kernel.sweep(walk.element)
         self.parameters = rule.numbers
         self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
-        self.bounds = np.array([*_bounds(rule.prediction), *_bounds(rule.target), *self.harmless])
+        bounds = (*_bounds(rule.prediction, walk.element), *_bounds(rule.target, walk.element))
+        self.bounds = np.array([*bounds, *self.harmless])
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
@@ -143,6 +144,12 @@ class _Sweep:
         checks.refuse_undefined(zs[place], ts[place], self.walk.index(box, start + place))
 
 
-def _bounds(domain: Domain) -> tuple[float, float, float]:
-    """The domain as the kernel tests it."""
-    return domain.low, domain.high, float(domain.shape == "ends")
+def _bounds(domain: Domain, element: np.dtype[Any]) -> tuple[float, float, float]:
+    """The domain as the kernel tests it: bounds that the element type holds, rounded inwards."""
+    with np.errstate(over="ignore", under="ignore"):
+        low, high = element.type(domain.low), element.type(domain.high)
+    if float(low) < domain.low:
+        low = np.nextafter(low, element.type(np.inf))
+    if float(high) > domain.high:
+        high = np.nextafter(high, element.type(-np.inf))
+    return float(low), float(high), float(domain.shape == "ends")

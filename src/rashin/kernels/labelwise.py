@@ -1,13 +1,16 @@
-"""The sweep of label losses: rows of logits, and a formula of the label's log-probability.
+"""The sweeps of label losses: rows of logits, and a formula of the label's log-probability.
 
-With m the largest logit of a row and a its class (the label, if it is the largest too),
+With m the largest logit of a row and n the number of classes that have it,
 
-    rest = sum of e^(z_j - m) over j != a,      logsumexp(z) = m + log1p(rest),
-    u_j = (z_j - m) - log1p(rest),              p_j = e^(z_j - m) / (1 + rest),
+    rest = (n - 1) + sum of e^(z_j - m) over z_j < m,      logsumexp(z) = m + log1p(rest),
+    u_j = (z_j - m) - log1p(rest),                         p_j = e^(z_j - m) / (1 + rest),
 
-and 1 - p of the label is the sum of the others, so that no digit is lost when one class dominates, which is where
-training ends. Row sums run in 32 fixed lanes over 512 terms, and the partial sums are added with their rounding
-errors (Knuth, TAOCP 2, 4.2.2): the same bits wherever the row lies.
+and 1 - p is the sum of the others, so that no digit is lost when one class dominates, which is where training ends.
+
+Rows are taken in blocks that fit the L2 cache. What costs, the exponential, runs over the block as one flat array, so
+that rows of ten classes fill the vector instructions as rows of ten thousand do. Sums of a row run in 32 fixed lanes
+over 512 terms, and those partial sums are added with their rounding errors (Knuth, TAOCP 2, 4.2.2): the same bits
+wherever the row lies.
 """
 
 from __future__ import annotations
@@ -18,30 +21,54 @@ import numba as nb
 import numpy as np
 
 from rashin import scalar
-from rashin.exact import add_block
+from rashin.exact import BLOCK, add_block
 from rashin.kernels.formula import call
 from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED, all_within, any_nan
 
-__all__ = ["CELLS", "OUTSIDE", "links", "softcapped", "sweep_distributions", "sweep_labels"]
+__all__ = ["OUTSIDE", "links", "softcapped", "sweep_distributions", "sweep_labels"]
 
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
 
 LANES = 32
 SPAN = 512  # terms of a row summed in lanes before the error-free addition
-ROWS = 64  # rows a formula's loop sees at once
-CELLS = 8192  # doubles of the exponentials of a block of rows: 64 KiB, in the L2 cache
+CELLS = 4096  # elements of a block of rows, unless one row is longer; BLOCK rows at most
 
 _jit = nb.njit(error_model="numpy", nogil=True)
 
 
 @_jit
-def _lane_sum(x: Any, lanes: Any) -> float:
-    """The sum of at most SPAN numbers in fixed lanes."""
-    for j in range(LANES):
-        lanes[j] = 0.0
+def _peak(z: Any, lanes: Any) -> Any:
+    """The largest of a row. Compared lane by lane, since LLVM keeps the order of a plain maximum."""
+    whole = z.size - z.size % LANES
+    peak = -np.inf
+    if whole:
+        lanes[:] = -np.inf
+        for i in range(0, whole, LANES):
+            for j in range(LANES):
+                x = np.float64(z[i + j])
+                lanes[j] = x if x > lanes[j] else lanes[j]
+        for j in range(LANES):
+            peak = max(peak, lanes[j])
+    for j in range(whole, z.size):
+        peak = max(peak, np.float64(z[j]))
+    return peak
+
+
+@_jit
+def _lane_sum(x: Any, lanes: Any) -> Any:
+    """The sum of at most SPAN numbers: in lanes, or one by one where they would not fill them."""
+    if x.size < LANES:
+        total, error = 0.0, 0.0
+        for j in range(x.size):
+            new = total + x[j]
+            back = new - total
+            error += (total - (new - back)) + (x[j] - back)
+            total = new
+        return total + error
     whole = x.size - x.size % LANES
-    for i in range(0, whole, LANES):
+    lanes[:] = x[:LANES]
+    for i in range(LANES, whole, LANES):
         for j in range(LANES):
             lanes[j] += x[i + j]
     for j in range(x.size - whole):
@@ -55,7 +82,7 @@ def _lane_sum(x: Any, lanes: Any) -> float:
 
 
 @_jit
-def _accurate_sum(x: Any, lanes: Any) -> float:
+def _accurate_sum(x: Any, lanes: Any) -> Any:
     """The sum of a row: lanes within spans, spans added with their rounding errors."""
     if x.size <= SPAN:
         return _lane_sum(x, lanes)
@@ -70,62 +97,83 @@ def _accurate_sum(x: Any, lanes: Any) -> float:
 
 
 @_jit
-def _peak(z: Any) -> float:
-    peak = -np.inf
-    for j in range(z.size):
-        peak = max(peak, z[j])
-    return peak
+def _below_peak(z: Any, peak: float, d: Any, error: Any) -> None:
+    """Fill ``d`` with z - peak and ``error`` with what rounding took from it (Knuth's two-sum).
 
-
-@_jit
-def _place(z: Any, peak: float, preferred: int) -> int:
-    """The class of the peak: the preferred one if it is as large."""
-    if preferred >= 0 and z[preferred] == peak:
-        return preferred
-    for j in range(z.size):
-        if z[j] == peak:
-            return j
-    return 0
-
-
-@_jit
-def _exponentials(z: Any, peak: float, top: int, e: Any) -> bool:
-    """Fill ``e`` with e^(z - peak), 0 at ``top``; False where the row has no limit.
-
-    z - peak is rounded; in float64 its error moves the exponential by ulps, so it is carried (Knuth's two-sum).
+    In float64 that error moves the exponential by ulps; differences of float32 are exact wherever it matters.
     """
-    if peak == -np.inf:
-        return False
-    if peak == np.inf:
+    if error.size:
         for j in range(z.size):
-            if z[j] == np.inf and j != top:
-                return False
-            e[j] = 0.0
-        return True
-    for j in range(z.size):
-        x = np.float64(z[j])
-        d = x - peak
-        back = d - x
-        error = (x - (d - back)) - (peak + back)
-        y = scalar.exp(d)
-        e[j] = scalar.where(y > 0.0, y + y * error, 0.0)
-    e[top] = 0.0
-    return True
+            x = np.float64(z[j])
+            difference = x - peak
+            back = difference - x
+            d[j] = difference
+            error[j] = scalar.where(difference > -np.inf, (x - (difference - back)) - (peak + back), 0.0)
+    else:
+        for j in range(z.size):
+            d[j] = np.float64(z[j]) - peak
 
 
 @_jit
-def _log_probabilities(z: Any, peak: float, top: int, log_rest: float, u: Any) -> None:
-    """Fill ``u`` with log softmax(z)."""
+def _at_infinite_peak(z: Any, d: Any, error: Any) -> bool:
+    """The limit of a row whose peak is +inf: that class takes all. False if there are several."""
+    count = 0
     for j in range(z.size):
-        u[j] = (np.float64(z[j]) - peak) - log_rest
-    if peak == np.inf:
-        u[:] = -np.inf
-    u[top] = -log_rest
+        top = z[j] == np.inf
+        count += top
+        d[j] = 0.0 if top else -np.inf
+        if error.size:
+            error[j] = 0.0
+    return count == 1
+
+
+@_jit
+def _prepared(z: Any, lanes: Any, d: Any, error: Any) -> Any:
+    """Fill d = z - peak; returns the peak, NaN where the row has no limit."""
+    peak = _peak(z, lanes)
+    if -np.inf < peak < np.inf:
+        _below_peak(z, peak, d, error)
+        return peak
+    if peak == np.inf and _at_infinite_peak(z, d, error):
+        return peak
+    d[:] = 0.0
+    return np.nan
+
+
+@_jit
+def _exponentials(d: Any, error: Any, e: Any, below: Any) -> None:
+    """Fill ``e`` with e^d, and ``below`` with the same but 0 for the classes at the peak."""
+    if error.size:
+        for i in range(d.size):
+            y = scalar.exp(d[i])
+            y = scalar.where(y > 0.0, y + y * error[i], 0.0)
+            e[i] = y
+            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
+    else:
+        for i in range(d.size):
+            y = scalar.exp(d[i])
+            e[i] = y
+            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
+
+
+@_jit
+def _at_peak(d: Any) -> Any:
+    """How many classes have the peak."""
+    count = np.int64(0)
+    for j in range(d.size):
+        count += np.int64(d[j] == 0.0)
+    return count
+
+
+@_jit
+def _one_less(e: float, p: float, rest: float, total: float) -> Any:
+    """1 - p of a class that is not the label."""
+    return rest / total if e == 1.0 else 1.0 - p
 
 
 @_jit
 def _label_derivatives(
-    k: int, top: int, e: Any, rest: float, others: float, slope: float, curvature: float, pull: float, z_loss: float,
+    k: int, e: Any, rest: float, others: float, slope: float, curvature: float, pull: float, z_loss: float,
     factor: float, gradient: Any, hessian: Any,
 ) -> None:  # fmt: skip
     """The derivatives of phi(u_k) + z_loss lse^2 by the row; ``pull`` is 2 z_loss lse.
@@ -144,11 +192,18 @@ def _label_derivatives(
         square = curvature + 2.0 * z_loss
         for j in range(hessian.size):
             p = e[j] / total
-            hessian[j] = factor * (square * p * p + bend * p * (1.0 - p))
-        p, q = e[top] / total, rest / total
-        hessian[top] = factor * (square * p * p + bend * p * q)
+            hessian[j] = factor * (square * p * p + bend * p * _one_less(e[j], p, rest, total))
         p, q = e[k] / total, others / total
         hessian[k] = factor * (curvature * q * q + 2.0 * z_loss * p * p + bend * p * q)
+
+
+@_jit
+def _nothing(gradient: Any, hessian: Any, i: int) -> None:
+    """Zeros for a row of weight 0."""
+    if gradient.size:
+        gradient[i] = 0.0
+    if hessian.size:
+        hessian[i] = 0.0
 
 
 def _array(item: Any, dimensions: int, readonly: bool = False) -> Any:
@@ -179,68 +234,69 @@ def sweep_labels(
     hessian: Any,
     limbs: Any,
 ) -> tuple[int, int]:
-    """Sweep over rows ``z`` (n, C) with labels; arguments and answer as in the pointwise sweep."""
+    """Sweep over rows ``z`` (n, C) with labels; arguments and answer as in the pointwise sweep.
+
+    A row of weight 0 is checked and then left out; one with the label OUTSIDE is not even checked.
+    """
     n, classes = z.shape
-    height = max(1, min(ROWS, CELLS // classes))
-    e, lanes = np.empty((height, classes)), np.empty(LANES)
+    height = min(BLOCK, max(1, CELLS // classes))
+    cells = height * classes
+    d, e, below, lanes = np.empty(cells), np.empty(cells), np.empty(cells), np.empty(LANES)
+    error = np.empty(cells if z.itemsize == 8 else 0)
     u, terms, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
-    lse, rests, others = np.empty(height), np.empty(height), np.empty(height)
-    tops = np.empty(height, np.int64)
+    peaks, rests, others, lse = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
     nothing = np.empty(0, z.dtype)
     for start in range(0, n, height):
         size = min(height, n - start)
         for r in range(size):
-            row, k = z[start + r], labels[start + r]
-            if w.size and w[start + r] == 0.0 and k == OUTSIDE:
-                u[r], lse[r] = 0.0, 0.0
+            i, own = start + r, slice(r * classes, (r + 1) * classes)
+            weight, k = w[i] if w.size else 1.0, labels[i]
+            if weight == 0.0 and k == OUTSIDE:
+                d[own] = 0.0
+                peaks[r] = 0.0
                 continue
-            if any_nan(row):
-                return PREDICTION, start + r
+            if any_nan(z[i]):
+                return PREDICTION, i
             if not 0 <= k < classes:
-                return TARGET, start + r
-            peak = np.float64(_peak(row))
-            top = _place(row, peak, k)
-            if not _exponentials(row, peak, top, e[r]):
-                if w.size and w[start + r] == 0.0:
-                    u[r], lse[r] = 0.0, 0.0
-                    continue
-                return UNDEFINED, start + r
-            own = e[r, k]
-            e[r, k] = 0.0
-            aside = _accurate_sum(e[r], lanes)
-            e[r, k] = own
-            rest = aside + own
-            e[r, top] = 1.0
-            others[r] = aside if k == top else 1.0 + aside
-            rests[r], tops[r] = rest, top
-            log_rest = scalar.log1p(rest)
-            lse[r] = peak + log_rest
-            u[r] = -log_rest
-            if k != top:
-                u[r] = (np.float64(row[k]) - peak) - log_rest if peak != np.inf else -np.inf
+                return TARGET, i
+            peaks[r] = _prepared(z[i], lanes, d[own], error[own])
+            if peaks[r] != peaks[r] and weight != 0.0:
+                return UNDEFINED, i
+        _exponentials(d[: size * classes], error[: size * classes], e, below)
+        for r in range(size):
+            first = r * classes
+            k = max(labels[start + r], 0)
+            rest = _accurate_sum(below[first : first + classes], lanes) + (_at_peak(d[first : first + classes]) - 1)
+            own_d, own_error = d[first + k], error[first + k] if error.size else 0.0
+            rests[r], u[r] = rest, own_d
+            others[r] = rest if own_d == 0.0 else 1.0 + (rest - e[first + k])
+            lse[r] = own_error
+        for r in range(size):
+            log_rest = scalar.log1p(rests[r])
+            u[r] = scalar.where(u[r] == 0.0, -log_rest, (u[r] - log_rest) + lse[r])  # -0 for a certain label
+            lse[r] = peaks[r] + log_rest
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, size)  # fmt: skip
         for r in range(size):
-            weight = w[start + r] if w.size else 1.0
+            i = start + r
+            weight = w[i] if w.size else 1.0
             if weight == 0.0:
                 terms[r] = 0.0
-                if gradient.size:
-                    gradient[start + r] = 0.0
-                if hessian.size:
-                    hessian[start + r] = 0.0
+                _nothing(gradient, hessian, i)
                 continue
+            pull = 0.0
             if z_loss != 0.0:
                 terms[r] += z_loss * lse[r] * lse[r]
+                pull = 2.0 * z_loss * lse[r]
             if terms[r] != terms[r]:
-                return UNDEFINED, start + r
+                return UNDEFINED, i
             terms[r] *= weight
             if gradient.size or hessian.size:
-                factor = weight / divisor
-                gr = gradient[start + r] if gradient.size else nothing
-                hr = hessian[start + r] if hessian.size else nothing
-                pull = 2.0 * z_loss * lse[r] if z_loss != 0.0 else 0.0
-                _label_derivatives(labels[start + r], tops[r], e[r], rests[r], others[r], slopes[r], curvatures[r],
-                                   pull, z_loss, factor, gr, hr)  # fmt: skip
+                _label_derivatives(
+                    labels[i], e[r * classes : (r + 1) * classes], rests[r], others[r], slopes[r], curvatures[r],
+                    pull, z_loss, weight / divisor,
+                    gradient[i] if gradient.size else nothing, hessian[i] if hessian.size else nothing,
+                )  # fmt: skip
         if values.size:
             values[start : start + size] = terms[:size]
         add_block(limbs, terms[:size])
@@ -248,7 +304,7 @@ def sweep_labels(
 
 
 @_jit
-def _only_label(q: Any) -> int:
+def _only_label(q: Any) -> Any:
     """The label of a one-hot row, else -1."""
     label, count = -1, 0
     for j in range(q.size):
@@ -258,33 +314,30 @@ def _only_label(q: Any) -> int:
 
 
 @_jit
-def _mixed(q: Any, k: int, smoothing: float, mix: Any) -> None:
-    """Fill ``mix`` with (1 - s) q + s / C, q being the label ``k`` if that is given."""
+def _mixed(k: int, smoothing: float, mix: Any) -> None:
+    """Turn ``mix`` from q into (1 - s) q + s / C, q being the label ``k`` if that is given."""
     uniform = smoothing / mix.size
     if k >= 0:
         mix[:] = uniform
         mix[k] = (1.0 - smoothing) + uniform
-    elif smoothing == 0.0:
+    elif smoothing != 0.0:
         for j in range(mix.size):
-            mix[j] = q[j]
-    else:
-        for j in range(mix.size):
-            mix[j] = (1.0 - smoothing) * q[j] + uniform
+            mix[j] = (1.0 - smoothing) * mix[j] + uniform
 
 
 @_jit
-def _weighted(mix: Any, x: Any, out: Any) -> None:
-    """Fill ``out`` with mix * x, 0 where mix is 0."""
+def _weighted(mix: Any, x: Any) -> None:
+    """Multiply ``x`` by ``mix``, to 0 where mix is 0."""
     for j in range(mix.size):
-        out[j] = scalar.where(mix[j] != 0.0, mix[j] * x[j], 0.0)
+        x[j] = scalar.where(mix[j] != 0.0, mix[j] * x[j], 0.0)
 
 
 @_jit
 def _mixture_derivatives(
-    mix: Any, top: int, e: Any, rest: float, slopes: Any, total_slope: float, curvatures: Any, total_curvature: float,
+    e: Any, rest: float, slopes: Any, total_slope: float, curvatures: Any, total_curvature: float,
     pull: float, z_loss: float, factor: float, gradient: Any, hessian: Any,
 ) -> None:  # fmt: skip
-    """The derivatives of sum_k q_k phi(u_k) + z_loss lse^2 by the row; the first two are q_k times phi', phi''.
+    """The derivatives of sum_k q_k phi(u_k) + z_loss lse^2; slopes and curvatures are q_k phi', q_k phi''.
 
     d/dz_j = q_j phi'_j - p_j (S - pull),
     d2/dz_j2 = q_j phi''_j (1 - p_j)^2 + p_j^2 (T - q_j phi''_j + 2 z_loss) - p_j (1 - p_j) (S - pull).
@@ -295,9 +348,18 @@ def _mixture_derivatives(
         gradient[j] = factor * (slopes[j] + bend * (e[j] / total))
     for j in range(hessian.size):
         p = e[j] / total
-        q = rest / total if j == top else 1.0 - p
+        q = _one_less(e[j], p, rest, total)
         own = curvatures[j]
         hessian[j] = factor * (own * q * q + p * p * (total_curvature - own + 2.0 * z_loss) + bend * p * q)
+
+
+@_jit
+def _log_probabilities(d: Any, error: Any, log_rest: float, u: Any) -> None:
+    """Fill ``u`` with log softmax(z)."""
+    for j in range(d.size):
+        u[j] = scalar.where(d[j] == 0.0, -log_rest, d[j] - log_rest)
+    for j in range(error.size):
+        u[j] += error[j]
 
 
 @kept(lambda element: _signature(element, True))
@@ -317,66 +379,52 @@ def sweep_distributions(
     hessian: Any,
     limbs: Any,
 ) -> tuple[int, int]:
-    """Sweep over rows ``z`` (n, C) with distributions ``q`` (n, C), or with ``labels`` if ``q`` is empty.
+    """Sweep over rows ``z`` (n, C) with distributions ``q`` (n, C), or with smoothed labels if ``q`` is empty.
 
-    With ``q`` the labels say only which rows lie outside.
+    With ``q`` the labels say only which rows lie outside. The formula runs over all classes of a row.
     """
     n, classes = z.shape
-    e, u, mix, lanes = np.empty(classes), np.empty(classes), np.empty(classes), np.empty(LANES)
+    d, e, u, mix, lanes = np.empty(classes), np.empty(classes), np.empty(classes), np.empty(classes), np.empty(LANES)
+    error = np.empty(classes if z.itemsize == 8 else 0)
     terms, slopes, curvatures = np.empty(classes), np.empty(classes), np.empty(classes)
     value, nothing = np.empty(1), np.empty(0, z.dtype)
     for i in range(n):
-        weight = w[i] if w.size else 1.0
-        gr = gradient[i] if gradient.size else nothing
-        hr = hessian[i] if hessian.size else nothing
+        weight, k = w[i] if w.size else 1.0, labels[i]
         if values.size:
             values[i] = 0.0
-        gr[:] = 0.0
-        hr[:] = 0.0
-        k = labels[i]
-        if weight == 0.0 and k == OUTSIDE:
-            continue
-        row = z[i]
-        if any_nan(row):
+        if weight == 0.0:
+            _nothing(gradient, hessian, i)
+            if k == OUTSIDE:
+                continue
+        if any_nan(z[i]):
             return PREDICTION, i
-        if not q.size:
-            if not 0 <= k < classes:
-                return TARGET, i
-        else:
+        if q.size:
             for j in range(classes):
                 mix[j] = q[i, j]
             if not all_within(mix, 0.0, 1.0, False) or not abs(_accurate_sum(mix, lanes) - 1.0) <= tolerance:
                 return TARGET, i
             k = _only_label(mix)
+        elif not 0 <= k < classes:
+            return TARGET, i
         if weight == 0.0:
             continue
-        if smoothing != 0.0 or k < 0:
-            _mixed(mix, k, smoothing, mix)
-        else:
-            mix[:] = 0.0
-            mix[k] = 1.0
-        peak = np.float64(_peak(row))
-        top = _place(row, peak, k)
-        if not _exponentials(row, peak, top, e):
+        _mixed(k, smoothing, mix)
+        peak = _prepared(z[i], lanes, d, error)
+        if peak != peak:
             return UNDEFINED, i
-        rest = _accurate_sum(e, lanes)
+        _exponentials(d, error, e, u)
+        rest = _accurate_sum(u, lanes) + (_at_peak(d) - 1)
         log_rest = scalar.log1p(rest)
-        _log_probabilities(row, peak, top, log_rest, u)
-        others = 0.0
-        if k >= 0:
-            own = e[k]
-            e[k] = 0.0
-            others = _accurate_sum(e, lanes) + (0.0 if k == top else 1.0)
-            e[k] = own
-        e[top] = 1.0
+        _log_probabilities(d, error, log_rest, u)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, classes)  # fmt: skip
-        lse = peak + log_rest
-        pull = 2.0 * z_loss * lse if z_loss != 0.0 else 0.0
-        _weighted(mix, terms, terms)
+        _weighted(mix, terms)
         value[0] = _accurate_sum(terms, lanes)
+        pull = 0.0
         if z_loss != 0.0:
+            lse = peak + log_rest
             value[0] += z_loss * lse * lse
+            pull = 2.0 * z_loss * lse
         if value[0] != value[0]:
             return UNDEFINED, i
         value[0] *= weight
@@ -384,14 +432,16 @@ def sweep_distributions(
             values[i] = value[0]
         add_block(limbs, value)
         if gradient.size or hessian.size:
+            gr, hr = gradient[i] if gradient.size else nothing, hessian[i] if hessian.size else nothing
             if k >= 0 and smoothing == 0.0:
-                _label_derivatives(k, top, e, rest, others, slopes[k], curvatures[k], pull, z_loss,
+                others = rest if d[k] == 0.0 else 1.0 + (rest - e[k])
+                _label_derivatives(k, e, rest, others, slopes[k], curvatures[k], pull, z_loss,
                                    weight / divisor, gr, hr)  # fmt: skip
             else:
-                _weighted(mix, slopes, slopes)
-                _weighted(mix, curvatures, curvatures)
+                _weighted(mix, slopes)
+                _weighted(mix, curvatures)
                 total_slope, total_curvature = _accurate_sum(slopes, lanes), _accurate_sum(curvatures, lanes)
-                _mixture_derivatives(mix, top, e, rest, slopes, total_slope, curvatures, total_curvature,
+                _mixture_derivatives(e, rest, slopes, total_slope, curvatures, total_curvature,
                                      pull, z_loss, weight / divisor, gr, hr)  # fmt: skip
     return FINE, 0
 
@@ -404,27 +454,26 @@ def sweep_distributions(
 def links(z: Any, probabilities: Any, log_probabilities: Any, logsumexp: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape
-    e, u, lanes = np.empty(classes), np.empty(classes), np.empty(LANES)
+    d, e, u, lanes = np.empty(classes), np.empty(classes), np.empty(classes), np.empty(LANES)
+    error = np.empty(classes if z.itemsize == 8 else 0)
     for i in range(n):
-        row = z[i]
-        if any_nan(row):
+        if any_nan(z[i]):
             return PREDICTION, i
-        peak = np.float64(_peak(row))
-        if peak == -np.inf and logsumexp.size:
-            logsumexp[i] = -np.inf
+        peak = _prepared(z[i], lanes, d, error)
+        if peak != peak:
+            if not logsumexp.size:
+                return UNDEFINED, i
+            logsumexp[i] = _peak(z[i], lanes)  # +inf or -inf, whatever the number of classes that have it
             continue
-        top = _place(row, peak, -1)
-        if not _exponentials(row, peak, top, e):
-            return UNDEFINED, i
-        rest = _accurate_sum(e, lanes)
+        _exponentials(d, error, e, u)
+        rest = _accurate_sum(u, lanes) + (_at_peak(d) - 1)
         log_rest = scalar.log1p(rest)
         if logsumexp.size:
             logsumexp[i] = peak + log_rest
         if log_probabilities.size:
-            _log_probabilities(row, peak, top, log_rest, u)
+            _log_probabilities(d, error, log_rest, u)
             log_probabilities[i] = u
         if probabilities.size:
-            e[top] = 1.0
             for j in range(classes):
                 probabilities[i, j] = e[j] / (1.0 + rest)
     return FINE, 0

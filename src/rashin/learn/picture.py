@@ -38,6 +38,7 @@ def draw_history(history: History, path: str | Path, title: str = "") -> None:
     _draw_curves(below, history, "accuracy")
     _dress(above, below, title)
     figure.align_ylabels()
+    figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     with written_beside(Path(path)) as part:
         figure.savefig(part, format="png", dpi=150)
 
@@ -54,15 +55,20 @@ def _draw_curves(axes: Axes, history: History, quantity: str) -> None:
 
 
 def _dress(above: Axes, below: Axes, title: str) -> None:
-    least, most = (pick([pick(line.get_ydata()) for line in above.lines]) for pick in (np.min, np.max))
-    if 0 < 10 * least < most:
-        above.set_yscale("log")  # a loss falls by factors
-        above.yaxis.set_major_formatter("{x:g}")
+    _scale(above)
     above.set_title(title, loc="left")
     below.set_ylim(-0.02, 1.02)
     below.set_xlabel("step")
-    below.legend(loc="lower right", frameon=False)
     for axes in (above, below):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.01)
+
+
+def _scale(axes: Axes) -> None:
+    """A logarithmic scale where the loss falls by factors: where it stays positive and changes tenfold."""
+    values = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
+    if 0 < 10 * values.min() < values.max():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")

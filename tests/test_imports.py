@@ -1,0 +1,192 @@
+"""The law of imports: from lower floors only; and what `import rashin` may load and cost."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rashin
+
+SOURCE = Path(rashin.__file__).parent
+FLOORS = {
+    "scalar": 0,
+    "exact": 0,
+    "domain": 0,
+    "pieces": 0,
+    "checks": 1,
+    "reduction": 1,
+    "kernels": 1,
+    "backends": 2,
+    "links": 3,
+    "loss": 3,
+    "losses": 4,
+    "dialects": 5,
+    "adapters": 5,
+    "datasets": 5,
+    "learn": 5,
+    "measurement": 5,
+    "report": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 4.5,  # above everything that it names, below everything that may import `rashin` itself
+}
+BASE = {"numpy", "numba", "llvmlite", "typer", "click", "rich"}
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def module_name(path):
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def part(name):
+    """The file or folder of the house a module belongs to: `rashin.kernels.formula` lies in `kernels`."""
+    pieces = name.split(".")
+    return pieces[1] if len(pieces) > 1 else "__init__"
+
+
+def imports(path):
+    """(line, imported module) of every import, wherever it stands; those for type checkers are none."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno}: imports are absolute"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield node.lineno, full if is_module(full) else node.module
+
+
+def is_module(name):
+    path = SOURCE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_a_module_imports_only_from_lower_floors_or_its_own_folder(path):
+    own = part(module_name(path))
+    assert own in FLOORS, f"{own} has no floor in the house"
+    for line, name in imports(path):
+        if name.split(".")[0] != "rashin":
+            continue
+        other = part(name)
+        if other == own and (SOURCE / own).is_dir():
+            continue
+        assert FLOORS[other] < FLOORS[own] or (other, own) in SIDEWAYS, f"{path}:{line}: {own} imports {other}"
+
+
+# Files on one floor that stand beside each other, one of which is plainly below the other.
+SIDEWAYS = {("checks", "reduction")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_backends_and_kernels_never_see_a_loss(path):
+    if part(module_name(path)) in ("backends", "kernels", "exact", "scalar", "checks", "reduction"):
+        for line, name in imports(path):
+            assert part(name) not in ("loss", "losses") or not name.startswith("rashin"), f"{path}:{line}"
+
+
+def test_the_house_has_no_circle():
+    graph = {module_name(path): {name for _, name in imports(path) if name.startswith("rashin.")} for path in MODULES}
+    done, open_ = set(), []
+
+    def visit(name):
+        assert name not in open_, " -> ".join([*open_, name])
+        if name in graph and name not in done:
+            open_.append(name)
+            for other in sorted(graph[name]):
+                visit(other)
+            done.add(open_.pop())
+
+    for name in graph:
+        if name != "rashin.__init__":
+            visit(name)
+
+
+def test_optional_packages_are_imported_inside_functions_only():
+    """At the top of a module stand the standard library, the base dependencies and rashin itself."""
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import)
+                else [node.module] if isinstance(node, ast.ImportFrom)
+                else []
+            )  # fmt: skip
+            for name in names:
+                root = name.split(".")[0]
+                allowed = root in sys.stdlib_module_names or root in BASE or root in ("rashin", path.stem)
+                assert allowed, f"{path}:{node.lineno} imports {name}"
+
+
+def test_no_file_has_a_name_that_says_nothing():
+    for path in MODULES:
+        assert path.stem not in {"utils", "helpers", "base", "common", "misc"}, path
+
+
+# ------------------------------------------------------------------------------------ what importing costs
+
+
+def python(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, *arguments, "-c", code], capture_output=True, text=True, check=False, timeout=120, env=os.environ
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_loads_neither_numba_nor_an_optional_package():
+    loaded = set(python("import sys, rashin; print(*sorted({m.split('.')[0] for m in sys.modules}))", "-W", "error").split())
+    before = set(python("import sys, numpy; print(*sorted({m.split('.')[0] for m in sys.modules}))").split())
+    extra = {name for name in loaded - before if name not in sys.stdlib_module_names and not name.startswith("_")}
+    assert extra == {"rashin"}
+    assert not loaded & {"numba", "llvmlite", "sklearn", "scipy", "matplotlib", "rich", "typer", "threadpoolctl"}
+
+
+def test_import_loads_only_the_heart():
+    loaded = python("import sys, rashin; print(*(m for m in sys.modules if m.startswith('rashin.')))").split()
+    assert not {part(name) for name in loaded} & {"dialects", "learn", "datasets", "cli", "backends", "adapters", "report"}
+
+
+def test_import_costs_less_than_150_ms_beyond_numpy():
+    code = "import numpy, time; start = time.perf_counter(); import rashin; print(time.perf_counter() - start)"
+    best = min(float(python(code)) for _ in range(5))
+    assert best < 0.150
+
+
+def test_the_public_names_are_one_list_and_all_there():
+    assert sorted(rashin.__all__) == sorted(set(rashin.__all__))
+    for name in rashin.__all__:
+        assert hasattr(rashin, name), name
+    for loss in rashin.list_losses():
+        if loss.formula.__module__.startswith("rashin."):
+            assert getattr(rashin, loss.name) is loss
+            assert loss.name in rashin.__all__
+
+
+def test_no_package_hides_a_public_function():
+    folders = {path.parent.name for path in SOURCE.rglob("__init__.py")}
+    assert not folders & {name for name in rashin.__all__ if callable(getattr(rashin, name))}
+    # evaluating imports the back end, which must not put a module in a public name's place
+    code = (
+        "import rashin; names = {n: getattr(rashin, n) for n in rashin.__all__}\n"
+        "import importlib, pkgutil\n"
+        "for m in pkgutil.walk_packages(rashin.__path__, 'rashin.'):\n"
+        "    if '__main__' not in m.name: importlib.import_module(m.name)\n"
+        "print([n for n, v in names.items() if getattr(rashin, n) is not v])"
+    )
+    assert python(code).strip() == "[]"

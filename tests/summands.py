@@ -15,6 +15,7 @@ of them; the exact derivative itself never comes from this file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from mpmath import mp, mpf
@@ -44,17 +45,24 @@ def largest_summand(name: str, order: int, z: Any, t: Any, parameters: dict[str,
     return mpf(0)
 
 
-def _focal(order: int, z: list[mpf], t: Any, j: int | None, gamma: float = 2.0) -> mpf:
-    total, q = logsumexp(z), smoothed(t, len(z), 0)
-    p = [exp(x - total) for x in z]
-    rows = [(x - total, q_k) for x, q_k in zip(z, q, strict=True)]
-    slopes = [q_k * abs(_slope_of(u, gamma)) if q_k else mpf(0) for u, q_k in rows]
+def _focal(order: int, z: list[mpf], t: Any, j: int, gamma: float = 2.0) -> mpf:
+    if order == 1 and isinstance(t, int):
+        return mpf(0)
+    p, slopes, curvatures = _focal_parts(tuple(z), t if isinstance(t, int) else tuple(t), gamma, mp.prec)
     if order == 1:
-        soft = sum(1 for q_k in q if q_k) > 1
-        return max(slopes[j], p[j] * mp.fsum(slopes)) if soft else mpf(0)
-    curvatures = [q_k * _curvature_of(u, gamma) if q_k else mpf(0) for u, q_k in rows]
+        return max(slopes[j], p[j] * mp.fsum(slopes)) if slopes.count(0) < len(z) - 1 else mpf(0)
     others = mp.fsum(curvatures[:j] + curvatures[j + 1 :])
     return max(curvatures[j] * (1 - p[j]) ** 2, p[j] ** 2 * others, p[j] * (1 - p[j]) * mp.fsum(slopes))
+
+
+@lru_cache(maxsize=8)
+def _focal_parts(z: tuple[mpf, ...], t: Any, gamma: float, prec: int) -> tuple[list[mpf], list[mpf], list[mpf]]:
+    """p_k, q_k phi'(u_k) and the largest summand of q_k phi''(u_k); ``prec`` keeps precisions apart."""
+    total = logsumexp(z)
+    rows = [(x - total, q_k) for x, q_k in zip(z, smoothed(t, len(z), 0), strict=True)]
+    slopes = [q_k * abs(_slope_of(u, gamma)) if q_k else mpf(0) for u, q_k in rows]
+    curvatures = [q_k * _curvature_of(u, gamma) if q_k else mpf(0) for u, q_k in rows]
+    return [exp(u) for u, _ in rows], slopes, curvatures
 
 
 def _focal_factors(u: mpf, gamma: float) -> tuple[mpf, mpf]:

@@ -298,7 +298,7 @@ def get(name: str) -> Loss:
     if colon:
         return _from_module(module, attribute)
     if name not in _registry:
-        close = difflib.get_close_matches(name, _registry, 3, 0.5)
+        close = difflib.get_close_matches(name, _registry, 3, 0.5) or [k for k in _registry if k.startswith(name[:4])]
         nearest = f"did you mean {' or '.join(close)}?" if close else "`rashin losses` lists them"
         raise ValueError(f"loss: got {name!r}; there is no such loss: {nearest}")
     return _registry[name]

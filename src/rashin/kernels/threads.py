@@ -29,7 +29,7 @@ def count() -> int:
         return chosen
     named = os.environ.get("RASHIN_NUM_THREADS", "")
     if named:
-        if not named.isdecimal() or int(named) < 1:
+        if not named.isdecimal() or len(named) > 9 or int(named) < 1:
             raise ValueError(f"RASHIN_NUM_THREADS: got {named!r}; accepted is a whole number >= 1")
         return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rashin.domain import LOGIT, NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
+from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
 from rashin.loss import pointwise
 from rashin.losses.constants import log_mean
 
@@ -29,7 +29,7 @@ def times_exp(xp, t, a, z):
     return xp.where(far & (once != 0.0), once * e, once)
 
 
-@pointwise(prediction=LOGIT, target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean)
+@pointwise(target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean)
 def poisson(xp, z, t):
     r"""Negative log-likelihood of a count with mean e^z, less its constant log t!.
 
@@ -46,7 +46,7 @@ def poisson(xp, z, t):
     return mean - xp.where(t > 0.0, product, 0.0), mean - t, mean
 
 
-@pointwise(prediction=LOGIT, target=POSITIVE, convex=True, link="log", best_constant=log_mean)
+@pointwise(target=POSITIVE, convex=True, link="log", best_constant=log_mean)
 def gamma(xp, z, t):
     r"""Negative log-likelihood of a positive amount with mean e^z and a constant coefficient of variation.
 
@@ -67,7 +67,6 @@ def tweedie_target(power):
 
 
 @pointwise(
-    prediction=LOGIT,
     target=tweedie_target,
     parameters={"power": TWEEDIE_POWER},
     convex=True,

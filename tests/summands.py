@@ -9,7 +9,7 @@ of them; the exact derivative itself never comes from this file.
 - The focal losses are a product A B of a power and a logarithm: A'' B, 2 A' B', A B'' in the Hessian.
 - An exponent x that had to be rounded costs e^x as many ULPs as x is large. This is granted only where x itself
   is the result of rounded arithmetic: to ``softcap``, whose logits and slopes are exponentials of rounded numbers,
-  and to the Hessian of ``log_cosh``, whose tail is 4 e^(-2 abs(z - t)).
+  and to the Hessian of ``log_cosh``, whose tail is 4 e^(-2 abs(z - t)), and of ``focal``, where p is e^u.
 """
 
 from __future__ import annotations
@@ -57,11 +57,14 @@ def _focal(order: int, z: list[mpf], t: Any, j: int, gamma: float = 2.0) -> mpf:
 
 @lru_cache(maxsize=8)
 def _focal_parts(z: tuple[mpf, ...], t: Any, gamma: float, prec: int) -> tuple[list[mpf], list[mpf], list[mpf]]:
-    """p_k, q_k phi'(u_k) and the largest summand of q_k phi''(u_k); ``prec`` keeps precisions apart."""
+    """p_k, q_k phi'(u_k) and the largest summand of q_k phi''(u_k), whose exponent u_k is a rounded number.
+
+    ``prec`` only keeps the precisions apart that are remembered.
+    """
     total = logsumexp(z)
     rows = [(x - total, q_k) for x, q_k in zip(z, smoothed(t, len(z), 0), strict=True)]
     slopes = [q_k * abs(_slope_of(u, gamma)) if q_k else mpf(0) for u, q_k in rows]
-    curvatures = [q_k * _curvature_of(u, gamma) if q_k else mpf(0) for u, q_k in rows]
+    curvatures = [q_k * max(1, -u) * _curvature_of(u, gamma) if q_k else mpf(0) for u, q_k in rows]
     return [exp(u) for u, _ in rows], slopes, curvatures
 
 

@@ -49,9 +49,7 @@ def row(title, loss, args, names, *fragments, error=ValueError, **keywords):
 
 
 LABEL_ROWS = [
-    row(
-        f"{title} {name}", loss, (z, put(LABELS.astype(dtype), 2, label)), "target", shown, "(2,)", accepted
-    )
+    row(f"{title} {name}", loss, (z, put(LABELS.astype(dtype), 2, label)), "target", shown, "(2,)", accepted)
     for name, loss, z in (("ce", ce, LOGITS), ("focal", rashin.focal, LOGITS), ("cce", cce, P), ("nll", nll, -P))
     for title, dtype, label, shown, accepted in (
         ("label n_classes", int, 3, "got 3 ", "0 to 2"),
@@ -130,9 +128,7 @@ TARGET_ROWS = [
 
 CLASS_WEIGHT = np.array([2.0, -1.0, 0.5])
 WEIGHT_ROWS = [
-    row(
-        f"{title} {name}", loss, args, "weight", *fragments, error=error, weight=weight, reduction=reduction
-    )
+    row(f"{title} {name}", loss, args, "weight", *fragments, error=error, weight=weight, reduction=reduction)
     for name, loss, args in (("mse", mse, (Z, T)), ("ce", ce, (LOGITS, LABELS)), ("cce", cce, (P, Q)))
     for reduction in ("mean", "sum", "none")
     for title, weight, error, fragments in (
@@ -168,8 +164,12 @@ TYPE_ROWS = [
     row("object with None", mse, (put(Z, 2, None), T), "prediction", "None", "(2,)", error=TypeError),
     row("object with complex", mse, (Z, [*T[:3].astype(object), 1j]), "target", error=TypeError),
     row(
-        "object with NumPy complex", mse, (np.array([1.0, np.complex128(1)], dtype=object), [0, 1]),
-        "prediction", "(1,)", error=TypeError,
+        "object with NumPy complex",
+        mse,
+        (np.array([1.0, np.complex128(1)], dtype=object), [0, 1]),
+        "prediction",
+        "(1,)",
+        error=TypeError,
     ),
     row("object with 10^400", mse, ([1.0, 10**400], [0, 0]), "prediction", error=(TypeError, ValueError)),
     row("None", mse, (None, T), "prediction", "None", error=TypeError),
@@ -216,7 +216,12 @@ ARGUMENT_ROWS = [
     row("reduction men", mse, (Z, T), "reduction", "'men'", "'mean', 'sum', 'none'", reduction="men"),
     row("reduction None", mse, (Z, T), "reduction", "None", "'mean'", error=(TypeError, ValueError), reduction=None),
     row(
-        "reduction array", mse, (Z, T), "reduction", "accepted", error=(TypeError, ValueError),
+        "reduction array",
+        mse,
+        (Z, T),
+        "reduction",
+        "accepted",
+        error=(TypeError, ValueError),
         reduction=np.array(["mean"]),
     ),
     row("axis of pointwise", mse, (Z, T), "half_squared_error", "axis", error=TypeError, axis=0),
@@ -248,7 +253,11 @@ ROWS = [
 
 
 def methods(loss):
-    return [loss.__call__, loss.gradient, loss.hessian, loss.value_and_gradient] if isinstance(loss, rashin.Loss) else [loss]
+    return (
+        [loss.__call__, loss.gradient, loss.hessian, loss.value_and_gradient]
+        if isinstance(loss, rashin.Loss)
+        else [loss]
+    )
 
 
 @pytest.mark.parametrize("bad", ROWS)
@@ -344,7 +353,9 @@ def test_every_layout_gives_the_right_number(layout):
     assert close(mse(lay(single), GRID_T), mse_by_hand(single, GRID_T))
 
 
-@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">i8", ">i4", "f2", "f4", "f8", ">f4", "?"])
+@pytest.mark.parametrize(
+    "dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">i8", ">i4", "f2", "f4", "f8", ">f4", "?"]
+)
 def test_labels_of_every_type_are_labels(dtype):
     labels = (LABELS % 2 if dtype == "?" else LABELS).astype(dtype)
     assert close(ce(LOGITS, labels), ce_by_hand(LOGITS, labels.astype(int)))

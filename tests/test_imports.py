@@ -143,14 +143,21 @@ def test_no_file_has_a_name_that_says_nothing():
 
 def python(code, *arguments):
     done = subprocess.run(
-        [sys.executable, *arguments, "-c", code], capture_output=True, text=True, check=False, timeout=120, env=os.environ
+        [sys.executable, *arguments, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_import_loads_neither_numba_nor_an_optional_package():
-    loaded = set(python("import sys, rashin; print(*sorted({m.split('.')[0] for m in sys.modules}))", "-W", "error").split())
+    loaded = set(
+        python("import sys, rashin; print(*sorted({m.split('.')[0] for m in sys.modules}))", "-W", "error").split()
+    )
     before = set(python("import sys, numpy; print(*sorted({m.split('.')[0] for m in sys.modules}))").split())
     extra = {name for name in loaded - before if name not in sys.stdlib_module_names and not name.startswith("_")}
     assert extra == {"rashin"}
@@ -159,7 +166,15 @@ def test_import_loads_neither_numba_nor_an_optional_package():
 
 def test_import_loads_only_the_heart():
     loaded = python("import sys, rashin; print(*(m for m in sys.modules if m.startswith('rashin.')))").split()
-    assert not {part(name) for name in loaded} & {"dialects", "learn", "datasets", "cli", "backends", "adapters", "report"}
+    assert not {part(name) for name in loaded} & {
+        "dialects",
+        "learn",
+        "datasets",
+        "cli",
+        "backends",
+        "adapters",
+        "report",
+    }
 
 
 def test_import_costs_less_than_150_ms_beyond_numpy():

@@ -29,7 +29,6 @@ def _labels(rng, n):
     return rng.integers(0, CLASSES, n)
 
 
-
 def _sixteenths(rng, n):
     return rng.multinomial(16, np.full(CLASSES, 0.25), n) / 16.0  # sums to 1 in every dtype
 
@@ -199,7 +198,9 @@ def test_where_equals_deletion_bit_for_bit(case, seed, n, share):
             whole = {"where": keep, "weight": weights, "reduction": reduction}
             value, gradient = loss.value_and_gradient(z, t, **whole)
             expected = loss.value_and_gradient(z[keep], t[keep], weight=less, reduction=reduction)
-            assert np.asarray(value if reduction != "none" else value[keep]).tobytes() == np.asarray(expected[0]).tobytes()
+            assert (
+                np.asarray(value if reduction != "none" else value[keep]).tobytes() == np.asarray(expected[0]).tobytes()
+            )
             assert gradient[keep].tobytes() == expected[1].tobytes()
             assert not gradient[~keep].any()
             hessian = loss.hessian(z, t, **whole)
@@ -373,7 +374,9 @@ def test_floating_types_of_the_prediction_are_those_of_the_gradient(case, dtype)
             assert got.shape == z.shape
             wide = method(z.astype(np.float64), t, weight=weight, reduction=reduction)
             # one rounding of the double, and of what the two sweeps may differ by
-            assert np.all(np.abs(got.astype(np.float64) - wide) <= np.spacing(np.abs(wide.astype(native))).astype(float))
+            assert np.all(
+                np.abs(got.astype(np.float64) - wide) <= np.spacing(np.abs(wide.astype(native))).astype(float)
+            )
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3), (2, 1, 3), (0,), (2, 0), (1, 1, 1, 1)])

@@ -23,9 +23,9 @@ import pytest
 from mpmath import mp, mpf
 from numba import cfunc, types
 from numpy.typing import NDArray
-from ulp import ulp_error
 
 from rashin import scalar
+from ulp import ulp_error
 
 Doubles = NDArray[np.float64]
 
@@ -356,8 +356,10 @@ def test_coefficients_are_those_of_the_comments() -> None:
         w = (2 * (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
         q = chebyshev(lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, -b, b, 10)
         r = chebyshev(
-            lambda w: (2 * mp.atanh(mp.sqrt(w) / 2) - mp.sqrt(w) - mp.sqrt(w) ** 3 / 12 - mp.sqrt(w) ** 5 / 80)
-            / mp.sqrt(w) ** 7,
+            lambda w: (
+                (2 * mp.atanh(mp.sqrt(w) / 2) - mp.sqrt(w) - mp.sqrt(w) ** 3 / 12 - mp.sqrt(w) ** 5 / 80)
+                / mp.sqrt(w) ** 7
+            ),
             mpf(0),
             w,
             7,

@@ -200,13 +200,15 @@ def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
         raise ValueError(f"{name}: got {value!r}; accepted are {', '.join(map(repr, accepted))}")
 
 
-def parameter(loss: str, name: str, value: Any, defaults: Mapping[str, Any], domain: Domain | None) -> float | None:
-    """A parameter as a float in its domain; None only where None is the default."""
-    if name not in defaults:
-        close = difflib.get_close_matches(name, defaults, 1)
-        known = f"accepted are {', '.join(defaults)}" if defaults else "it has no parameters"
+def parameter(
+    loss: str, name: str, value: Any, known_names: Iterable[str], domain: Domain | None, optional: bool
+) -> float | None:
+    """A parameter as a float in its domain, or None where that is allowed."""
+    if name not in known_names:
+        close = difflib.get_close_matches(name, known_names, 1)
+        known = f"accepted are {', '.join(known_names)}" if known_names else "it has no parameters"
         raise TypeError(f"{loss}: no parameter {name!r}; {f'did you mean {close[0]!r}?' if close else known}")
-    if value is None and defaults[name] is None:
+    if value is None and optional:
         return None
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]

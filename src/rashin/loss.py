@@ -94,6 +94,7 @@ class Loss:
     parameters: Mapping[str, float | None]
     facts: Facts
     options: tuple[str, ...] = ()  # those of the parameters that the row kernel provides
+    optional: frozenset[str] = frozenset()  # those that may be None
 
     def __post_init__(self) -> None:
         if self.formula.__doc__:
@@ -168,14 +169,14 @@ class Loss:
         huber(delta=2.0)
         """
         settings = self._settings(parameters)
-        return Loss(self.name, self.kind, self.formula, settings, self.facts, self.options)
+        return Loss(self.name, self.kind, self.formula, settings, self.facts, self.options, self.optional)
 
     def _settings(self, parameters: Mapping[str, Any]) -> Mapping[str, float | None]:
         if not parameters:
             return self.parameters
         domains = self.facts.parameters
         given = {
-            name: checks.parameter(self.name, name, value, self.parameters, domains.get(name))
+            name: checks.parameter(self.name, name, value, self.parameters, domains.get(name), name in self.optional)
             for name, value in parameters.items()
         }
         return MappingProxyType({**self.parameters, **given})
@@ -235,14 +236,14 @@ class Loss:
         """By name where importing gives this loss again, else with the formula (for cloudpickle)."""
         module = self.formula.__module__
         found = getattr(sys.modules.get(module), self.name, None)
-        if isinstance(found, Loss) and found.formula is self.formula:
+        if isinstance(found, Loss) and found.formula is self.formula and module != "__main__":
             return _imported, (module, self.name, dict(self.parameters))
         facts = self.facts
         return _rebuilt, (
             (self.name, self.kind, self.formula, dict(self.parameters)),
             {name: getattr(facts, name) for name in Facts.__dataclass_fields__ if name != "parameters"},
             dict(facts.parameters),
-            self.options,
+            (self.options, self.optional),
         )
 
 
@@ -255,11 +256,9 @@ def _imported(module: str, name: str, parameters: dict[str, float | None]) -> Lo
     return loss.replace(**parameters)
 
 
-def _rebuilt(
-    body: tuple[Any, ...], facts: dict[str, Any], domains: dict[str, Domain], options: tuple[str, ...]
-) -> Loss:
+def _rebuilt(body: tuple[Any, ...], facts: dict[str, Any], domains: dict[str, Domain], rest: tuple[Any, ...]) -> Loss:
     name, kind, formula, parameters = body
-    return Loss(name, kind, formula, MappingProxyType(parameters), Facts(**facts, parameters=domains), options)
+    return Loss(name, kind, formula, MappingProxyType(parameters), Facts(**facts, parameters=domains), *rest)
 
 
 # -------------------------------------------------------------------------------------------- the registry
@@ -298,7 +297,8 @@ def get(name: str) -> Loss:
     if colon:
         return _from_module(module, attribute)
     if name not in _registry:
-        close = difflib.get_close_matches(name, _registry, 3, 0.5) or [k for k in _registry if k.startswith(name[:4])]
+        close = difflib.get_close_matches(name, _registry, 3, 0.5)
+        close = close or [known for known in sorted(_registry) if name and known.startswith(name[:4])]
         nearest = f"did you mean {' or '.join(close)}?" if close else "`rashin losses` lists them"
         raise ValueError(f"loss: got {name!r}; there is no such loss: {nearest}")
     return _registry[name]
@@ -399,6 +399,10 @@ def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: tuple[
     if unknown:
         raise TypeError(f"{name}: facts name the parameters {sorted(unknown)}, which the formula does not have")
     checked = {
-        key: checks.parameter(name, key, value, settings, facts.parameters.get(key)) for key, value in settings.items()
+        key: checks.parameter(name, key, value, settings, facts.parameters.get(key), value is None)
+        for key, value in settings.items()
     }
-    return Loss(name, kind, formula, MappingProxyType(checked), facts, options)
+    # The loss takes the formula's name in its module: from there the formula is its attribute, for pickling too.
+    formula.__qualname__ += ".formula"
+    optional = frozenset(key for key, value in checked.items() if value is None)
+    return Loss(name, kind, formula, MappingProxyType(checked), facts, options, optional)

@@ -53,15 +53,15 @@ call: Any = intrinsic(_call)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """The function as Numba compiles it into a loop, with the plain functions of its module that it calls."""
-    names = {
-        name: inlined(value)
-        for name in function.__code__.co_names
-        if isinstance(value := function.__globals__.get(name), types.FunctionType) and value is not function
-    }
-    copy = types.FunctionType(
-        function.__code__, {**function.__globals__, **names}, function.__name__, function.__defaults__
-    )
+    """The function as Numba compiles it into a loop, with the plain functions around it that it calls."""
+
+    def compilable(value: Any) -> Any:
+        return inlined(value) if isinstance(value, types.FunctionType) and value is not function else value
+
+    around = function.__globals__
+    names = {name: compilable(around[name]) for name in function.__code__.co_names if name in around}
+    cells = tuple(types.CellType(compilable(cell.cell_contents)) for cell in function.__closure__ or ())
+    copy = types.FunctionType(function.__code__, {**around, **names}, function.__name__, function.__defaults__, cells)
     return nb.njit(forceinline=True, error_model="numpy", nogil=True)(copy)
 
 

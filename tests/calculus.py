@@ -41,7 +41,7 @@ class Exact(NamedTuple):
 def exact_value(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Exact:
     def at(point: Point) -> Exact:
         exact = _certify(name, point, t, parameters, lambda: SUMMANDS[name](point, t, **parameters))
-        return Exact(exact.value, exact.largest * exponent(name, 0, point, t, parameters))
+        return Exact(exact.value, exact.largest * exponent(parameters))
 
     return _limit(at, z)
 
@@ -68,8 +68,7 @@ def _each_entry(name: str, z: Point, t: Any, parameters: dict[str, Any], quotien
         order = 1 if quotient is _slope else 2
         bits = needed_bits(name, point, t, parameters)
         largest = max(exact.largest, largest_summand(name, order, point, t, parameters, j, bits))
-        entry = point if j is None else point[j]
-        return Exact(exact.value, largest * exponent(name, order, entry, t, parameters))
+        return Exact(exact.value, largest * exponent(parameters))
 
     if name not in ROW_LOSSES:
         return _limit(at, z)

@@ -1,4 +1,4 @@
-"""The vocabulary of formulas in mpmath: on numbers, and on arrays of them. So a formula's text runs at any precision."""
+"""The vocabulary of formulas in mpmath, on numbers and arrays: a formula's text runs at any precision."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ of them; the exact derivative itself never comes from this file.
   the gradient; q_j phi''(u_j) (1 - p_j)^2, p_j^2 sum of the other q_k phi''(u_k), and p_j (1 - p_j) S in the Hessian.
 - The focal losses are a product A B of a power and a logarithm: A'' B, 2 A' B', A B'' in the Hessian.
 - An exponent x that had to be rounded costs e^x as many ULPs as x is large. This is granted only where x itself
-  is the result of rounded arithmetic: to ``softcap``, whose logits and slopes are exponentials of rounded numbers,
-  and to the Hessian of ``log_cosh``, whose tail is 4 e^(-2 abs(z - t)), and of ``focal``, where p is e^u.
+  is the result of rounded arithmetic: to ``softcap``, whose logits are up to c large and rounded, and to the
+  Hessian of ``focal``, where p is e^u.
 """
 
 from __future__ import annotations
@@ -25,14 +25,10 @@ from oracles import exp, log, logsumexp, smoothed
 __all__ = ["exponent", "largest_summand"]
 
 
-def exponent(name: str, order: int, z: mpf, t: Any, parameters: dict[str, Any]) -> mpf:
-    """How large the rounded exponent is in the derivative of that order; 1 where there is none."""
-    if name == "log_cosh" and order == 2:
-        return max(mpf(1), 2 * abs(z - t))
+def exponent(parameters: dict[str, Any]) -> mpf:
+    """How large the rounded exponent may be; 1 where there is none."""
     softcap = parameters.get("softcap")
-    if softcap is None:
-        return mpf(1)
-    return mpf(softcap) if order == 0 else mpf(softcap) + 2 * abs(z) / softcap
+    return mpf(1) if softcap is None else mpf(softcap)
 
 
 def largest_summand(name: str, order: int, z: Any, t: Any, parameters: dict[str, Any], j: int | None, bits: int) -> mpf:

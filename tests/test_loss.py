@@ -235,7 +235,15 @@ def test_the_registry_lists_every_loss_by_name():
     assert list_losses()
 
 
-@pytest.mark.parametrize(("name", "nearest"), [("hubr", "huber"), ("softmax_crossentropy", "softmax_cross_entropy"), ("zzz", "rashin losses"), ("", "rashin losses")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("hubr", "huber"),
+        ("softmax_crossentropy", "softmax_cross_entropy"),
+        ("zzz", "rashin losses"),
+        ("", "rashin losses"),
+    ],
+)
 def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
     with pytest.raises(ValueError, match=rf"^loss: got {name!r}.*{nearest}"):
         registry.get(name)
@@ -485,6 +493,15 @@ def test_a_loss_of_a_main_script_travels_by_cloudpickle():
         sys.stdout.write(cloudpickle.dumps(mine.replace(power=3.0)).hex())
     """)
     assert run(LOAD, data=bytes.fromhex(made)).startswith("mine(power=3.0) 0x1.9400000000000p+4")
+
+
+def test_a_replaced_definition_does_not_come_back_as_its_successor(monkeypatch):
+    first = pointwise()(make("user_again", "xp, z, t", "return z - t, 1.0, 0.0"))
+    second = pointwise()(make("user_again", "xp, z, t", "return t - z, -1.0, 0.0"))
+    monkeypatch.setattr(sys.modules[__name__], "user_again", second, raising=False)
+    assert pickle.loads(pickle.dumps(second))([3.0], [1.0]) == -2.0
+    assert pickle.loads(cloudpickle.dumps(first))([3.0], [1.0]) == 2.0
+    assert copy.deepcopy(first)([3.0], [1.0]) == 2.0
 
 
 def test_a_closure_is_compiled_like_any_formula():

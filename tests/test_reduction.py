@@ -43,7 +43,9 @@ CASES = {
     "huber": (rashin.huber.replace(delta=0.3), _reals, _reals),
     "quantile": (rashin.quantile.replace(quantile=0.9), _reals, _reals),
     "log_cosh": (rashin.log_cosh, _reals, _reals),
-    "sigmoid_cross_entropy": (rashin.sigmoid_cross_entropy.replace(positive_weight=3.0), _reals, lambda r, n: r.random(n)),
+    "sigmoid_cross_entropy": (
+        rashin.sigmoid_cross_entropy.replace(positive_weight=3.0), _reals, lambda r, n: r.random(n),
+    ),
     "tweedie": (rashin.tweedie.replace(power=1.2), lambda r, n: r.normal(size=n), lambda r, n: r.poisson(2.0, n) * 1.0),
     "sigmoid_focal": (
         rashin.sigmoid_focal.replace(gamma=0.5, alpha=0.25), _reals, lambda r, n: r.integers(0, 2, n) * 1.0,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.domain import Domain
+from rashin.pieces import with_axis
 
 REDUCTIONS = ("mean", "sum", "none")
 FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow", "cupy": "cupy"}
@@ -239,11 +240,11 @@ def refuse_label(label: Any, index: tuple[int, ...], classes: int) -> NoReturn:
     )
 
 
-def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], tolerance: float) -> NoReturn:
+def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, tolerance: float) -> NoReturn:
     wrong = ~((row >= 0.0) & (row <= 1.0))
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
-        _refuse("target", row[place], (*index, place), "a probability in [0, 1]")
+        _refuse("target", row[place], with_axis(index, axis, place), "a probability in [0, 1]")
     raise ValueError(
         f"target: the distribution at index {_words(index)} sums to {row.astype(np.float64).sum()!s}; accepted is 1 "
         f"within {tolerance:.1e}: divide by target.sum(-1, keepdims=True)"

@@ -78,9 +78,9 @@ class Domain:
 
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
         """``size`` numbers of the domain, its hard samples first."""
-        if self.shape in ("ends", "integers"):
+        if self.shape != "interval":
             fresh = rng.choice(np.asarray(self.samples), size=size)
-        elif self.high == 1.0:
+        elif self.low >= 0.0 and self.high <= 1.0:
             fresh = rng.uniform(1e-3, 1 - 1e-3, size)
         else:
             fresh = rng.normal(0.0, 2.0, size)

@@ -38,7 +38,7 @@ class Facts:
     parameters : the domain of each parameter.
     kinks : ``(t, **parameters) -> predictions`` at which the slope jumps; there it is the middle of its interval.
         None where the loss is smooth.
-    convex : whether the loss is convex in the prediction for every parameter.
+    convex : whether the loss is convex in the prediction, at its default parameters.
     link : the function that takes the mean of the target to the prediction: identity, log, logit or softmax.
     best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed.
     """

@@ -10,7 +10,8 @@ and 1 - p is the sum of the others, so that no digit is lost when one class domi
 Rows are taken in blocks that fit the L2 cache. What costs, the exponential, runs over the block as one flat array, so
 that rows of ten classes fill the vector instructions as rows of ten thousand do. Sums of a row run in 32 fixed lanes
 over 512 terms, and those partial sums are added with their rounding errors (Knuth, TAOCP 2, 4.2.2): the same bits
-wherever the row lies.
+wherever the row lies. The functions take a block and the number of a row, since a slice per row would cost more than
+the arithmetic of ten classes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rashin import scalar
 from rashin.exact import BLOCK, add_block
 from rashin.kernels.formula import call
 from rashin.kernels.kept import kept
-from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED, all_within, any_nan
+from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 
 __all__ = ["OUTSIDE", "links", "softcapped", "sweep_distributions", "sweep_labels"]
 
@@ -38,41 +39,115 @@ _jit = nb.njit(error_model="numpy", nogil=True)
 
 
 @_jit
-def _peak(z: Any, lanes: Any) -> Any:
-    """The largest of a row. Compared lane by lane, since LLVM keeps the order of a plain maximum."""
-    whole = z.size - z.size % LANES
-    peak = -np.inf
+def _peak(z: Any, i: int, lanes: Any) -> Any:
+    """The largest of row ``i``. Compared lane by lane, since LLVM keeps the order of a plain maximum."""
+    peak, classes = -np.inf, z.shape[1]
+    whole = classes - classes % LANES
     if whole:
         lanes[:] = -np.inf
-        for i in range(0, whole, LANES):
+        for first in range(0, whole, LANES):
             for j in range(LANES):
-                x = np.float64(z[i + j])
+                x = np.float64(z[i, first + j])
                 lanes[j] = x if x > lanes[j] else lanes[j]
         for j in range(LANES):
             peak = max(peak, lanes[j])
-    for j in range(whole, z.size):
-        peak = max(peak, np.float64(z[j]))
+    for j in range(whole, classes):
+        x = np.float64(z[i, j])
+        peak = x if x > peak else peak
     return peak
 
 
 @_jit
-def _lane_sum(x: Any, lanes: Any) -> Any:
-    """The sum of at most SPAN numbers: in lanes, or one by one where they would not fill them."""
-    if x.size < LANES:
-        total, error = 0.0, 0.0
-        for j in range(x.size):
-            new = total + x[j]
-            back = new - total
-            error += (total - (new - back)) + (x[j] - back)
-            total = new
-        return total + error
-    whole = x.size - x.size % LANES
-    lanes[:] = x[:LANES]
-    for i in range(LANES, whole, LANES):
+def _has_nan(z: Any, i: int) -> Any:
+    found = np.int64(0)
+    for j in range(z.shape[1]):
+        found |= np.int64(z[i, j] != z[i, j])
+    return found != 0
+
+
+@_jit
+def _below_peak(z: Any, i: int, peak: float, d: Any, error: Any, r: int) -> None:
+    """Fill row ``r`` of ``d`` with z - peak and of ``error`` with what rounding took from it (Knuth's two-sum).
+
+    In float64 that error moves the exponential by ulps; differences of float32 are exact wherever it matters.
+    """
+    if error.size:
+        for j in range(z.shape[1]):
+            x = np.float64(z[i, j])
+            difference = x - peak
+            back = difference - x
+            d[r, j] = difference
+            error[r, j] = scalar.where(difference > -np.inf, (x - (difference - back)) - (peak + back), 0.0)
+    else:
+        for j in range(z.shape[1]):
+            d[r, j] = np.float64(z[i, j]) - peak
+
+
+@_jit
+def _at_infinite_peak(z: Any, i: int, d: Any, error: Any, r: int) -> bool:
+    """The limit of a row whose peak is +inf: that class takes all. False if there are several."""
+    count = 0
+    for j in range(z.shape[1]):
+        top = z[i, j] == np.inf
+        count += top
+        d[r, j] = 0.0 if top else -np.inf
+    if error.size:
+        error[r] = 0.0
+    return count == 1
+
+
+@_jit
+def _prepared(z: Any, i: int, lanes: Any, d: Any, error: Any, r: int) -> Any:
+    """Fill row ``r`` of ``d`` with z - peak; returns the peak, NaN where the row has no limit."""
+    peak = _peak(z, i, lanes)
+    if -np.inf < peak < np.inf:
+        _below_peak(z, i, peak, d, error, r)
+        return peak
+    if peak == np.inf and _at_infinite_peak(z, i, d, error, r):
+        return peak
+    d[r] = 0.0
+    return np.nan
+
+
+@_jit
+def _exponentials(d: Any, error: Any, e: Any, below: Any, cells: int) -> None:
+    """Fill ``e`` with e^d, and ``below`` with the same but 0 for the classes at the peak; flat arrays."""
+    if error.size:
+        for i in range(cells):
+            y = scalar.exp(d[i])
+            y = scalar.where(y > 0.0, y + y * error[i], 0.0)
+            e[i] = y
+            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
+    else:
+        for i in range(cells):
+            y = scalar.exp(d[i])
+            e[i] = y
+            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
+
+
+@_jit
+def _sum_of_few(x: Any, r: int) -> Any:
+    """The sum of a row that would not fill the lanes, with its rounding errors."""
+    total, error = 0.0, 0.0
+    for j in range(x.shape[1]):
+        new = total + x[r, j]
+        back = new - total
+        error += (total - (new - back)) + (x[r, j] - back)
+        total = new
+    return total + error if abs(total) < np.inf else total
+
+
+@_jit
+def _lane_sum(x: Any, r: int, first: int, last: int, lanes: Any) -> Any:
+    """The sum of a span of a row, LANES numbers at least, in fixed lanes."""
+    whole = last - (last - first) % LANES
+    for j in range(LANES):
+        lanes[j] = x[r, first + j]
+    for i in range(first + LANES, whole, LANES):
         for j in range(LANES):
-            lanes[j] += x[i + j]
-    for j in range(x.size - whole):
-        lanes[j] += x[whole + j]
+            lanes[j] += x[r, i + j]
+    for j in range(last - whole):
+        lanes[j] += x[r, whole + j]
     width = LANES // 2
     while width:
         for j in range(width):
@@ -82,87 +157,36 @@ def _lane_sum(x: Any, lanes: Any) -> Any:
 
 
 @_jit
-def _accurate_sum(x: Any, lanes: Any) -> Any:
-    """The sum of a row: lanes within spans, spans added with their rounding errors."""
-    if x.size <= SPAN:
-        return _lane_sum(x, lanes)
+def _accurate_sum(x: Any, r: int, lanes: Any) -> Any:
+    """The sum of row ``r``: lanes within spans, spans added with their rounding errors."""
+    classes = x.shape[1]
+    if classes < LANES:
+        return _sum_of_few(x, r)
     total, error = 0.0, 0.0
-    for start in range(0, x.size, SPAN):
-        part = _lane_sum(x[start : start + SPAN], lanes)
+    first = 0
+    while first < classes:
+        last = first + SPAN if classes - first >= SPAN + LANES else classes
+        part = _lane_sum(x, r, first, last, lanes)
         new = total + part
         back = new - total
         error += (total - (new - back)) + (part - back)
-        total = new
-    return total + error
+        total, first = new, last
+    return total + error if abs(total) < np.inf else total
 
 
 @_jit
-def _below_peak(z: Any, peak: float, d: Any, error: Any) -> None:
-    """Fill ``d`` with z - peak and ``error`` with what rounding took from it (Knuth's two-sum).
-
-    In float64 that error moves the exponential by ulps; differences of float32 are exact wherever it matters.
-    """
-    if error.size:
-        for j in range(z.size):
-            x = np.float64(z[j])
-            difference = x - peak
-            back = difference - x
-            d[j] = difference
-            error[j] = scalar.where(difference > -np.inf, (x - (difference - back)) - (peak + back), 0.0)
-    else:
-        for j in range(z.size):
-            d[j] = np.float64(z[j]) - peak
+def _rest(below: Any, d: Any, r: int, lanes: Any) -> Any:
+    """What the classes besides one at the peak add to the sum of exponentials."""
+    ties = np.int64(-1)
+    for j in range(d.shape[1]):
+        ties += np.int64(d[r, j] == 0.0)
+    return _accurate_sum(below, r, lanes) + ties
 
 
 @_jit
-def _at_infinite_peak(z: Any, d: Any, error: Any) -> bool:
-    """The limit of a row whose peak is +inf: that class takes all. False if there are several."""
-    count = 0
-    for j in range(z.size):
-        top = z[j] == np.inf
-        count += top
-        d[j] = 0.0 if top else -np.inf
-        if error.size:
-            error[j] = 0.0
-    return count == 1
-
-
-@_jit
-def _prepared(z: Any, lanes: Any, d: Any, error: Any) -> Any:
-    """Fill d = z - peak; returns the peak, NaN where the row has no limit."""
-    peak = _peak(z, lanes)
-    if -np.inf < peak < np.inf:
-        _below_peak(z, peak, d, error)
-        return peak
-    if peak == np.inf and _at_infinite_peak(z, d, error):
-        return peak
-    d[:] = 0.0
-    return np.nan
-
-
-@_jit
-def _exponentials(d: Any, error: Any, e: Any, below: Any) -> None:
-    """Fill ``e`` with e^d, and ``below`` with the same but 0 for the classes at the peak."""
-    if error.size:
-        for i in range(d.size):
-            y = scalar.exp(d[i])
-            y = scalar.where(y > 0.0, y + y * error[i], 0.0)
-            e[i] = y
-            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
-    else:
-        for i in range(d.size):
-            y = scalar.exp(d[i])
-            e[i] = y
-            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
-
-
-@_jit
-def _at_peak(d: Any) -> Any:
-    """How many classes have the peak."""
-    count = np.int64(0)
-    for j in range(d.size):
-        count += np.int64(d[j] == 0.0)
-    return count
+def _others(k: int, d: Any, e: Any, r: int, rest: float) -> Any:
+    """(1 - p) of the label times the sum of exponentials: the sum over the other classes."""
+    return rest if d[r, k] == 0.0 else 1.0 + (rest - e[r, k])
 
 
 @_jit
@@ -173,8 +197,8 @@ def _one_less(e: float, p: float, rest: float, total: float) -> Any:
 
 @_jit
 def _label_derivatives(
-    k: int, e: Any, rest: float, others: float, slope: float, curvature: float, pull: float, z_loss: float,
-    factor: float, gradient: Any, hessian: Any,
+    k: int, e: Any, r: int, rest: float, others: float, slope: float, curvature: float, pull: float, z_loss: float,
+    factor: float, gradient: Any, hessian: Any, i: int,
 ) -> None:  # fmt: skip
     """The derivatives of phi(u_k) + z_loss lse^2 by the row; ``pull`` is 2 z_loss lse.
 
@@ -185,20 +209,20 @@ def _label_derivatives(
     bend = pull - slope
     if gradient.size:
         coefficient = bend * factor / total
-        for j in range(gradient.size):
-            gradient[j] = coefficient * e[j]
-        gradient[k] = factor * ((slope * others + pull * e[k]) / total)
+        for j in range(e.shape[1]):
+            gradient[i, j] = coefficient * e[r, j]
+        gradient[i, k] = factor * ((slope * others + pull * e[r, k]) / total)
     if hessian.size:
         square = curvature + 2.0 * z_loss
-        for j in range(hessian.size):
-            p = e[j] / total
-            hessian[j] = factor * (square * p * p + bend * p * _one_less(e[j], p, rest, total))
-        p, q = e[k] / total, others / total
-        hessian[k] = factor * (curvature * q * q + 2.0 * z_loss * p * p + bend * p * q)
+        for j in range(e.shape[1]):
+            p = e[r, j] / total
+            hessian[i, j] = factor * (square * p * p + bend * p * _one_less(e[r, j], p, rest, total))
+        p, q = e[r, k] / total, others / total
+        hessian[i, k] = factor * (curvature * q * q + 2.0 * z_loss * p * p + bend * p * q)
 
 
 @_jit
-def _nothing(gradient: Any, hessian: Any, i: int) -> None:
+def _clear(gradient: Any, hessian: Any, i: int) -> None:
     """Zeros for a row of weight 0."""
     if gradient.size:
         gradient[i] = 0.0
@@ -239,50 +263,57 @@ def sweep_labels(
     A row of weight 0 is checked and then left out; one with the label OUTSIDE is not even checked.
     """
     n, classes = z.shape
-    height = min(BLOCK, max(1, CELLS // classes))
-    cells = height * classes
-    d, e, below, lanes = np.empty(cells), np.empty(cells), np.empty(cells), np.empty(LANES)
-    error = np.empty(cells if z.itemsize == 8 else 0)
-    u, terms, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
-    peaks, rests, others, lse = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
-    nothing = np.empty(0, z.dtype)
+    height = min(BLOCK, max(1, CELLS // classes), max(1, n))
+    d, e, below = np.empty((height, classes)), np.empty((height, classes)), np.empty((height, classes))
+    error = np.empty((height if z.itemsize == 8 else 0, classes))
+    flat_d, flat_e, flat_below, flat_error = d.reshape(-1), e.reshape(-1), below.reshape(-1), error.reshape(-1)
+    lanes, peaks, rests, others = np.empty(LANES), np.empty(height), np.empty(height), np.empty(height)
+    u, lse, terms = np.empty(height), np.empty(height), np.empty(height)
+    low, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height)
     for start in range(0, n, height):
         size = min(height, n - start)
         for r in range(size):
-            i, own = start + r, slice(r * classes, (r + 1) * classes)
+            i = start + r
             weight, k = w[i] if w.size else 1.0, labels[i]
             if weight == 0.0 and k == OUTSIDE:
-                d[own] = 0.0
+                d[r] = 0.0
                 peaks[r] = 0.0
                 continue
-            if any_nan(z[i]):
+            if _has_nan(z, i):
                 return PREDICTION, i
             if not 0 <= k < classes:
                 return TARGET, i
-            peaks[r] = _prepared(z[i], lanes, d[own], error[own])
+            peaks[r] = _prepared(z, i, lanes, d, error, r)
             if peaks[r] != peaks[r] and weight != 0.0:
                 return UNDEFINED, i
-        _exponentials(d[: size * classes], error[: size * classes], e, below)
+        _exponentials(flat_d, flat_error, flat_e, flat_below, size * classes)
         for r in range(size):
-            first = r * classes
             k = max(labels[start + r], 0)
-            rest = _accurate_sum(below[first : first + classes], lanes) + (_at_peak(d[first : first + classes]) - 1)
-            own_d, own_error = d[first + k], error[first + k] if error.size else 0.0
-            rests[r], u[r] = rest, own_d
-            others[r] = rest if own_d == 0.0 else 1.0 + (rest - e[first + k])
-            lse[r] = own_error
+            rests[r] = _rest(below, d, r, lanes)
+            others[r] = _others(k, d, e, r, rests[r])
+            u[r], lse[r] = d[r, k], error[r, k] if error.size else 0.0
         for r in range(size):
-            log_rest = scalar.log1p(rests[r])
-            u[r] = scalar.where(u[r] == 0.0, -log_rest, (u[r] - log_rest) + lse[r])  # -0 for a certain label
+            x = rests[r]
+            log_rest = scalar.log1p(x)
+            certain = u[r] == 0.0
+            u[r] = scalar.where(certain, -log_rest, (u[r] - log_rest) + lse[r])  # -0 for a certain label
             lse[r] = peaks[r] + log_rest
+            # How far u lies from where -expm1(u) is 1 - p = x / (1 + x), small x: powers of 1 - p would raise the
+            # roundings of log1p and expm1.
+            away = (-scalar.expm1(u[r]) - x) + x * x * (1.0 - x * (1.0 - x * (1.0 - x)))
+            low[r] = scalar.where(certain & (x < 2.0**-16), away * (1.0 + x), 0.0)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, size)  # fmt: skip
+        for r in range(size):
+            shift = scalar.where(curvatures[r] != 0.0, low[r], 0.0)
+            terms[r] += slopes[r] * shift
+            slopes[r] += curvatures[r] * shift
         for r in range(size):
             i = start + r
             weight = w[i] if w.size else 1.0
             if weight == 0.0:
                 terms[r] = 0.0
-                _nothing(gradient, hessian, i)
+                _clear(gradient, hessian, i)
                 continue
             pull = 0.0
             if z_loss != 0.0:
@@ -291,12 +322,8 @@ def sweep_labels(
             if terms[r] != terms[r]:
                 return UNDEFINED, i
             terms[r] *= weight
-            if gradient.size or hessian.size:
-                _label_derivatives(
-                    labels[i], e[r * classes : (r + 1) * classes], rests[r], others[r], slopes[r], curvatures[r],
-                    pull, z_loss, weight / divisor,
-                    gradient[i] if gradient.size else nothing, hessian[i] if hessian.size else nothing,
-                )  # fmt: skip
+            _label_derivatives(labels[i], e, r, rests[r], others[r], slopes[r], curvatures[r], pull, z_loss,
+                               weight / divisor, gradient, hessian, i)  # fmt: skip
         if values.size:
             values[start : start + size] = terms[:size]
         add_block(limbs, terms[:size])
@@ -304,38 +331,49 @@ def sweep_labels(
 
 
 @_jit
-def _only_label(q: Any) -> Any:
-    """The label of a one-hot row, else -1."""
-    label, count = -1, 0
-    for j in range(q.size):
-        if q[j] != 0.0:
-            label, count = j, count + 1
-    return label if count == 1 and q[label] == 1.0 else -1
+def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
+    """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is no distribution."""
+    outside = np.int64(0)
+    for j in range(q.shape[1]):
+        x = np.float64(q[i, j])
+        mix[0, j] = x
+        outside |= np.int64(not (x >= 0.0)) | np.int64(not (x <= 1.0))
+    return outside == 0 and abs(_accurate_sum(mix, 0, lanes) - 1.0) <= tolerance
 
 
 @_jit
-def _mixed(k: int, smoothing: float, mix: Any) -> None:
+def _only_label(q: Any) -> Any:
+    """The label of a one-hot row, else -1."""
+    label, count = -1, 0
+    for j in range(q.shape[1]):
+        if q[0, j] != 0.0:
+            label, count = j, count + 1
+    return label if count == 1 and q[0, label] == 1.0 else -1
+
+
+@_jit
+def _smoothed(k: int, smoothing: float, mix: Any) -> None:
     """Turn ``mix`` from q into (1 - s) q + s / C, q being the label ``k`` if that is given."""
-    uniform = smoothing / mix.size
+    uniform = smoothing / mix.shape[1]
     if k >= 0:
-        mix[:] = uniform
-        mix[k] = (1.0 - smoothing) + uniform
+        mix[0] = uniform
+        mix[0, k] = (1.0 - smoothing) + uniform
     elif smoothing != 0.0:
-        for j in range(mix.size):
-            mix[j] = (1.0 - smoothing) * mix[j] + uniform
+        for j in range(mix.shape[1]):
+            mix[0, j] = (1.0 - smoothing) * mix[0, j] + uniform
 
 
 @_jit
 def _weighted(mix: Any, x: Any) -> None:
     """Multiply ``x`` by ``mix``, to 0 where mix is 0."""
-    for j in range(mix.size):
-        x[j] = scalar.where(mix[j] != 0.0, mix[j] * x[j], 0.0)
+    for j in range(mix.shape[1]):
+        x[0, j] = scalar.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
 
 
 @_jit
 def _mixture_derivatives(
-    e: Any, rest: float, slopes: Any, total_slope: float, curvatures: Any, total_curvature: float,
-    pull: float, z_loss: float, factor: float, gradient: Any, hessian: Any,
+    e: Any, rest: float, slopes: Any, curvatures: Any, pull: float, z_loss: float, factor: float,
+    gradient: Any, hessian: Any, i: int, lanes: Any,
 ) -> None:  # fmt: skip
     """The derivatives of sum_k q_k phi(u_k) + z_loss lse^2; slopes and curvatures are q_k phi', q_k phi''.
 
@@ -343,23 +381,35 @@ def _mixture_derivatives(
     d2/dz_j2 = q_j phi''_j (1 - p_j)^2 + p_j^2 (T - q_j phi''_j + 2 z_loss) - p_j (1 - p_j) (S - pull).
     """
     total = 1.0 + rest
-    bend = pull - total_slope
-    for j in range(gradient.size):
-        gradient[j] = factor * (slopes[j] + bend * (e[j] / total))
-    for j in range(hessian.size):
-        p = e[j] / total
-        q = _one_less(e[j], p, rest, total)
-        own = curvatures[j]
-        hessian[j] = factor * (own * q * q + p * p * (total_curvature - own + 2.0 * z_loss) + bend * p * q)
+    bend = pull - _accurate_sum(slopes, 0, lanes)
+    if gradient.size:
+        for j in range(e.shape[1]):
+            gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
+    if hessian.size:
+        largest = 0  # its share of T is kept apart: T - q phi'' would cancel there
+        for j in range(e.shape[1]):
+            if abs(curvatures[0, j]) > abs(curvatures[0, largest]):
+                largest = j
+        top = curvatures[0, largest]
+        curvatures[0, largest] = 0.0
+        other_curvatures = _accurate_sum(curvatures, 0, lanes)
+        curvatures[0, largest] = top
+        for j in range(e.shape[1]):
+            p = e[0, j] / total
+            q = _one_less(e[0, j], p, rest, total)
+            own = curvatures[0, j]
+            rest_curvature = other_curvatures if j == largest else (other_curvatures - own) + curvatures[0, largest]
+            hessian[i, j] = factor * (own * q * q + p * p * (rest_curvature + 2.0 * z_loss) + bend * p * q)
 
 
 @_jit
 def _log_probabilities(d: Any, error: Any, log_rest: float, u: Any) -> None:
-    """Fill ``u`` with log softmax(z)."""
-    for j in range(d.size):
-        u[j] = scalar.where(d[j] == 0.0, -log_rest, d[j] - log_rest)
-    for j in range(error.size):
-        u[j] += error[j]
+    """Fill the only row of ``u`` with log softmax(z)."""
+    for j in range(d.shape[1]):
+        u[0, j] = scalar.where(d[0, j] == 0.0, -log_rest, d[0, j] - log_rest)
+    if error.size:
+        for j in range(d.shape[1]):
+            u[0, j] += error[0, j]
 
 
 @kept(lambda element: _signature(element, True))
@@ -381,45 +431,43 @@ def sweep_distributions(
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with distributions ``q`` (n, C), or with smoothed labels if ``q`` is empty.
 
-    With ``q`` the labels say only which rows lie outside. The formula runs over all classes of a row.
+    With ``q`` the labels say only which rows lie outside. The formula runs over all classes, one row at a time.
     """
     n, classes = z.shape
-    d, e, u, mix, lanes = np.empty(classes), np.empty(classes), np.empty(classes), np.empty(classes), np.empty(LANES)
-    error = np.empty(classes if z.itemsize == 8 else 0)
-    terms, slopes, curvatures = np.empty(classes), np.empty(classes), np.empty(classes)
-    value, nothing = np.empty(1), np.empty(0, z.dtype)
+    d, e, u, mix = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
+    error = np.empty((1 if z.itemsize == 8 else 0, classes))
+    terms, slopes, curvatures = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
+    value, lanes = np.empty(1), np.empty(LANES)
     for i in range(n):
         weight, k = w[i] if w.size else 1.0, labels[i]
         if values.size:
             values[i] = 0.0
         if weight == 0.0:
-            _nothing(gradient, hessian, i)
+            _clear(gradient, hessian, i)
             if k == OUTSIDE:
                 continue
-        if any_nan(z[i]):
+        if _has_nan(z, i):
             return PREDICTION, i
         if q.size:
-            for j in range(classes):
-                mix[j] = q[i, j]
-            if not all_within(mix, 0.0, 1.0, False) or not abs(_accurate_sum(mix, lanes) - 1.0) <= tolerance:
+            if not _distribution(q, i, tolerance, mix, lanes):
                 return TARGET, i
             k = _only_label(mix)
         elif not 0 <= k < classes:
             return TARGET, i
         if weight == 0.0:
             continue
-        _mixed(k, smoothing, mix)
-        peak = _prepared(z[i], lanes, d, error)
+        _smoothed(k, smoothing, mix)
+        peak = _prepared(z, i, lanes, d, error, 0)
         if peak != peak:
             return UNDEFINED, i
-        _exponentials(d, error, e, u)
-        rest = _accurate_sum(u, lanes) + (_at_peak(d) - 1)
+        _exponentials(d[0], error.reshape(-1), e[0], u[0], classes)
+        rest = _rest(u, d, 0, lanes)
         log_rest = scalar.log1p(rest)
         _log_probabilities(d, error, log_rest, u)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, classes)  # fmt: skip
         _weighted(mix, terms)
-        value[0] = _accurate_sum(terms, lanes)
+        value[0] = _accurate_sum(terms, 0, lanes)
         pull = 0.0
         if z_loss != 0.0:
             lse = peak + log_rest
@@ -431,18 +479,14 @@ def sweep_distributions(
         if values.size:
             values[i] = value[0]
         add_block(limbs, value)
-        if gradient.size or hessian.size:
-            gr, hr = gradient[i] if gradient.size else nothing, hessian[i] if hessian.size else nothing
-            if k >= 0 and smoothing == 0.0:
-                others = rest if d[k] == 0.0 else 1.0 + (rest - e[k])
-                _label_derivatives(k, e, rest, others, slopes[k], curvatures[k], pull, z_loss,
-                                   weight / divisor, gr, hr)  # fmt: skip
-            else:
-                _weighted(mix, slopes)
-                _weighted(mix, curvatures)
-                total_slope, total_curvature = _accurate_sum(slopes, lanes), _accurate_sum(curvatures, lanes)
-                _mixture_derivatives(e, rest, slopes, total_slope, curvatures, total_curvature,
-                                     pull, z_loss, weight / divisor, gr, hr)  # fmt: skip
+        factor = weight / divisor
+        if k >= 0 and smoothing == 0.0:
+            _label_derivatives(k, e, 0, rest, _others(k, d, e, 0, rest), slopes[0, k], curvatures[0, k],
+                               pull, z_loss, factor, gradient, hessian, i)  # fmt: skip
+        elif gradient.size or hessian.size:
+            _weighted(mix, slopes)
+            _weighted(mix, curvatures)
+            _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, lanes)
     return FINE, 0
 
 
@@ -454,28 +498,28 @@ def sweep_distributions(
 def links(z: Any, probabilities: Any, log_probabilities: Any, logsumexp: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape
-    d, e, u, lanes = np.empty(classes), np.empty(classes), np.empty(classes), np.empty(LANES)
-    error = np.empty(classes if z.itemsize == 8 else 0)
+    d, e, u, lanes = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes)), np.empty(LANES)
+    error = np.empty((1 if z.itemsize == 8 else 0, classes))
     for i in range(n):
-        if any_nan(z[i]):
+        if _has_nan(z, i):
             return PREDICTION, i
-        peak = _prepared(z[i], lanes, d, error)
+        peak = _prepared(z, i, lanes, d, error, 0)
         if peak != peak:
             if not logsumexp.size:
                 return UNDEFINED, i
-            logsumexp[i] = _peak(z[i], lanes)  # +inf or -inf, whatever the number of classes that have it
+            logsumexp[i] = _peak(z, i, lanes)  # +inf or -inf, whatever the number of classes that have it
             continue
-        _exponentials(d, error, e, u)
-        rest = _accurate_sum(u, lanes) + (_at_peak(d) - 1)
+        _exponentials(d[0], error.reshape(-1), e[0], u[0], classes)
+        rest = _rest(u, d, 0, lanes)
         log_rest = scalar.log1p(rest)
         if logsumexp.size:
             logsumexp[i] = peak + log_rest
         if log_probabilities.size:
             _log_probabilities(d, error, log_rest, u)
-            log_probabilities[i] = u
+            log_probabilities[i] = u[0]
         if probabilities.size:
             for j in range(classes):
-                probabilities[i, j] = e[j] / (1.0 + rest)
+                probabilities[i, j] = e[0, j] / (1.0 + rest)
     return FINE, 0
 
 
@@ -484,8 +528,10 @@ def softcapped(z: Any, cap: float, capped: Any, first: Any, second: Any) -> None
     """Fill in cap tanh(z / cap) and its two derivatives by z; the first is sech^2, without 1 - tanh^2."""
     for i in range(z.size):
         x = z[i] / cap
+        lost = scalar.where(scalar.abs(x) < 1e3, scalar.fma(-x, cap, z[i]) / cap, 0.0)  # what rounding took from x
         tanh = scalar.tanh(x)
         e = scalar.exp(-2.0 * scalar.abs(x))
+        e -= e * scalar.where(x < 0.0, -2.0 * lost, 2.0 * lost)
         capped[i] = cap * tanh
         first[i] = 4.0 * e / ((1.0 + e) * (1.0 + e))
         second[i] = -2.0 * tanh * first[i] / cap

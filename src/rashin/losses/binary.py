@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rashin.domain import BINARY, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, SIGN
 from rashin.loss import pointwise
+from rashin.losses.arithmetic import times_exp
 from rashin.losses.constants import log_odds, shrunk_mean
 
 
@@ -124,7 +125,13 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     m = s * z
     _, loss, p, q = softplus_and_sigmoid(xp, m)  # loss = -log p, and q = 1 - p without cancellation
     factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
-    power = factor * xp.float_power(q, gamma)
+    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, lest the roundings of q be raised to gamma.
+    e = xp.exp(-xp.abs(m))
+    total = 1.0 + e
+    lost = (e - (total - 1.0)) / total
+    power = factor * times_exp(
+        xp, xp.float_power(total, -gamma) * (1.0 - gamma * lost), -gamma, xp.where(m > 0.0, m, 0.0)
+    )
     product = xp.where(p > 0.0, p * loss, 0.0)
     slope = -power * (gamma * product + q)
     curvature = power * (p * (gamma * gamma * product + (2.0 * gamma + 1.0) * q) - gamma * q * product)

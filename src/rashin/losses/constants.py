@@ -16,7 +16,7 @@ def mean(t, w):
 def log_mean(t, w, power=1.0):
     """The logarithm of the mean: every Tweedie loss with a log link, whatever its power."""
     with np.errstate(divide="ignore"):
-        return np.log(mean(t, w))
+        return np.log(np.maximum(mean(t, w), 0.0))
 
 
 def weighted_quantile(t, w, quantile=0.5):

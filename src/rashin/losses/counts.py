@@ -4,29 +4,8 @@ from __future__ import annotations
 
 from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
 from rashin.loss import pointwise
+from rashin.losses.arithmetic import times_exp
 from rashin.losses.constants import log_mean
-
-SPLIT = 134217729.0  # 2^27 + 1 cuts a double into two halves whose products are exact
-
-
-def product_error(a, b, product):
-    """What rounding took from a * b. Dekker (1971), A floating-point technique for extending the precision."""
-    c, d = SPLIT * a, SPLIT * b
-    a1, b1 = c - (c - a), d - (d - b)
-    a2, b2 = a - a1, b - b1
-    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
-
-
-def times_exp(xp, t, a, z):
-    """t e^(a z), with the rounding error of a z, which moves e^100 by 100 ulps, and no overflow on the way."""
-    x = xp.where(a != 0.0, a * z, 0.0)
-    far = xp.abs(x) > 700.0
-    half = xp.where(far, 0.5, 1.0)
-    error = xp.where(xp.abs(x) < 3000.0, half * product_error(a, z, x), 0.0)
-    e = xp.exp(half * x)
-    e = xp.where(e < 1e308, e + e * error, e)
-    once = xp.where(t != 0.0, t * e, 0.0)
-    return xp.where(far & (once != 0.0), once * e, once)
 
 
 @pointwise(target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean)
@@ -88,9 +67,10 @@ def tweedie(xp, z, t, power=1.5):
     """
     a, b = 1.0 - power, 2.0 - power
     near, far = times_exp(xp, t, a, z), times_exp(xp, 1.0, b, z)
+    # Where both powers overflow, the one that grows faster, by e^|z|, is all there is.
+    near_rules, far_rules = (near > 1e308) & (z < 0.0), (far > 1e308) & (z > 0.0)
+    near, far = xp.where(far_rules, 0.0, near), xp.where(near_rules, 0.0, far)
     product = xp.where(t != 0.0, t * xp.where(z < 800.0, z, 800.0), 0.0)
     first = xp.where(a == 0.0, -product, near / xp.where(a == 0.0, 1.0, -a))
-    second = xp.where(b == 0.0, z, far / xp.where(b == 0.0, 1.0, b))
-    # Where one term is inf it outweighs the other, whatever its sign.
-    value = xp.where(first > 1e308, first, xp.where(second > 1e308, second, first + second))
-    return value, far - near, b * far - a * near
+    second = xp.where(b == 0.0, xp.where(near_rules, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
+    return first + second, far - near, b * far - a * near

@@ -116,7 +116,9 @@ def log_cosh(xp, z, t):
     value = xp.where(small, 0.0, a - LOG_2) + xp.log1p(xp.where(small, 0.5 * m * (m / e), square))
     tanh = -m * (1.0 + e) / (1.0 + square)
     sech = 2.0 * e / (1.0 + square)
-    return value, xp.sign(r) * tanh, sech * sech
+    back = r - z  # what rounding took from r (Knuth, TAOCP 2, 4.2.2) moves e^-100 by 100 ulps
+    lost = xp.sign(r) * ((z - (r - back)) - (t + back))
+    return value, xp.sign(r) * tanh, sech * sech * xp.where(small | (a > 800.0), 1.0, 1.0 - 2.0 * lost)
 
 
 @pointwise(

@@ -62,7 +62,7 @@ class _Rows:
         if found == TARGET and self.distributions is None:
             checks.refuse_label(target, index, self.classes)
         if found == TARGET:
-            checks.refuse_distribution(target, index, self.tolerance)
+            checks.refuse_distribution(target, index, self.axis, self.tolerance)
         checks.refuse_undefined(np.array2string(row, threshold=8), target, index)
 
 
@@ -94,7 +94,7 @@ class _LabelSweep:
         self.z_loss = rule.options.get("z_loss") or 0.0
         self.cap = rule.options.get("softcap")
         self.element = np.dtype(np.float64) if self.cap else element_type(rows.z, rows.distributions)
-        self.loop = compiled(rule.formula, rule.parameters, wanted.order, np.float64, False)
+        self.loop = compiled(rule.formula, rule.parameters, 2, np.float64, False)
         self.parameters = rule.numbers
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:

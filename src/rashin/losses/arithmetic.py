@@ -1,0 +1,25 @@
+"""Exponentials of a product, for formulas whose exponent is not the prediction itself."""
+
+from __future__ import annotations
+
+SPLIT = 134217729.0  # 2^27 + 1 cuts a double into two halves whose products are exact
+
+
+def product_error(a, b, product):
+    """What rounding took from a * b (Dekker 1971, A floating-point technique for extending the precision)."""
+    c, d = SPLIT * a, SPLIT * b
+    a1, b1 = c - (c - a), d - (d - b)
+    a2, b2 = a - a1, b - b1
+    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+def times_exp(xp, t, a, z):
+    """t e^(a z), with the rounding error of a z, which moves e^100 by 100 ulps, and no overflow on the way."""
+    x = xp.where(a != 0.0, a * z, 0.0)
+    far = xp.abs(x) > 700.0
+    half = xp.where(far, 0.5, 1.0)
+    error = xp.where((xp.abs(x) < 3000.0) & (xp.abs(z) < 1e300), half * product_error(a, z, x), 0.0)
+    e = xp.exp(half * x)
+    e = xp.where(e < 1e308, e + e * error, e)
+    once = xp.where(t != 0.0, t * e, 0.0)
+    return xp.where(far & (once != 0.0), once * e, once)

@@ -1,0 +1,411 @@
+"""Every fact that a loss states about itself is true, as far as numbers can tell."""
+
+from __future__ import annotations
+
+import doctest
+import re
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import rashin
+from mpmath_arrays import jet
+from rashin import domain
+from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, Domain
+from test_calculus import LOSSES, OTHERS, SETTINGS
+
+POINTWISE = [p for p in SETTINGS if p.values[0].kind == "pointwise"]
+ROWS = [p for p in SETTINGS if p.values[0].kind != "pointwise"]
+DOMAINS = {name: value for name, value in vars(domain).items() if isinstance(value, Domain)}
+every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+EPS = float(np.finfo(float).eps)
+
+
+def outside(where):
+    """The doubles just outside a domain, and some far from it."""
+    with np.errstate(all="ignore"):
+        return [float(x) for x in _outside(where)]
+
+
+def _outside(where):
+    if where.shape == "ends":
+        return [0.5 * (where.low + where.high), np.nextafter(where.low, -np.inf), np.nextafter(where.high, np.inf), 3.0]
+    if where.shape == "outside":
+        return [np.nextafter(where.low, np.inf), 0.5 * (where.low + where.high), np.nextafter(where.high, -np.inf)]
+    numbers = [np.nextafter(where.low, -np.inf), np.nextafter(where.high, np.inf), where.low - 1.0, where.high + 1.0]
+    return [x for x in numbers if not where.low <= x <= where.high] + ([0.5] if where.shape == "integers" else [])
+
+
+def inside(where):
+    """Members of a domain: its samples and its finite ends."""
+    ends = [x for x in (where.low, where.high) if np.isfinite(x)]
+    return [*where.samples, *ends]
+
+
+# -------------------------------------------------------------------------------------------- domains
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_domain_holds_its_samples_and_ends_and_nothing_beyond(name):
+    where = DOMAINS[name]
+    assert where.samples
+    assert where.description
+    assert where.contains(inside(where)).all()
+    assert not where.contains(outside(where)).any()
+    assert not where.contains(np.nan)
+    drawn = where.draw(np.random.default_rng(0), 1000)
+    assert where.contains(drawn).all()
+    assert drawn.size == 1000
+    assert drawn[: len(where.samples)].tolist() == list(where.samples)
+    assert len(set(drawn)) >= 2
+    assert where.draw(np.random.default_rng(0), 1).shape == (1,)
+
+
+@every_loss
+def test_the_prediction_lies_in_its_domain(loss):
+    where = loss.facts.prediction
+    for x in inside(where):
+        for method in (loss, loss.gradient, loss.hessian):
+            method(*with_prediction(loss, x))
+    for x in [*outside(where), np.nan]:
+        for method in (loss, loss.gradient, loss.hessian):
+            with pytest.raises(ValueError, match=r"^prediction: got .* accepted is .*" + re.escape(where.description)):
+                method(*with_prediction(loss, x))
+
+
+def with_prediction(loss, x):
+    if loss.kind == "pointwise":
+        return [x], [loss.facts.target_domain(loss.parameters).samples[0]]
+    other = {PROBABILITY: 0.5, LOG_PROBABILITY: -0.5}.get(loss.facts.prediction, 0.25)
+    return [[other, x]], [0]
+
+
+@pytest.mark.parametrize("loss", POINTWISE)
+def test_the_target_lies_in_its_domain(loss):
+    where = loss.facts.target_domain(dict(loss.parameters))
+    z = [0.5]
+    for t in inside(where):
+        for method in (loss, loss.gradient, loss.hessian):
+            method(z, [t])
+    for t in [*outside(where), np.nan]:
+        for method in (loss, loss.gradient, loss.hessian):
+            with pytest.raises(ValueError, match=r"^target: got .* accepted is .*" + re.escape(where.description)):
+                method(z, [t])
+
+
+@pytest.mark.parametrize("loss", ROWS)
+def test_the_target_of_a_row_is_a_label_or_a_distribution(loss):
+    assert loss.facts.target in (LABEL, DISTRIBUTION)
+    z = np.full((1, 3), -0.5 if loss.facts.prediction is LOG_PROBABILITY else 0.5)
+    for label in range(3):
+        assert np.isfinite(loss(z, [label]))
+    for label in (-1, 3, 0.5):
+        with pytest.raises(ValueError, match=r"^target"):
+            loss(z, [label])
+    if loss.facts.target is LABEL:
+        with pytest.raises(ValueError, match=r"^target"):
+            loss(z, [[0.25, 0.25, 0.5]])
+    else:
+        assert np.isfinite(loss(z, [[0.25, 0.25, 0.5]]))
+        assert loss(z, [[0, 1, 0]]) == loss(z, [1])
+
+
+@every_loss
+def test_parameters_lie_in_their_domains(loss):
+    assert set(loss.facts.parameters) == set(loss.parameters)
+    arguments = with_prediction(loss, loss.facts.prediction.samples[0])
+    for name, where in loss.facts.parameters.items():
+        if loss.parameters[name] is not None:
+            assert where.contains(loss.parameters[name])
+        for x in (x for x in inside(where) if np.isfinite(x)):
+            assert loss.replace(**{name: x}).parameters[name] == x
+        for x in [*outside(where), np.nan, np.inf, -np.inf]:
+            with pytest.raises(ValueError, match=rf"^{name}: got .*accepted is {re.escape(where.description)}"):
+                loss(*arguments, **{name: x})
+            with pytest.raises(ValueError, match=rf"^{name}: got "):
+                loss.replace(**{name: x})
+
+
+@every_loss
+def test_every_parameter_matters(loss):
+    for name in loss.parameters:
+        others = [values[name] for values in OTHERS[loss.name] if name in values]
+        assert others, f"name another value of {name}"
+        if loss.kind == "pointwise":
+            z = np.linspace(0.1, 0.9, 5) if loss.facts.prediction is PROBABILITY else np.linspace(-60, 60, 25)
+            t = np.resize(loss.facts.target_domain(loss.parameters).samples[-1:], z.size)  # positive in all of them
+        else:
+            z, t = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]]), [1, 0]
+        for other in others:
+            # gamma = 0 of a focal loss and others must show in every derivative
+            assert loss(z, t, **{name: other}) != loss(z, t)
+            assert loss.gradient(z, t, **{name: other}).tobytes() != loss.gradient(z, t).tobytes()
+
+
+# ---------------------------------------------------------------------------------------------- kinks
+
+H = mpf(10) ** -40
+
+
+def candidates(loss, t):
+    """Where a loss might have a kink: at the target, at 0, at margin 1, a parameter away from the target."""
+    numbers = [t, -t, mpf(0), mpf(1), mpf(-1)]
+    numbers += [t + sign * mpf(p) for p in loss.parameters.values() if p for sign in (-1, 1)]
+    return sorted({x for x in numbers if loss.facts.prediction is not PROBABILITY or 0 < x < 1})
+
+
+def neighbours(loss, t):
+    where = loss.facts.target_domain(dict(loss.parameters))
+    return [x for x in t if where.contains(x)]
+
+
+@pytest.mark.parametrize("loss", POINTWISE)
+def test_kinks_are_where_the_slope_or_the_curvature_jumps_and_nowhere_else(loss):
+    settings = {name: p if p is None else mpf(p) for name, p in loss.parameters.items()}
+    with mp.workdps(100):
+        for t in map(mpf, neighbours(loss, [-1.0, 1.0, 0.0, 0.5, 3.75, -2.5])):
+            stated = list(loss.facts.kinks(t, **settings)) if loss.facts.kinks else []
+            for x in [*stated, *candidates(loss, t)]:
+                left, right = (jet(loss, x + step, t) for step in (-H, H))
+                scale = 1 + max(abs(part) for part in (*left, *right))
+                assert abs(right[0] - left[0]) < mpf(10) ** -12 * scale  # the value itself never jumps
+                jumps = max(abs(right[1] - left[1]), abs(right[2] - left[2])) > mpf(10) ** -12 * scale
+                assert jumps == any(abs(x - k) < H for k in stated), (t, x)
+
+
+@pytest.mark.parametrize("loss", [p for p in POINTWISE if p.values[0].facts.kinks])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_slope_at_a_kink_is_the_middle_of_its_interval(loss, dtype):
+    settings = dict(loss.parameters)
+    for t in neighbours(loss, [-1.0, 1.0, 0.0, 0.5, 3.75, -2.5]):
+        for kink in loss.facts.kinks(t, **settings):
+            x = dtype(kink)
+            if float(x) != kink or float(x) - t != kink - t:
+                continue
+            step = dtype(2.0**-20)
+            z = np.array([x - step, x, x + step], dtype=dtype)
+            left, here, right = loss.gradient(z, np.full(3, t, dtype), reduction="none").astype(float)
+            bends = float(loss.hessian(z, np.full(3, t, dtype), reduction="none").astype(float).max()) * float(step)
+            assert abs(here - (left + right) / 2) <= bends + 2 * np.finfo(dtype).eps * max(abs(left), abs(right))
+            assert min(left, right) <= here <= max(left, right)
+
+
+# ------------------------------------------------------------------------------------------- convexity
+
+
+def domain_points(loss, rng, n):
+    if loss.facts.prediction is PROBABILITY:
+        return rng.uniform(1e-3, 1 - 1e-3, n)
+    return np.concatenate([rng.normal(0, 3, n // 2), rng.uniform(-40, 40, n - n // 2)])
+
+
+def stays_convex(loss):
+    """The fact speaks of the defaults; beyond them convexity is lost by Tweedie losses of an extreme power alone."""
+    return loss.facts.convex and not (loss.name == "tweedie" and not 1.0 <= loss.parameters["power"] <= 2.0)
+
+
+@pytest.mark.parametrize("loss", POINTWISE)
+def test_convex_pointwise_losses_curve_upwards_and_others_do_not(loss):
+    rng = np.random.default_rng(6)
+    where = loss.facts.target_domain(dict(loss.parameters))
+    z = domain_points(loss, rng, 400)
+    lowest = np.inf
+    for t in where.draw(rng, 8):
+        targets = np.full(z.size, t)
+        curvature = loss.hessian(z, targets, reduction="none")
+        lowest = min(lowest, curvature.min())
+        slopes = loss.gradient(np.sort(z), targets, reduction="none")
+        if stays_convex(loss):
+            assert np.all(np.diff(slopes) >= -4 * EPS * np.abs(slopes[1:])), t  # kinks included
+    if loss.parameters.get("gamma") != 0.0:  # without its power a focal loss is the convex cross-entropy
+        assert stays_convex(loss) == (lowest >= 0.0)
+
+
+# What the row kernel adds around a formula may cost convexity: a softcap bends the logits, and the square of
+# logsumexp is not convex where logsumexp is negative.
+BENDING = {"z_loss", "softcap"}
+
+
+@pytest.mark.parametrize("loss", [p for p in ROWS if not any(p.values[0].parameters.get(o) for o in BENDING)])
+@pytest.mark.parametrize("soft", [False, True])
+def test_convex_row_losses_lie_below_their_chords(loss, soft):
+    if soft and loss.facts.target is LABEL:
+        soft = False
+    rng = np.random.default_rng(7)
+    n, classes = 4000, 3
+    if loss.facts.prediction is PROBABILITY:
+        a, b = rng.dirichlet([0.5] * classes, (2, n)).clip(1e-12, 1.0)
+    elif loss.facts.prediction is LOG_PROBABILITY:
+        a, b = -rng.exponential(3.0, (2, n, classes))
+    else:
+        a, b = rng.normal(0, 3, (2, n, classes))
+    t = rng.multinomial(16, [1 / 3] * 3, n) / 16 if soft else rng.integers(0, classes, n)
+    ends = loss(a, t, reduction="none") / 2 + loss(b, t, reduction="none") / 2
+    middle = loss(a / 2 + b / 2, t, reduction="none")
+    above = middle > ends * (1 + 16 * EPS)
+    if loss.parameters.get("gamma") != 0.0:
+        assert above.any() != loss.facts.convex
+    if loss.facts.convex:
+        assert loss.hessian(a, t, reduction="none").min() >= 0.0
+
+
+def test_softcap_and_z_loss_may_cost_convexity():
+    ce = rashin.softmax_cross_entropy
+
+    def bulges(loss, a, b):
+        middle = (np.array(a) + np.array(b)) / 2
+        return loss([middle], [0]) > (loss([a], [0]) + loss([b], [0])) / 2
+
+    for loss, a, b in (
+        (ce.replace(softcap=5.0), [0.0, 0.0], [0.0, 40.0]),
+        (ce.replace(z_loss=1.0), [-55.0, -65.0], [-65.0, -55.0]),
+    ):
+        assert bulges(loss, a, b)
+        assert not bulges(ce, a, b)
+
+
+# ----------------------------------------------------------------------------- links and best constants
+
+
+@every_loss
+def test_the_link_is_one_of_four(loss):
+    assert loss.facts.link in {"identity", "log", "logit", "softmax"}
+    assert (loss.facts.link == "softmax") == (loss.kind == "labelwise")
+    if loss.facts.link in ("log", "logit", "softmax"):  # these take the mean to any real number
+        assert loss.facts.prediction.low == -np.inf
+        assert loss.facts.prediction.high == np.inf
+
+
+LINKS = {"log": np.log, "logit": lambda m: np.log(m) - np.log1p(-m), "softmax": np.log, "identity": lambda m: m}
+MEAN_LOSSES = {"half_squared_error", "squared_error", "binary_cross_entropy"}  # of those with the identity
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [loss for loss in LOSSES if loss.facts.convex and (loss.facts.link != "identity" or loss.name in MEAN_LOSSES)],
+    ids=lambda loss: loss.name,
+)
+def test_the_link_takes_the_mean_of_the_target_to_the_best_prediction(loss):
+    rng = np.random.default_rng(8)
+    w = rng.random(40) + 0.5
+    if loss.kind == "labelwise":
+        t = rng.multinomial(16, [0.25] * 4, 40) / 16
+        mean = (w[:, None] * t).sum(0) / w.sum()
+    else:
+        t = loss.facts.target_domain(loss.parameters).draw(rng, 40)
+        mean = np.sum(w * t) / w.sum()
+    z = np.broadcast_to(LINKS[loss.facts.link](mean), t.shape)
+    assert vanishes(loss, z, t, w)
+
+
+def vanishes(loss, z, t, w):
+    """Whether the gradients of all samples cancel."""
+    each = loss.gradient(z, t, weight=w, reduction="sum")
+    return np.all(np.abs(each.sum(axis=0)) <= 64 * EPS * np.abs(each).sum(axis=0))
+
+
+WITH_CONSTANT = [p for p in SETTINGS if p.values[0].facts.best_constant]
+
+
+def test_common_losses_have_a_best_constant():
+    named = {p.values[0].name for p in WITH_CONSTANT}
+    assert named >= {
+        "half_squared_error", "squared_error", "absolute_error", "quantile", "sigmoid_cross_entropy",
+        "poisson", "gamma", "tweedie", "softmax_cross_entropy",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", WITH_CONSTANT)
+@pytest.mark.parametrize("size", [1, 2, 9, 40])
+def test_no_constant_is_better_than_the_best(loss, size):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        w = rng.random(size) + 0.5
+        if loss.kind == "pointwise":
+            t = loss.facts.target_domain(dict(loss.parameters)).draw(rng, size + 3)[3:]
+            shape = t.shape
+        else:
+            t = rng.multinomial(16, [0.25] * 4, size) / 16
+            shape = t.shape
+        best = loss.facts.best_constant(t, w, **loss.parameters)
+        if best is None:
+            continue
+        least = loss(np.broadcast_to(best, shape), t, weight=w)
+        if not np.isfinite(least):
+            continue
+        tries = rng.normal(0, 1, (300, *np.shape(best))) * 10.0 ** rng.uniform(-9, 1, (300, *[1] * np.ndim(best)))
+        for shift in tries:
+            z = np.asarray(best) + shift
+            if not loss.facts.prediction.contains(z).all():
+                continue
+            other = loss(np.broadcast_to(z, shape), t, weight=w)
+            assert other >= least - 8 * EPS * max(abs(least), spread(loss, best, t, w)), (best, shift)
+
+
+def spread(loss, best, t, w):
+    """The size of the terms that a loss is the sum of, by how much a unit's step changes it."""
+    step = 1e-3
+    near = np.broadcast_to(best, t.shape) + 0.0
+    if loss.facts.prediction is PROBABILITY:
+        return 1.0
+    return max(abs(loss(near + step, t, weight=w)), abs(loss(near - step, t, weight=w)), np.max(np.abs(t)) * 8)
+
+
+@pytest.mark.parametrize("loss", WITH_CONSTANT)
+def test_the_gradient_at_the_best_constant_vanishes_or_changes_sign(loss):
+    rng = np.random.default_rng(11)
+    w = rng.random(30) + 0.5
+    if loss.kind == "pointwise":
+        t = loss.facts.target_domain(dict(loss.parameters)).draw(rng, 30)
+    else:
+        t = rng.multinomial(16, [0.25] * 4, 30) / 16
+    best = loss.facts.best_constant(t, w, **loss.parameters)
+    assert best is not None or loss.parameters.get("softcap")
+    if best is None:
+        return
+    z = np.broadcast_to(best, t.shape)
+    if loss.facts.kinks is None:
+        assert vanishes(loss, z, t, w)
+    else:
+        below, above = (loss.gradient(z + step, t, weight=w).sum() for step in (-1e-9, 1e-9))
+        assert below <= 0.0 <= above
+        assert below < above
+
+
+# ------------------------------------------------------------------------------------------ docstrings
+
+
+@every_loss
+def test_the_docstring_has_its_parts(loss):
+    text = loss.__doc__
+    paragraphs = text.split("\n\n")
+    sentence = " ".join(paragraphs[0].split())
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert ".. math::" in text
+    assert ">>> " + loss.name in text
+    assert re.search(r"^Reference: .*\(1\d{3}\)|^Reference: .*\(20\d\d\)", text, re.MULTILINE)
+    for name in loss.parameters:
+        assert re.search(rf"^{name} : .+", text, re.MULTILINE), f"{name} is not explained"
+    explained = set(re.findall(r"^([a-z_]+) : ", text, re.MULTILINE))
+    assert explained == set(loss.parameters)
+
+
+@every_loss
+def test_the_examples_of_the_docstring_run(loss):
+    names = {**{name: getattr(rashin, name) for name in rashin.__all__}, "rashin": rashin, "np": np}
+    example = doctest.DocTestParser().get_doctest(loss.__doc__, names, loss.name, None, 0)
+    assert example.examples
+    report = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert runner.run(example, out=report.append).failed == 0, "".join(report)
+
+
+@every_loss
+def test_losses_of_a_difference_vanish_at_the_target_and_nowhere_else(loss):
+    if not loss.formula.__module__.endswith(".regression"):
+        return
+    assert loss([1.5, -2.0], [1.5, -2.0], reduction="sum") == 0.0
+    assert loss.gradient([1.5, -2.0], [1.5, -2.0], reduction="sum").tolist() == [0.0, 0.0]
+    assert np.all(loss([1.5, 1.5, -40.0], [1.5 + 2**-30, 1.0, 40.0], reduction="none") > 0.0)

@@ -185,9 +185,9 @@ def quotient(numerator: Limbs, denominator: Limbs | int) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from rashin.exact import add_block, empty_limbs, quotient
+    >>> from rashin.exact import add, empty_limbs, quotient
     >>> limbs = empty_limbs()
-    >>> add_block(limbs, np.array([1e300, 1.0, -1e300]))
+    >>> add(limbs, np.array([1e300, 1.0, -1e300]))
     >>> quotient(limbs, 3)
     0.3333333333333333
     """

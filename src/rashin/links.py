@@ -28,6 +28,7 @@ def softmax(logits: Any, *, axis: int = -1) -> Any:
 
     Examples
     --------
+    >>> import numpy as np, rashin
     >>> rashin.softmax([0.0, 1.0, -np.inf])
     array([0.26894142, 0.73105858, 0.        ])
     """
@@ -41,6 +42,7 @@ def log_softmax(logits: Any, *, axis: int = -1) -> Any:
 
     Examples
     --------
+    >>> import rashin
     >>> rashin.log_softmax([20.0, 0.0])
     array([-2.06115362e-09, -2.00000000e+01])
     """
@@ -54,6 +56,7 @@ def logsumexp(logits: Any, *, axis: int = -1) -> Any:
 
     Examples
     --------
+    >>> import rashin
     >>> rashin.logsumexp([[1000.0, 1000.0]])
     array([1000.69314718])
     """
@@ -67,6 +70,7 @@ def sigmoid(logits: Any) -> Any:
 
     Examples
     --------
+    >>> import rashin
     >>> rashin.sigmoid([0.0, -40.0])
     array([5.00000000e-01, 4.24835426e-18])
     """
@@ -89,8 +93,8 @@ def sigmoid(logits: Any) -> Any:
 def _over_rows(logits: Any, axis: int, which: int) -> Any:
     """softmax, log softmax or logsumexp of the rows along ``axis``."""
     from rashin.backends.numpy.results import element_type, gradient_type, job, store
-    from rashin.kernels.labelwise import links
     from rashin.kernels.pointwise import FINE, PREDICTION
+    from rashin.kernels.rows import links
 
     given = checks.array("logits", logits)
     axis = checks.axis(given, axis, "logits")

@@ -336,15 +336,14 @@ def pointwise(
     --------
     >>> import rashin
     >>> from rashin.domain import POSITIVE
-    >>> @rashin.pointwise(parameters=dict(scale=POSITIVE))
-    ... def cauchy(xp, z, t, scale=1.0):
-    ...     "Grows like a logarithm: outliers hardly count."
+    >>> @rashin.pointwise(parameters={"scale": POSITIVE})
+    ... def welsch(xp, z, t, scale=1.0):
+    ...     "Levels off: an outlier counts once, and no more."
     ...     x = (z - t) / scale
-    ...     square = x * x
-    ...     near = 1 / (1 + square)
-    ...     return xp.log1p(square) / 2, x * near / scale, (1 - square) * near * near / (scale * scale)
-    >>> cauchy([1.0, 5.0], [0.0, 0.0], scale=2.0)
-    1.0463...
+    ...     e = xp.exp(-0.5 * x * x)
+    ...     return -xp.expm1(-0.5 * x * x), x * e / scale, (1 - x * x) * e / (scale * scale)
+    >>> welsch([1.0, 50.0], [0.0, 0.0], scale=2.0)
+    0.55875154...
     """
     facts = Facts(prediction, target, parameters or {}, kinks, convex, link, best_constant)
     return lambda formula: _register(_made("pointwise", formula, facts, skip=3))

@@ -119,7 +119,7 @@ class _LabelSweep:
         self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs
     ) -> None:
         """Sweep over c tanh(z / c), then apply the chain rule."""
-        from rashin.kernels.labelwise import softcapped
+        from rashin.kernels.rows import softcapped
 
         outside = self.rows.weighing.outside(box)
         if outside is not None:  # nothing leaks from there, not even as 0 * NaN

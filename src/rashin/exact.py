@@ -12,6 +12,7 @@ summed as int64 by vector instructions. What reaches below both grids is rare, a
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, TypeAlias
 
 import numba as nb
@@ -153,14 +154,27 @@ def add(limbs: Any, x: Any) -> None:
         add_block(limbs, x[start : start + BLOCK])
 
 
+@nb.njit(error_model="numpy", nogil=True, cache=True)
+def _carried(limbs: Any) -> Any:
+    """The digits below 2**32 each, but for the highest, which has the sign."""
+    digits = np.empty(DIGITS + 1, dtype=np.uint32)
+    carry = np.int64(0)
+    for place in range(DIGITS):
+        total = limbs[place] + carry
+        digits[place] = total & _LOW32
+        carry = total >> 32
+    digits[DIGITS] = carry & _LOW32
+    return digits
+
+
 def as_integer(limbs: Limbs) -> int:
     """The finite part of the sum, in units of 2**-1088."""
-    return sum(digit << (32 * place) for place, digit in enumerate(limbs[:DIGITS].tolist()) if digit)
+    return int.from_bytes(_carried(limbs).tobytes(), sys.byteorder, signed=True)
 
 
 def _infinite_part(limbs: Limbs) -> float:
     """0 if every term was finite, else +inf, -inf or NaN as their sum is."""
-    plus, minus = limbs[PLUS_INF:].tolist()
+    plus, minus = limbs[PLUS_INF], limbs[MINUS_INF]
     if plus and minus:
         return math.nan
     return math.inf if plus else -math.inf if minus else 0.0

@@ -116,7 +116,7 @@ def _over_rows(logits: Any, axis: int, which: int) -> Any:
             found, place = sweep(row, filled if which == 0 else empty, filled if which == 1 else empty, sums)
             if found != FINE:
                 _refuse(z, axis, box, place, found == PREDICTION)
-            store(moved, box, sums if which == 2 else filled.reshape(-1))
+            store(moved, box, *((sums[:], sums) if which == 2 else (filled, target)))
 
     job(work, boxes(rows, max(1, CELLS // classes)), given.size)
     return result

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -193,20 +194,28 @@ class Loss:
         wanted: tuple[bool, bool, bool],
         out: Any = None,
     ) -> Any:
-        from rashin.backends.numpy import Rule, evaluate
+        from rashin.backends.numpy import evaluate
 
-        if axis is not None and self.kind == "pointwise":
+        if axis is None:
+            axis = -1
+        elif self.kind == "pointwise":
             raise TypeError(f"{self.name}: has no axis: it compares element by element")
-        settings = self._settings(parameters)
-        rule = Rule(
+        rule = self.replace(**parameters)._rule if parameters else self._rule
+        return evaluate(rule, prediction, target, weight, where, reduction, axis, wanted, out)
+
+    @cached_property
+    def _rule(self) -> Any:
+        """The loss as the backend sees it."""
+        from rashin.backends.numpy import Rule
+
+        return Rule(
             self.kind,
             self.formula,
-            tuple(value for name, value in settings.items() if name not in self.options),
-            {name: settings[name] for name in self.options},
+            tuple(value for name, value in self.parameters.items() if name not in self.options),
+            {name: self.parameters[name] for name in self.options},
             self.facts.prediction,
-            self.facts.target_domain(settings),
+            self.facts.target_domain(self.parameters),
         )
-        return evaluate(rule, prediction, target, weight, where, reduction, -1 if axis is None else axis, wanted, out)
 
     @property
     def __signature__(self) -> inspect.Signature:

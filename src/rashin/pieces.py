@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Box", "boxes", "memory_order", "read", "start_of", "unravelled", "with_axis"]
 
-Box: TypeAlias = tuple[Any, ...]  # an integer or a slice for each of the first axes; (...,) for no axis
+Box: TypeAlias = tuple[Any, ...]  # an integer or a slice for each of the first axes; (...,) for the whole
 
 
 def boxes(shape: tuple[int, ...], most: int) -> Iterator[Box]:
@@ -26,10 +26,11 @@ def boxes(shape: tuple[int, ...], most: int) -> Iterator[Box]:
     >>> list(boxes((5, 2), 4))
     [(slice(0, 2, None),), (slice(2, 4, None),), (slice(4, 5, None),)]
     """
-    if math.prod(shape) == 0:
+    size = math.prod(shape)
+    if size == 0:
         return
-    if not shape:
-        yield (...,)  # an index that answers with an array even there
+    if size <= most:
+        yield (...,)  # an index that answers with an array even where there is no axis
         return
     cut = len(shape) - 1
     while cut > 0 and math.prod(shape[cut:]) <= most:

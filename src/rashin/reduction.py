@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ _NONE = np.empty(0)
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True)
-class Weighing:
+class Weighing(NamedTuple):
     """How samples count: their weights, their selection, and what a mean divides by.
 
     ``divisor`` is 1 for sum and none; ``total`` is the exact denominator of the mean, a whole number or limbs.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from rashin import checks
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
 from rashin.backends.numpy.results import Rule, Wanted, gradient_type
@@ -45,7 +43,8 @@ def evaluate(
         results = evaluate_pointwise(rule, z, t, weighing, arrays, out)
     else:
         axis = checks.axis(z, axis)
-        weighing = weigh(weight, where, np.moveaxis(z, axis, -1).shape[:-1], reduction)
+        shape = z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1]
+        weighing = weigh(weight, where, shape, reduction)
         run = evaluate_labelwise if rule.kind == "labelwise" else evaluate_rowwise
         results = run(rule, z, t, axis, weighing, arrays, out)
     value: Any = results.values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -92,7 +93,7 @@ class _Sweep:
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
         walk = self.walk
-        buffers = np.empty((4, 0 if walk.flat else walk.size), walk.element)
+        buffers = [np.empty(0 if walk.flat else walk.size, walk.element) for _ in range(4)]
         numbers = np.empty(walk.size if walk.values is not None else 0)
         for box in mine:
             z, t, w = self.samples(box, buffers)
@@ -102,11 +103,11 @@ class _Sweep:
             found, start = self.run(z, t, w, self.walk.weighing.divisor, values, gradient, hessian, limbs)
             if found != kernel.FINE:
                 self.refuse(found, z, t, w, start, box)
-            store(walk.values, box, values)
-            store(walk.gradient, box, gradient)
-            store(walk.hessian, box, hessian)
+            store(walk.values, box, values, numbers)
+            store(walk.gradient, box, gradient, buffers[2])
+            store(walk.hessian, box, hessian, buffers[3])
 
-    def samples(self, box: Box, buffers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    def samples(self, box: Box, buffers: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         """Prediction, target and weight of a box; harmless numbers outside ``where``."""
         walk = self.walk
         outside = walk.weighing.outside(box)
@@ -144,6 +145,7 @@ class _Sweep:
         checks.refuse_undefined(zs[place], ts[place], self.walk.index(box, start + place))
 
 
+@functools.cache
 def _bounds(domain: Domain, element: np.dtype[Any]) -> tuple[float, float, float]:
     """The domain as the kernel tests it: bounds that the element type holds, rounded inwards."""
     with np.errstate(over="ignore", under="ignore"):

@@ -20,20 +20,22 @@ PARALLEL = 1 << 17  # elements below which a second thread costs more than it br
 _NARROW = {np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?")}
 
 
-class Rule(NamedTuple):
+class Rule:
     """A loss as the backend sees it: formula, numbers and domains; ``options`` are those of the row kernel."""
 
-    kind: str
-    formula: Formula
-    parameters: tuple[float | None, ...]
-    options: dict[str, float | None]
-    prediction: Domain
-    target: Domain
-
-    @property
-    def numbers(self) -> NDArray[np.float64]:
-        """The parameters as the compiled loop takes them."""
-        return np.array([np.nan if p is None else p for p in self.parameters], dtype=np.float64)
+    def __init__(
+        self,
+        kind: str,
+        formula: Formula,
+        parameters: tuple[float | None, ...],
+        options: dict[str, float | None],
+        prediction: Domain,
+        target: Domain,
+    ) -> None:
+        self.kind, self.formula, self.parameters, self.options = kind, formula, parameters, options
+        self.prediction, self.target = prediction, target
+        # The parameters as the compiled loop takes them.
+        self.numbers = np.array([np.nan if p is None else p for p in parameters], dtype=np.float64)
 
 
 class Wanted(NamedTuple):
@@ -107,13 +109,12 @@ def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells:
     return buffer[:cells]
 
 
-def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any]) -> None:
-    """Put a row back in its box, rounded to the result's type, unless it was written there already."""
-    if result is not None:
+def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDArray[Any]) -> None:
+    """Put a row of the buffer back in its box, rounded to the result's type; other rows are there already."""
+    if result is not None and row.base is buffer:
         part = result[box]
-        if part.ctypes.data != row.ctypes.data:
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                np.copyto(part, row.reshape(part.shape), casting="unsafe")
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            np.copyto(part, row.reshape(part.shape), casting="unsafe")
 
 
 def job(sweep_pieces: Callable[[Iterator[Any], Limbs], None], pieces: Iterable[Any], elements: int) -> Limbs:
@@ -122,6 +123,12 @@ def job(sweep_pieces: Callable[[Iterator[Any], Limbs], None], pieces: Iterable[A
     Of several failures the one of the earliest piece is raised, whatever the threads did: pieces are handed out in
     order, so that it has been seen.
     """
+
+    workers = threads.count() if elements >= PARALLEL else 1
+    if workers == 1:
+        limbs = empty_limbs()
+        sweep_pieces(iter(pieces), limbs)
+        return limbs
 
     def work(mine: Iterator[tuple[int, Any]]) -> tuple[Limbs, tuple[int, Exception] | None]:
         limbs = empty_limbs()
@@ -137,7 +144,6 @@ def job(sweep_pieces: Callable[[Iterator[Any], Limbs], None], pieces: Iterable[A
             return limbs, (reached[0], error)
         return limbs, None
 
-    workers = threads.count() if elements >= PARALLEL else 1
     answers = threads.share(work, enumerate(pieces), workers)
     failures = [failure for _, failure in answers if failure is not None]
     if failures:

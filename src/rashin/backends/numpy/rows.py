@@ -34,17 +34,17 @@ class _Rows:
         self, rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
     ) -> None:
         self.rule, self.weighing, self.given = rule, weighing, t
-        self.axis, self.z = axis, np.moveaxis(z, axis, -1)
+        self.axis, self.z = axis, classes_last(z, axis)
         self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
         dense = checks.holds_distributions(z, t, self.shape, rule.target is LABEL)
-        self.distributions = np.moveaxis(t, axis, -1) if dense else None
+        self.distributions = classes_last(t, axis) if dense else None
         self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
         if weighing.where is not None:
             self.labels = np.where(weighing.where, np.maximum(self.labels, -1), OUTSIDE)
-        self.tolerance = 4.0 * self.classes * _epsilon(t.dtype)
+        self.tolerance = 4.0 * self.classes * _epsilon(t.dtype) if dense else 0.0
         self.results = Results(self.shape, z, wanted, out, (z, t, weighing.weight, weighing.where))
         self.gradient, self.hessian = (
-            None if a is None else np.moveaxis(a, axis, -1) for a in (self.results.gradient, self.results.hessian)
+            None if a is None else classes_last(a, axis) for a in (self.results.gradient, self.results.hessian)
         )
 
     def boxes(self, cells: int) -> Iterator[Box]:
@@ -64,6 +64,11 @@ class _Rows:
         if found == TARGET:
             checks.refuse_distribution(target, index, self.axis, self.tolerance)
         checks.refuse_undefined(np.array2string(row, threshold=8), target, index)
+
+
+def classes_last(array: NDArray[Any], axis: int) -> NDArray[Any]:
+    """The array with its class axis moved to the end."""
+    return array if axis == -1 else np.moveaxis(array, axis, -1)
 
 
 def _epsilon(dtype: np.dtype[Any]) -> float:
@@ -102,18 +107,19 @@ class _LabelSweep:
         rows = self.rows
         size = max(min(CELLS, rows.z.size), rows.classes)
         buffers = [np.empty(size, self.element) for _ in range(4)]
+        numbers = np.empty(size // rows.classes if self.wanted.values else 0)
         for box in mine:
             z = read(rows.z, box, buffers[0])
-            values = np.empty(z.size // rows.classes if self.wanted.values else 0)
+            values = numbers[: z.size // rows.classes if self.wanted.values else 0]
             gradient = place_in(rows.gradient, box, buffers[2], z.size)
             hessian = place_in(rows.hessian, box, buffers[3], z.size)
             if self.cap:
                 self._capped(z, box, buffers, values, gradient, hessian, limbs)
             else:
                 self._run(z, box, buffers[1], values, gradient, hessian, limbs)
-            store(rows.results.values, box, values)
-            store(rows.gradient, box, gradient)
-            store(rows.hessian, box, hessian)
+            store(rows.results.values, box, values, numbers)
+            store(rows.gradient, box, gradient, buffers[2])
+            store(rows.hessian, box, hessian, buffers[3])
 
     def _capped(
         self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs
@@ -186,13 +192,13 @@ def _row_block(rows: _Rows, box: Box, limbs: Limbs) -> None:
     if np.isnan(terms).any():
         rows.refuse(-1, box, int(np.argmax(np.isnan(terms))))
     add(limbs, terms)
-    store(rows.results.values, box, terms)
+    store(rows.results.values, box, terms[:], terms)
     factor = (w / rows.weighing.divisor)[:, None]
     for result, derivative in ((rows.gradient, gradient), (rows.hessian, hessian)):
         if result is not None:
             full = np.zeros((chosen.size, rows.classes))
             full[chosen] = derivative * factor
-            store(result, box, full)
+            store(result, box, full[:], full)
 
 
 def _checked_rows(rows: _Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:

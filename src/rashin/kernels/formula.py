@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numba as nb
 import numpy as np
@@ -26,11 +26,13 @@ Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
 _ARGUMENTS = 8  # z, t, w, parameters, values, slopes, curvatures, count: addresses but for the last
 
 
-class Loop(NamedTuple):
-    """The compiled loop: its address, and the object that keeps the machine code alive."""
+class Loop:
+    """A compiled loop: its address, and the object that keeps the machine code alive."""
 
-    address: int
-    owner: Any
+    def __init__(self, owner: Any) -> None:
+        self.address: int = owner.address
+        self._owner = owner
+        self.shows_nan: dict[tuple[float, float], bool] = {}  # by harmless prediction and target; see the backend
 
 
 def _call(
@@ -128,4 +130,4 @@ def _compile(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any,
     signature = nb.void(element, element, double, double, double, element, element, nb.intp)
     body = (_with_target if target else _without_target)(formula, absent, order, element)
     owner = nb.cfunc(signature, error_model="numpy")(body)
-    return Loop(owner.address, owner)
+    return Loop(owner)

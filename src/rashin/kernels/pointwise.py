@@ -15,9 +15,10 @@ from rashin.exact import BLOCK, add_block
 from rashin.kernels.formula import call
 from rashin.kernels.kept import kept
 
-__all__ = ["FINE", "PREDICTION", "TARGET", "UNDEFINED", "sweep"]
+__all__ = ["ENDS", "FINE", "INTERVAL", "PREDICTION", "TARGET", "UNCHECKED", "UNDEFINED", "sweep"]
 
 FINE, PREDICTION, TARGET, UNDEFINED = 0, 1, 2, 3  # what a sweep found wrong, if anything
+INTERVAL, ENDS, UNCHECKED = 0.0, 1.0, 2.0  # how a domain is tested; unchecked: NaN shows in the value
 
 
 @nb.njit(error_model="numpy", nogil=True)
@@ -83,9 +84,9 @@ def sweep(
         stop = min(start + BLOCK, n)
         size = stop - start
         zb, tb = z[start:stop], t[start:stop]
-        if not all_within(zb, low, high, bounds[2] != 0.0):
+        if (weighted or bounds[2] != UNCHECKED) and not all_within(zb, low, high, bounds[2] == ENDS):
             return PREDICTION, start
-        if not all_within(tb, low_t, high_t, bounds[5] != 0.0):
+        if (weighted or bounds[5] != UNCHECKED) and not all_within(tb, low_t, high_t, bounds[5] == ENDS):
             return TARGET, start
         if weighted:
             for i in range(size):

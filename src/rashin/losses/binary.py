@@ -88,7 +88,7 @@ def hinge(xp, z, t):
     Reference: Cortes and Vapnik (1995), Support-vector networks.
     """
     m = 1.0 - t * z
-    return xp.where(m > 0.0, m, 0.0), xp.where(m > 0.0, -t, xp.where(m < 0.0, 0.0, -0.5 * t)), 0.0
+    return xp.where(m < 0.0, 0.0, m), xp.where(m > 0.0, -t, xp.where(m < 0.0, 0.0, -0.5 * t)), 0.0
 
 
 @pointwise(target=SIGN, kinks=lambda t: (t,), convex=True)
@@ -103,7 +103,7 @@ def squared_hinge(xp, z, t):
     Reference: Lee and Mangasarian (2001), SSVM: a smooth support vector machine for classification.
     """
     m = 1.0 - t * z
-    h = xp.where(m > 0.0, m, 0.0)
+    h = xp.where(m < 0.0, 0.0, m)
     return h * h, -2.0 * t * h, xp.where(m > 0.0, 2.0, xp.where(m < 0.0, 0.0, 1.0))
 
 

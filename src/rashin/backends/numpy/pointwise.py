@@ -87,8 +87,23 @@ class _Sweep:
         self.sweep = kernel.sweep(walk.element)
         self.parameters = rule.numbers
         self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
-        bounds = (*_bounds(rule.prediction, walk.element), *_bounds(rule.target, walk.element))
-        self.bounds = np.array([*bounds, *self.harmless])
+        free = (-np.inf, np.inf, kernel.UNCHECKED)
+        self.bounds = np.array([*free, *free, *self.harmless])
+        prediction, target = _bounds(rule.prediction, walk.element), _bounds(rule.target, walk.element)
+        if self._shows_nan():
+            prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
+        self.bounds = np.array([*prediction, *target, *self.harmless])
+
+    def _shows_nan(self) -> bool:
+        """Whether the formula answers NaN with NaN, as most do: then real numbers need no test of their own."""
+        shown = self.loop.shows_nan.get(self.harmless)
+        if shown is None:
+            pairs = np.array([[np.nan, self.harmless[1]], [self.harmless[0], np.nan]], self.walk.element)
+            found = [
+                self.run(pair[:1], pair[1:], np.empty(0), 1.0, *self._scratch(), empty_limbs())[0] for pair in pairs
+            ]
+            shown = self.loop.shows_nan[self.harmless] = found == [kernel.UNDEFINED] * 2
+        return shown
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
@@ -102,7 +117,7 @@ class _Sweep:
             hessian = place_in(walk.hessian, box, buffers[3], z.size)
             found, start = self.run(z, t, w, self.walk.weighing.divisor, values, gradient, hessian, limbs)
             if found != kernel.FINE:
-                self.refuse(found, z, t, w, start, box)
+                self.refuse(z, t, w, start, box)
             store(walk.values, box, values, numbers)
             store(walk.gradient, box, gradient, buffers[2])
             store(walk.hessian, box, hessian, buffers[3])
@@ -117,6 +132,10 @@ class _Sweep:
             z[outside], t[outside] = self.harmless
         return z, t, walk.weighing.read(box)
 
+    def _scratch(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Where one sample's value, slope and curvature go when nobody wants them."""
+        return np.empty(1), np.empty(1, self.walk.element), np.empty(1, self.walk.element)
+
     def run(
         self, z: Any, t: Any, w: Any, divisor: float, values: Any, gradient: Any, hessian: Any, limbs: Limbs
     ) -> tuple[int, int]:
@@ -125,21 +144,20 @@ class _Sweep:
             self.loop.address, z, t, w, divisor, self.parameters, self.bounds, values, gradient, hessian, limbs
         )
 
-    def refuse(self, found: int, z: Any, t: Any, w: Any, start: int, box: Box) -> NoReturn:
+    def refuse(self, z: Any, t: Any, w: Any, start: int, box: Box) -> NoReturn:
         """Scan the failing block again, for the index and the words."""
         block = slice(start, start + BLOCK)
         zs, ts = z[block].astype(np.float64), t[block].astype(np.float64)
-        if found == kernel.PREDICTION:
-            place = int(np.argmin(self.rule.prediction.contains(zs)))
-            checks.refuse_prediction(zs[place], self.walk.index(box, start + place), self.rule.prediction)
-        if found == kernel.TARGET:
-            place = int(np.argmin(self.rule.target.contains(ts)))
-            checks.refuse_target(ts[place], self.walk.index(box, start + place), self.rule.target)
-        nothing = z[:0]
-        scratch = np.empty(1, z.dtype)
+        good_z, good_t = self.rule.prediction.contains(zs), self.rule.target.contains(ts)
+        if not (good_z & good_t).all():
+            place = int(np.argmin(good_z & good_t))
+            index = self.walk.index(box, start + place)
+            if not good_z[place]:
+                checks.refuse_prediction(zs[place], index, self.rule.prediction)
+            checks.refuse_target(ts[place], index, self.rule.target)
         for place in range(zs.size):
             one = slice(start + place, start + place + 1)
-            alone, _ = self.run(z[one], t[one], w[one], 1.0, np.empty(0), scratch, nothing, empty_limbs())
+            alone, _ = self.run(z[one], t[one], w[one], 1.0, *self._scratch(), empty_limbs())
             if alone != kernel.FINE:
                 break
         checks.refuse_undefined(zs[place], ts[place], self.walk.index(box, start + place))
@@ -154,4 +172,4 @@ def _bounds(domain: Domain, element: np.dtype[Any]) -> tuple[float, float, float
         low = np.nextafter(low, element.type(np.inf))
     if float(high) > domain.high:
         high = np.nextafter(high, element.type(-np.inf))
-    return float(low), float(high), float(domain.shape == "ends")
+    return float(low), float(high), kernel.ENDS if domain.shape == "ends" else kernel.INTERVAL

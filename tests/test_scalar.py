@@ -21,7 +21,7 @@ import llvmlite.binding
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from numba import cfunc, types
+from numba import cfunc, njit, types
 from numpy.typing import NDArray
 
 from rashin import scalar
@@ -371,3 +371,25 @@ def test_coefficients_are_those_of_the_comments() -> None:
     assert q <= set(scalar._exponential_parts.py_func.__code__.co_consts)
     assert len(r) == 7
     assert r <= set(scalar._series.py_func.__code__.co_consts)
+
+
+def test_the_plain_exponential_is_within_its_bound():
+    rng = np.random.default_rng(21)
+    x = np.concatenate([rng.uniform(-708, 709, 4000), rng.uniform(-2, 2, 4000), -spread(rng, 2000, 1e-20, 1.0)])
+    plain = _loop_over(scalar.exp_plain)
+    results = plain(x)
+    for argument, got in zip(x.tolist(), results.tolist(), strict=True):
+        assert error("exp", got, argument) <= 1.1, argument.hex()
+    assert plain(np.array([-INFINITY, -708.5, 0.0, -0.0])).tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert np.isnan(plain(np.array([NAN])))[0]
+
+
+def _loop_over(function):
+    @njit
+    def run(x):
+        y = np.empty_like(x)
+        for i in range(x.size):
+            y[i] = function(x[i])
+        return y
+
+    return run

@@ -23,8 +23,7 @@ and special values (0, infinities, NaN) are selected at the end. There is no con
 float64, which AVX2 lacks: integers are read from and written to the bits of doubles near 1.5 * 2**52. There
 is no ``fastmath``, which would dissolve the low parts.
 
-A shorter variant of a function, for narrower results, needs its own polynomial and no low parts; ``_scaled``
-and ``_split`` serve it unchanged.
+``exp_plain`` is a shorter variant, for row losses of float32.
 """
 
 from __future__ import annotations
@@ -74,7 +73,17 @@ def _named(name: str) -> Callable[..., Any]:
     return emit
 
 
+def _maximum_of_type(typing: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = values[0].type
+        function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
+        return builder.call(function, values)
+
+    return a(a, a), generate
+
+
 _F, _I = types.float64, types.int64
+_maximum: Callable[[float, float], float] = intrinsic(_maximum_of_type)
 _fma: Callable[[float, float, float], float] = _instruction(
     _F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)
 )
@@ -91,6 +100,12 @@ _from_bits: Callable[[int], float] = _instruction(_F, (_I,), lambda builder, i: 
 def fma(a: float, b: float, c: float) -> float:
     """``a * b + c``, rounded once."""
     return _fma(a, b, c)
+
+
+@inline
+def maximum(a: float, b: float) -> float:
+    """The larger of two, in float32 or float64, NaN if one of them is: unlike ``max`` it vectorises in a loop."""
+    return _maximum(a, b)
 
 
 @inline
@@ -215,6 +230,30 @@ def exp(x: float) -> float:
     k, high, low = _exponential_parts(x, 0.0)
     one, rest = _fast_two_sum(1.0, high)
     return _scaled(one + (rest + low), k)
+
+
+@inline
+def exp_plain(x: float) -> float:
+    """The exponential, <= 1.1 ULP, for -708 <= x <= 709; 0 below, where results would be subnormal.
+
+    For row losses of float32, whose results keep 2^-52 of it: the reduction of Cody & Waite and the Chebyshev
+    interpolant of degree 9 of (exp(r) - 1 - r) / r^2 on abs(r) <= 0.3467 (mpmath.chebyfit), with no low parts: 0.6 ns
+    instead of 1.2. Degree 7 (2^-44) would save another 0.05 ns and fail where soft targets cancel.
+    """
+    clipped = where(x < -708.0, -708.0, x)
+    k = fma(clipped, _LOG2_E, _ROUND)
+    r = fma(_ROUND - k, _LN2_LOW, fma(_ROUND - k, _LN2_HIGH, clipped))
+    q = fma(2.5100424157005067e-08, r, 2.7620138719733994e-07)
+    q = fma(q, r, 2.7557268378684192e-06)
+    q = fma(q, r, 2.480152119021773e-05)
+    q = fma(q, r, 0.00019841269863105968)
+    q = fma(q, r, 0.0013888888917281794)
+    q = fma(q, r, 0.008333333333330051)
+    q = fma(q, r, 0.04166666666662399)
+    q = fma(q, r, 0.16666666666666669)
+    q = fma(q, r, 0.5)
+    p = 1.0 + fma(q, r * r, r)
+    return where(x < -708.0, 0.0, _from_bits(_bits(p) + (_bits(k) << 52)))
 
 
 @inline

@@ -12,7 +12,7 @@ import numpy as np
 
 from rashin import scalar
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
-from rashin.kernels.rows import has_nan, hessian_entry, jit, label_hessian_entry
+from rashin.kernels.rows import hessian_entry, jit, label_hessian_entry, peak_of
 
 __all__ = ["FEW", "column_derivatives", "column_parts"]
 
@@ -47,8 +47,10 @@ def _checked(z: Any, start: int, size: int, labels: Any, w: Any, outside: int, x
             for j in range(x.shape[0]):
                 x[j, r] = 0.0
             continue
-        if suspicious and has_nan(z, i):
-            return PREDICTION, i
+        if suspicious:
+            peak = peak_of(z, i)
+            if peak != peak:
+                return PREDICTION, i
         if not 0 <= k < z.shape[1]:
             return TARGET, i
     return FINE, 0
@@ -85,8 +87,13 @@ def _peaks(x: Any, size: int, peaks: Any, shift: Any) -> None:
 
 
 @jit
-def _exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
-    """Fill ``e`` with e^(x - shift), with the rounding error of the difference."""
+def _exponentials(x: Any, size: int, shift: Any, e: Any, narrow: bool) -> None:
+    """Fill ``e`` with e^(x - shift), in float64 with the rounding error of the difference."""
+    if narrow:
+        for j in range(x.shape[0]):
+            for r in range(size):
+                e[j, r] = scalar.exp_plain(x[j, r] - shift[r])
+        return
     for j in range(x.shape[0]):
         for r in range(size):
             d = x[j, r] - shift[r]
@@ -129,7 +136,7 @@ def column_parts(
         return found, i
     shift = own_error
     _peaks(x, size, peaks, shift)
-    _exponentials(x, size, shift, e)
+    _exponentials(x, size, shift, e, z.itemsize == 4)
     _sums(x, e, size, shift, rests, others, own)
     for r in range(size):
         if peaks[r] != peaks[r] and not (w.size and w[start + r] == 0.0):

@@ -19,18 +19,18 @@ from rashin.kernels.formula import call
 from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
-    LANES,
+    HALF,
     accurate_sum,
     array_type,
+    below,
     exponentials,
-    fill_log_probabilities,
-    has_nan,
+    has_limit,
     hessian_entry,
     jit,
     label_hessian_entry,
     label_others,
-    prepared,
-    rest_of,
+    log_probabilities,
+    peak_of,
     shares,
 )
 
@@ -43,30 +43,30 @@ CELLS = 4096  # elements of a block of rows, unless one row is longer; BLOCK row
 
 @jit
 def _row_parts(
-    z: Any, start: int, size: int, labels: Any, w: Any, d: Any, e: Any, below: Any, error: Any, lanes: Any,
-    peaks: Any, rests: Any, others: Any, own: Any, own_error: Any,
+    z: Any, start: int, size: int, labels: Any, w: Any, e: Any, half: Any, peaks: Any, rests: Any, others: Any,
+    own: Any, own_error: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Of each row the peak, the sums over the others than the peak and than the label, and z - peak of the label."""
     for r in range(size):
         i = start + r
         weight, k = w[i] if w.size else 1.0, labels[i]
+        peaks[r], rests[r], others[r], own[r], own_error[r] = 0.0, 0.0, 0.0, 0.0, 0.0
         if weight == 0.0 and k == OUTSIDE:
-            d[r] = 0.0
-            peaks[r] = 0.0
+            e[r] = 0.0
             continue
-        if has_nan(z, i):
+        peaks[r] = peak_of(z, i)
+        if peaks[r] != peaks[r]:
             return PREDICTION, i
         if not 0 <= k < z.shape[1]:
             return TARGET, i
-        peaks[r] = prepared(z, i, lanes, d, error, r)
-        if peaks[r] != peaks[r] and weight != 0.0:
-            return UNDEFINED, i
-    exponentials(d.reshape(-1), error.reshape(-1), e.reshape(-1), below.reshape(-1), size * z.shape[1])
-    for r in range(size):
-        k = max(labels[start + r], 0)
-        rests[r] = rest_of(below, d, r, lanes)
-        others[r] = label_others(d[r, k], e[r, k], rests[r])
-        own[r], own_error[r] = d[r, k], error[r, k] if error.size else 0.0
+        if not has_limit(z, i, peaks[r]):
+            if weight != 0.0:
+                return UNDEFINED, i
+            e[r] = 0.0
+            continue
+        rests[r] = exponentials(z, i, peaks[r], e, r, half)
+        own[r], own_error[r] = below(np.float64(z[i, k]), peaks[r])
+        others[r] = label_others(own[r], e[r, k], rests[r])
     return FINE, 0
 
 
@@ -95,35 +95,44 @@ def _row_derivatives(
 
 
 @jit
-def _log_probabilities_of_labels(
-    size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any, low: Any
-) -> None:
-    """Fill in u of the labels, logsumexp, and how far u lies from where -expm1(u) is 1 - p = x / (1 + x).
+def _log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
+    """Fill in u of the labels, and logsumexp."""
+    for r in range(size):
+        log_rest = scalar.log1p(rests[r])
+        u[r] = scalar.where(own[r] == 0.0, -log_rest, (own[r] - log_rest) + own_error[r])  # -0 for a certain label
+        lse[r] = peaks[r] + log_rest
 
-    That is told for small x, since powers of 1 - p would raise the roundings of log1p and expm1.
+
+@jit
+def _sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, curvatures: Any) -> None:
+    """Move phi and phi' from u to where -expm1(u) is 1 - p = x / (1 + x), for small x.
+
+    Powers of 1 - p, of which a curvature tells, would raise the roundings of log1p and expm1.
     """
+    curved = np.int64(0)
+    for r in range(size):
+        curved |= np.int64(curvatures[r] != 0.0)
+    if curved == 0:
+        return
     for r in range(size):
         x = rests[r]
-        log_rest = scalar.log1p(x)
-        certain = own[r] == 0.0
-        u[r] = scalar.where(certain, -log_rest, (own[r] - log_rest) + own_error[r])  # -0 for a certain label
-        lse[r] = peaks[r] + log_rest
         away = (-scalar.expm1(u[r]) - x) + x * x * (1.0 - x * (1.0 - x * (1.0 - x)))
-        low[r] = scalar.where(certain & (x < 2.0**-16), away * (1.0 + x), 0.0)
+        sharp = (own[r] == 0.0) & (x < 2.0**-16) & (curvatures[r] != 0.0)
+        shift = scalar.where(sharp, away * (1.0 + x), 0.0)
+        terms[r] += slopes[r] * shift
+        slopes[r] += curvatures[r] * shift
 
 
 @jit
 def _finished(
-    start: int, size: int, w: Any, divisor: float, z_loss: float, lse: Any, low: Any, terms: Any, slopes: Any,
+    start: int, size: int, w: Any, divisor: float, z_loss: float, lse: Any, terms: Any, slopes: Any,
     curvatures: Any, pulls: Any, factors: Any,
 ) -> int:  # fmt: skip
     """Turn phi into w l and fill in pulls and factors; the row without a limit, or -1."""
     undefined = -1
     for r in range(size):
         weight = w[start + r] if w.size else 1.0
-        shift = scalar.where(curvatures[r] != 0.0, low[r], 0.0)
-        term = terms[r] + slopes[r] * shift
-        slopes[r] += curvatures[r] * shift
+        term = terms[r]
         pulls[r] = 0.0
         if z_loss != 0.0:
             term += z_loss * lse[r] * lse[r]
@@ -178,26 +187,24 @@ def sweep_labels(
     height = min(BLOCK, max(1, CELLS // classes), max(1, n))
     few = classes < FEW
     wide, tall = (height, classes), (classes, height)
-    d, e = np.empty(tall if few else wide), np.empty(tall if few else wide)
-    below = np.empty((0, 0) if few else wide)
-    error = np.empty(wide if z.itemsize == 8 and not few else (0, classes))
-    lanes, peaks, rests, others = np.empty(LANES), np.empty(height), np.empty(height), np.empty(height)
+    e, x = np.empty(tall if few else wide), np.empty(tall if few else (0, 0))
+    half, peaks, rests, others = np.empty(HALF), np.empty(height), np.empty(height), np.empty(height)
     own, own_error, u, lse = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
-    low, terms, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
+    terms, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height)
     pulls, factors = np.empty(height), np.empty(height)
     for start in range(0, n, height):
         size = min(height, n - start)
         if few:
-            found, i = column_parts(z, start, size, labels, w, OUTSIDE, d, e, peaks, rests, others, own, own_error)
+            found, i = column_parts(z, start, size, labels, w, OUTSIDE, x, e, peaks, rests, others, own, own_error)
         else:
-            found, i = _row_parts(z, start, size, labels, w, d, e, below, error, lanes, peaks, rests, others,
-                                  own, own_error)  # fmt: skip
+            found, i = _row_parts(z, start, size, labels, w, e, half, peaks, rests, others, own, own_error)
         if found != FINE:
             return found, i
-        _log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse, low)
+        _log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, size)  # fmt: skip
-        r = _finished(start, size, w, divisor, z_loss, lse, low, terms, slopes, curvatures, pulls, factors)
+        _sharpened(size, rests, own, u, terms, slopes, curvatures)
+        r = _finished(start, size, w, divisor, z_loss, lse, terms, slopes, curvatures, pulls, factors)
         if r >= 0:
             return UNDEFINED, start + r
         if few:
@@ -213,14 +220,14 @@ def sweep_labels(
 
 
 @jit
-def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
+def _distribution(q: Any, i: int, tolerance: float, mix: Any, half: Any) -> bool:
     """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is no distribution."""
     outside = np.int64(0)
     for j in range(q.shape[1]):
         x = np.float64(q[i, j])
         mix[0, j] = x
         outside |= np.int64(not (x >= 0.0)) | np.int64(not (x <= 1.0))
-    return outside == 0 and abs(accurate_sum(mix, 0, lanes) - 1.0) <= tolerance
+    return outside == 0 and abs(accurate_sum(mix, 0, half) - 1.0) <= tolerance
 
 
 @jit
@@ -254,11 +261,11 @@ def _weighted(mix: Any, x: Any) -> None:
 
 @jit
 def _one_hot_derivatives(
-    k: int, d: Any, e: Any, rest: float, slope: float, curvature: float, pull: float, z_loss: float, factor: float,
-    gradient: Any, hessian: Any, i: int,
+    k: int, others: float, e: Any, rest: float, slope: float, curvature: float, pull: float, z_loss: float,
+    factor: float, gradient: Any, hessian: Any, i: int,
 ) -> None:  # fmt: skip
     """As ``_row_derivatives``, of a distribution that is a label."""
-    others, bend = label_others(d[0, k], e[0, k], rest), pull - slope
+    bend = pull - slope
     if gradient.size:
         coefficient = bend * factor / (1.0 + rest)
         for j in range(e.shape[1]):
@@ -273,7 +280,7 @@ def _one_hot_derivatives(
 @jit
 def _mixture_derivatives(
     e: Any, rest: float, slopes: Any, curvatures: Any, pull: float, z_loss: float, factor: float,
-    gradient: Any, hessian: Any, i: int, lanes: Any,
+    gradient: Any, hessian: Any, i: int, half: Any,
 ) -> None:  # fmt: skip
     """The derivatives of sum_k q_k phi(u_k) + z_loss lse^2; slopes and curvatures are q_k phi', q_k phi''.
 
@@ -281,7 +288,7 @@ def _mixture_derivatives(
     d2/dz_j2 = q_j phi''_j (1 - p_j)^2 + p_j^2 (T - q_j phi''_j + 2 z_loss) - p_j (1 - p_j) (S - pull).
     """
     total = 1.0 + rest
-    bend = pull - accurate_sum(slopes, 0, lanes)
+    bend = pull - accurate_sum(slopes, 0, half)
     if gradient.size:
         for j in range(e.shape[1]):
             gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
@@ -292,7 +299,7 @@ def _mixture_derivatives(
                 largest = j
         top = curvatures[0, largest]
         curvatures[0, largest] = 0.0
-        other_curvatures = accurate_sum(curvatures, 0, lanes)
+        other_curvatures = accurate_sum(curvatures, 0, half)
         curvatures[0, largest] = top
         for j in range(e.shape[1]):
             p, q = shares(e[0, j], rest)
@@ -323,10 +330,9 @@ def sweep_distributions(
     With ``q`` the labels say only which rows lie outside. The formula runs over all classes, one row at a time.
     """
     n, classes = z.shape
-    d, e, u, mix = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
-    error = np.empty((1 if z.itemsize == 8 else 0, classes))
+    e, u, mix = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
     terms, slopes, curvatures = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
-    value, lanes = np.empty(1), np.empty(LANES)
+    value, half = np.empty(1), np.empty(HALF)
     for i in range(n):
         weight, k = w[i] if w.size else 1.0, labels[i]
         if values.size:
@@ -335,10 +341,11 @@ def sweep_distributions(
             _clear(gradient, hessian, i)
             if k == OUTSIDE:
                 continue
-        if has_nan(z, i):
+        peak = peak_of(z, i)
+        if peak != peak:
             return PREDICTION, i
         if q.size:
-            if not _distribution(q, i, tolerance, mix, lanes):
+            if not _distribution(q, i, tolerance, mix, half):
                 return TARGET, i
             k = _only_label(mix)
         elif not 0 <= k < classes:
@@ -346,17 +353,15 @@ def sweep_distributions(
         if weight == 0.0:
             continue
         _smoothed(k, smoothing, mix)
-        peak = prepared(z, i, lanes, d, error, 0)
-        if peak != peak:
+        if not has_limit(z, i, peak):
             return UNDEFINED, i
-        exponentials(d[0], error.reshape(-1), e[0], u[0], classes)
-        rest = rest_of(u, d, 0, lanes)
+        rest = exponentials(z, i, peak, e, 0, half)
         log_rest = scalar.log1p(rest)
-        fill_log_probabilities(d, error, log_rest, u)
+        log_probabilities(z, i, peak, log_rest, u)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, classes)  # fmt: skip
         _weighted(mix, terms)
-        value[0] = accurate_sum(terms, 0, lanes)
+        value[0] = accurate_sum(terms, 0, half)
         pull = 0.0
         if z_loss != 0.0:
             lse = peak + log_rest
@@ -370,10 +375,11 @@ def sweep_distributions(
         add_block(limbs, value)
         factor = weight / divisor
         if k >= 0 and smoothing == 0.0:
-            _one_hot_derivatives(k, d, e, rest, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
+            others = label_others(below(np.float64(z[i, k]), peak)[0], e[0, k], rest)
+            _one_hot_derivatives(k, others, e, rest, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
                                  gradient, hessian, i)  # fmt: skip
         elif gradient.size or hessian.size:
             _weighted(mix, slopes)
             _weighted(mix, curvatures)
-            _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, lanes)
+            _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, half)
     return FINE, 0

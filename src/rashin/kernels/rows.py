@@ -7,9 +7,8 @@ With m the largest logit of a row and n the number of classes that have it,
 
 and 1 - p is the sum of the others, so that no digit is lost when one class dominates, which is where training ends.
 
-Sums of a row run in 32 fixed lanes over 512 terms, and those partial sums are added with their rounding errors (Knuth,
-TAOCP 2, 4.2.2): the same bits wherever the row lies. The functions take a block and the number of a row, since a
-slice per row would cost more than the arithmetic of a short one.
+Sums of a row run over spans of 2,048 terms, halved again and again, and the spans' sums are added with their rounding
+errors (Knuth, TAOCP 2, 4.2.2): the same bits wherever the row lies.
 """
 
 from __future__ import annotations
@@ -24,25 +23,26 @@ from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 
 __all__ = [
-    "LANES",
+    "HALF",
     "accurate_sum",
     "array_type",
+    "below",
     "exponentials",
-    "fill_log_probabilities",
-    "has_nan",
+    "has_limit",
     "hessian_entry",
     "jit",
     "label_hessian_entry",
     "label_others",
     "links",
-    "prepared",
-    "rest_of",
+    "log_probabilities",
+    "log_probability",
+    "peak_of",
     "shares",
     "softcapped",
 ]
 
-LANES = 32
-SPAN = 512  # terms of a row summed in lanes before the error-free addition
+SPAN = 2048  # terms of a row summed by halving before the error-free addition
+HALF = SPAN // 2  # doubles that the halving needs
 
 jit = nb.njit(error_model="numpy", nogil=True)
 
@@ -53,148 +53,160 @@ def array_type(item: Any, dimensions: int, readonly: bool = False) -> Any:
 
 
 @jit
-def _peak(z: Any, i: int, lanes: Any) -> Any:
-    """The largest of row ``i``. Compared lane by lane, since LLVM keeps the order of a plain maximum."""
-    peak, classes = -np.inf, z.shape[1]
-    whole = classes - classes % LANES
-    if whole:
-        lanes[:] = -np.inf
-        for first in range(0, whole, LANES):
-            for j in range(LANES):
-                x = np.float64(z[i, first + j])
-                lanes[j] = x if x > lanes[j] else lanes[j]
-        for j in range(LANES):
-            peak = max(peak, lanes[j])
-    for j in range(whole, classes):
-        x = np.float64(z[i, j])
-        peak = x if x > peak else peak
-    return peak
-
-
-@jit
-def has_nan(z: Any, i: int) -> Any:
-    found = np.int64(0)
+def peak_of(z: Any, i: int) -> Any:
+    """The largest of row ``i``, NaN if one is NaN."""
+    peak = z[i, 0]
     for j in range(z.shape[1]):
-        found |= np.int64(z[i, j] != z[i, j])
-    return found != 0
+        peak = scalar.maximum(peak, z[i, j])
+    return np.float64(peak)
 
 
 @jit
-def _below_peak(z: Any, i: int, peak: float, d: Any, error: Any, r: int) -> None:
-    """Fill row ``r`` of ``d`` with z - peak and of ``error`` with what rounding took from it (Knuth's two-sum).
-
-    In float64 that error moves the exponential by ulps; differences of float32 are exact wherever it matters.
-    """
-    if error.size:
-        for j in range(z.shape[1]):
-            x = np.float64(z[i, j])
-            difference = x - peak
-            back = difference - x
-            d[r, j] = difference
-            error[r, j] = scalar.where(difference > -np.inf, (x - (difference - back)) - (peak + back), 0.0)
-    else:
-        for j in range(z.shape[1]):
-            d[r, j] = np.float64(z[i, j]) - peak
-
-
-@jit
-def _at_infinite_peak(z: Any, i: int, d: Any, error: Any, r: int) -> bool:
-    """The limit of a row whose peak is +inf: that class takes all. False if there are several."""
+def has_limit(z: Any, i: int, peak: float) -> Any:
+    """Whether the row has a softmax: its peak is finite, or a lone +inf."""
+    if -np.inf < peak < np.inf:
+        return True
     count = 0
     for j in range(z.shape[1]):
-        top = z[i, j] == np.inf
-        count += top
-        d[r, j] = 0.0 if top else -np.inf
-    if error.size:
-        error[r] = 0.0
+        count += z[i, j] == np.inf
     return count == 1
 
 
 @jit
-def prepared(z: Any, i: int, lanes: Any, d: Any, error: Any, r: int) -> Any:
-    """Fill row ``r`` of ``d`` with z - peak; returns the peak, NaN where the row has no limit."""
-    peak = _peak(z, i, lanes)
-    if -np.inf < peak < np.inf:
-        _below_peak(z, i, peak, d, error, r)
-        return peak
-    if peak == np.inf and _at_infinite_peak(z, i, d, error, r):
-        return peak
-    d[r] = 0.0
-    return np.nan
+def below(x: float, peak: float) -> Any:
+    """x - peak and what rounding took from it (Knuth's two-sum); the limit at a peak of +inf."""
+    if peak == np.inf:
+        return (0.0, 0.0) if x == np.inf else (-np.inf, 0.0)
+    d = x - peak
+    back = d - x
+    return d, scalar.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
 
 
 @jit
-def exponentials(d: Any, error: Any, e: Any, below: Any, cells: int) -> None:
-    """Fill ``e`` with e^d, and ``below`` with the same but 0 for the classes at the peak; flat arrays."""
-    if error.size:
-        for i in range(cells):
-            y = scalar.exp(d[i])
-            y = scalar.where(y > 0.0, y + y * error[i], 0.0)
-            e[i] = y
-            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
+def _span_sum(x: Any, half: Any) -> Any:
+    """The sum of a span by halving: the same tree for every span of one length, and each level vectorises.
+
+    32 running half instead are as many additions, but each waits for the one before: 0.3 ns a term, not 0.05.
+    """
+    if x.size == SPAN:
+        for j in range(SPAN // 2):
+            half[j] = x[j] + x[j + SPAN // 2]
+        for j in range(SPAN // 4):
+            half[j] += half[j + SPAN // 4]
+        for j in range(SPAN // 8):
+            half[j] += half[j + SPAN // 8]
+        for j in range(SPAN // 16):
+            half[j] += half[j + SPAN // 16]
+        width = SPAN // 16
     else:
-        for i in range(cells):
-            y = scalar.exp(d[i])
-            e[i] = y
-            below[i] = scalar.where(d[i] < 0.0, y, 0.0)
+        width = 4
+        while 2 * width < x.size:
+            width *= 2
+        half[:width] = 0.0
+        for j in range(min(width, x.size)):
+            half[j] = x[j]
+        for j in range(x.size - width):
+            half[j] += x[j + width]
+    while width > 1:
+        width //= 2
+        for j in range(width):
+            half[j] += half[j + width]
+    return half[0]
 
 
 @jit
-def _sum_of_few(x: Any, r: int) -> Any:
-    """The sum of a row that would not fill the lanes, with its rounding errors."""
+def accurate_sum(x: Any, r: int, half: Any) -> Any:
+    """The sum of row ``r``: halved within spans, spans added with their rounding errors."""
     total, error = 0.0, 0.0
-    for j in range(x.shape[1]):
-        new = total + x[r, j]
+    for first in range(0, x.shape[1], SPAN):
+        part = _span_sum(x[r, first : first + SPAN], half)
+        new = total + part
         back = new - total
-        error += (total - (new - back)) + (x[r, j] - back)
+        error += (total - (new - back)) + (part - back)
         total = new
     return total + error if abs(total) < np.inf else total
 
 
 @jit
-def _lane_sum(x: Any, r: int, first: int, last: int, lanes: Any) -> Any:
-    """The sum of a span of a row, LANES numbers at least, in fixed lanes."""
-    whole = last - (last - first) % LANES
-    for j in range(LANES):
-        lanes[j] = x[r, first + j]
-    for i in range(first + LANES, whole, LANES):
-        for j in range(LANES):
-            lanes[j] += x[r, i + j]
-    for j in range(last - whole):
-        lanes[j] += x[r, whole + j]
-    width = LANES // 2
-    while width:
-        for j in range(width):
-            lanes[j] += lanes[j + width]
-        width //= 2
-    return lanes[0]
+def _wide_span(z: Any, peak: float, e: Any) -> None:
+    """Fill in e^(z - peak) of float64, where the rounding of the difference moves the exponential by ulps."""
+    for j in range(z.size):
+        x = np.float64(z[j])
+        d = x - peak
+        back = d - x
+        y = scalar.exp(d)
+        e[j] = scalar.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
 
 
 @jit
-def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
-    """The sum of row ``r``: lanes within spans, spans added with their rounding errors."""
-    classes = x.shape[1]
-    if classes < LANES:
-        return _sum_of_few(x, r)
+def _narrow_span(z: Any, peak: float, e: Any) -> None:
+    """Fill in e^(z - peak) of float32, whose differences are exact wherever it matters."""
+    for j in range(z.size):
+        e[j] = scalar.exp_plain(np.float64(z[j]) - peak)
+
+
+@jit
+def _clear_peak(z: Any, peak: float, e: Any, rest: Any) -> None:
+    """Copy a span of exponentials, with 0 for the classes at the peak."""
+    for j in range(z.size):
+        rest[j] = scalar.where(np.float64(z[j]) < peak, e[j], 0.0)
+
+
+@jit
+def _ties(z: Any, i: int, peak: float) -> Any:
+    """How many classes have the peak."""
+    count, top = np.int64(0), z.dtype.type(peak)
+    for j in range(z.shape[1]):
+        count += np.int64(z[i, j] == top)
+    return count
+
+
+@jit
+def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, half: Any) -> Any:
+    """The sum of the classes below the peak, and one for each class at the peak beyond the first."""
+    span = np.empty(SPAN)
     total, error = 0.0, 0.0
-    first = 0
-    while first < classes:
-        last = first + SPAN if classes - first >= SPAN + LANES else classes
-        part = _lane_sum(x, r, first, last, lanes)
+    for first in range(0, z.shape[1], SPAN):
+        zs = z[i, first : first + SPAN]
+        _clear_peak(zs, peak, e[r, first : first + SPAN], span)
+        part = _span_sum(span[: zs.size], half)
         new = total + part
         back = new - total
         error += (total - (new - back)) + (part - back)
-        total, first = new, last
-    return total + error if abs(total) < np.inf else total
+        total = new
+    return (total + error) + (_ties(z, i, peak) - 1)
 
 
 @jit
-def rest_of(below: Any, d: Any, r: int, lanes: Any) -> Any:
-    """What the classes besides one at the peak add to the sum of exponentials."""
-    ties = np.int64(-1)
-    for j in range(d.shape[1]):
-        ties += np.int64(d[r, j] == 0.0)
-    return accurate_sum(below, r, lanes) + ties
+def exponentials(z: Any, i: int, peak: float, e: Any, r: int, half: Any) -> Any:
+    """Fill row ``r`` of ``e`` with e^(z - peak); returns what all but one class at the peak add to the sum.
+
+    Span by span, while it lies in the L1 cache: exponentials, then their sum. Where the peak is less than half of the
+    sum, it may simply be taken off; else the others are summed without it. Measured per class of float32 (AVX-512, one
+    thread): peak 0.08 ns, exponentials 0.62, sum 0.05, gradient 0.13, where a copy costs 0.2. A sum without the peak
+    from the start, which compares each class with it, cost 0.15 more.
+    """
+    classes = z.shape[1]
+    if peak == np.inf:
+        for j in range(classes):
+            e[r, j] = 1.0 if z[i, j] == np.inf else 0.0
+        return 0.0
+    total, error = 0.0, 0.0
+    for first in range(0, classes, SPAN):
+        # A slice per span: with bounds as arguments the index might be negative, and nothing would vectorise.
+        zs, es = z[i, first : first + SPAN], e[r, first : first + SPAN]
+        if z.itemsize == 4:
+            _narrow_span(zs, peak, es)
+        else:
+            _wide_span(zs, peak, es)
+        part = _span_sum(es, half)
+        new = total + part
+        back = new - total
+        error += (total - (new - back)) + (part - back)
+        total = new
+    if total >= 2.0:
+        return (total - 1.0) + error
+    return _careful_rest(z, i, peak, e, r, half)
 
 
 @jit
@@ -225,13 +237,25 @@ def label_hessian_entry(e: float, rest: float, others: float, curvature: float, 
 
 
 @jit
-def fill_log_probabilities(d: Any, error: Any, log_rest: float, u: Any) -> None:
+def log_probability(x: float, peak: float, log_rest: float) -> Any:
+    """log softmax of a logit; -0 where it is certain."""
+    d, error = below(x, peak)
+    return -log_rest if d == 0.0 else (d - log_rest) + error
+
+
+@jit
+def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> None:
     """Fill the only row of ``u`` with log softmax(z)."""
-    for j in range(d.shape[1]):
-        u[0, j] = scalar.where(d[0, j] == 0.0, -log_rest, d[0, j] - log_rest)
-    if error.size:
-        for j in range(d.shape[1]):
-            u[0, j] += error[0, j]
+    if peak == np.inf:
+        for j in range(z.shape[1]):
+            u[0, j] = log_probability(np.float64(z[i, j]), peak, log_rest)
+        return
+    for j in range(z.shape[1]):
+        x = np.float64(z[i, j])
+        d = x - peak
+        back = d - x
+        error = scalar.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
+        u[0, j] = scalar.where(d == 0.0, -log_rest, (d - log_rest) + error)
 
 
 @kept(
@@ -239,31 +263,29 @@ def fill_log_probabilities(d: Any, error: Any, log_rest: float, u: Any) -> None:
         array_type(element, 2, True), array_type(element, 2), array_type(element, 2), array_type(nb.float64, 1)
     )
 )
-def links(z: Any, probabilities: Any, log_probabilities: Any, logsumexp: Any) -> tuple[int, int]:
+def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape
-    d, e, u, lanes = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes)), np.empty(LANES)
-    error = np.empty((1 if z.itemsize == 8 else 0, classes))
+    e, u, half = np.empty((1, classes)), np.empty((1, classes)), np.empty(HALF)
     for i in range(n):
-        if has_nan(z, i):
-            return PREDICTION, i
-        peak = prepared(z, i, lanes, d, error, 0)
+        peak = peak_of(z, i)
         if peak != peak:
+            return PREDICTION, i
+        if not has_limit(z, i, peak):
             if not logsumexp.size:
                 return UNDEFINED, i
-            logsumexp[i] = _peak(z, i, lanes)  # +inf or -inf, whatever the number of classes that have it
+            logsumexp[i] = peak  # +inf or -inf, whatever the number of classes that have it
             continue
-        exponentials(d[0], error.reshape(-1), e[0], u[0], classes)
-        rest = rest_of(u, d, 0, lanes)
+        rest = exponentials(z, i, peak, e, 0, half)
         log_rest = scalar.log1p(rest)
         if logsumexp.size:
             logsumexp[i] = peak + log_rest
-        if log_probabilities.size:
-            fill_log_probabilities(d, error, log_rest, u)
-            log_probabilities[i] = u[0]
-        if probabilities.size:
+        if log_softmax.size:
+            log_probabilities(z, i, peak, log_rest, u)
+            log_softmax[i] = u[0]
+        if softmax.size:
             for j in range(classes):
-                probabilities[i, j] = e[0, j] / (1.0 + rest)
+                softmax[i, j] = e[0, j] / (1.0 + rest)
     return FINE, 0
 
 

@@ -20,7 +20,8 @@ from rashin.reduction import Weighing
 
 __all__ = ["evaluate_labelwise", "evaluate_rowwise"]
 
-CELLS = 1 << 17  # elements of a piece: 1 MiB of doubles
+IN_PLACE = 1 << 19  # elements of a piece that is read where it lies
+GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
 
 
@@ -86,7 +87,7 @@ def evaluate_labelwise(
     """The exact sum of w l, and the arrays that are ``wanted``, of losses of the label's log-probability."""
     rows = _Rows(rule, z, t, axis, weighing, wanted, out)
     sweep = _LabelSweep(rows, wanted)
-    return rows.results.finished(job(sweep.over, rows.boxes(CELLS), z.size))
+    return rows.results.finished(job(sweep.over, rows.boxes(sweep.cells), z.size))
 
 
 class _LabelSweep:
@@ -101,13 +102,19 @@ class _LabelSweep:
         self.element = np.dtype(np.float64) if self.cap else element_type(rows.z, rows.distributions)
         self.loop = compiled(rule.formula, rule.parameters, 2, np.float64, False)
         self.parameters = rule.numbers
+        arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
+        in_place = not self.cap and all(
+            a is None or (a.dtype == self.element and a.flags.c_contiguous and a.flags.aligned) for a in arrays
+        )
+        self.cells = IN_PLACE if in_place else GATHERED
+        self.buffer = 0 if in_place else max(min(GATHERED, rows.z.size), rows.classes)
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
         rows = self.rows
-        size = max(min(CELLS, rows.z.size), rows.classes)
-        buffers = [np.empty(size, self.element) for _ in range(4)]
-        numbers = np.empty(size // rows.classes if self.wanted.values else 0)
+        buffers = [np.empty(self.buffer, self.element) for _ in range(4)]
+        most = max(1, min(self.cells, rows.z.size) // rows.classes)
+        numbers = np.empty(most if self.wanted.values else 0)
         for box in mine:
             z = read(rows.z, box, buffers[0])
             values = numbers[: z.size // rows.classes if self.wanted.values else 0]

@@ -1,0 +1,86 @@
+"""The high-water mark of memory of the loss after a linear layer, each contestant in a process of its own.
+
+``python -m benchmarks.memory rashin 4 2048 512 32000`` prints the bytes that a call takes beyond its inputs, and
+those of the gradients among them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import rashin
+from benchmarks.harness import Run
+from benchmarks.limit import ours
+from benchmarks.peers import PEERS
+from benchmarks.workloads import LINEAR, Workload
+
+__all__ = ["CAN_MEASURE", "memory_records"]
+
+ROOT = Path(__file__).parents[1]
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+CAN_MEASURE = RESET.exists()  # Linux: elsewhere a process cannot forget an earlier high-water mark
+COMPILED = ("torch.compile", "jax")  # they compile for a shape at its first call, which is not what is measured
+
+
+def memory_records(workload: Workload, peers: list[str], threads: int) -> Iterator[dict[str, Any]]:
+    """One record per contestant that could be measured."""
+    for name in ("rashin", *peers):
+        command = [sys.executable, "-m", "benchmarks.memory", name, str(threads), *map(str, workload.shape)]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+        answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+        if answer is not None:
+            yield {"contestant": name, **answer}
+
+
+def _main(name: str, threads: str, *shape: str) -> None:
+    workload = Workload(LINEAR, tuple(map(int, shape)), "linear")
+    with rashin.threads(int(threads)):
+        small = _run_of(name, workload.small(), int(threads))
+        answer = None if small is None else _measured(name, workload, int(threads), small)
+    print(json.dumps(answer))  # noqa: T201
+
+
+def _run_of(name: str, workload: Workload, threads: int) -> Run | None:
+    problem = workload.problem(threads)
+    return ours(problem, None) if name == "rashin" else PEERS[name].prepare(problem)
+
+
+def _measured(name: str, workload: Workload, threads: int, small: Run) -> dict[str, int]:
+    small()  # imports, thread pools and compiled code are there before the measurement
+    run = _run_of(name, workload, threads)
+    assert run is not None
+    if name in COMPILED:
+        run()
+    _trim()
+    before = _kibibytes("VmRSS")
+    RESET.write_text("5", encoding="ascii")  # forget the high-water mark
+    _, gradients = run()
+    return {
+        "bytes": 1024 * (_kibibytes("VmHWM") - before),
+        "gradients": sum(gradient.nbytes for gradient in gradients),
+    }
+
+
+def _trim() -> None:
+    """Give freed memory back to the system, so that what is used next shows."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _kibibytes(key: str) -> int:
+    lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

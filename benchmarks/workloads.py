@@ -1,0 +1,140 @@
+"""What is measured: the losses of the registry, at sizes where speed matters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+import rashin
+
+__all__ = ["LINEAR", "Problem", "Workload", "all_workloads", "linear_workload"]
+
+Group: TypeAlias = Literal["rows", "elements", "other losses", "linear", "size"]
+Draw: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], Any]
+
+LINEAR = "linear_softmax_cross_entropy"
+SOFTMAX = "softmax_cross_entropy"
+SEED = 1
+
+# Numbers of a domain as they occur in training; margins stay small enough for the expressions of every peer.
+DRAWS: dict[str, Draw] = {
+    "real": lambda rng, shape: rng.standard_normal(shape, np.float32),
+    "logit": lambda rng, shape: 3 * rng.standard_normal(shape, np.float32),
+    "probability": lambda rng, shape: np.float32(0.98) * rng.random(shape, np.float32) + np.float32(0.01),
+    "log-probability": lambda rng, shape: -rng.standard_exponential(shape, np.float32),
+    "binary": lambda rng, shape: rng.integers(0, 2, shape, np.int8).astype(np.float32),
+    "sign": lambda rng, shape: (2 * rng.integers(0, 2, shape, np.int8) - 1).astype(np.float32),
+    "non-negative": lambda rng, shape: rng.poisson(2.0, shape).astype(np.float32),
+    "positive": lambda rng, shape: rng.standard_gamma(2.0, shape, np.float32) + np.float32(0.01),
+}
+
+
+class Problem(NamedTuple):
+    """The arrays of a workload, the same for all contestants."""
+
+    workload: Workload
+    inputs: tuple[Any, ...]  # prediction and target; inputs, classifier and target for the linear form
+    threads: int
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Value and gradient of the mean of a loss, in float32, at its default parameters.
+
+    Parameters
+    ----------
+    loss : its public name.
+    shape : that of the prediction; (N, D, C) for the loss after a linear layer.
+    group : the table in which it stands.
+    fresh : whether the gradient goes to a new array at every call, or always to the same one.
+    """
+
+    loss: str
+    shape: tuple[int, ...]
+    group: Group
+    fresh: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the tables call it and ``--only`` matches."""
+        size = f"{self.shape[0]:.0e}".replace("e+0", "e") if len(self.shape) == 1 else " x ".join(map(str, self.shape))
+        return f"{self.loss}, {size}" + (", fresh output" if self.fresh else "")
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the loss compares: predictions, or logits that the linear form never stores."""
+        return self.shape[0] * self.shape[-1] if self.loss == LINEAR else math.prod(self.shape)
+
+    def small(self) -> Workload:
+        """The same at a size that shows only whether everything runs."""
+        limits = {1: (3000,), 2: (16, 50), 3: (40, 8, 70)}[len(self.shape)]
+        return replace(self, shape=tuple(map(min, self.shape, limits)))
+
+    def problem(self, threads: int) -> Problem:
+        """Draw the arrays, from a fixed seed."""
+        rng = np.random.default_rng(SEED)
+        return Problem(self, _linear_inputs(rng, self.shape) if self.loss == LINEAR else self._inputs(rng), threads)
+
+    def _inputs(self, rng: np.random.Generator) -> tuple[Any, ...]:
+        loss = getattr(rashin, self.loss)
+        prediction = DRAWS[loss.facts.prediction.name](rng, self.shape)
+        if loss.kind != "pointwise":
+            return prediction, rng.integers(0, self.shape[1], self.shape[0])
+        target = loss.facts.target_domain(loss.parameters).name
+        # A target that may be any probability is in practice a label.
+        return prediction, DRAWS["binary" if target == "probability" else target](rng, self.shape)
+
+
+def _linear_inputs(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    samples, width, classes = shape
+    inputs = rng.standard_normal((samples, width), np.float32)
+    classifier = rng.standard_normal((classes, width), np.float32) / np.float32(math.sqrt(width))
+    return inputs, classifier, rng.integers(0, classes, samples)
+
+
+def all_workloads() -> list[Workload]:
+    """Every workload, the heaviest claims first; a new loss of the registry joins by itself."""
+    return [*_softmax(), *_long(), *_linear(), *_others(), *_sizes()]
+
+
+def linear_workload() -> Workload:
+    """The cross-entropy after a linear layer, as at the end of a language model."""
+    return Workload(LINEAR, (2048, 512, 32000), "linear")
+
+
+def _softmax() -> Iterator[Workload]:
+    for shape in ((2048, 32000), (1024, 128256)):
+        yield Workload(SOFTMAX, shape, "rows")
+        yield Workload(SOFTMAX, shape, "rows", fresh=True)
+    yield Workload(SOFTMAX, (4096, 1000), "rows")
+    yield Workload(SOFTMAX, (60000, 10), "rows")
+    yield Workload(SOFTMAX, (64, 10), "rows", fresh=True)  # one plain call: what a small batch pays
+
+
+LONG = ("half_squared_error", "huber", "poisson", "sigmoid_cross_entropy")
+
+
+def _long() -> Iterator[Workload]:
+    return (Workload(name, (50_000_000,), "elements") for name in LONG)
+
+
+def _linear() -> Iterator[Workload]:
+    if hasattr(rashin, LINEAR):
+        yield linear_workload()
+
+
+def _others() -> Iterator[Workload]:
+    for loss in rashin.list_losses():
+        if loss.name in (*LONG, SOFTMAX, LINEAR) or not loss.formula.__module__.startswith("rashin.losses"):
+            continue
+        yield Workload(loss.name, (10_000_000,) if loss.kind == "pointwise" else (4096, 1000), "other losses")
+
+
+def _sizes() -> Iterator[Workload]:
+    for name in ("half_squared_error", "sigmoid_cross_entropy"):
+        for size in (10**5, 10**6, 10**7, 10**8):
+            yield Workload(name, (size,), "size")

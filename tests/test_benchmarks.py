@@ -1,0 +1,152 @@
+"""The benchmarks run through their command, and the tables on the pages are those of the kept results."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rashin
+
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "benchmarks" / "results.json"
+ADVICE = "run: python -m benchmarks --readme"
+
+
+@pytest.fixture
+def table(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    return importlib.import_module("benchmarks.table")
+
+
+def benchmarks(*arguments, code=0):
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def result(name, group, ratio):
+    """A record as a run leaves it."""
+    seconds = {"seconds": {"median": 0.0123, "low": 0.012, "high": 0.013}}
+    over = {"median": ratio, "low": ratio - 0.5, "high": ratio + 0.5}
+    return {
+        "name": name,
+        "group": group,
+        "elements": 1000,
+        "contestants": {
+            "rashin": {**seconds, "over_limit": over},
+            "limit": {**seconds, "over_rashin": over},
+            "jax": {**seconds, "over_rashin": over},
+        },
+        "left_out": {"sklearn": "raised ValueError"} if group == "rows" else {},
+    }
+
+
+@pytest.fixture
+def results():
+    return {
+        "quick": False,
+        "machine": {"cpu": "a CPU", "cores": 2, "threads": 2, "system": "Linux"},
+        "versions": {"rashin": "1.0"},
+        "protocol": {"dtype": "float32"},
+        "speed": [
+            result("softmax_cross_entropy, 4 x 9", "rows", 4.21),
+            result("huber, 5e7", "elements", 12.34),
+            result("hinge, 1e7", "other losses", 2.5),
+            result("linear_softmax_cross_entropy, 2 x 3 x 4", "linear", 1.25),
+            result("huber, 1e5", "size", 1.0),
+        ],
+        "memory": [{"contestant": "jax", "bytes": 5 * 2**20, "gradients": 2**20}],
+        "first_calls": {"new": {"import": 0.1}, "kept": {"import": 0.02}},
+    }
+
+
+@pytest.mark.parametrize("page", ["front", "all"])
+def test_the_pages_hold_the_kept_results(table, page):
+    shown = table.between_markers(table.PAGES[page].read_text(encoding="utf-8"))
+    if KEPT.exists():
+        kept = json.loads(KEPT.read_text(encoding="utf-8"))
+        assert not kept["quick"], "results of --quick say nothing"
+        assert shown == table.page_text(kept, page), ADVICE
+    else:
+        assert not shown, "no results yet"
+
+
+def test_the_front_page_has_a_row_per_workload_and_a_column_per_peer(table, results):
+    lines = table.page_text(results, "front").splitlines()
+    assert "| value + gradient | rashin | rashin / copy | JAX jit |" in lines
+    assert "| `softmax_cross_entropy`, 4 x 9 | 12.3 ms | 4.2 × | 4.2 × |" in lines
+    assert "| `huber`, 5e7 | 12.3 ms | 12.3 × | 12.3 × |" in lines
+    assert "| the three matrix products alone | 12.3 ms | 1.25 × |  |" in lines
+    assert "| JAX jit | 12.3 ms | 1.25 × | 4 MiB |" in lines
+    assert not any("hinge" in line or "huber`, 1e5" in line for line in lines)
+
+
+def test_the_full_page_has_every_table_with_its_spread(table, results):
+    text = table.page_text(results, "all")
+    for title in (*table.TITLES.values(), "First calls"):
+        assert f"### {title}\n" in text
+    assert "| `hinge`, 1e7 | 12.3 ms | 2.50 × (2.00-3.0) | 2.50 × (2.00-3.0) |" in text
+    assert "| `huber`, 1e5 | 12300.00 | 12300.00 |" in text
+    assert "- `softmax_cross_entropy`, 4 x 9: sklearn._loss raised ValueError.\n" in text
+
+
+def test_the_tables_replace_what_stood_between_the_markers(table, results):
+    page = f"before\n{table.BEGIN}old\n{table.END}after\n"
+    once = table.rewritten(page, table.page_text(results, "front"))
+    assert once.startswith("before\n")
+    assert once.endswith("after\n")
+    assert "old" not in once
+    assert table.between_markers(once) == table.page_text(results, "front")
+
+
+def test_every_loss_has_a_workload(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    workloads = importlib.import_module("benchmarks.workloads").all_workloads()
+    named = {workload.loss for workload in workloads}
+    shipped = {loss.name for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.losses")}
+    assert shipped <= named
+    names = [workload.name for workload in workloads]
+    assert len(names) == len(set(names)), "results are found by name"
+    for workload in workloads:
+        prediction = workload.small().problem(1).inputs[0]
+        assert prediction.dtype == "float32", "inputs are drawn for every domain"
+
+
+def test_the_command_measures_at_tiny_sizes_and_keeps_what_it_found(tmp_path):
+    out = tmp_path / "results.json"
+    printed = benchmarks("--quick", "--peers", "numpy", "--only", ", ", "--out", str(out)).stdout
+    assert all(text in printed for text in ("softmax_cross_entropy", "NumPy", "ns per element"))
+    kept = json.loads(out.read_text(encoding="utf-8"))
+    assert kept["quick"]
+    assert {"rashin", "numpy"} <= set(kept["versions"])
+    for record in kept["speed"]:
+        assert not record["left_out"], "NumPy's expression must agree with rashin"
+        assert {"rashin"} <= set(record["contestants"]) <= {"rashin", "limit", "numpy"}
+        for found in record["contestants"].values():
+            assert 0 < found["seconds"]["low"] <= found["seconds"]["median"] <= found["seconds"]["high"]
+
+    benchmarks("--quick", "--peers", "none", "--only", "huber", "--out", str(out))
+    again = json.loads(out.read_text(encoding="utf-8"))
+    assert {record["name"] for record in again["speed"]} == {record["name"] for record in kept["speed"]}
+    anew = {record["loss"] for record in again["speed"] if record not in kept["speed"]}
+    assert anew == {"huber", "pseudo_huber"}
+
+
+def test_results_of_other_versions_are_not_mixed(tmp_path):
+    out = tmp_path / "results.json"
+    benchmarks("--quick", "--peers", "none", "--only", "hinge", "--out", str(out))
+    out.write_text(out.read_text(encoding="utf-8").replace('"rashin": "', '"rashin": "not '), encoding="utf-8")
+    done = benchmarks("--quick", "--peers", "none", "--only", "hinge", "--out", str(out), code=2)
+    assert "differ in versions" in done.stderr
+
+
+def test_a_peer_that_there_is_not_is_named():
+    assert "got 'pytorch'; accepted are numpy, torch" in " ".join(
+        benchmarks("--peers", "pytorch", code=2).stderr.split()
+    )

@@ -18,6 +18,7 @@ FLOORS = {
     "exact": 0,
     "domain": 0,
     "pieces": 0,
+    "plain": 0.5,  # scalar, for loops over float32
     "checks": 1,
     "kernels": 1,
     "reduction": 2,

@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from rashin import scalar
+from rashin import plain, scalar
 
 __all__ = ["Formula", "Loop", "call", "compiled"]
 
@@ -75,14 +75,15 @@ def _unpacker(absent: tuple[bool, ...]) -> Any:
     return nb.njit(forceinline=True)(namespace["unpack"])
 
 
-def _with_target(formula: Formula, absent: tuple[bool, ...], order: int, element: Any) -> Any:
+def _with_target(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any) -> Any:
     """The loop of a formula ``f(xp, z, t, *parameters)``."""
     jet, unpack = inlined(formula), _unpacker(absent)
+    vocabulary = plain if dtype == np.float32 else scalar
 
     def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         parameters = unpack(p)
         for i in range(n):
-            value, slope, curvature = jet(scalar, np.float64(z[i]), np.float64(t[i]), *parameters)
+            value, slope, curvature = jet(vocabulary, np.float64(z[i]), np.float64(t[i]), *parameters)
             values[i] = value
             if order > 0:
                 slopes[i] = slope * w[i]
@@ -92,7 +93,7 @@ def _with_target(formula: Formula, absent: tuple[bool, ...], order: int, element
     return loop
 
 
-def _without_target(formula: Formula, absent: tuple[bool, ...], order: int, element: Any) -> Any:
+def _without_target(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any) -> Any:
     """The loop of a formula ``phi(xp, u, *parameters)``; there is no target, and the caller weighs."""
     jet, unpack = inlined(formula), _unpacker(absent)
 
@@ -128,6 +129,6 @@ def _compile(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any,
     element = nb.types.CPointer(nb.from_dtype(np.dtype(dtype)))
     double = nb.types.CPointer(nb.float64)
     signature = nb.void(element, element, double, double, double, element, element, nb.intp)
-    body = (_with_target if target else _without_target)(formula, absent, order, element)
+    body = (_with_target if target else _without_target)(formula, absent, order, dtype)
     owner = nb.cfunc(signature, error_model="numpy")(body)
     return Loop(owner)

@@ -22,7 +22,12 @@ __all__ = ["kept"]
 def _fingerprint() -> str:
     """A digest of the sources that are compiled into sweeps."""
     package = Path(__file__).parents[1]
-    sources = [package / "scalar.py", package / "exact.py", *sorted((package / "kernels").glob("*.py"))]
+    sources = [
+        package / "scalar.py",
+        package / "plain.py",
+        package / "exact.py",
+        *sorted((package / "kernels").glob("*.py")),
+    ]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 

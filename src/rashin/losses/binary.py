@@ -12,7 +12,8 @@ def softplus_and_sigmoid(xp, z):
     """log(1 + e^z), log(1 + e^-z) and the probabilities p, 1 - p, none of which loses a digit."""
     e = xp.exp(-xp.abs(z))
     common = xp.log1p(e)
-    large, small = 1.0 / (1.0 + e), e / (1.0 + e)
+    large = 1.0 / (1.0 + e)
+    small = e * large
     up = z > 0.0
     plus = xp.where(up, z, 0.0) + common
     minus = xp.where(up, 0.0, -z) + common

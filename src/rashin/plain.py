@@ -1,0 +1,16 @@
+"""The vocabulary of ``scalar`` for loops over float32: the same functions, with an exponential at half the cost.
+
+Results of float32 keep 2^-52 of what is computed in double, so half an ULP of double is nothing they could show.
+"""
+
+from __future__ import annotations
+
+from rashin.scalar import abs, exp_plain, expm1, float_power, inline, log, log1p, sign, sqrt, tanh, where
+
+__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "tanh", "where"]
+
+
+@inline
+def exp(x: float) -> float:
+    """The exponential, <= 1.1 ULP; inf beyond 709.78, 0 below -708."""
+    return where(x > 709.782712893384, float("inf"), exp_plain(x))

@@ -19,7 +19,7 @@ from rashin.kernels.formula import call
 from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
-    HALF,
+    MANY,
     accurate_sum,
     array_type,
     below,
@@ -43,7 +43,7 @@ CELLS = 4096  # elements of a block of rows, unless one row is longer; BLOCK row
 
 @jit
 def _row_parts(
-    z: Any, start: int, size: int, labels: Any, w: Any, e: Any, half: Any, peaks: Any, rests: Any, others: Any,
+    z: Any, start: int, size: int, labels: Any, w: Any, e: Any, lanes: Any, peaks: Any, rests: Any, others: Any,
     own: Any, own_error: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Of each row the peak, the sums over the others than the peak and than the label, and z - peak of the label."""
@@ -64,7 +64,7 @@ def _row_parts(
                 return UNDEFINED, i
             e[r] = 0.0
             continue
-        rests[r] = exponentials(z, i, peaks[r], e, r, half)
+        rests[r] = exponentials(z, i, peaks[r], e, r, lanes)
         own[r], own_error[r] = below(np.float64(z[i, k]), peaks[r])
         others[r] = label_others(own[r], e[r, k], rests[r])
     return FINE, 0
@@ -188,7 +188,7 @@ def sweep_labels(
     few = classes < FEW
     wide, tall = (height, classes), (classes, height)
     e, x = np.empty(tall if few else wide), np.empty(tall if few else (0, 0))
-    half, peaks, rests, others = np.empty(HALF), np.empty(height), np.empty(height), np.empty(height)
+    lanes, peaks, rests, others = np.empty(MANY), np.empty(height), np.empty(height), np.empty(height)
     own, own_error, u, lse = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
     terms, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height)
     pulls, factors = np.empty(height), np.empty(height)
@@ -197,7 +197,7 @@ def sweep_labels(
         if few:
             found, i = column_parts(z, start, size, labels, w, OUTSIDE, x, e, peaks, rests, others, own, own_error)
         else:
-            found, i = _row_parts(z, start, size, labels, w, e, half, peaks, rests, others, own, own_error)
+            found, i = _row_parts(z, start, size, labels, w, e, lanes, peaks, rests, others, own, own_error)
         if found != FINE:
             return found, i
         _log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse)
@@ -220,14 +220,14 @@ def sweep_labels(
 
 
 @jit
-def _distribution(q: Any, i: int, tolerance: float, mix: Any, half: Any) -> bool:
+def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
     """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is no distribution."""
     outside = np.int64(0)
     for j in range(q.shape[1]):
         x = np.float64(q[i, j])
         mix[0, j] = x
         outside |= np.int64(not (x >= 0.0)) | np.int64(not (x <= 1.0))
-    return outside == 0 and abs(accurate_sum(mix, 0, half) - 1.0) <= tolerance
+    return outside == 0 and abs(accurate_sum(mix, 0, lanes) - 1.0) <= tolerance
 
 
 @jit
@@ -280,7 +280,7 @@ def _one_hot_derivatives(
 @jit
 def _mixture_derivatives(
     e: Any, rest: float, slopes: Any, curvatures: Any, pull: float, z_loss: float, factor: float,
-    gradient: Any, hessian: Any, i: int, half: Any,
+    gradient: Any, hessian: Any, i: int, lanes: Any,
 ) -> None:  # fmt: skip
     """The derivatives of sum_k q_k phi(u_k) + z_loss lse^2; slopes and curvatures are q_k phi', q_k phi''.
 
@@ -288,7 +288,7 @@ def _mixture_derivatives(
     d2/dz_j2 = q_j phi''_j (1 - p_j)^2 + p_j^2 (T - q_j phi''_j + 2 z_loss) - p_j (1 - p_j) (S - pull).
     """
     total = 1.0 + rest
-    bend = pull - accurate_sum(slopes, 0, half)
+    bend = pull - accurate_sum(slopes, 0, lanes)
     if gradient.size:
         for j in range(e.shape[1]):
             gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
@@ -299,7 +299,7 @@ def _mixture_derivatives(
                 largest = j
         top = curvatures[0, largest]
         curvatures[0, largest] = 0.0
-        other_curvatures = accurate_sum(curvatures, 0, half)
+        other_curvatures = accurate_sum(curvatures, 0, lanes)
         curvatures[0, largest] = top
         for j in range(e.shape[1]):
             p, q = shares(e[0, j], rest)
@@ -332,7 +332,7 @@ def sweep_distributions(
     n, classes = z.shape
     e, u, mix = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
     terms, slopes, curvatures = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
-    value, half = np.empty(1), np.empty(HALF)
+    value, lanes = np.empty(1), np.empty(MANY)
     for i in range(n):
         weight, k = w[i] if w.size else 1.0, labels[i]
         if values.size:
@@ -345,7 +345,7 @@ def sweep_distributions(
         if peak != peak:
             return PREDICTION, i
         if q.size:
-            if not _distribution(q, i, tolerance, mix, half):
+            if not _distribution(q, i, tolerance, mix, lanes):
                 return TARGET, i
             k = _only_label(mix)
         elif not 0 <= k < classes:
@@ -355,13 +355,13 @@ def sweep_distributions(
         _smoothed(k, smoothing, mix)
         if not has_limit(z, i, peak):
             return UNDEFINED, i
-        rest = exponentials(z, i, peak, e, 0, half)
+        rest = exponentials(z, i, peak, e, 0, lanes)
         log_rest = scalar.log1p(rest)
         log_probabilities(z, i, peak, log_rest, u)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, classes)  # fmt: skip
         _weighted(mix, terms)
-        value[0] = accurate_sum(terms, 0, half)
+        value[0] = accurate_sum(terms, 0, lanes)
         pull = 0.0
         if z_loss != 0.0:
             lse = peak + log_rest
@@ -381,5 +381,5 @@ def sweep_distributions(
         elif gradient.size or hessian.size:
             _weighted(mix, slopes)
             _weighted(mix, curvatures)
-            _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, half)
+            _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, lanes)
     return FINE, 0

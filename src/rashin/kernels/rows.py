@@ -7,8 +7,8 @@ With m the largest logit of a row and n the number of classes that have it,
 
 and 1 - p is the sum of the others, so that no digit is lost when one class dominates, which is where training ends.
 
-Sums of a row run over spans of 2,048 terms, halved again and again, and the spans' sums are added with their rounding
-errors (Knuth, TAOCP 2, 4.2.2): the same bits wherever the row lies.
+Sums of a row run in fixed lanes over spans of 2,048 terms, and the spans' sums are added with their rounding errors
+(Knuth, TAOCP 2, 4.2.2): the same bits wherever the row lies.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 
 __all__ = [
-    "HALF",
+    "MANY",
     "accurate_sum",
     "array_type",
     "below",
@@ -41,8 +41,8 @@ __all__ = [
     "softcapped",
 ]
 
-SPAN = 2048  # terms of a row summed by halving before the error-free addition
-HALF = SPAN // 2  # doubles that the halving needs
+SPAN = 2048  # terms of a row summed in lanes before the error-free addition
+MANY, FEWER = 256, 32  # lanes
 
 jit = nb.njit(error_model="numpy", nogil=True)
 
@@ -83,43 +83,61 @@ def below(x: float, peak: float) -> Any:
 
 
 @jit
-def _span_sum(x: Any, half: Any) -> Any:
-    """The sum of a span by halving: the same tree for every span of one length, and each level vectorises.
-
-    32 running half instead are as many additions, but each waits for the one before: 0.3 ns a term, not 0.05.
-    """
-    if x.size == SPAN:
-        for j in range(SPAN // 2):
-            half[j] = x[j] + x[j + SPAN // 2]
-        for j in range(SPAN // 4):
-            half[j] += half[j + SPAN // 4]
-        for j in range(SPAN // 8):
-            half[j] += half[j + SPAN // 8]
-        for j in range(SPAN // 16):
-            half[j] += half[j + SPAN // 16]
-        width = SPAN // 16
-    else:
-        width = 4
-        while 2 * width < x.size:
-            width *= 2
-        half[:width] = 0.0
-        for j in range(min(width, x.size)):
-            half[j] = x[j]
-        for j in range(x.size - width):
-            half[j] += x[j + width]
-    while width > 1:
-        width //= 2
-        for j in range(width):
-            half[j] += half[j + width]
-    return half[0]
+def _in_many_lanes(x: Any, lanes: Any) -> None:
+    """Add up a span of at least MANY terms in MANY lanes, then fold these into FEWER."""
+    whole = x.size - x.size % MANY
+    for j in range(MANY):
+        lanes[j] = x[j]
+    for i in range(MANY, whole, MANY):
+        for j in range(MANY):
+            lanes[j] += x[i + j]
+    for j in range(x.size - whole):
+        lanes[j] += x[whole + j]
+    for j in range(MANY // 2):
+        lanes[j] += lanes[j + MANY // 2]
+    for j in range(MANY // 4):
+        lanes[j] += lanes[j + MANY // 4]
+    for j in range(MANY // 8):
+        lanes[j] += lanes[j + MANY // 8]
 
 
 @jit
-def accurate_sum(x: Any, r: int, half: Any) -> Any:
+def _in_fewer_lanes(x: Any, lanes: Any) -> None:
+    """Add up a short span in FEWER lanes."""
+    whole = x.size - x.size % FEWER
+    lanes[:FEWER] = 0.0
+    for i in range(0, whole, FEWER):
+        for j in range(FEWER):
+            lanes[j] += x[i + j]
+    for j in range(x.size - whole):
+        lanes[j] += x[whole + j]
+
+
+@jit
+def _span_sum(x: Any, lanes: Any) -> Any:
+    """The sum of a span in fixed lanes, so many that no addition waits for the one before.
+
+    Measured on 2,048 terms: 256 lanes 0.05 ns a term, 32 lanes 0.3, halving the span again and again 0.02, but 0.4 on
+    1,000 terms.
+    """
+    if x.size >= MANY:
+        _in_many_lanes(x, lanes)
+    else:
+        _in_fewer_lanes(x, lanes)
+    width = FEWER
+    while width > 1:
+        width //= 2
+        for j in range(width):
+            lanes[j] += lanes[j + width]
+    return lanes[0]
+
+
+@jit
+def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
     """The sum of row ``r``: halved within spans, spans added with their rounding errors."""
     total, error = 0.0, 0.0
     for first in range(0, x.shape[1], SPAN):
-        part = _span_sum(x[r, first : first + SPAN], half)
+        part = _span_sum(x[r, first : first + SPAN], lanes)
         new = total + part
         back = new - total
         error += (total - (new - back)) + (part - back)
@@ -162,14 +180,14 @@ def _ties(z: Any, i: int, peak: float) -> Any:
 
 
 @jit
-def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, half: Any) -> Any:
+def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
     """The sum of the classes below the peak, and one for each class at the peak beyond the first."""
     span = np.empty(SPAN)
     total, error = 0.0, 0.0
     for first in range(0, z.shape[1], SPAN):
         zs = z[i, first : first + SPAN]
         _clear_peak(zs, peak, e[r, first : first + SPAN], span)
-        part = _span_sum(span[: zs.size], half)
+        part = _span_sum(span[: zs.size], lanes)
         new = total + part
         back = new - total
         error += (total - (new - back)) + (part - back)
@@ -178,10 +196,10 @@ def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, half: Any) -> Any
 
 
 @jit
-def exponentials(z: Any, i: int, peak: float, e: Any, r: int, half: Any) -> Any:
+def exponentials(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
     """Fill row ``r`` of ``e`` with e^(z - peak); returns what all but one class at the peak add to the sum.
 
-    Span by span, while it lies in the L1 cache: exponentials, then their sum. Where the peak is less than half of the
+    Span by span, while it lies in the L1 cache: exponentials, then their sum. Where the peak is less than lanes of the
     sum, it may simply be taken off; else the others are summed without it. Measured per class of float32 (AVX-512, one
     thread): peak 0.08 ns, exponentials 0.62, sum 0.05, gradient 0.13, where a copy costs 0.2. A sum without the peak
     from the start, which compares each class with it, cost 0.15 more.
@@ -199,14 +217,14 @@ def exponentials(z: Any, i: int, peak: float, e: Any, r: int, half: Any) -> Any:
             _narrow_span(zs, peak, es)
         else:
             _wide_span(zs, peak, es)
-        part = _span_sum(es, half)
+        part = _span_sum(es, lanes)
         new = total + part
         back = new - total
         error += (total - (new - back)) + (part - back)
         total = new
     if total >= 2.0:
         return (total - 1.0) + error
-    return _careful_rest(z, i, peak, e, r, half)
+    return _careful_rest(z, i, peak, e, r, lanes)
 
 
 @jit
@@ -266,7 +284,7 @@ def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> N
 def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape
-    e, u, half = np.empty((1, classes)), np.empty((1, classes)), np.empty(HALF)
+    e, u, lanes = np.empty((1, classes)), np.empty((1, classes)), np.empty(MANY)
     for i in range(n):
         peak = peak_of(z, i)
         if peak != peak:
@@ -276,7 +294,7 @@ def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any) -> tuple[int, 
                 return UNDEFINED, i
             logsumexp[i] = peak  # +inf or -inf, whatever the number of classes that have it
             continue
-        rest = exponentials(z, i, peak, e, 0, half)
+        rest = exponentials(z, i, peak, e, 0, lanes)
         log_rest = scalar.log1p(rest)
         if logsumexp.size:
             logsumexp[i] = peak + log_rest

@@ -14,6 +14,7 @@ import rashin
 
 SOURCE = Path(rashin.__file__).parent
 FLOORS = {
+    "kept": -1,  # how compiled functions outlive a process
     "scalar": 0,
     "exact": 0,
     "domain": 0,
@@ -23,9 +24,12 @@ FLOORS = {
     "kernels": 1,
     "reduction": 2,
     "backends": 3,
+    "layer": 4,
     "links": 4,
     "loss": 4,
+    "statistics": 4,
     "losses": 5,
+    "linear": 5.2,
     "dialects": 6,
     "adapters": 6,
     "datasets": 6,

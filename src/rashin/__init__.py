@@ -1,17 +1,22 @@
 """rashin: loss functions for Python - exact, at memory speed, wherever your arrays live."""
 
 from rashin.kernels.threads import threads
+from rashin.linear import linear_softmax_cross_entropy, linear_softmax_statistics
 from rashin.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.loss import Facts, Loss, labelwise, list_losses, pointwise, rowwise
 from rashin.losses import *  # noqa: F403
 from rashin.losses import __all__ as _names
+from rashin.statistics import SoftmaxStatistics, softmax_statistics
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Facts",
     "Loss",
+    "SoftmaxStatistics",
     "labelwise",
+    "linear_softmax_cross_entropy",
+    "linear_softmax_statistics",
     "list_losses",
     "log_softmax",
     "logsumexp",
@@ -19,6 +24,7 @@ __all__ = [
     "rowwise",
     "sigmoid",
     "softmax",
+    "softmax_statistics",
     "threads",
     *_names,
 ]

@@ -19,6 +19,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.kept import kept_njit
+
 __all__ = ["BLOCK", "Limbs", "add", "add_block", "as_float", "as_integer", "empty_limbs", "quotient"]
 
 Limbs: TypeAlias = NDArray[np.int64]
@@ -147,14 +149,14 @@ def add_block(limbs: Any, x: Any) -> bool:
     return True
 
 
-@nb.njit(error_model="numpy", nogil=True, cache=True)
+@kept_njit
 def add(limbs: Any, x: Any) -> None:
     """Add any number of doubles, none of them NaN."""
     for start in range(0, x.size, BLOCK):
         add_block(limbs, x[start : start + BLOCK])
 
 
-@nb.njit(error_model="numpy", nogil=True, cache=True)
+@kept_njit
 def _carried(limbs: Any) -> Any:
     """The digits below 2**32 each, but for the highest, which has the sign."""
     digits = np.empty(DIGITS + 1, dtype=np.uint32)

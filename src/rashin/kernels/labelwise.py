@@ -14,9 +14,9 @@ import numpy as np
 
 from rashin import scalar
 from rashin.exact import BLOCK, add_block
+from rashin.kept import kept
 from rashin.kernels.columns import FEW, column_derivatives, column_parts
 from rashin.kernels.formula import call
-from rashin.kernels.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
     MANY,

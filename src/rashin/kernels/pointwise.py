@@ -12,8 +12,8 @@ import numba as nb
 import numpy as np
 
 from rashin.exact import BLOCK, add_block
+from rashin.kept import kept
 from rashin.kernels.formula import call
-from rashin.kernels.kept import kept
 
 __all__ = ["ENDS", "FINE", "INTERVAL", "PREDICTION", "TARGET", "UNCHECKED", "UNDEFINED", "sweep"]
 

@@ -19,7 +19,7 @@ import numba as nb
 import numpy as np
 
 from rashin import scalar
-from rashin.kernels.kept import kept
+from rashin.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 
 __all__ = [

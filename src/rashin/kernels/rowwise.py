@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin import scalar
+from rashin.kept import kept_vectorize
 from rashin.kernels.formula import Formula
 
 __all__ = ["ARRAYS", "block"]
@@ -17,8 +17,7 @@ __all__ = ["ARRAYS", "block"]
 
 def _universal(function: Any) -> Any:
     """The scalar function on arrays of doubles; compiled at its first call."""
-    vectorize: Any = nb.vectorize
-    return vectorize(cache=True)(function.py_func)
+    return kept_vectorize(function.py_func)
 
 
 ARRAYS = SimpleNamespace(

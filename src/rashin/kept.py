@@ -6,6 +6,7 @@ compiled into it. Here the key holds a fingerprint of all sources that reach mac
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
@@ -15,13 +16,13 @@ from typing import Any
 import numba as nb
 from numba.core.caching import FunctionCache
 
-__all__ = ["kept"]
+__all__ = ["kept", "kept_njit", "kept_vectorize"]
 
 
 @functools.cache
 def _fingerprint() -> str:
     """A digest of the sources that are compiled into sweeps."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parent
     sources = [
         package / "scalar.py",
         package / "plain.py",
@@ -47,7 +48,8 @@ def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Call
         @functools.cache
         def compiled_for(element: Any) -> Any:
             dispatcher = nb.njit(error_model="numpy", nogil=True)(function)
-            dispatcher._cache = _Fingerprinted(function)
+            with contextlib.suppress(RuntimeError):  # nowhere to keep it: then each process compiles it
+                dispatcher._cache = _Fingerprinted(function)
             dispatcher.compile(signature(nb.from_dtype(element)))
             dispatcher.disable_compile()
             return dispatcher
@@ -55,3 +57,20 @@ def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Call
         return compiled_for
 
     return decorate
+
+
+def kept_njit(function: Callable[..., Any]) -> Any:
+    """``njit`` kept by Numba's own key, for what is made of one file alone."""
+    return _kept_if_possible(lambda cache: nb.njit(error_model="numpy", nogil=True, cache=cache)(function))
+
+
+def kept_vectorize(function: Callable[..., Any]) -> Any:
+    """``vectorize``, likewise."""
+    return _kept_if_possible(lambda cache: nb.vectorize(cache=cache)(function))
+
+
+def _kept_if_possible(make: Callable[[bool], Any]) -> Any:
+    try:
+        return make(True)
+    except RuntimeError:  # Numba finds no folder that it may write to
+        return make(False)

@@ -20,10 +20,6 @@ __all__ = ["LinearLoss", "linear_softmax_cross_entropy", "linear_softmax_statist
 
 Triple: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]  # d_inputs, d_classifier, d_bias
 
-SWEPT = (
-    1 << 19
-)  # logits per thread that the sweep takes at a time; their gradient lies aside until it takes their place
-
 
 @dataclass(frozen=True)
 class LinearLoss:
@@ -226,13 +222,13 @@ def _sweep(
     piece at a time, the sweep took 84 ms instead of 49 (2048 x 32000, float32).
     """
     from rashin.backends.numpy.results import Wanted, job
-    from rashin.backends.numpy.rows import _LabelSweep, _Rows
+    from rashin.backends.numpy.rows import LabelSweep, Rows
 
     weight = None if weighing.weight is None else weighing.weight[block]
     local = Weighing(weight, None, weighing.reduction, weighing.divisor, weighing.total)
-    rows = _Rows(loss._rule, z, target[block], -1, local, Wanted(values is not None, False, False), None)
+    rows = Rows(loss._rule, z, target[block], -1, local, Wanted(values is not None, False, False), None)
     rows.gradient = z if derive else None
-    sweep = _LabelSweep(rows, Wanted(values is not None, derive, False))
+    sweep = LabelSweep(rows, Wanted(values is not None, derive, False))
     try:
         limbs = job(sweep.over, rows.boxes(sweep.cells), z.size)
     except ValueError as error:

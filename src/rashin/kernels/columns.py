@@ -1,6 +1,6 @@
 """Rows of few classes, laid side by side: the vector instructions run across the rows, class by class.
 
-Ten classes would not fill a vector; taken row by row they cost 14 ns a class, here 3. Numbers and formulas are those of
+Ten classes would not fill a vector; taken row by row they cost 14 ns a class, here 4. Numbers and formulas are those of
 ``rows`` and ``labelwise``.
 """
 

@@ -18,14 +18,14 @@ from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.pieces import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.reduction import Weighing
 
-__all__ = ["evaluate_labelwise", "evaluate_rowwise"]
+__all__ = ["LabelSweep", "Rows", "evaluate_labelwise", "evaluate_rowwise"]
 
 IN_PLACE = 1 << 19  # elements of a piece that is read where it lies
 GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
 
 
-class _Rows:
+class Rows:
     """Prediction and target with the classes last, and what their shapes say.
 
     ``labels`` are int64, OUTSIDE where a row is not selected; ``distributions`` is None if the target holds labels.
@@ -85,15 +85,15 @@ def evaluate_labelwise(
     rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of losses of the label's log-probability."""
-    rows = _Rows(rule, z, t, axis, weighing, wanted, out)
-    sweep = _LabelSweep(rows, wanted)
+    rows = Rows(rule, z, t, axis, weighing, wanted, out)
+    sweep = LabelSweep(rows, wanted)
     return rows.results.finished(job(sweep.over, rows.boxes(sweep.cells), z.size))
 
 
-class _LabelSweep:
+class LabelSweep:
     """The formula's loop and the numbers that go with it, over boxes of rows."""
 
-    def __init__(self, rows: _Rows, wanted: Wanted) -> None:
+    def __init__(self, rows: Rows, wanted: Wanted) -> None:
         rule = rows.rule
         self.rows, self.wanted = rows, wanted
         self.smoothing = rule.options.get("label_smoothing") or 0.0
@@ -179,7 +179,7 @@ def evaluate_rowwise(
     rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``; the formula runs on blocks of rows, in double."""
-    rows = _Rows(rule, z, t, axis, weighing, wanted, out)
+    rows = Rows(rule, z, t, axis, weighing, wanted, out)
 
     def over(mine: Iterator[Box], limbs: Limbs) -> None:
         for box in mine:
@@ -188,7 +188,7 @@ def evaluate_rowwise(
     return rows.results.finished(job(over, rows.boxes(BLOCK_CELLS), z.size))
 
 
-def _row_block(rows: _Rows, box: Box, limbs: Limbs) -> None:
+def _row_block(rows: Rows, box: Box, limbs: Limbs) -> None:
     """One block: rows of weight 0 are left out, and come back as zeros."""
     from rashin.kernels.rowwise import block
 
@@ -208,7 +208,7 @@ def _row_block(rows: _Rows, box: Box, limbs: Limbs) -> None:
             store(result, box, full[:], full)
 
 
-def _checked_rows(rows: _Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
+def _checked_rows(rows: Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
     """Rows of positive weight as doubles, targets one-hot or given, their weights, and which of the box these are."""
     z = np.array(rows.z[box], dtype=np.float64).reshape(-1, rows.classes)
     labels = rows.labels[box].reshape(-1)
@@ -227,6 +227,6 @@ def _checked_rows(rows: _Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool
     return z[chosen], t[chosen], w[chosen], chosen
 
 
-def _refuse_first(rows: _Rows, box: Box, found: int, wrong: NDArray[np.bool_]) -> None:
+def _refuse_first(rows: Rows, box: Box, found: int, wrong: NDArray[np.bool_]) -> None:
     if wrong.any():
         rows.refuse(found, box, int(np.argmax(wrong)))

@@ -4,15 +4,15 @@ All logits of a batch, (N, C), would be the largest array of a training step by 
 there at a time, of :data:`LOGITS` bytes. Measured with 2048 samples, 512 features, 32000 classes in float32 on two
 cores, against the three matrix products alone over a full (N, C):
 
-    d_classifier += G.T @ X at once, blocks of 256 rows                           1.22
-    the first block written, the others added by chunks that stay in the cache    1.10
-    the same in blocks of 342, 410, 512 rows (42, 50, 62 MiB)                     1.08, 1.05, 1.03
+    blocks of 256 rows, d_classifier added by chunks of classes that stay in the cache    1.10
+    the same in blocks of 342, 410, 512 rows (42, 50, 62 MiB)                             1.08, 1.05, 1.03
 
-The sweep adds 0.05; the threads of OpenBLAS add 0.04 more by spinning for a while after each product while the sweep
-wants the cores (OPENBLAS_THREAD_TIMEOUT=4 in the environment ends that).
+With the sweep, and 448 rows at a time, value and gradients take 1.13, of which 0.04 are not ours: the threads of
+OpenBLAS spin for a while after each product, when the sweep wants the cores (1.09 with OPENBLAS_THREAD_TIMEOUT=4 in the
+environment).
 
 Rejected: a pass for logsumexp and then blocks of classes, for which d_classifier needs no addition, costs the product
-for the logits twice (1.33). Adding inside BLAS (beta = 1) is out of NumPy's reach.
+for the logits twice (by arithmetic 1.33; not measured). Adding inside BLAS (beta = 1) is out of NumPy's reach.
 """
 
 from __future__ import annotations

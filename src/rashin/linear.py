@@ -218,8 +218,8 @@ def _sweep(
 ) -> NDArray[np.int64]:  # fmt: skip
     """Turn a block of logits into their gradient if ``derive``, fill in values; the exact sum of w l.
 
-    In place, since every row is read before its gradient is written: with the gradient aside and copied back, a
-    piece at a time, the sweep took 84 ms instead of 49 (2048 x 32000, float32).
+    In place, since every row is read before its gradient is written: 9 ms for 410 x 32000 of float32, where the
+    gradient kept aside and copied back took 14.
     """
     from rashin.backends.numpy.results import Wanted, job
     from rashin.backends.numpy.rows import LabelSweep, Rows

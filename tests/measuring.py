@@ -34,10 +34,12 @@ BOUNDS = {  # in ULPs: (float64, narrower)
 EXACT = {"value": exact_value, "gradient": exact_gradient, "hessian": exact_hessian}
 
 
-def bound(what: str, dtype: str, parameters: dict[str, Any]) -> float:
-    """The bound in ULPs; in float64 a power gamma of 1 - p carries the error of 1 - p gamma times."""
+def bound(loss: str, what: str, dtype: str, parameters: dict[str, Any]) -> float:
+    """The bound in ULPs; in float64 the power gamma of ``focal`` carries the error of 1 - p gamma times."""
     wide, narrow = BOUNDS[what]
-    return max(wide, 2.0 * parameters.get("gamma", 0.0)) if dtype == "float64" else narrow
+    if dtype != "float64":
+        return narrow
+    return max(wide, 2.0 * parameters.get("gamma", 0.0)) if loss == "focal" else wide
 
 
 class Sample(NamedTuple):
@@ -56,7 +58,7 @@ class Sample(NamedTuple):
 
     @property
     def within(self) -> bool:
-        return self.error <= bound(self.what, self.dtype, self.parameters)
+        return self.error <= bound(self.loss, self.what, self.dtype, self.parameters)
 
     def __str__(self) -> str:
         return (

@@ -13,8 +13,11 @@ from rashin import checks
 from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, place_in, store
 from rashin.domain import LABEL, PROBABILITY
 from rashin.exact import Limbs, add
+from rashin.kernels import labelwise as kernel
 from rashin.kernels.formula import compiled
+from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
+from rashin.kernels.rows import softcapped
 from rashin.pieces import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.reduction import Weighing
 
@@ -22,7 +25,6 @@ __all__ = ["LabelSweep", "Rows", "evaluate_labelwise", "evaluate_rowwise"]
 
 IN_PLACE = 1 << 19  # elements of a piece that is read where it lies
 GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
-OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
 
 
 class Rows:
@@ -132,8 +134,6 @@ class LabelSweep:
         self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs
     ) -> None:
         """Sweep over c tanh(z / c), then apply the chain rule."""
-        from rashin.kernels.rows import softcapped
-
         outside = self.rows.weighing.outside(box)
         if outside is not None:  # nothing leaks from there, not even as 0 * NaN
             z = np.where(np.repeat(outside, self.rows.classes), 0.0, z)
@@ -148,8 +148,6 @@ class LabelSweep:
 
     def _run(self, z: Any, box: Box, buffer: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
         """The compiled sweep: the one for labels, or the one for distributions, which smoothed labels are too."""
-        from rashin.kernels import labelwise as kernel
-
         rows, weighing = self.rows, self.rows.weighing
         z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
         labels, w = np.ascontiguousarray(rows.labels[box]).reshape(-1), weighing.read(box)

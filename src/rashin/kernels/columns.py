@@ -1,7 +1,10 @@
 """Rows of few classes, laid side by side: the vector instructions run across the rows, class by class.
 
-Ten classes would not fill a vector; taken row by row they cost 14 ns a class, here 4. Numbers and formulas are those of
+Ten classes would not fill a vector; taken row by row they cost 14 ns a class, here 3. Numbers and formulas are those of
 ``rows`` and ``labelwise``.
+
+Measured per class, C = 10, one thread: layout 0.4 ns, NaN 0.15, peaks 0.25, exponentials 0.5, sums 0.4, gradient 0.55.
+Blocks of 512 or 1,024 rows, whose classes lie multiples of 4 KiB apart, took 0.8 for layout and 0.9 for gradient.
 """
 
 from __future__ import annotations
@@ -14,16 +17,28 @@ from rashin import scalar
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import hessian_entry, jit, label_hessian_entry, peak_of
 
-__all__ = ["FEW", "column_derivatives", "column_parts"]
+__all__ = ["FEW", "block_rows", "column_derivatives", "column_parts"]
 
-FEW = 48  # classes; from here on rows are long enough to be taken one by one
+CELLS = 1 << 14  # about so many numbers to a block
+FEW = 160  # classes; from here on rows are long enough to be taken one by one
+
+
+@jit
+def block_rows(classes: int) -> int:
+    """How many rows to a block: no power of two, lest all classes of a row fall on the same lines of the cache."""
+    return min(512, CELLS // classes // 8 * 8) + 8
 
 
 @jit
 def _laid_out(z: Any, start: int, x: Any, size: int) -> None:
-    """Fill x[j, r] with class j of row start + r."""
-    for j in range(z.shape[1]):
-        for r in range(size):
+    """Fill x[j, r] with class j of row start + r, eight rows at a time."""
+    whole = size - size % 8
+    for first in range(0, whole, 8):
+        for j in range(z.shape[1]):
+            for r in range(8):
+                x[j, first + r] = z[start + first + r, j]
+    for r in range(whole, size):
+        for j in range(z.shape[1]):
             x[j, r] = z[start + r, j]
 
 
@@ -87,13 +102,16 @@ def _peaks(x: Any, size: int, peaks: Any, shift: Any) -> None:
 
 
 @jit
-def _exponentials(x: Any, size: int, shift: Any, e: Any, narrow: bool) -> None:
-    """Fill ``e`` with e^(x - shift), in float64 with the rounding error of the difference."""
-    if narrow:
-        for j in range(x.shape[0]):
-            for r in range(size):
-                e[j, r] = scalar.exp_plain(x[j, r] - shift[r])
-        return
+def _plain_exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
+    """Fill ``e`` with e^(x - shift) of what was float32, where the difference is exact wherever it matters."""
+    for j in range(x.shape[0]):
+        for r in range(size):
+            e[j, r] = scalar.exp_plain(x[j, r] - shift[r])
+
+
+@jit
+def _exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
+    """Fill ``e`` with e^(x - shift), with the rounding error of the difference."""
     for j in range(x.shape[0]):
         for r in range(size):
             d = x[j, r] - shift[r]
@@ -104,8 +122,22 @@ def _exponentials(x: Any, size: int, shift: Any, e: Any, narrow: bool) -> None:
 
 
 @jit
+def _plain_sums(x: Any, e: Any, size: int, shift: Any, rests: Any, ties: Any) -> None:
+    """Fill ``rests`` with the sums of the exponentials besides one class at the peak, to a few ulps of double."""
+    for r in range(size):
+        rests[r], ties[r] = 0.0, -1.0
+    for j in range(x.shape[0]):
+        for r in range(size):
+            below = x[j, r] < shift[r]
+            rests[r] += scalar.where(below, e[j, r], 0.0)
+            ties[r] += scalar.where(below, 0.0, 1.0)
+    for r in range(size):
+        rests[r] += ties[r]
+
+
+@jit
 def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: Any) -> None:
-    """Fill ``rests`` with the sums of the exponentials besides one class at the peak.
+    """The same, with the rounding errors of the additions.
 
     In a loop of its own, with the exponentials before: together they would not compile to vector instructions.
     """
@@ -136,8 +168,12 @@ def column_parts(
         return found, i
     shift = own_error
     _peaks(x, size, peaks, shift)
-    _exponentials(x, size, shift, e, z.itemsize == 4)
-    _sums(x, e, size, shift, rests, others, own)
+    if z.itemsize == 4:
+        _plain_exponentials(x, size, shift, e)
+        _plain_sums(x, e, size, shift, rests, own)
+    else:
+        _exponentials(x, size, shift, e)
+        _sums(x, e, size, shift, rests, others, own)
     for r in range(size):
         if peaks[r] != peaks[r] and not (w.size and w[start + r] == 0.0):
             return UNDEFINED, start + r
@@ -160,10 +196,9 @@ def column_derivatives(
     if gradient.size:
         for r in range(size):
             coefficients[r] = (pulls[r] - slopes[r]) * factors[r] / (1.0 + rests[r])
-        for j in range(e.shape[0]):
-            for r in range(size):
-                gradient[start + r, j] = coefficients[r] * e[j, r]
         for r in range(size):
+            for j in range(e.shape[0]):
+                gradient[start + r, j] = coefficients[r] * e[j, r]
             k = max(labels[start + r], 0)
             gradient[start + r, k] = factors[r] * ((slopes[r] * others[r] + pulls[r] * e[k, r]) / (1.0 + rests[r]))
     if hessian.size:

@@ -13,9 +13,9 @@ import numba as nb
 import numpy as np
 
 from rashin import scalar
-from rashin.exact import BLOCK, add_block
+from rashin.exact import add_block
 from rashin.kept import kept
-from rashin.kernels.columns import FEW, column_derivatives, column_parts
+from rashin.kernels.columns import CELLS, FEW, block_rows, column_derivatives, column_parts
 from rashin.kernels.formula import call
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
@@ -37,8 +37,6 @@ from rashin.kernels.rows import (
 __all__ = ["OUTSIDE", "sweep_distributions", "sweep_labels"]
 
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
-
-CELLS = 4096  # elements of a block of rows, unless one row is longer; BLOCK rows at most
 
 
 @jit
@@ -184,8 +182,8 @@ def sweep_labels(
     A row of weight 0 is checked and then left out; one with the label OUTSIDE is not even checked.
     """
     n, classes = z.shape
-    height = min(BLOCK, max(1, CELLS // classes), max(1, n))
     few = classes < FEW
+    height = min(block_rows(classes) if few else max(1, CELLS // classes), max(1, n))
     wide, tall = (height, classes), (classes, height)
     e, x = np.empty(tall if few else wide), np.empty(tall if few else (0, 0))
     lanes, peaks, rests, others = np.empty(MANY), np.empty(height), np.empty(height), np.empty(height)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, place_in, store
+from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, piece, place_in, store
 from rashin.domain import Domain
 from rashin.exact import BLOCK, Limbs, empty_limbs
 from rashin.kernels import pointwise as kernel
@@ -20,7 +20,7 @@ from rashin.reduction import Weighing
 
 __all__ = ["evaluate"]
 
-IN_PLACE = 1 << 18  # elements of a piece that is read where it lies
+IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
 GATHERED = 1 << 14  # elements of a piece that is copied to a buffer first: it stays in the L2 cache
 
 
@@ -68,7 +68,7 @@ class _Walk:
         self.t: NDArray[Any] = turned[1]  # type: ignore[assignment]
         self.values, self.gradient, self.hessian = turned[2:]
         self.weighing = weighing if self.flat else weighing.transposed(self.axes)
-        self.size = min(IN_PLACE if self.flat else GATHERED, max(z.size, 1))
+        self.size = max(piece(z.size, IN_PLACE if self.flat else GATHERED), 1)
 
     def index(self, box: Box, place: int) -> tuple[int, ...]:
         """Where the caller's array has the element ``place`` of a box."""

@@ -13,7 +13,7 @@ from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
 from rashin.kernels.formula import Formula
 
-__all__ = ["Results", "Rule", "Wanted", "element_type", "gradient_type", "job", "place_in", "store"]
+__all__ = ["Results", "Rule", "Wanted", "element_type", "gradient_type", "job", "piece", "place_in", "store"]
 
 PARALLEL = 1 << 17  # elements below which a second thread costs more than it brings
 
@@ -117,13 +117,19 @@ def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDAr
             np.copyto(part, row.reshape(part.shape), casting="unsafe")
 
 
+def piece(elements: int, most: int) -> int:
+    """How many elements to hand out at a time: ``most``, or less where a thread would get none or too few of them."""
+    if elements < PARALLEL:
+        return min(elements, most)
+    return min(most, -(-elements // (2 * threads.count())))
+
+
 def job(sweep_pieces: Callable[[Iterator[Any], Limbs], None], pieces: Iterable[Any], elements: int) -> Limbs:
     """Run ``sweep_pieces`` over all pieces, in threads if there are many elements; the sum of their limbs.
 
     Of several failures the one of the earliest piece is raised, whatever the threads did: pieces are handed out in
     order, so that it has been seen.
     """
-
     workers = threads.count() if elements >= PARALLEL else 1
     if workers == 1:
         limbs = empty_limbs()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, place_in, store
+from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, piece, place_in, store
 from rashin.domain import LABEL, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels import labelwise as kernel
@@ -23,7 +23,7 @@ from rashin.reduction import Weighing
 
 __all__ = ["LabelSweep", "Rows", "evaluate_labelwise", "evaluate_rowwise"]
 
-IN_PLACE = 1 << 19  # elements of a piece that is read where it lies
+IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
 GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
 
 
@@ -108,7 +108,7 @@ class LabelSweep:
         in_place = not self.cap and all(
             a is None or (a.dtype == self.element and a.flags.c_contiguous and a.flags.aligned) for a in arrays
         )
-        self.cells = IN_PLACE if in_place else GATHERED
+        self.cells = piece(rows.z.size, IN_PLACE) if in_place else GATHERED
         self.buffer = 0 if in_place else max(min(GATHERED, rows.z.size), rows.classes)
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:

@@ -6,6 +6,7 @@ The rows follow the table of inputs on which the losses of other libraries answe
 from __future__ import annotations
 
 import re
+import tracemalloc
 import types
 
 import ml_dtypes
@@ -652,6 +653,27 @@ def test_out_may_overlap_an_input(loss):
     shifted[:-1] = z
     got = loss.gradient(shifted[:-1], t, weight=t + 0.5, out=shifted[1:])
     assert got.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("loss", [mse, bce, ce, ce.replace(label_smoothing=0.1), rashin.focal, cce])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_gradient_in_place_of_the_prediction_needs_no_array_of_its_size(loss, weighted):
+    rng = np.random.default_rng(5)
+    rows, classes = 60_000, 7
+    labels = rng.integers(0, classes, rows)
+    z = rng.dirichlet(np.ones(classes), rows)
+    t = (z > 0.3).astype(np.float64) if loss.kind == "pointwise" else labels
+    w = rng.uniform(0.5, 2.0, t.shape) if weighted else None
+    expected = loss.value_and_gradient(z, t, weight=w)
+    place = z.copy()
+    tracemalloc.start()
+    value, gradient = loss.value_and_gradient(place, t, weight=w, out=place)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert gradient is place
+    assert value == expected[0]
+    assert gradient.tobytes() == expected[1].tobytes()
+    assert peak < 0.9 * z.nbytes
 
 
 def test_an_error_leaves_inputs_whole_that_out_overlaps():

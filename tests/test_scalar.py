@@ -373,15 +373,36 @@ def test_coefficients_are_those_of_the_comments() -> None:
     assert r <= set(scalar._series.py_func.__code__.co_consts)
 
 
+PLAIN_BOUND = 1.1  # ULP; it stands in the docstrings too
+
+
+def within_the_plain_bound(name, x):
+    for argument, got in zip(x.tolist(), _loop_over(getattr(scalar, f"{name}_plain"))(x).tolist(), strict=True):
+        assert error(name, got, argument) <= PLAIN_BOUND, argument.hex()
+
+
 def test_the_plain_exponential_is_within_its_bound():
     rng = np.random.default_rng(21)
-    x = np.concatenate([rng.uniform(-708, 709, 4000), rng.uniform(-2, 2, 4000), -spread(rng, 2000, 1e-20, 1.0)])
+    tiny = -spread(rng, 2000, 1e-20, 1.0)
+    within_the_plain_bound("exp", np.concatenate([rng.uniform(-708, 709.78, 4000), rng.uniform(-2, 2, 4000), tiny]))
     plain = _loop_over(scalar.exp_plain)
-    results = plain(x)
-    for argument, got in zip(x.tolist(), results.tolist(), strict=True):
-        assert error("exp", got, argument) <= 1.1, argument.hex()
     assert plain(np.array([-INFINITY, -708.5, 0.0, -0.0])).tolist() == [0.0, 0.0, 1.0, 1.0]
     assert np.isnan(plain(np.array([NAN])))[0]
+
+
+def test_the_plain_logarithms_are_within_their_bounds():
+    rng = np.random.default_rng(22)
+    near_one = 1.0 + rng.uniform(-0.5, 1.0, 4000) * 2.0 ** rng.uniform(-50, 0, 4000)
+    within_the_plain_bound("log", np.concatenate([near_one, np.abs(spread(rng, 4000, TINY, LARGEST))]))
+    small = rng.uniform(-1.0, 1.0, 4000) * 2.0 ** rng.uniform(-80, 0, 4000)
+    within_the_plain_bound(
+        "log1p", np.concatenate([small, rng.uniform(-1, 3, 4000), np.abs(spread(rng, 2000, 1.0, LARGEST))])
+    )
+    log, log1p = _loop_over(scalar.log_plain), _loop_over(scalar.log1p_plain)
+    assert log(np.array([0.0, -0.0, 1.0, INFINITY])).tolist() == [-INFINITY, -INFINITY, 0.0, INFINITY]
+    assert log1p(np.array([-1.0, 0.0, INFINITY])).tolist() == [-INFINITY, 0.0, INFINITY]
+    assert np.isnan(log(np.array([-TINY, NAN]))).all()
+    assert np.isnan(log1p(np.array([-1.0 - 2.0**-52, -INFINITY, NAN]))).all()
 
 
 def _loop_over(function):

@@ -8,7 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -194,21 +194,17 @@ class Loss:
         wanted: tuple[bool, bool, bool],
         out: Any = None,
     ) -> Any:
-        from rashin.backends.numpy import evaluate
-
         if axis is None:
             axis = -1
         elif self.kind == "pointwise":
             raise TypeError(f"{self.name}: has no axis: it compares element by element")
         rule = self.replace(**parameters)._rule if parameters else self._rule
-        return evaluate(rule, prediction, target, weight, where, reduction, axis, wanted, out)
+        return _backend().evaluate(rule, prediction, target, weight, where, reduction, axis, wanted, out)
 
     @cached_property
     def _rule(self) -> Any:
         """The loss as the backend sees it."""
-        from rashin.backends.numpy import Rule
-
-        return Rule(
+        return _backend().Rule(
             self.kind,
             self.formula,
             tuple(value for name, value in self.parameters.items() if name not in self.options),
@@ -254,6 +250,14 @@ class Loss:
             dict(facts.parameters),
             (self.options, self.optional),
         )
+
+
+@cache
+def _backend() -> Any:
+    """What evaluates, imported at the first use: it brings Numba. The statement itself takes half a microsecond."""
+    from rashin.backends import numpy
+
+    return numpy
 
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)

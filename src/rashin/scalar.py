@@ -23,7 +23,7 @@ and special values (0, infinities, NaN) are selected at the end. There is no con
 float64, which AVX2 lacks: integers are read from and written to the bits of doubles near 1.5 * 2**52. There
 is no ``fastmath``, which would dissolve the low parts.
 
-``exp_plain`` is a shorter variant, for losses of float32.
+``exp_plain``, ``log_plain`` and ``log1p_plain`` are shorter variants, for losses of float32.
 """
 
 from __future__ import annotations
@@ -348,6 +348,45 @@ def log1p(x: float) -> float:
     special = where(x < -1.0, _NAN, where(x == -1.0, -_INFINITY, x))  # else x is tiny, inf or NaN
     ordinary = (x > -1.0) & (x < _INFINITY) & (abs(x) >= 2.0**-54)
     return where(ordinary, _logarithm(k, f, f_low), special)
+
+
+# The plain variants have no low parts: log(1 + f) = f - (f^2/2 - s (f^2/2 + R)) with s = f / (2 + f), where f is exact
+# and the rest below a fifth of it (FDLIBM). R / s^2 is the Chebyshev interpolant of degree 6 of
+# (2 atanh(s)/s - 2) / s^2 on s^2 <= 0.02944 (mpmath.chebyfit).
+
+
+@inline
+def _logarithm_plain(k: float, f: float) -> float:
+    """``k ln 2 + log(1 + f)``."""
+    s = f / (2.0 + f)
+    w = s * s
+    r = fma(0.14616484198366603, w, 0.1533171880828007)
+    r = fma(r, w, 0.18182889209266595)
+    r = fma(r, w, 0.22222211133642084)
+    r = fma(r, w, 0.2857142862598255)
+    r = fma(r, w, 0.3999999999989949)
+    r = fma(r, w, 0.666666666666667)
+    half_square = (0.5 * f) * f
+    correction = fma(s, fma(w, r, half_square), k * _LN2_LOW)
+    return fma(k, _LN2_HIGH, f - (half_square - correction))
+
+
+@inline
+def log_plain(x: float) -> float:
+    """The natural logarithm, <= 1.1 ULP; -inf for both zeros, NaN below. For losses of float32."""
+    k, m = _split_any(x)
+    special = where(x < 0.0, _NAN, where(x == 0.0, -_INFINITY, x))  # else inf or NaN
+    return where((x > 0.0) & (x < _INFINITY), _logarithm_plain(k, m - 1.0), special)
+
+
+@inline
+def log1p_plain(x: float) -> float:
+    """``log(1 + x)``, <= 1.1 ULP; -inf at -1, NaN below. For losses of float32."""
+    u, u_low = _two_sum(1.0, x)
+    k, m = _split(u)
+    f = (m - 1.0) + where(k < 64.0, u_low * _power_of_two(-k), 0.0)
+    beyond = where(x < _INFINITY, _logarithm_plain(k, f), x)
+    return where(x > -1.0, beyond, where(x == -1.0, -_INFINITY, _NAN))
 
 
 # --- power ----------------------------------------------------------------------------------------

@@ -186,10 +186,10 @@ def sweep_labels(
     height = min(block_rows(classes) if few else max(1, CELLS // classes), max(1, n))
     wide, tall = (height, classes), (classes, height)
     e, x = np.empty(tall if few else wide), np.empty(tall if few else (0, 0))
-    lanes, peaks, rests, others = np.empty(MANY), np.empty(height), np.empty(height), np.empty(height)
-    own, own_error, u, lse = np.empty(height), np.empty(height), np.empty(height), np.empty(height)
-    terms, slopes, curvatures = np.empty(height), np.empty(height), np.empty(height)
-    pulls, factors = np.empty(height), np.empty(height)
+    lanes, columns = np.empty(MANY), np.empty((12, height))
+    peaks, rests, others, own, own_error, u = columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
+    lse, terms, slopes, curvatures = columns[6], columns[7], columns[8], columns[9]
+    pulls, factors = columns[10], columns[11]
     for start in range(0, n, height):
         size = min(height, n - start)
         if few:

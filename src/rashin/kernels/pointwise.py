@@ -72,9 +72,11 @@ def sweep(
 
     ``w`` is empty for weight 1. ``bounds`` holds low, high and shape of prediction and of target, then a harmless
     prediction and target for elements of weight 0. Of ``values`` (weighted), ``gradient`` and ``hessian`` (weighted
-    and divided by ``divisor``) those are filled that are not empty. The exact sum goes to ``limbs``.
+    and divided by ``divisor``) those are filled that are not empty; the gradient may take the place of ``z``. The exact
+    sum goes to ``limbs``.
     """
     n, weighted = z.size, w.size > 0
+    in_place = gradient.ctypes.data == z.ctypes.data  # written by way of a block: loops want arrays that do not overlap
     low, high = z.dtype.type(bounds[0]), z.dtype.type(bounds[1])  # compared in the elements' type: half the time
     low_t, high_t = z.dtype.type(bounds[3]), z.dtype.type(bounds[4])
     zs, ts = np.empty(BLOCK, z.dtype), np.empty(BLOCK, z.dtype)
@@ -95,7 +97,7 @@ def sweep(
                 ts[i] = tb[i] if chosen else bounds[7]
                 factor[i] = w[start + i] / divisor
             zb, tb = zs[:size], ts[:size]
-        gb = gradient[start:stop] if gradient.size else slopes[:size]
+        gb = gradient[start:stop] if gradient.size and not in_place else slopes[:size]
         hb = hessian[start:stop] if hessian.size else curvatures[:size]
         call(
             loop,
@@ -111,6 +113,8 @@ def sweep(
         if weighted:
             for i in range(size):
                 terms[i] = terms[i] * w[start + i] if w[start + i] != 0.0 else 0.0
+        if in_place and gradient.size:
+            gradient[start:stop] = gb
         if values.size:
             values[start:stop] = terms[:size]
         if not add_block(limbs, terms[:size]):

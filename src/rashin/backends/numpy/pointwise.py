@@ -10,11 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.backends.numpy.results import Results, Rule, Wanted, element_type, job, piece, place_in, store
+from rashin.backends.numpy.results import (
+    NOTHING,
+    Results,
+    Rule,
+    Wanted,
+    element_type,
+    job,
+    lies_well,
+    piece,
+    place_in,
+    store,
+)
 from rashin.domain import Domain
 from rashin.exact import BLOCK, Limbs, empty_limbs
 from rashin.kernels import pointwise as kernel
-from rashin.kernels.formula import compiled
 from rashin.pieces import Box, boxes, memory_order, read, start_of, unravelled
 from rashin.reduction import Weighing
 
@@ -29,7 +39,9 @@ def evaluate(
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of every element."""
     checks.same_shape(z, t)
-    results = Results(z.shape, z, wanted, out, (z, t, weighing.weight, weighing.where))
+    results = Results(z.shape, z, wanted, out, (t, weighing.weight, weighing.where))
+    if results.in_place:
+        evaluate(rule, z, t, weighing, NOTHING, None)
     element = element_type(z, t)
     walk = _Walk(z, t, weighing, results, element, memory_order(z))
     try:
@@ -59,9 +71,7 @@ class _Walk:
         self.element = element
         self.shape = z.shape
         arrays = (z, t, results.values, results.gradient, results.hessian)
-        self.flat = weighing.plain and all(
-            a is None or (a.flags.c_contiguous and a.flags.aligned and a.dtype == element) for a in arrays
-        )
+        self.flat = weighing.plain and all(lies_well(array, element) for array in arrays)
         self.axes = axes
         turned = [None if a is None else a.reshape(-1) if self.flat else a.transpose(self.axes) for a in arrays]
         self.z: NDArray[Any] = turned[0]  # type: ignore[assignment]
@@ -83,7 +93,7 @@ class _Sweep:
 
     def __init__(self, rule: Rule, walk: _Walk, order: int) -> None:
         self.rule, self.walk = rule, walk
-        self.loop = compiled(rule.formula, rule.parameters, order, walk.element, True)
+        self.loop = rule.loop(order, walk.element)
         self.sweep = kernel.sweep(walk.element)
         self.parameters = rule.numbers
         self.harmless = (rule.prediction.samples[0], rule.target.samples[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,12 +12,27 @@ from numpy.typing import NDArray
 from rashin.domain import Domain
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
-from rashin.kernels.formula import Formula
+from rashin.kernels.formula import Formula, Loop, compiled
 
-__all__ = ["Results", "Rule", "Wanted", "element_type", "gradient_type", "job", "piece", "place_in", "store"]
+__all__ = [
+    "DOUBLE",
+    "NOTHING",
+    "PARALLEL",
+    "Results",
+    "Rule",
+    "Wanted",
+    "element_type",
+    "gradient_type",
+    "job",
+    "lies_well",
+    "piece",
+    "place_in",
+    "store",
+]
 
 PARALLEL = 1 << 17  # elements below which a second thread costs more than it brings
 
+DOUBLE = np.dtype(np.float64)
 _NARROW = {np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?")}
 
 
@@ -36,6 +52,15 @@ class Rule:
         self.prediction, self.target = prediction, target
         # The parameters as the compiled loop takes them.
         self.numbers = np.array([np.nan if p is None else p for p in parameters], dtype=np.float64)
+        self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
+
+    def loop(self, order: int, element: np.dtype[Any]) -> Loop:
+        """The formula compiled for arrays of the element type, up to a derivative."""
+        loop = self._loops.get((order, element))
+        if loop is None:
+            loop = compiled(self.formula, self.parameters, order, element, self.kind == "pointwise")
+            self._loops[order, element] = loop
+        return loop
 
 
 class Wanted(NamedTuple):
@@ -51,10 +76,14 @@ class Wanted(NamedTuple):
         return 2 if self.hessian else 1 if self.gradient else 0
 
 
+NOTHING = Wanted(False, False, False)  # but the sum, and errors
+
+
 class Results:
     """The exact sum of w l, and the arrays that were asked for.
 
-    Where the caller's ``out`` overlaps an input, the gradient is kept aside until all is computed, so that an error
+    Where the caller's ``out`` is the prediction itself, the sweep may write in place, once a first one has found
+    nothing wrong. Where it overlaps an input otherwise, the gradient is kept aside until all is computed. So an error
     leaves the inputs whole.
     """
 
@@ -67,12 +96,14 @@ class Results:
         inputs: Iterable[NDArray[Any] | None],
     ) -> None:
         dtype = gradient_type(z)
-        overlaps = out is not None and any(a is not None and np.may_share_memory(out, a) for a in inputs)
+        others = [a for a in inputs if a is not None]
+        self.in_place = out is not None and _same_array(out, z) and not _overlaps(out, others)
+        aside = out is not None and not self.in_place and _overlaps(out, [z, *others])
         self._out = out
         self.values = np.empty(samples, dtype) if wanted.values else None
         self.gradient = None
         if wanted.gradient:
-            self.gradient = np.empty(z.shape, dtype) if out is None or overlaps else out
+            self.gradient = np.empty(z.shape, dtype) if out is None or aside else out
         self.hessian = np.empty(z.shape, dtype) if wanted.hessian else None
         self.limbs = empty_limbs()
 
@@ -85,18 +116,43 @@ class Results:
         return self
 
 
+def _same_array(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.dtype == b.dtype and a.strides == b.strides and a.ctypes.data == b.ctypes.data
+
+
+def _overlaps(out: NDArray[Any], others: Iterable[NDArray[Any]]) -> bool:
+    return any(np.may_share_memory(out, other) for other in others)
+
+
 def gradient_type(prediction: NDArray[Any]) -> np.dtype[Any]:
     """The prediction's dtype if it is floating, else float64."""
-    floating = prediction.dtype.kind == "f" or prediction.dtype.name == "bfloat16"
-    return prediction.dtype.newbyteorder("=") if floating else np.dtype(np.float64)
+    return _gradient_type(prediction.dtype)
+
+
+@functools.cache
+def _gradient_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("=") if dtype.kind == "f" or dtype.name == "bfloat16" else DOUBLE
 
 
 def element_type(prediction: NDArray[Any], target: NDArray[Any] | None = None) -> np.dtype[Any]:
     """float32 where the sweep may read and write single precision without a second rounding, else float64."""
-    narrow = gradient_type(prediction) == np.float32 and (
-        target is None or target.dtype.newbyteorder("=") in _NARROW or target.dtype.name == "bfloat16"
+    return _element_type(prediction.dtype, None if target is None else target.dtype)
+
+
+@functools.cache
+def _element_type(prediction: np.dtype[Any], target: np.dtype[Any] | None) -> np.dtype[Any]:
+    narrow = _gradient_type(prediction) == np.float32 and (
+        target is None or target.newbyteorder("=") in _NARROW or target.name == "bfloat16"
     )
-    return np.dtype(np.float32 if narrow else np.float64)
+    return np.dtype(np.float32) if narrow else DOUBLE
+
+
+def lies_well(array: NDArray[Any] | None, element: np.dtype[Any]) -> bool:
+    """Whether a sweep can work on the array where it lies; on none it need not."""
+    if array is None:
+        return True
+    flags = array.flags
+    return array.dtype == element and flags.c_contiguous and flags.aligned
 
 
 def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells: int) -> NDArray[Any]:
@@ -104,7 +160,7 @@ def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells:
     if result is None:
         return buffer[:0]
     part = result[box]
-    if part.dtype == buffer.dtype and part.flags.c_contiguous and part.flags.aligned:
+    if lies_well(part, buffer.dtype):
         return part.reshape(-1)  # type: ignore[no-any-return]
     return buffer[:cells]
 

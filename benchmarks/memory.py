@@ -27,7 +27,6 @@ __all__ = ["CAN_MEASURE", "memory_records"]
 ROOT = Path(__file__).parents[1]
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 CAN_MEASURE = RESET.exists()  # Linux: elsewhere a process cannot forget an earlier high-water mark
-COMPILED = ("torch.compile", "jax")  # they compile for a shape at its first call, which is not what is measured
 
 
 def memory_records(workload: Workload, peers: list[str], threads: int) -> Iterator[dict[str, Any]]:
@@ -43,8 +42,8 @@ def memory_records(workload: Workload, peers: list[str], threads: int) -> Iterat
 def _main(name: str, threads: str, *shape: str) -> None:
     workload = Workload(LINEAR, tuple(map(int, shape)), "linear")
     with rashin.threads(int(threads)):
-        small = _run_of(name, workload.small(), int(threads))
-        answer = None if small is None else _measured(name, workload, int(threads), small)
+        run = _run_of(name, workload, int(threads))
+        answer = None if run is None else _measured(run)
     print(json.dumps(answer))  # noqa: T201
 
 
@@ -53,12 +52,8 @@ def _run_of(name: str, workload: Workload, threads: int) -> Run | None:
     return ours(problem, None) if name == "rashin" else PEERS[name].prepare(problem)
 
 
-def _measured(name: str, workload: Workload, threads: int, small: Run) -> dict[str, int]:
-    small()  # imports, thread pools and compiled code are there before the measurement
-    run = _run_of(name, workload, threads)
-    assert run is not None
-    if name in COMPILED:
-        run()
+def _measured(run: Run) -> dict[str, int]:
+    run()  # imports, thread pools, compiled code and the buffers that BLAS keeps are there before the measurement
     _trim()
     before = _kibibytes("VmRSS")
     RESET.write_text("5", encoding="ascii")  # forget the high-water mark

@@ -659,7 +659,7 @@ def test_out_may_overlap_an_input(loss):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_gradient_in_place_of_the_prediction_needs_no_array_of_its_size(loss, weighted):
     rng = np.random.default_rng(5)
-    rows, classes = 60_000, 7
+    rows, classes = 150_000, 7
     labels = rng.integers(0, classes, rows)
     z = rng.dirichlet(np.ones(classes), rows)
     t = (z > 0.3).astype(np.float64) if loss.kind == "pointwise" else labels

@@ -24,7 +24,7 @@ from mpmath import mp, mpf
 from numba import cfunc, njit, types
 from numpy.typing import NDArray
 
-from rashin import scalar
+from rashin import plain, scalar
 from ulp import ulp_error
 
 Doubles = NDArray[np.float64]
@@ -373,21 +373,36 @@ def test_coefficients_are_those_of_the_comments() -> None:
     assert r <= set(scalar._series.py_func.__code__.co_consts)
 
 
-PLAIN_BOUND = 1.1  # ULP; it stands in the docstrings too
+PLAIN_BOUNDS = {"exp": 1.1, "expm1": 1.7, "log": 1.1, "log1p": 1.1}  # ULP; they stand in the docstrings too
 
 
 def within_the_plain_bound(name, x):
-    for argument, got in zip(x.tolist(), _loop_over(getattr(scalar, f"{name}_plain"))(x).tolist(), strict=True):
-        assert error(name, got, argument) <= PLAIN_BOUND, argument.hex()
+    for argument, got in zip(x.tolist(), _loop_over(getattr(plain, name))(x).tolist(), strict=True):
+        assert error(name, got, argument) <= PLAIN_BOUNDS[name], argument.hex()
 
 
-def test_the_plain_exponential_is_within_its_bound():
+def test_the_plain_exponentials_are_within_their_bounds():
     rng = np.random.default_rng(21)
-    tiny = -spread(rng, 2000, 1e-20, 1.0)
-    within_the_plain_bound("exp", np.concatenate([rng.uniform(-708, 709.78, 4000), rng.uniform(-2, 2, 4000), tiny]))
-    plain = _loop_over(scalar.exp_plain)
-    assert plain(np.array([-INFINITY, -708.5, 0.0, -0.0])).tolist() == [0.0, 0.0, 1.0, 1.0]
-    assert np.isnan(plain(np.array([NAN])))[0]
+    ordinary = np.concatenate(
+        [rng.uniform(-708, 709.78, 4000), rng.uniform(-2, 2, 4000), spread(rng, 2000, 1e-20, 1.0)]
+    )
+    within_the_plain_bound("exp", ordinary)
+    within_the_plain_bound("expm1", ordinary)
+    ends = np.array([-INFINITY, -708.5, 0.0, -0.0, 709.79, INFINITY])
+    assert _loop_over(plain.exp)(ends).tolist() == [0.0, 0.0, 1.0, 1.0, INFINITY, INFINITY]
+    assert _loop_over(plain.expm1)(ends).tolist() == [-1.0, -1.0, 0.0, 0.0, INFINITY, INFINITY]
+    assert np.isnan(_loop_over(plain.exp)(np.array([NAN])))[0]
+    assert np.isnan(_loop_over(plain.expm1)(np.array([NAN])))[0]
+
+
+def test_the_plain_power_is_within_its_bound():
+    rng = np.random.default_rng(23)
+    x, y = np.abs(spread(rng, 4000, 1e-30, 1e30)), rng.uniform(-8.0, 8.0, 4000)
+    power = _loop_over_two(plain.float_power)
+    for base, exponent, got in zip(x.tolist(), y.tolist(), power(x, y).tolist(), strict=True):
+        assert error("float_power", got, base, exponent) <= 2.0 + 2.0 * abs(exponent * math.log(base))
+    x, y = np.array([0.0, 0.0, 0.0, 1.0, INFINITY, INFINITY]), np.array([2.0, 0.0, -1.5, INFINITY, -2.0, 0.5])
+    assert power(x, y).tolist() == [0.0, 1.0, INFINITY, 1.0, 0.0, INFINITY]
 
 
 def test_the_plain_logarithms_are_within_their_bounds():
@@ -398,7 +413,7 @@ def test_the_plain_logarithms_are_within_their_bounds():
     within_the_plain_bound(
         "log1p", np.concatenate([small, rng.uniform(-1, 3, 4000), np.abs(spread(rng, 2000, 1.0, LARGEST))])
     )
-    log, log1p = _loop_over(scalar.log_plain), _loop_over(scalar.log1p_plain)
+    log, log1p = _loop_over(plain.log), _loop_over(plain.log1p)
     assert log(np.array([0.0, -0.0, 1.0, INFINITY])).tolist() == [-INFINITY, -INFINITY, 0.0, INFINITY]
     assert log1p(np.array([-1.0, 0.0, INFINITY])).tolist() == [-INFINITY, 0.0, INFINITY]
     assert np.isnan(log(np.array([-TINY, NAN]))).all()
@@ -412,5 +427,16 @@ def _loop_over(function):
         for i in range(x.size):
             y[i] = function(x[i])
         return y
+
+    return run
+
+
+def _loop_over_two(function):
+    @njit
+    def run(x, y):
+        z = np.empty_like(x)
+        for i in range(x.size):
+            z[i] = function(x[i], y[i])
+        return z
 
     return run

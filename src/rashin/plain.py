@@ -5,14 +5,28 @@ Results of float32 keep 2^-52 of what is computed in double, so half an ULP of d
 
 from __future__ import annotations
 
-from rashin.scalar import abs, exp_plain, expm1, float_power, inline, sign, sqrt, tanh, where
+from rashin.scalar import abs, exp_plain, expm1_plain, inline, sign, sqrt, tanh, where
 from rashin.scalar import log1p_plain as log1p
 from rashin.scalar import log_plain as log
 
 __all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "tanh", "where"]
 
+_LARGEST = 709.782712893384  # whose exponential is finite
+
 
 @inline
 def exp(x: float) -> float:
     """The exponential, <= 1.1 ULP; inf beyond 709.78, 0 below -708."""
-    return where(x > 709.782712893384, float("inf"), exp_plain(x))
+    return where(x > _LARGEST, float("inf"), exp_plain(x))
+
+
+@inline
+def expm1(x: float) -> float:
+    """``exp(x) - 1``, <= 1.7 ULP; inf beyond 709.78."""
+    return where(x > _LARGEST, float("inf"), expm1_plain(x))
+
+
+@inline
+def float_power(x: float, y: float) -> float:
+    """``x**y`` for x >= 0, to 2^-52 (2 + abs(y log(x))) of itself; zeros, ones, infinities and NaN as in ``scalar``."""
+    return where((x == 1.0) | (y == 0.0), 1.0, exp(y * log(x)))

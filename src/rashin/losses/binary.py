@@ -67,8 +67,9 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
     low = z < 0.5
     # Each sum is formed where it is exact, or small against the 1 of log1p.
     p, q = z + epsilon, (1.0 - z) + epsilon
-    log_p = xp.where(low, xp.log(xp.where(low, p, 1.0)), xp.log1p(xp.where(low, 0.0, (z - 1.0) + epsilon)))
-    log_q = xp.where(low, xp.log1p(xp.where(low, epsilon - z, 0.0)), xp.log(xp.where(low, 1.0, q)))
+    smaller = xp.log(xp.where(low, p, q))
+    larger = xp.log1p(xp.where(low, epsilon - z, (z - 1.0) + epsilon))
+    log_p, log_q = xp.where(low, smaller, larger), xp.where(low, larger, smaller)
     s = 1.0 - t
     yes, no = t > 0.0, s > 0.0
     a, b = xp.where(yes, t / p, 0.0), xp.where(no, s / q, 0.0)

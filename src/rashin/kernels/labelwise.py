@@ -34,7 +34,14 @@ from rashin.kernels.rows import (
     shares,
 )
 
-__all__ = ["OUTSIDE", "sweep_distributions", "sweep_labels"]
+__all__ = [
+    "OUTSIDE",
+    "finished",
+    "log_probabilities_of_labels",
+    "sharpened",
+    "sweep_distributions",
+    "sweep_labels",
+]
 
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
 
@@ -93,7 +100,7 @@ def _row_derivatives(
 
 
 @jit
-def _log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
+def log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
     """Fill in u of the labels, and logsumexp."""
     for r in range(size):
         log_rest = scalar.log1p(rests[r])
@@ -102,7 +109,7 @@ def _log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, ow
 
 
 @jit
-def _sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, curvatures: Any) -> None:
+def sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, curvatures: Any) -> None:
     """Move phi and phi' from u to where -expm1(u) is 1 - p = x / (1 + x), for small x.
 
     Powers of 1 - p, of which a curvature tells, would raise the roundings of log1p and expm1.
@@ -122,7 +129,7 @@ def _sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any,
 
 
 @jit
-def _finished(
+def finished(
     start: int, size: int, w: Any, divisor: float, z_loss: float, lse: Any, terms: Any, slopes: Any,
     curvatures: Any, pulls: Any, factors: Any,
 ) -> int:  # fmt: skip
@@ -198,11 +205,11 @@ def sweep_labels(
             found, i = _row_parts(z, start, size, labels, w, e, lanes, peaks, rests, others, own, own_error)
         if found != FINE:
             return found, i
-        _log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse)
+        log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse)
         call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
              slopes.ctypes.data, curvatures.ctypes.data, size)  # fmt: skip
-        _sharpened(size, rests, own, u, terms, slopes, curvatures)
-        r = _finished(start, size, w, divisor, z_loss, lse, terms, slopes, curvatures, pulls, factors)
+        sharpened(size, rests, own, u, terms, slopes, curvatures)
+        r = finished(start, size, w, divisor, z_loss, lse, terms, slopes, curvatures, pulls, factors)
         if r >= 0:
             return UNDEFINED, start + r
         if few:

@@ -24,9 +24,11 @@ from rashin.backends.numpy.results import (
     place_in,
     store,
 )
+from rashin.backends.numpy.wide import WIDE, sweep_wide_row
 from rashin.domain import LABEL, PROBABILITY
 from rashin.exact import Limbs, add, empty_limbs
 from rashin.kernels import labelwise as kernel
+from rashin.kernels import threads
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
@@ -108,6 +110,8 @@ def evaluate_labelwise(
     sweep = LabelSweep(rows, wanted)
     if sweep.in_place and z.size < PARALLEL:
         return rows.results.finished(sweep.at_once())
+    if sweep.is_wide:
+        return rows.results.finished(sweep.row_by_row())
     return rows.results.finished(job(sweep.over, rows.boxes(sweep.cells), z.size))
 
 
@@ -137,6 +141,23 @@ class LabelSweep:
         hessian = nothing if rows.hessian is None else rows.hessian
         self._run(rows.z, (...,), nothing, values, gradient, hessian, limbs)
         store(rows.results.values, (...,), values[:], values)
+        return limbs
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are so few rows, of so many classes, that the threads should share each of them."""
+        rows, workers = self.rows, threads.count()
+        unlike = rows.distributions is not None or self.smoothing or self.cap or self.wanted.hessian
+        return not unlike and rows.classes >= WIDE and workers > 1 and rows.labels.size < 4 * workers
+
+    def row_by_row(self) -> Limbs:
+        """Sweep over one row after another, each shared by the threads where it has a softmax and counts."""
+        rows, limbs = self.rows, empty_limbs()
+        sizes = (0 if self.in_place else rows.classes, rows.classes, 0 if self.in_place else rows.classes)
+        scratch = tuple(map(np.empty, sizes, (self.element, DOUBLE, self.element)))
+        for box in rows.boxes(1):
+            if not sweep_wide_row(self, box, limbs, scratch):
+                self.over(iter([box]), limbs)
         return limbs
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:

@@ -90,13 +90,10 @@ def _loaded(model: Path) -> Network:
 
 def _recorded_loss(model: Path, network: Network) -> str | None:
     """The loss that the run folder's checkpoint names, such as ``focal(gamma=3.0)``; None where there is none."""
-    import numpy as np
-
     try:
-        with np.load(model.with_name("checkpoint.npz"), allow_pickle=False) as arrays:
-            settings = json.loads(str(arrays["settings"]))
+        settings = json.loads(str(_arrays_in(model.with_name("checkpoint.npz"))["settings"]))
         return str(settings["loss"]) if settings["sizes"] == list(network.sizes) else None
-    except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
@@ -130,13 +127,7 @@ def _samples_of(data: str) -> tuple[Any, Any]:
 
 
 def _samples_in(path: Path) -> tuple[Any, Any]:
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    except (TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} does not hold arrays: {error}") from None
+    arrays = _arrays_in(path)
     names = next((pair for pair in (("x_train", "t_train"), ("x", "t")) if set(pair) <= set(arrays)), None)
     if names is None:
         found = ", ".join(arrays) or "none"
@@ -145,6 +136,16 @@ def _samples_in(path: Path) -> tuple[Any, Any]:
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"{path}: {names[0]} has shape {x.shape}; accepted is (n, ...), at least one sample")
     return x.reshape(len(x), -1), labels
+
+
+def _arrays_in(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    try:
+        with path.open("rb") as file:
+            return dict(np.load(file, allow_pickle=False))
+    except (TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} does not hold arrays: {error}") from None
 
 
 @contextmanager

@@ -3,16 +3,15 @@
 from rashin.learn.activations import ACTIVATIONS, Activation
 from rashin.learn.approximation import MinibatchLosses, minibatch_losses
 from rashin.learn.batches import minibatches
+from rashin.learn.directions import Direction, random_direction
 from rashin.learn.gradient_check import ArrayCheck, GradientCheck, check_gradient
 from rashin.learn.history import Epoch, History, Score, Step
 from rashin.learn.landscape import (
     Curve,
-    Direction,
     Landscape,
     loss_and_accuracy_along,
     loss_gradient,
     loss_landscape,
-    random_direction,
 )
 from rashin.learn.network import Network, Trace
 from rashin.learn.objective import accuracy, evaluate

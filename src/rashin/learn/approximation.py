@@ -81,7 +81,8 @@ def minibatch_losses(
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, a size out of range, or no draws.
+    ValueError : network, loss and data do not fit together, a size out of range, no draws, or a sample whose
+        loss is infinite.
 
     Examples
     --------
@@ -97,6 +98,9 @@ def minibatch_losses(
     chosen = _checked_sizes(sizes, len(each))
     if not isinstance(draws, int | np.integer) or draws < 1:
         raise ValueError(f"draws must be a whole number >= 1; got {draws!r}")
+    if not np.isfinite(each).all():
+        place = int(np.argmin(np.isfinite(each)))
+        raise ValueError(f"{loss.name} is {each[place]} for sample {place}: there is no mean to come near to")
     rng, losses = np.random.default_rng(seed), np.empty((chosen.size, draws))
     for draw in range(draws):
         sums = np.cumsum(rng.permutation(each)[: chosen.max()])  # its first m are a fair batch of every size m

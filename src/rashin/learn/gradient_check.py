@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin.learn.differences import TOLERATED, WIDE, Entry, Probe, noise_of, tried
 from rashin.learn.landscape import in_double
 from rashin.learn.objective import fitting_targets, loss_per_sample, loss_per_sample_and_gradient
 
@@ -21,10 +21,6 @@ __all__ = ["ArrayCheck", "GradientCheck", "check_gradient"]
 Array = NDArray[Any]
 
 _BOOK_STEP = 1e-4
-_WIDE = 2.0**-10  # about the fifth root of a double's eps: where a third derivative is seen best
-_TOLERATED = 10.0  # times the expected error; the noise of some hundred entries stays below 4
-_BESIDE = 0.55  # of the jump, from the middle: between the slopes, and a twentieth for what the curve bends as well
-_CLOSER = 10.0  # how much shorter the second look is at what disagrees
 
 
 @dataclass(frozen=True)
@@ -143,136 +139,35 @@ def check_gradient(
     gradients = double.backward(trace, slope)
     if len(gradients) != len(double.parameters):
         raise ValueError(f"backward gave {len(gradients)} arrays for {len(double.parameters)} parameter arrays")
-    probe = _Probe(lambda: loss_per_sample(loss, double.predict(x), target), value, step)
-    probe.noise = _noise(probe.loss, double.parameters, value)
+    probe = Probe(lambda: loss_per_sample(loss, double.predict(x), target), value, step)
+    probe.noise = noise_of(probe.loss, double.parameters, value)
     rng, checks = np.random.default_rng(seed), []
     for number, (parameter, gradient) in enumerate(zip(double.parameters, gradients, strict=True)):
-        probe.wide = _WIDE / max(1.0, _reach(trace.inputs[number // 2], number))
+        probe.wide = WIDE / max(1.0, _reach(trace.inputs[number // 2], number))
         checks.append(_checked_array(_name(number), parameter, gradient, probe, _drawn(parameter, entries, rng)))
     return GradientCheck(
         loss.name, f"h = {step:g}" if step else "the best h for each", tuple(checks), _concluded(checks)
     )
 
 
-# ------------------------------------------------------------------------------------------------ one entry
-
-
-@dataclass
-class _Probe:
-    """What is needed to try an entry: the loss of the copy as it stands, and how finely it can be seen."""
-
-    loss: Callable[[], float]
-    value: float
-    step: float | None  # None: the best one
-    noise: float = 0.0
-    wide: float = _WIDE
-
-
-class _Slopes(NamedTuple):
-    """Difference quotients to the left, to the right, and across."""
-
-    left: float
-    right: float
-    central: float
-
-    @property
-    def bend(self) -> float:
-        return self.right - self.left
-
-
-class _Entry(NamedTuple):
-    place: tuple[int, ...]
-    analytic: float
-    numerical: float
-    expected: float
-    at_kink: bool
-
-    @property
-    def excess(self) -> float:
-        """The disagreement in units of the expected error."""
-        distance = abs(self.analytic - self.numerical)
-        return distance / self.expected if np.isfinite(distance) else np.inf
-
-    @property
-    def is_wrong(self) -> bool:
-        return self.excess > _TOLERATED and not self.at_kink
-
-
-def _tried(parameter: Array, index: tuple[int, ...], analytic: float, probe: _Probe) -> _Entry:
-    def moved(offset: float) -> tuple[float, float]:
-        """By how much the entry really moved, after rounding, and the loss there."""
-        kept = parameter[index]
-        parameter[index] = kept + offset
-        try:
-            return float(parameter[index] - kept), probe.loss()
-        finally:
-            parameter[index] = kept
-
-    def slopes(step: float) -> _Slopes:
-        (up, high), (down, low) = moved(step), moved(-step)
-        return _Slopes((low - probe.value) / down, (high - probe.value) / up, (high - low) / (up - down))
-
-    third = _third_derivative([moved(k * probe.wide)[1] for k in (-2, -1, 1, 2)], probe)
-    step = probe.step or (3.0 * probe.noise / third) ** (1 / 3)
-    found, expected = slopes(step), step * step / 6.0 * third + probe.noise / step
-    entry = _Entry(index, analytic, found.central, expected, at_kink=False)
-    if not entry.is_wrong:
-        return entry
-    return entry._replace(at_kink=_is_kink(found, slopes(step / _CLOSER), analytic, _TOLERATED * _CLOSER * expected))
-
-
-def _third_derivative(around: list[float], probe: _Probe) -> float:
-    """An upper estimate of its size; the noise in it also keeps the best step from growing beyond the wide one."""
-    low, near_low, near_high, high = around
-    cube = 2.0 * probe.wide**3
-    return abs(high - 2.0 * near_high + 2.0 * near_low - low) / cube + 4.0 * probe.noise / cube
-
-
-def _is_kink(far: _Slopes, near: _Slopes, analytic: float, bound: float) -> bool:
-    """Whether the curve has a corner here that excuses a disagreement.
-
-    Where it is smooth the bend shrinks with the step; what is left of it when extrapolated to step 0 is a jump of
-    the slope. Or the quotient across changes more than it may, because a corner lies within the longer step.
-    """
-    jump = (_CLOSER * near.bend - far.bend) / (_CLOSER - 1.0)
-    is_bent = max(abs(jump), abs(near.central - far.central)) > bound
-    reach = _BESIDE * max(abs(jump), abs(near.bend)) + bound
-    return is_bent and abs(near.central - analytic) <= reach
-
-
-def _noise(loss: Callable[[], float], parameters: list[Array], value: float) -> float:
-    """How much the loss jitters by rounding: what fourth differences leave of it on a way far too short to bend."""
-    rng = np.random.default_rng(0)
-    kept, ways = [p.copy() for p in parameters], [2.0**-40 * p * rng.uniform(-1, 1, p.shape) for p in parameters]
-    values = []
-    for step in range(16):
-        for parameter, start, way in zip(parameters, kept, ways, strict=True):
-            parameter[...] = start + step * way
-        values.append(loss())
-    for parameter, start in zip(parameters, kept, strict=True):
-        parameter[...] = start
-    jitter = np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70.0)  # 1 + 16 + 36 + 16 + 1
-    return float(max(jitter, 2.0**-53 * abs(value), np.finfo(float).tiny))
-
-
 # ------------------------------------------------------------------------------------------------ one array
 
 
 def _checked_array(
-    name: str, parameter: Array, gradient: Array, probe: _Probe, indices: list[tuple[int, ...]]
+    name: str, parameter: Array, gradient: Array, probe: Probe, indices: list[tuple[int, ...]]
 ) -> ArrayCheck:
     if gradient.shape != parameter.shape:
         verdict = f"WRONG: the gradient has shape {gradient.shape}"
         return ArrayCheck(name, parameter.shape, 0, parameter.size, 0, (), np.nan, np.nan, np.inf, 0.0, verdict)
-    tried = [_tried(parameter, index, float(gradient[index]), probe) for index in indices]
-    worst = max(tried, key=lambda entry: (entry.is_wrong, not entry.at_kink, entry.excess))
-    wrong, at_kink = [entry for entry in tried if entry.is_wrong], sum(entry.at_kink for entry in tried)
-    largest = max(max(abs(entry.analytic), abs(entry.numerical)) for entry in tried) or 1.0
+    entries = [tried(parameter, index, float(gradient[index]), probe) for index in indices]
+    worst = max(entries, key=lambda entry: (entry.is_wrong, not entry.at_kink, entry.excess))
+    wrong, at_kink = [entry for entry in entries if entry.is_wrong], sum(entry.at_kink for entry in entries)
+    largest = max(max(abs(entry.analytic), abs(entry.numerical)) for entry in entries) or 1.0
     difference, expected = abs(worst.analytic - worst.numerical) / largest, worst.expected / largest
     return ArrayCheck(
         name,
         parameter.shape,
-        len(tried),
+        len(entries),
         len(wrong),
         at_kink,
         worst.place,
@@ -284,16 +179,16 @@ def _checked_array(
     )
 
 
-def _verdict(wrong: list[_Entry], at_kink: int, expected: float) -> str:
+def _verdict(wrong: list[Entry], at_kink: int, expected: float) -> str:
     beside = f", {at_kink} at a kink" if at_kink else ""
     if wrong:
         return f"WRONG in {len(wrong)}{beside}{_common_factor(wrong)}"
-    if _TOLERATED * expected > 1.0:  # a gradient of 0 would have passed
+    if TOLERATED * expected > 1.0:  # a gradient of 0 would have passed
         return f"too small to be seen{beside}"
     return f"agrees{beside}"
 
 
-def _common_factor(wrong: list[_Entry]) -> str:
+def _common_factor(wrong: list[Entry]) -> str:
     """A forgotten division or sign shows as one factor between all entries."""
     factors = [entry.analytic / entry.numerical for entry in wrong if abs(entry.numerical) > 1e6 * entry.expected]
     if len(factors) < 2 or not np.ptp(factors) < 1e-4 * abs(factors[0]):

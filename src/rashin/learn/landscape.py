@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.batches import minibatches
+from rashin.learn.directions import Direction, as_arrays, chosen_directions
 from rashin.learn.objective import fitting_targets
 
 if TYPE_CHECKING:
@@ -19,17 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Curve",
-    "Direction",
     "Landscape",
     "in_double",
     "loss_and_accuracy_along",
     "loss_gradient",
     "loss_landscape",
-    "random_direction",
 ]
 
 Array = NDArray[Any]
-Direction = Sequence[Any]  # an array per parameter array, or one weight: (index of its array, its entry there)
 
 _ROWS = 1024  # samples at a time: what they make in a layer stays in the cache, however many samples there are
 _ALONG = np.linspace(-1.0, 1.0, 201)
@@ -117,7 +115,7 @@ def loss_and_accuracy_along(
     (array([0.6931, 0.2201]), -0.75, array([ 0.6931, -0.0569]))
     """
     far = _checked_offsets(offsets)
-    arrays = _as_arrays(direction, network.parameters)
+    arrays = as_arrays(direction, network.parameters)
     losses, right = _scores(network, [arrays], np.append(far, 0.0)[:, None], x, labels, loss)
     slope = _inner(loss_gradient(network, x, labels, loss), arrays)
     return Curve(far, losses[:-1], right[:-1], float(losses[-1]), slope, len(x))
@@ -160,42 +158,13 @@ def loss_landscape(
 
     Reference: H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein (2018), Visualizing the loss landscape of neural nets.
     """
-    chosen, far = _chosen_directions(network, directions, seed), _checked_offsets(offsets)
+    chosen, far = chosen_directions(network, directions, seed), _checked_offsets(offsets)
     axes = np.meshgrid(*[far] * len(chosen), indexing="ij")
     grid = np.stack([axis.ravel() for axis in axes], axis=1)
     losses, right = _scores(network, chosen, grid, x, labels, loss)
     gradient, shape = loss_gradient(network, x, labels, loss), axes[0].shape
     slopes = tuple(_inner(gradient, arrays) for arrays in chosen)
     return Landscape((far,) * len(chosen), losses.reshape(shape), right.reshape(shape), tuple(chosen), slopes)
-
-
-def random_direction(network: Network, seed: int | np.random.Generator | None = 0) -> list[Array]:
-    """A random direction in which the weights of each unit move by as much as they are long.
-
-    Without this, a network with large weights would look flat and one with small weights steep, though both compute
-    the same. Biases stay where they are.
-
-    Parameters
-    ----------
-    seed : the same seed gives the same direction.
-
-    Returns
-    -------
-    Arrays shaped like ``network.parameters``, in float64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rashin.learn import Network
-    >>> network = Network((4, 3), seed=0)
-    >>> weight, bias = random_direction(network, seed=1)
-    >>> np.linalg.norm(weight, axis=0) / np.linalg.norm(network.parameters[0], axis=0)
-    array([1., 1., 1.])
-
-    Reference: H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein (2018), Visualizing the loss landscape of neural nets.
-    """
-    rng = np.random.default_rng(seed)
-    return [_like_filters(p.astype(np.float64), rng) if p.ndim > 1 else np.zeros(p.shape) for p in network.parameters]
 
 
 def loss_gradient(network: Network, x: Array, labels: ArrayLike, loss: Loss) -> list[Array]:
@@ -276,48 +245,6 @@ def _first_moved_layer(directions: list[list[Array]]) -> int:
 
 def _inner(left: list[Array], right: list[Array]) -> float:
     return float(sum(np.vdot(a, b) for a, b in zip(left, right, strict=True)))
-
-
-def _like_filters(weight: Array, rng: np.random.Generator) -> Array:
-    drawn = rng.normal(size=weight.shape)
-    length: Array = np.linalg.norm(weight, axis=0) / np.linalg.norm(drawn, axis=0)
-    return drawn * length
-
-
-def _chosen_directions(network: Network, given: int | Sequence[Direction], seed: int) -> list[list[Array]]:
-    if given in (1, 2):
-        rng = np.random.default_rng(seed)
-        return [random_direction(network, rng) for _ in range(int(given))]
-    if not isinstance(given, Sequence) or len(given) not in (1, 2):
-        raise ValueError(f"directions must be 1, 2, or a list of one or two directions; got {given!r}")
-    return [_as_arrays(direction, network.parameters) for direction in given]
-
-
-def _as_arrays(direction: Direction, parameters: list[Array]) -> list[Array]:
-    if len(direction) == 2 and isinstance(direction[0], int | np.integer):
-        return _one_entry(int(direction[0]), direction[1], parameters)
-    arrays, shapes = [np.asarray(array, np.float64) for array in direction], [p.shape for p in parameters]
-    if [array.shape for array in arrays] != shapes:
-        found = [array.shape for array in arrays]
-        raise ValueError(f"the direction must have an array per parameter array, of shapes {shapes}; got {found}")
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("the direction holds a NaN or an infinite number")
-    if not any(array.any() for array in arrays):
-        raise ValueError("the direction is 0 everywhere: nothing would move")
-    return arrays
-
-
-def _one_entry(index: int, entry: int | tuple[int, ...], parameters: list[Array]) -> list[Array]:
-    arrays = [np.zeros(parameter.shape) for parameter in parameters]
-    try:
-        is_one = arrays[index][entry].ndim == 0
-        arrays[index][entry] = 1.0
-    except (IndexError, TypeError, ValueError):
-        is_one = False
-    if not is_one:
-        shapes = [p.shape for p in parameters]
-        raise ValueError(f"({index}, {entry}) names no single weight; the parameter arrays have shapes {shapes}")
-    return arrays
 
 
 def _checked_offsets(offsets: ArrayLike) -> Array:

@@ -31,7 +31,9 @@ def curve_chart(curve: Curve, way: str) -> Any:
     figure.add_scatter(x=[0], y=[curve.value], mode="markers", marker=here, **_NOTHING, row=1, col=1)
     figure.update_layout(height=460, margin=_MARGINS, legend=_LEGEND, hovermode="x unified")
     figure.update_yaxes(title={"text": "loss", "standoff": 12}, range=_room(curve.loss), row=1, col=1)
-    figure.update_yaxes(title={"text": "right", "standoff": 12}, range=_room(right, least=3.0), row=2, col=1)
+    figure.update_yaxes(
+        title={"text": "right", "standoff": 12}, range=_room(right, least=3.0, most=curve.samples), row=2, col=1
+    )
     figure.update_yaxes(dtick=1 if np.ptp(right) <= 8 else None, tickformat=",d", row=2, col=1)
     figure.update_xaxes(range=[x[0], x[-1]])
     figure.update_xaxes(title=way, row=2, col=1)
@@ -89,7 +91,7 @@ def band_chart(found: MinibatchLosses) -> Any:
         (0.05, 0.95, "9 of 10 batches", "var(--band)"),
         (0.25, 0.75, "half", "var(--core)"),
     ):
-        edge = {"mode": "lines", "line": {"width": 0}}
+        edge = {"mode": "lines", "line": {"width": 0, "color": colour}}
         figure.add_scatter(x=found.sizes, y=found.quantile(low), **edge, **_NOTHING)
         top = {"y": found.quantile(high), "fill": "tonexty", "fillcolor": colour, "hoverinfo": "skip"}
         figure.add_scatter(x=found.sizes, **top, **edge, name=f"{name} lie here")
@@ -111,7 +113,8 @@ def spread_chart(found: MinibatchLosses) -> Any:
     )
     dots = {"color": _LOSS, "size": 9}
     figure.add_scatter(x=found.sizes, y=found.spread, name="measured", mode="markers", marker=dots)
-    ticks = _round_numbers(float(found.spread.min()), float(found.spread.max()))
+    spread = found.spread[found.spread > 0.0]  # where all samples cost the same there is none
+    ticks = _round_numbers(float(spread.min()), float(spread.max())) if spread.size else []
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return _over_sizes(figure, found, "distance from the whole")
 
@@ -132,9 +135,9 @@ def _round_numbers(low: float, high: float) -> Any:
     return numbers[(numbers >= low) & (numbers <= high)]
 
 
-def _room(values: Any, least: float = 0.0) -> list[float]:
-    """A range with a margin, at least so wide; infinite values are left out."""
+def _room(values: Any, least: float = 0.0, most: float = np.inf) -> list[float]:
+    """A range with a margin, at least so wide, and hardly above what is possible; infinite values are left out."""
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
     margin = max(0.08 * (high - low), (least - (high - low)) / 2)
-    return [low - margin, high + margin]
+    return [low - margin, min(high + margin, most + margin / 3)]

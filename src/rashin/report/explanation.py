@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 STAGES = ("mini-batches", "gradient", "downhill", "one weight", "landscape")
 
-_REACHES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_REACHES = tuple(float(f"{digit}e{exponent}") for exponent in range(-3, 2) for digit in (1, 2, 5))
 _STAIRS = 12  # different accuracies in the widest view make a staircase that can be seen
 _POINTS = 401
 
@@ -85,7 +85,7 @@ def explain(
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, or the loss is infinite or its gradient 0.
+    ValueError : network, loss and data do not fit together, a sample's loss is infinite, or the gradient is 0.
 
     Examples
     --------
@@ -100,8 +100,6 @@ def explain(
     begin = callback or (lambda stage: None)
     begin("mini-batches")
     minibatches = minibatch_losses(network, x, labels, loss, seed=seed)
-    if not np.isfinite(minibatches.whole):
-        raise ValueError(f"{loss.name} is {minibatches.whole} on these samples: there is nothing around it to show")
     chosen_x, chosen_labels = _drawn(x, np.asarray(labels), samples, seed)
     begin("gradient")
     gradient = loss_gradient(network, chosen_x, chosen_labels, loss)

@@ -88,7 +88,7 @@ def draw_minibatches(found: MinibatchLosses, title: str, path: str | Path) -> No
     right.plot(found.sizes, found.spread, "o", color=_LOSS, label="measured")
     right.plot(found.sizes, found.expected_spread, "--", color=_STRAIGHT, linewidth=1.2, label="promised by 1 / √size")
     left.set_ylabel("loss")
-    right.set(ylabel="distance from the whole", yscale="log")
+    right.set(ylabel="distance from the whole", yscale="log" if found.spread.any() else "linear")
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -122,7 +122,7 @@ def _draw_right(axes: Axes, curve: Curve) -> None:
     right = curve.accuracy * curve.samples
     axes.plot(curve.offsets, right, drawstyle="steps-mid", color=_ACCURACY, linewidth=1.8, label="right answers")
     if np.ptp(right) <= 8:
-        axes.set_ylim(right.min() - 1.5, right.max() + 1.5)
+        axes.set_ylim(right.min() - 1.5, min(right.max() + 1.5, curve.samples + 0.5))
         axes.locator_params(axis="y", integer=True)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     _dress(axes)

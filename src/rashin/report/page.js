@@ -35,7 +35,8 @@
       xaxis: axis, yaxis: axis,
     },
   };
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]]; // named, for among plotly's own is one that uploads
+  const config = { responsive: true, displaylogo: false, modeBarButtons: buttons };
 
   const draw = (chart, onPaper = false) => {
     const { data, layout } = chart.views[chart.shown];

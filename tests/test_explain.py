@@ -57,8 +57,8 @@ def test_the_views_go_from_a_staircase_to_where_it_stands_still(found):
         assert np.ptp(curves[-1].accuracy) == 0.0
         assert np.ptp(curves[-1].loss) > 0.0
         reaches = [curve.offsets[-1] for curve in curves]
-        np.testing.assert_allclose(reaches[1], reaches[0] / 10)
-        assert reaches[2] <= reaches[1] / 10 * 1.0001
+        np.testing.assert_allclose(reaches[1], reaches[0] / 5)
+        assert reaches[2] <= reaches[0] / 99
         assert len({curve.slope for curve in curves}) == 1
 
 

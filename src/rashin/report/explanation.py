@@ -157,9 +157,9 @@ def _directions(gradient: list[Array]) -> tuple[list[Array], tuple[int, tuple[in
 
 
 def _zoomed(along: Callable[[float, int], Curve]) -> tuple[Curve, ...]:
-    """Three views: a staircase; a tenth of it; and what is so near that no sample changes sides."""
+    """Three views: a staircase; a fifth of it, with a few steps; and what is so near that no sample changes sides."""
     wide = next((reach for reach in _REACHES if np.unique(along(reach, 41).accuracy).size >= _STAIRS), _REACHES[-1])
     zooms = (10.0**k for k in range(2, 9))
     near = next((c for zoom in zooms if np.ptp((c := along(wide / zoom, 101)).accuracy) == 0.0), None)
-    curves = (along(wide, _POINTS), along(wide / 10, _POINTS), near)
+    curves = (along(wide, _POINTS), along(wide / 5, _POINTS), near)
     return tuple(curve for curve in curves if curve is not None)

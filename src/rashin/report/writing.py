@@ -1,0 +1,80 @@
+"""The files of an explanation: one page and its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rashin.learn.storage import written_beside
+from rashin.report import figures, page
+from rashin.report.explanation import Explanation
+from rashin.report.explanation_page import DOWNHILL, explanation_page, weight_way
+
+__all__ = ["Explained", "check_ours", "files_in", "write_explanation"]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Where the page and the pictures lie."""
+
+    page: Path
+    downhill: Path
+    weight: Path
+    landscape: Path
+    minibatches: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them, the page first."""
+        return self.page, self.downhill, self.weight, self.landscape, self.minibatches
+
+
+def files_in(folder: str | Path) -> Explained:
+    """The names that an explanation has in a folder."""
+    names = ("explanation.html", "downhill.png", "one-weight.png", "landscape.png", "minibatches.png")
+    return Explained(*(Path(folder, name) for name in names))
+
+
+def check_ours(folder: str | Path) -> None:
+    """Refuse to replace files of the names of ours that something else has written.
+
+    Raises
+    ------
+    FileExistsError : there is one.
+    NotADirectoryError : the folder is none.
+    """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder; name another one")
+    for path in files_in(folder).files:
+        if path.exists() and not _is_ours(path):
+            raise FileExistsError(f"{path} was not written by rashin; move it away or name another folder")
+
+
+def write_explanation(found: Explanation, folder: str | Path) -> Explained:
+    """Write the page and the pictures to a folder, which is made if need be; those of an earlier one are replaced.
+
+    Raises
+    ------
+    FileExistsError : the folder holds files of these names that something else has written.
+    ImportError : matplotlib, plotly or jinja2 is not installed; the message says how to get it.
+    OSError : the folder cannot be written.
+    """
+    check_ours(folder)
+    html = page.page_html(explanation_page(found))
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    to, about = files_in(folder), f"{found.loss} of a {found.network} network on {found.data}"
+    figures.draw_curves(found.downhill, DOWNHILL, about, to.downhill)
+    figures.draw_curves(found.weight, weight_way(found), about, to.weight)
+    figures.draw_landscape(found.landscape, about, to.landscape)
+    figures.draw_minibatches(found.minibatches, about, to.minibatches)
+    with written_beside(to.page) as part:
+        part.write_text(html, encoding="utf-8")
+    return to
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        top = file.read(512)
+    return page.MARK.encode() in top or figures.MARK.encode() in top

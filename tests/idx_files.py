@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from rashin.datasets.published import PublishedFile, Variant
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+REAL = Path(os.environ.get("RASHIN_DATA_DIR") or "no such folder", "mnist").absolute()
+needs_mnist = pytest.mark.skipif(not REAL.is_dir(), reason="RASHIN_DATA_DIR names no folder with the files of MNIST")
+
+
+def real_content(name):
+    plain = REAL / name
+    return plain.read_bytes() if plain.exists() else gzip.decompress((REAL / f"{name}.gz").read_bytes())
 
 
 def idx(array, element_type=8):

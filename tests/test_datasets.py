@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import os
 import re
 import sys
 from pathlib import Path
@@ -12,13 +10,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits as embedded_digits
 
-from idx_files import NAMES, elements, four_files, idx, packed, published, write_four
+import rashin
+from idx_files import NAMES, REAL, elements, four_files, idx, needs_mnist, packed, published, real_content, write_four
 from rashin.datasets import fetch_mnist, load_digits, load_mnist
 from rashin.datasets.published import VARIANTS
 
-REAL = Path(os.environ.get("RASHIN_DATA_DIR") or "no such folder", "mnist").absolute()
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-needs_mnist = pytest.mark.skipif(not REAL.is_dir(), reason="RASHIN_DATA_DIR names no folder with the files of MNIST")
 needs_fashion = pytest.mark.skipif(not DEBIAN.is_dir(), reason="the package dataset-fashion-mnist is not installed")
 
 # ------------------------------------------------------------------------------------------------------- the digits
@@ -93,6 +90,15 @@ def test_unnormalized_unflattened_and_one_hot(own):
     assert (x_test.shape, t_test.shape) == ((10, 1, 28, 28), (10, 10))
     np.testing.assert_array_equal(x[:, 0], images)
     np.testing.assert_array_equal(t, labels[:, None] == np.arange(10))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_number_of_threads_scales_alike(tmp_path, count):
+    contents = four_files(seed=6, train=3001)  # more than one piece of work
+    write_four(tmp_path, contents)
+    with rashin.threads(count):
+        (x, _), _ = load_mnist(path=tmp_path)
+    np.testing.assert_array_equal(x * np.float32(255), elements(contents[NAMES[0]]).reshape(3001, 784))
 
 
 def test_the_arguments_stand_in_the_order_of_the_book(own):
@@ -253,14 +259,13 @@ def test_the_real_mnist_in_the_form_of_the_book():
 def test_the_real_mnist_pixel_by_pixel():
     (x_train, t_train), (x_test, t_test) = load_mnist(normalize=False, flatten=False)
     for array, name, offset in zip((x_train, t_train, x_test, t_test), NAMES, (16, 8, 16, 8), strict=True):
-        with gzip.open(REAL / f"{name}.gz") as file:
-            content = file.read()
-        np.testing.assert_array_equal(array.ravel(), np.frombuffer(content, np.uint8, offset=offset))
+        np.testing.assert_array_equal(array.ravel(), np.frombuffer(real_content(name), np.uint8, offset=offset))
 
 
 @needs_mnist
 def test_the_real_mnist_needs_no_download():
-    assert fetch_mnist("mnist", mirrors=[]) == tuple(REAL / f"{name}.gz" for name in NAMES)
+    paths = fetch_mnist("mnist", mirrors=[])
+    assert [(path.parent, path.name.removesuffix(".gz")) for path in paths] == [(REAL, name) for name in NAMES]
 
 
 @needs_fashion

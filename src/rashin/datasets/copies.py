@@ -7,6 +7,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -37,19 +38,22 @@ def in_folder(folder: Path, file: PublishedFile) -> Iterator[Path]:
 def left_by_others(variant: Variant, file: PublishedFile) -> Iterator[Path]:
     """What torchvision, Keras, TensorFlow and Debian may have left on this machine."""
     for root in _ROOTS:
-        yield from in_folder(Path(root).expanduser() / variant.torchvision / "raw", file)
-    keras = _home_of("KERAS_HOME", "~/.keras") / "datasets"
-    if variant.name == "mnist" and (keras / "mnist.npz").exists():
+        yield from in_folder(_expanded(root) / variant.torchvision / "raw", file)
+    keras = _expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
+    if variant.name == "mnist" and os.path.lexists(keras / "mnist.npz"):
         yield keras / "mnist.npz"
     if variant.name == "fashion":
         yield from in_folder(keras / "fashion-mnist", file)
         yield from in_folder(_DEBIAN, file)
-    tensorflow = _home_of("TFDS_DATA_DIR", "~/tensorflow_datasets") / "downloads"
-    yield from sorted(tensorflow.glob(f"*{file.name}*.gz"))  # a hash is part of the name
+    tensorflow = _expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets") / "downloads"
+    with suppress(OSError):  # no right to look into the folder
+        yield from sorted(tensorflow.glob(f"*{file.name}*.gz"))  # a hash is part of the name
 
 
-def _home_of(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or default).expanduser()
+def _expanded(folder: str) -> Path:
+    with suppress(RuntimeError, OSError):  # a user without a home, as in containers; a working folder that is gone
+        return Path(folder).expanduser().resolve()
+    return Path(folder)
 
 
 def copy_content(path: Path, file: PublishedFile) -> bytes:
@@ -64,8 +68,12 @@ def _from_keras(path: Path, file: PublishedFile) -> bytes:
     """
     size = math.prod(file.shape)
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_KERAS_ARRAYS[file.name]) as member:
-            npy = member.read(size + _NPY_HEADER)
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(_KERAS_ARRAYS[file.name])
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise zipfile.BadZipFile("packed as NumPy never does")  # LZMA allocates by the word of its header
+            with archive.open(member) as stream:
+                npy = stream.read(size + _NPY_HEADER)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: found no archive of arrays ({error}); expected Keras' mnist.npz") from None
     return idx_header(file.shape) + npy[-size:]

@@ -11,7 +11,7 @@ from rashin.datasets.cache import import_pooch
 from rashin.datasets.published import PublishedFile, Variant, verified
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 __all__ = ["downloaded"]
 
@@ -45,8 +45,9 @@ def _from_mirrors(variant: Variant, file: PublishedFile, mirrors: list[str], pro
     for mirror in tuple(mirrors):
         url = f"{mirror.rstrip('/')}/{file.name}.gz"
         try:
-            data = _received(url, file.limit, _Bar(progress, f"{variant.name} {file.name}"))
-            return data, verified(data, file, url)
+            with _bar(progress, f"{variant.name} {file.name}") as bar:
+                data = _received(url, file.limit, bar)
+                return data, verified(data, file, url)
         except ValueError as error:  # whose message names the address
             failures.append(str(error))
         except OSError as error:
@@ -60,11 +61,7 @@ def _received(url: str, limit: int, bar: _Bar) -> bytes:
     body = _Bounded(limit, url)
     as_it_is = {"Accept-Encoding": "identity"}
     get = import_pooch().HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT, headers=as_it_is)
-    try:
-        get(url, body, None)
-    except BaseException:
-        bar.remove()
-        raise
+    get(url, body, None)
     bar.finish(body.tell())
     return body.getvalue()
 
@@ -92,7 +89,9 @@ def _gist(error: OSError) -> str:
         return f"no answer within {_TIMEOUT[isinstance(error, requests.ReadTimeout)]:g} s"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return str(error)
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    return str(error).rstrip(".")
 
 
 # ------------------------------------------------------------------------------------------------- the progress bar
@@ -110,19 +109,27 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
+@contextmanager
+def _bar(progress: Progress, title: str) -> Iterator[_Bar]:
+    """A bar that stays when all went well, and vanishes on an error."""
+    task = progress.add_task(title, total=None)
+    try:
+        yield _Bar(progress, task)
+    except BaseException:
+        progress.remove_task(task)
+        raise
+
+
 class _Bar:
     """What pooch asks of a progress bar, said to rich."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress, self._task = progress, progress.add_task(title, total=None)
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
 
-    @property
-    def total(self) -> float | None:
-        return self._progress.tasks[self._task].total
-
-    @total.setter
-    def total(self, size: int) -> None:
+    def _announce(self, size: int) -> None:
         self._progress.update(self._task, total=size or None)  # 0 where the mirror does not say
+
+    total = property(fset=_announce)
 
     def update(self, count: int) -> None:
         self._progress.advance(self._task, count)
@@ -135,6 +142,3 @@ class _Bar:
 
     def finish(self, size: int) -> None:
         self._progress.update(self._task, completed=size, total=size)
-
-    def remove(self) -> None:
-        self._progress.remove_task(self._task)

@@ -127,7 +127,7 @@ def fetch_mnist(variant: str = "mnist", mirrors: Sequence[str] | None = None) ->
 def _available(variant: Variant, mirrors: Sequence[str], store: Callable[[bytes, Path], None]) -> list[_File]:
     """The four files, verified; those that are not on this machine are downloaded and stored."""
     named = os.environ.get("RASHIN_DATA_DIR")
-    folder = Path(named).expanduser() if named else cache_folder()
+    folder = Path(named).expanduser().absolute() if named else cache_folder()
     found = {file: _found(variant, file, folder, is_named=bool(named)) for file in variant.files}
     missing = [file for file, hit in found.items() if hit is None]
     for file, data, content in downloaded(variant, missing, mirrors) if missing else ():
@@ -165,8 +165,8 @@ def _try_to_keep(data: bytes, path: Path) -> None:
         keep(data, path)
     except OSError as error:
         warnings.warn(
-            f"{path.parent}: the files cannot be kept there ({error.strerror}) and will be downloaded again next "
-            f"time; name a folder that can be written to with RASHIN_DATA_DIR",
+            f"{path.parent}: the files cannot be kept there ({error.strerror or error}) and will be downloaded again "
+            f"next time; name a folder that can be written to with RASHIN_DATA_DIR",
             stacklevel=4,
         )
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import rashin
-from rashin.cli import explain, losses, train
+from rashin.cli import explain, fetch, losses, train
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(train.train_digits)
-app.command("explain")(explain.explain_model)
+from rashin.cli import explain, fetch, losses, train
 app.command("losses")(losses.show_losses)
 
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.datasets.form import Parts, formed
+
 __all__ = ["load_digits"]
 
 Array = NDArray[Any]
 
 _HELD_OUT = 360  # a fifth
-_DARKEST = 16  # a pixel counts the dark ones among 4 x 4 of the scan
+_BRIGHTEST = 16  # a pixel counts the dark ones among 4 x 4 of the scan
 
 
-def load_digits(
-    normalize: bool = True, flatten: bool = True, one_hot_label: bool = False
-) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def load_digits(normalize: bool = True, flatten: bool = True, one_hot_label: bool = False) -> Parts:
     """Real handwritten digits, split once and for all into 1,437 to train on and 360 to hold out.
 
     Both parts hold the ten classes in equal shares.
@@ -46,10 +46,13 @@ def load_digits(
     Repository.
     """
     images, labels, training, held_out = _read_and_split()
-    x = images.astype(np.float32) / _DARKEST if normalize else images.astype(np.uint8)
-    x = x.reshape((-1, 64) if flatten else (-1, 1, 8, 8))
-    t = np.eye(10, dtype=np.float32)[labels] if one_hot_label else labels
-    return (x[training], t[training]), (x[held_out], t[held_out])
+
+    def part(rows: Array) -> tuple[Array, Array]:
+        return formed(
+            images[rows], labels[rows], _BRIGHTEST, normalize=normalize, flatten=flatten, one_hot_label=one_hot_label
+        )
+
+    return part(training), part(held_out)
 
 
 def _read_and_split() -> tuple[Array, Array, Array, Array]:
@@ -62,4 +65,4 @@ def _read_and_split() -> tuple[Array, Array, Array, Array]:
     images, labels = embedded_digits(return_X_y=True)
     everyone = np.arange(len(labels))
     training, held_out = train_test_split(everyone, test_size=_HELD_OUT, stratify=labels, random_state=0)
-    return images, labels, training, held_out
+    return images.reshape(-1, 8, 8), labels, training, held_out

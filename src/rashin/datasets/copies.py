@@ -1,0 +1,79 @@
+"""Where a copy of a published file may already lie, and what it holds."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+
+from rashin.datasets.idx import file_bytes, idx_header
+from rashin.datasets.published import PublishedFile, Variant, verified
+
+__all__ = ["copy_content", "in_folder", "left_by_others"]
+
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
+_ROOTS = (".", "data", "datasets", "../data", "~", "~/data", "~/datasets")  # that people give to torchvision
+_KERAS_ARRAYS = {
+    "train-images-idx3-ubyte": "x_train.npy",
+    "train-labels-idx1-ubyte": "y_train.npy",
+    "t10k-images-idx3-ubyte": "x_test.npy",
+    "t10k-labels-idx1-ubyte": "y_test.npy",
+}
+_NPY_HEADER = 4096  # bytes: the header of a plain array takes 128
+
+
+def in_folder(folder: Path, file: PublishedFile) -> Iterator[Path]:
+    """What is called like the file in the folder: with or without .gz, and as some tools spell it, with a dot."""
+    for stem, suffix in product((file.name, file.name.replace("-idx", ".idx")), ("", ".gz")):
+        path = folder / f"{stem}{suffix}"
+        if os.path.lexists(path):
+            yield path
+
+
+def left_by_others(variant: Variant, file: PublishedFile) -> Iterator[Path]:
+    """What torchvision, Keras, TensorFlow and Debian may have left on this machine."""
+    for root in _ROOTS:
+        yield from in_folder(_expanded(root) / variant.torchvision / "raw", file)
+    keras = _expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
+    if variant.name == "mnist" and os.path.lexists(keras / "mnist.npz"):
+        yield keras / "mnist.npz"
+    if variant.name == "fashion":
+        yield from in_folder(keras / "fashion-mnist", file)
+        yield from in_folder(_DEBIAN, file)
+    tensorflow = _expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets") / "downloads"
+    with suppress(OSError):  # no right to look into the folder
+        yield from sorted(tensorflow.glob(f"*{file.name}*.gz"))  # a hash is part of the name
+
+
+def _expanded(folder: str) -> Path:
+    with suppress(RuntimeError, OSError):  # a user without a home, as in containers; a working folder that is gone
+        return Path(folder).expanduser().resolve()
+    return Path(folder)
+
+
+def copy_content(path: Path, file: PublishedFile) -> bytes:
+    """The content of the published file, from a copy of it; ValueError or OSError if it is none."""
+    data = _from_keras(path, file) if path.suffix == ".npz" else file_bytes(path, file.limit)
+    return verified(data, file, str(path))
+
+
+def _from_keras(path: Path, file: PublishedFile) -> bytes:
+    """The file made anew from Keras' arrays. Their elements end the .npy, and the hash vouches for them: so nothing
+    of theirs is interpreted, let alone unpickled.
+    """
+    size = math.prod(file.shape)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(_KERAS_ARRAYS[file.name])
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise zipfile.BadZipFile("packed as NumPy never does")  # LZMA allocates by the word of its header
+            with archive.open(member) as stream:
+                npy = stream.read(size + _NPY_HEADER)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path}: found no archive of arrays ({error}); expected Keras' mnist.npz") from None
+    return idx_header(file.shape) + npy[-size:]

@@ -1,0 +1,46 @@
+"""The form in which every data set comes: pixels and labels as arrays, scaled, flattened and one-hot as wished."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.kernels import threads
+from rashin.pieces import Box, boxes
+
+__all__ = ["CLASSES", "Parts", "Samples", "formed"]
+
+Array = NDArray[Any]
+Samples = tuple[Array, Array]
+Parts = tuple[Samples, Samples]  # to train on, and held out
+
+CLASSES = 10
+
+_PIECE = 1 << 20  # pixels
+
+
+def formed(
+    images: Array, labels: Array, brightest: int, *, normalize: bool, flatten: bool, one_hot_label: bool
+) -> Samples:
+    """Images (n, rows, columns) of 0 to ``brightest`` and labels (n,), as ``load_digits`` and ``load_mnist`` say."""
+    x = _scaled(images, brightest) if normalize else images.astype(np.uint8)
+    pixels = x.shape[1:]
+    x = x.reshape(len(x), *((math.prod(pixels),) if flatten else (1, *pixels)))
+    t = np.eye(CLASSES, dtype=np.float32)[labels] if one_hot_label else labels.astype(np.int64)
+    return x, t
+
+
+def _scaled(images: Array, brightest: int) -> Array:
+    """Pixels in [0, 1]. Threads share the work, most of which is the system's, who must find fresh memory for them."""
+    x = np.empty(images.shape, np.float32)
+
+    def divide(pieces: Iterable[Box]) -> None:
+        for box in pieces:
+            np.divide(images[box], np.float32(brightest), out=x[box], dtype=np.float32)
+
+    threads.share(divide, boxes(x.shape, _PIECE), threads.count() if x.size > _PIECE else 1)
+    return x

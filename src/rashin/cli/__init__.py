@@ -24,7 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(train.train_digits)
-from rashin.cli import explain, fetch, losses, train
+app.command("explain")(explain.explain_model)
+app.command("fetch")(fetch.fetch_data)
 app.command("losses")(losses.show_losses)
 
 

@@ -63,11 +63,10 @@ class Optimizer:
 
     @state.setter
     def state(self, arrays: Mapping[str, Array]) -> None:
-        count = (len(arrays) - 1) // max(len(self.remembers), 1)
         self.steps = int(arrays["steps"])
-        self.memory = {
-            name: [arrays[f"{name}_{i}"].copy() for i in range(1, count + 1)] for name in self.remembers if count
-        }
+        count = max(1, (len(arrays) - 1) // max(1, len(self.remembers))) if self.steps else 0
+        kept = {name: [f"{name}_{i}" for i in range(1, count + 1)] for name in self.remembers if count}
+        self.memory = {name: [arrays[key].copy() for key in keys] for name, keys in kept.items()}
 
 
 class SGD(Optimizer):

@@ -62,6 +62,7 @@ def run_training(
     validation: float = 0.0,
     predictions: str | Path | None = None,
     seed: int = 0,
+    resume: bool = False,
     **options: Any,
 ) -> TrainingRun:
     """Train a network and write ``model.npz``, ``history.csv``, ``history.png`` and ``checkpoint.npz``.
@@ -77,7 +78,8 @@ def run_training(
         held-out data are scored after each epoch.
     predictions : a file for the held-out predictions and targets, ``.parquet`` or ``.npz``.
     seed : of the starting weights, the order of the samples, and the share set aside.
-    **options : the others of ``train``, such as ``epochs``, ``optimizer`` or ``resume``.
+    resume : go on from the checkpoint in ``out``, with the same settings; only ``epochs`` and ``patience`` may change.
+    **options : the others of ``train``, such as ``epochs``, ``optimizer`` or ``callback``.
 
     Returns
     -------
@@ -101,8 +103,11 @@ def run_training(
     network = Network((x.shape[1], *hidden, outputs), activation=activation, output=output_for(loss), seed=seed)
     with _claimed(Path(out)) as folder:
         checkpoint = folder / "checkpoint.npz"
+        if resume and not checkpoint.exists():
+            raise ValueError(f"{folder} holds no checkpoint to resume from; leave resume out to start anew")
+        options |= {"seed": seed, "checkpoint": checkpoint, "resume": resume}
         try:
-            history = train(network, loss, x, target, judged, seed=seed, checkpoint=checkpoint, **options)
+            history = train(network, loss, x, target, judged, **options)
         except Interrupted as interruption:
             history = interruption.history
             if not history.epochs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import termios
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rashin
@@ -25,14 +27,9 @@ from rashin.learn import Network, evaluate
 
 COMMAND = [sys.executable, "-m", "rashin"]
 TRAIN_OPTIONS = {
-    "--loss",
-    "--loss-parameter",
-    "--epochs",
-    "--batch-size",
-    "--learning-rate",
-    "--hidden",
-    "--seed",
-    "--out",
+    *("--data", "--loss", "--loss-parameter", "--hidden", "--activation", "--epochs", "--batch-size", "--optimizer"),
+    *("--learning-rate", "--weight-decay", "--schedule", "--validation", "--patience", "--seed", "--out", "--resume"),
+    *("--predictions", "--quiet", "--json"),
 }
 LOSSES = rashin.list_losses()
 
@@ -99,7 +96,8 @@ def test_train_tells_scores_and_files(trained):
     score = evaluate(Network.load(out / "model.npz"), rashin.softmax_cross_entropy, *load_digits()[1])
     assert re.search(rf"held out .* 360 .* {score.loss:.4f} .* {score.accuracy:.2%}", result.stdout)
     assert re.search(r"training .* 1,437 ", result.stdout)
-    for name in ("model.npz", "history.csv", "history.png"):
+    assert re.search(r"best constant .* 2\.302\d .* 10\.16%", result.stdout)
+    for name in ("model.npz", "history.csv", "history.png", "checkpoint.npz"):
         assert f"wrote {out / name}\n" in result.stdout
         assert (out / name).stat().st_size > 1000
     assert (out / "history.png").read_bytes().startswith(b"\x89PNG")
@@ -140,20 +138,124 @@ def test_a_terminal_shows_progress_and_fits(columns, tmp_path):
     assert code == 0
     assert re.search(r"epoch 2/2 .*loss \d\.\d{4}  accuracy +\d+\.\d%", text)
     tables = [line for line in text.splitlines() if line.startswith(("│", "╭", "╰"))]
-    assert len(tables) == 5
+    assert re.search(r"\d+/s +\d:\d\d left", text)
+    assert len(tables) == 6
     assert max(map(len, tables)) <= columns
 
 
-def test_ctrl_c_ends_with_130_and_one_line(tmp_path):
-    process, reading = start_in_terminal("train", "--epochs", 10**6, "--out", tmp_path / "run", columns=80)
-    read_until(reading, r"epoch [2-9]")
+def interrupted(out, *options, at):
+    """What stands on the terminal of a training that got Ctrl-C when the pattern appeared."""
+    process, reading = start_in_terminal("train", "--out", out, *options, columns=80)
+    read_until(reading, at)
     process.send_signal(signal.SIGINT)
     text = read_until(reading)
     os.close(reading)
     assert process.wait(timeout=60) == 130
     assert text.rstrip().endswith("\nrashin: interrupted")
     assert "Traceback" not in text
+    return text
+
+
+def test_ctrl_c_ends_with_130_and_the_best_model(tmp_path):
+    text = interrupted(tmp_path / "run", "--epochs", 10**6, at=r"epoch [4-9]")
+    best = int(re.search(r"interrupted: these are the parameters of epoch (\d+), the best", text)[1])
+    rows = [
+        row
+        for row in csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines())
+        if row["held_out_loss"]
+    ]
+    losses = [float(row["held_out_loss"]) for row in rows]
+    score = evaluate(Network.load(tmp_path / "run" / "model.npz"), rashin.softmax_cross_entropy, *load_digits()[1])
+    assert score.loss == losses[best - 1] == min(losses)
+
+
+def test_ctrl_c_before_anything_is_learnt_leaves_nothing(tmp_path):
+    interrupted(tmp_path / "run", "--batch-size", 1, "--hidden", "3000,3000", at=r"epoch 1")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    options = ("train", "--epochs", 40, "--schedule", "cosine", "--hidden", "9,8", "--quiet")
+    assert run(*options, "--out", tmp_path / "whole").stdout == ""
+    process = subprocess.Popen([*COMMAND, *map(str, (*options, "--out", tmp_path / "cut"))])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "cut" / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait(timeout=60)
+    assert not (tmp_path / "cut" / "model.npz").exists(), "it had ended before it was killed"
+    result = run(*options, "--resume", "--out", tmp_path / "cut")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    for name in ("model.npz", "history.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+# ------------------------------------------------------------------------------------------ data, files, scripts
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """A file with ten classes of points, and one with numbers to predict."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 500)
+    x = rng.normal(size=(500, 2, 5)) + 4 * np.eye(10).reshape(10, 2, 5)[labels]
+    np.savez(tmp_path / "classes.npz", x_train=x[:400], t_train=labels[:400], x_test=x[400:], t_test=labels[400:])
+    np.savez(tmp_path / "numbers.npz", x=x, t=np.sin(x[:, 0, :2]))
+    return tmp_path
+
+
+def test_data_of_ones_own_and_json_for_scripts(arrays):
+    options = ("--patience", 4, "--hidden", "20,10", "--optimizer", "momentum", "--weight-decay", "1e-4")
+    files = ("--out", arrays / "run", "--predictions", arrays / "held-out.npz")
+    result = run("train", "--data", arrays / "classes.npz", "--epochs", 60, *options, *files, "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    report = json.loads(result.stdout)
+    network = Network.load(report["files"]["model"])
+    assert (network.sizes, network.activation) == ((10, 20, 10, 10), "relu")
+    assert report["samples"] == {"training": 360, "validation": 40, "held_out": 100}
+    assert report["settings"]["validation"] == 0.1
+    assert report["scores"]["held_out"]["accuracy"] > 0.8
+    assert abs(report["scores"]["best_constant"]["loss"] / np.log(10) - 1) < 0.01
+    assert (report["stopped"] == "patience") == (report["epochs"] == report["best_epoch"] + 4)
+    with np.load(report["files"]["predictions"]) as columns:
+        logits = np.column_stack([columns[f"z_{k}"] for k in range(10)])
+        accuracy = np.mean(logits.argmax(axis=1) == columns["target"])
+    assert accuracy == report["scores"]["held_out"]["accuracy"]
+
+
+def test_numbers_are_predicted_where_the_targets_are_floats(arrays):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    files = ("--out", arrays / "run", "--predictions", arrays / "held-out.parquet")
+    result = run("train", "--data", arrays / "numbers.npz", "--loss", "huber", "--epochs", 3, *files)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "accuracy" not in result.stdout
+    assert Network.load(arrays / "run" / "model.npz").sizes == (10, 400, 2)
+    rows = csv.DictReader((arrays / "run" / "history.csv").read_text().splitlines())
+    assert {row["batch_accuracy"] for row in rows} == {""}
+    assert (arrays / "run" / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert parquet.read_table(arrays / "held-out.parquet").column_names == ["z_0", "z_1", "target_0", "target_1"]
+
+
+@pytest.mark.parametrize("variant", ["mnist", "fashion", "kmnist"])
+def test_the_family_of_mnist_is_asked_for_by_name(variant, tmp_path, monkeypatch, capsys):
+    def load_mnist(normalize=True, flatten=True, one_hot_label=False, variant="mnist", path=None):
+        assert (normalize, flatten, one_hot_label, path) == (True, True, False, None)
+        asked.append(variant)
+        return load_digits()
+
+    asked = []
+    monkeypatch.setattr("rashin.datasets.load_mnist", load_mnist, raising=False)
+    arguments = ["rashin", "train", "--data", variant, "--epochs", "1", "--out", str(tmp_path / "run"), "--json"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert main() == 0
+    assert asked == [variant]
+    assert json.loads(capsys.readouterr().out)["settings"]["optimizer"] == "adam"
+
+
+def test_a_network_that_learns_nothing_is_told_so(arrays):
+    np.savez(arrays / "noise.npz", x=np.zeros((60, 2)), t=np.resize([0, 1], 60))
+    result = run("train", "--data", arrays / "noise.npz", "--epochs", 1, "--out", arrays / "run")
+    assert "no better than the constant that ignores the input: try another learning rate" in result.stdout
 
 
 # ----------------------------------------------------------------------------------------------------- losses
@@ -249,6 +351,17 @@ def test_the_installed_command_is_the_same():
         (["train", "--epochs", "many"], "Invalid value for '--epochs'"),
         (["train", "--batch-size", "0"], "Invalid value for '--batch-size'"),
         (["train", "--hidden", "-3"], "Invalid value for '--hidden'"),
+        (["train", "--hidden", "50,0"], "'50,0' is not of the form N,N,.. with whole numbers >= 1"),
+        (["train", "--data", "cifar"], "'cifar' is none of digits, mnist, fashion, kmnist, and no FILE.npz"),
+        (["train", "--data", "none.npz"], "none.npz: No such file or directory"),
+        (["train", "--optimizer", "lbfgs"], "unknown optimizer 'lbfgs'; there are sgd, momentum, adam"),
+        (["train", "--activation", "step"], "unknown activation 'step'; there are sigmoid, relu, tanh, identity"),
+        (["train", "--schedule", "steps"], "unknown schedule 'steps'; there are constant, inverse, cosine"),
+        (["train", "--weight-decay", "-1"], "weight_decay must be a finite number >= 0; got -1.0"),
+        (["train", "--validation", "1"], "validation must be a share in [0, 1); got 1.0"),
+        (["train", "--patience", "0"], "Invalid value for '--patience'"),
+        (["train", "--predictions", "p.csv"], "predictions are written as .parquet or .npz"),
+        (["train", "--resume"], "rashin-run holds no checkpoint"),
         (["train", "--seed", "-1"], "Invalid value for '--seed'"),
         (["train", "--learning-rate", "fast"], "Invalid value for '--learning-rate'"),
         (["train", "--learning-rate", "0"], "learning rate must be a finite number > 0; got 0.0"),

@@ -12,8 +12,8 @@ import rashin
 from rashin.learn import (
     ACTIVATIONS,
     OUTPUTS,
+    Adam,
     Diverged,
-    Momentum,
     Network,
     class_targets,
     draw_history,
@@ -234,13 +234,6 @@ def test_divergence_stops_with_advice(name, learning_rate, blobs):
         train(network, loss, *blobs, learning_rate=learning_rate)
 
 
-def test_momentum_is_the_heavy_ball():
-    w, optimizer = np.array([1.0]), Momentum(0.5, momentum=0.5)
-    for expected in (0.0, -1.0):  # v = -0.5 * 2; then v = -0.5 - 0.5 * 1
-        optimizer.step([w], [np.array([2.0 if expected == 0.0 else 1.0])])
-        np.testing.assert_array_equal(w, [expected])
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -252,17 +245,33 @@ def test_momentum_is_the_heavy_ball():
         ({"learning_rate": np.inf}, "got inf"),
         ({"x": np.zeros((90, 3), np.float32)}, r"x must have shape \(n, 2\).*got \(90, 3\)"),
         ({"x": np.zeros((80, 2), np.float32)}, "got 80 and 90"),
-        ({"x": np.full((90, 2), np.nan)}, "x holds a NaN"),
-        ({"x": np.zeros((0, 2)), "labels": np.zeros(0)}, "no samples"),
+        ({"x": np.full((90, 2), np.nan)}, "x holds a NaN or an infinite number, in row 0"),
+        ({"x": np.zeros((0, 2)), "target": np.zeros(0)}, "no samples"),
         ({"held_out": (np.zeros((5, 3)), np.zeros(5))}, r"got \(5, 3\)"),
-        ({"labels": np.full(90, 3)}, "from 0 to 2; got 3 at index 0"),
-        ({"labels": np.full(90, 0.5)}, "got 0.5 at index 0"),
-        ({"labels": np.zeros((90, 1))}, r"shape \(n,\); got \(90, 1\)"),
+        ({"target": np.full(90, 3)}, "from 0 to 2; got 3 at index 0"),
+        ({"target": np.full(90, 0.5)}, "got 0.5 at index 0"),
+        ({"target": np.zeros((90, 1))}, r"shape \(n,\) or \(n, 3\) for softmax_cross_entropy; got \(90, 1\)"),
+        ({"target": np.array(["a"] * 90)}, "got dtype <U1"),
+        ({"target": np.full((90, 3), np.inf), "loss": rashin.huber}, "the target must be finite; got inf"),
+        (
+            {"target": np.full((90, 3), -1.0), "loss": rashin.poisson},
+            r"a finite number >= 0; got -1.0 at index \(0, 0\)",
+        ),
+        ({"x": np.full((90, 2), "a")}, "x must hold real numbers; got dtype <U1"),
+        ({"weight": np.ones(80)}, r"weight: got shape \(80,\)"),
+        ({"weight": -np.ones(90)}, "accepted are finite weights >= 0"),
+        ({"weight": np.zeros(90)}, "all are 0"),
+        ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad'; there are sgd, momentum, adam"),
+        ({"optimizer": Adam(), "learning_rate": 0.1}, "learning_rate belongs to the optimizer that you made"),
+        ({"weight_decay": -1.0}, "weight_decay must be a finite number >= 0; got -1.0"),
+        ({"schedule": "step"}, "unknown schedule 'step'; there are constant, inverse, cosine"),
+        ({"patience": 0}, "patience must be a whole number >= 1; got 0"),
+        ({"patience": 3}, "patience needs held_out data"),
         ({"loss": rashin.binary_cross_entropy}, "needs a network with output='sigmoid'; this one has 'identity'"),
     ],
 )
 def test_what_does_not_fit_is_named(options, words, blobs):
-    fitting = {"loss": rashin.softmax_cross_entropy, "x": blobs[0], "labels": blobs[1]}
+    fitting = {"loss": rashin.softmax_cross_entropy, "x": blobs[0], "target": blobs[1]}
     with pytest.raises(ValueError, match=words):
         train(Network((2, CLASSES)), **fitting | options)
 
@@ -274,6 +283,7 @@ def test_what_does_not_fit_is_named(options, words, blobs):
         ((3, 0), {}, r"got \(3, 0\)"),
         ((3, 2), {"activation": "step"}, "unknown activation 'step'; there are sigmoid"),
         ((3, 2), {"output": "step"}, "unknown output 'step'; there are identity"),
+        ((3, 2), {"dtype": np.float16}, "dtype must be float32 or float64; got float16"),
     ],
 )
 def test_impossible_networks_are_refused(sizes, options, words):
@@ -339,7 +349,8 @@ def test_a_run_writes_three_files_and_replaces_its_own(blobs, tmp_path):
     out = tmp_path / "deep" / "run"
     for epochs in (1, 2):
         run = run_training(rashin.huber, blobs, blobs, out=out, hidden=4, epochs=epochs)
-    assert sorted(entry.name for entry in out.iterdir()) == ["history.csv", "history.png", "model.npz"]
+    names = ["checkpoint.npz", "history.csv", "history.png", "model.npz"]
+    assert sorted(entry.name for entry in out.iterdir()) == names
     assert run.picture_file.read_bytes().startswith(b"\x89PNG")
     assert Network.load(run.model_file).sizes == (2, 4, CLASSES)
     rows = list(csv.DictReader(run.history_file.read_text().splitlines()))

@@ -3,9 +3,11 @@
 from rashin.learn.activations import ACTIVATIONS, Activation
 from rashin.learn.approximation import MinibatchLosses, minibatch_losses
 from rashin.learn.batches import minibatches
+from rashin.learn.constant import Constant, best_constant
 from rashin.learn.directions import Direction, random_direction
+from rashin.learn.divergence import Diverged
 from rashin.learn.gradient_check import ArrayCheck, GradientCheck, check_gradient
-from rashin.learn.history import Epoch, History, Score, Step
+from rashin.learn.history import Epoch, History, Score, Step, Steps
 from rashin.learn.landscape import (
     Curve,
     Landscape,
@@ -15,38 +17,56 @@ from rashin.learn.landscape import (
 )
 from rashin.learn.network import Network, Trace
 from rashin.learn.objective import accuracy, evaluate
-from rashin.learn.optimizer import Momentum
+from rashin.learn.optimizers import OPTIMIZERS, SGD, Adam, Momentum, Optimizer
 from rashin.learn.outputs import OUTPUTS, Output, output_for
 from rashin.learn.picture import draw_history
+from rashin.learn.predictions import write_predictions
+from rashin.learn.sample_files import read_samples
+from rashin.learn.samples import Samples, samples_for
+from rashin.learn.schedules import SCHEDULES, cosine, inverse_scaling
 from rashin.learn.targets import class_targets, one_hot
-from rashin.learn.trainer import Diverged, train
+from rashin.learn.trainer import Trainer
+from rashin.learn.training import Interrupted, train
 from rashin.learn.training_run import TrainingRun, run_training
 
 __all__ = [
     "ACTIVATIONS",
+    "OPTIMIZERS",
     "OUTPUTS",
+    "SCHEDULES",
+    "SGD",
     "Activation",
+    "Adam",
     "ArrayCheck",
+    "Constant",
     "Curve",
     "Direction",
     "Diverged",
     "Epoch",
     "GradientCheck",
     "History",
+    "Interrupted",
     "Landscape",
     "MinibatchLosses",
     "Momentum",
     "Network",
+    "Optimizer",
     "Output",
+    "Samples",
     "Score",
     "Step",
+    "Steps",
     "Trace",
+    "Trainer",
     "TrainingRun",
     "accuracy",
+    "best_constant",
     "check_gradient",
     "class_targets",
+    "cosine",
     "draw_history",
     "evaluate",
+    "inverse_scaling",
     "loss_and_accuracy_along",
     "loss_gradient",
     "loss_landscape",
@@ -55,6 +75,9 @@ __all__ = [
     "one_hot",
     "output_for",
     "random_direction",
+    "read_samples",
     "run_training",
+    "samples_for",
     "train",
+    "write_predictions",
 ]

@@ -1,15 +1,21 @@
-"""What happened on the way: the loss and accuracy of each mini-batch, and of all data after each epoch."""
+"""What happened on the way: the loss and accuracy of each mini-batch, and of each epoch."""
 
 from __future__ import annotations
 
 import csv
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rashin.learn.storage import written_beside
 
-__all__ = ["CSV_HEADER", "Epoch", "History", "Score", "Step"]
+__all__ = ["CSV_HEADER", "Epoch", "History", "Score", "Step", "Steps"]
 
 CSV_HEADER = (
     "step",
@@ -24,10 +30,13 @@ CSV_HEADER = (
 
 
 class Score(NamedTuple):
-    """How good a network is on some samples: the mean loss per sample, and the share of them it gets right."""
+    """How good a network is on some samples: the mean loss per sample, and the share of them it gets right.
+
+    Where the targets are numbers and not classes, there is no accuracy: it is None.
+    """
 
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 class Step(NamedTuple):
@@ -39,28 +48,116 @@ class Step(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The end of an epoch: its number from 1 on, its last step, and the scores over all data."""
+    """The end of an epoch: its number from 1 on, its last step, and its scores.
+
+    ``training`` is the mean over the epoch's mini-batches, each scored before its own update, so that it costs
+    nothing; ``held_out`` is measured after the last one.
+    """
 
     epoch: int
     step: int
     training: Score
     held_out: Score | None
 
+    @property
+    def judged(self) -> float:
+        """The loss that tells good epochs from bad: the held-out one, where there is one."""
+        return (self.held_out or self.training).loss
+
+
+class Steps(Sequence[Step]):
+    """A list of steps that takes 24 bytes for each, so that a long training does not fill the memory.
+
+    Examples
+    --------
+    >>> steps = Steps([Step(1, 1, Score(2.3, 0.25)), Step(2, 1, Score(2.1, None))])
+    >>> steps[-1], len(steps)
+    (Step(step=2, epoch=1, batch=Score(loss=2.1, accuracy=None)), 2)
+    """
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self._epochs, self._losses, self._accuracies = array("q"), array("d"), array("d")
+        for step in steps:
+            self.append(step.epoch, step.batch)
+
+    def append(self, epoch: int, batch: Score) -> None:
+        """One step more, with the next number."""
+        self._epochs.append(epoch)
+        self._losses.append(batch.loss)
+        self._accuracies.append(math.nan if batch.accuracy is None else batch.accuracy)
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Step]: ...
+    def __getitem__(self, index: int | slice) -> Step | list[Step]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(len(self))[index]  # counts negative numbers from the end, and raises IndexError
+        accuracy = self._accuracies[place]
+        score = Score(self._losses[place], None if math.isnan(accuracy) else accuracy)
+        return Step(place + 1, self._epochs[place], score)
+
+    def __iter__(self) -> Iterator[Step]:
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps) and all(
+            mine.tobytes() == theirs.tobytes() for mine, theirs in zip(self._columns, other._columns, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _columns(self) -> tuple[array[Any], ...]:
+        return self._epochs, self._losses, self._accuracies
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Epoch, loss and accuracy of every step, as arrays (NaN: no accuracy)."""
+        names = ("epoch", "loss", "accuracy")
+        return {name: np.array(column) for name, column in zip(names, self._columns, strict=True)}
+
+    @classmethod
+    def from_arrays(cls, epoch: NDArray[Any], loss: NDArray[Any], accuracy: NDArray[Any]) -> Steps:
+        """The steps that ``arrays`` gave."""
+        steps = cls()
+        for column, values in zip(steps._columns, (epoch, loss, accuracy), strict=True):
+            column.frombytes(np.ascontiguousarray(values, column.typecode).tobytes())
+        return steps
+
 
 @dataclass
 class History:
-    """The steps and epochs of one training, in order."""
+    """The steps and epochs of one training, in order.
 
-    steps: list[Step] = field(default_factory=list)
+    Attributes
+    ----------
+    steps, epochs : what happened.
+    constant : the score on the training data of the best prediction that ignores the input; None where unknown.
+    stopped : why the training ended before its last epoch: ``"patience"``, ``"interrupted"``, or empty.
+    """
+
+    steps: Steps = field(default_factory=Steps)
     epochs: list[Epoch] = field(default_factory=list)
+    constant: Score | None = None
+    stopped: str = ""
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch of the lowest held-out loss (training loss, where nothing is held out); the first of several."""
+        return min(self.epochs, key=lambda epoch: epoch.judged, default=None)
 
     def write_csv(self, path: str | Path) -> None:
-        """A row per step; those that end an epoch also hold the scores over all data.
+        """A row per step; those that end an epoch also hold its scores.
 
         Examples
         --------
         >>> import tempfile
-        >>> history = History([Step(1, 1, Score(2.3, 0.25))], [Epoch(1, 1, Score(2.1, 0.5), None)])
+        >>> history = History(Steps([Step(1, 1, Score(2.3, 0.25))]), [Epoch(1, 1, Score(2.1, 0.5), None)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     history.write_csv(Path(folder, "history.csv"))
         ...     print(Path(folder, "history.csv").read_text().splitlines()[1])
@@ -76,4 +173,4 @@ class History:
 def _row(step: Step, end: Epoch | None) -> list[object]:
     blank = ("", "")
     whole = (*end.training, *(end.held_out or blank)) if end else blank + blank
-    return [step.step, step.epoch, *step.batch, *whole]
+    return [step.step, step.epoch, *step.batch, *whole]  # the writer leaves None blank

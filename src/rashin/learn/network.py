@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rashin.learn.activations import ACTIVATIONS
 from rashin.learn.outputs import OUTPUTS
-from rashin.learn.storage import written_beside
+from rashin.learn.storage import read_arrays, written_beside
 
 __all__ = ["Network", "Trace"]
 
@@ -28,7 +27,7 @@ class Trace(NamedTuple):
 
 
 class Network:
-    """Affine layers with an activation between them, in float32.
+    """Affine layers with an activation between them.
 
     Parameters
     ----------
@@ -36,6 +35,7 @@ class Network:
     activation : after each hidden layer: a key of ``rashin.learn.ACTIVATIONS``.
     output : after the last layer: a key of ``rashin.learn.OUTPUTS``; ``output_for(loss)`` names the right one.
     seed : of the starting weights, normal with standard deviation gain / sqrt(inputs); biases start at 0.
+    dtype : of parameters and products: float32, or float64 where digits count for more than time.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Network:
 
     Raises
     ------
-    ValueError : fewer than two sizes or one below 1, an unknown activation or output.
+    ValueError : fewer than two sizes or one below 1, an unknown activation or output, another dtype.
 
     Examples
     --------
@@ -60,17 +60,26 @@ class Network:
         activation: str = "sigmoid",
         output: str = "identity",
         seed: int | np.random.Generator | None = 0,
+        dtype: DTypeLike = np.float32,
     ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes must be two or more whole numbers >= 1; got {tuple(sizes)}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
         self.activation = _known(activation, ACTIVATIONS, "activation")
         self.output = _known(output, OUTPUTS, "output")
-        self.parameters = _starting_parameters(sizes, ACTIVATIONS[activation].gain, np.random.default_rng(seed))
+        start, gain = np.random.default_rng(seed), ACTIVATIONS[activation].gain
+        self.parameters = [array.astype(dtype) for array in _starting_parameters(sizes, gain, start)]
 
     @property
     def layers(self) -> list[tuple[Array, Array]]:
         """Weight and bias of each affine layer, first to last."""
         return list(zip(self.parameters[::2], self.parameters[1::2], strict=True))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the parameters, and so of the products."""
+        return self.parameters[0].dtype
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -80,23 +89,28 @@ class Network:
 
     def forward(self, x: Array) -> Trace:
         """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there."""
-        (*hidden, (weight, bias)), bend = self.layers, ACTIVATIONS[self.activation]
-        inputs = [x]
-        for hidden_weight, hidden_bias in hidden:
-            inputs.append(bend.value(inputs[-1] @ hidden_weight + hidden_bias))
-        return Trace(inputs, OUTPUTS[self.output].forward(inputs[-1] @ weight + bias))
+        (*hidden, last), bend = self.layers, ACTIVATIONS[self.activation]
+        inputs = [np.asarray(x, self.dtype)]
+        for layer in hidden:
+            inputs.append(bend.forward(_affine(inputs[-1], *layer)))
+        return Trace(inputs, OUTPUTS[self.output].forward(_affine(inputs[-1], *last)))
 
-    def backward(self, trace: Trace, gradient: Array) -> list[Array]:
-        """d loss / d parameters, in the order of ``parameters``, from d loss / d prediction of shape (n, outputs)."""
-        bend, gradients = ACTIVATIONS[self.activation], []
-        delta = OUTPUTS[self.output].backward(trace.prediction, gradient)
-        delta = delta.astype(self.parameters[0].dtype, copy=False)
-        for index, (weight, _) in reversed(list(enumerate(self.layers))):
+    def backward(self, trace: Trace, gradient: Array, out: list[Array] | None = None) -> list[Array]:
+        """d loss / d parameters, in the order of ``parameters``, from d loss / d prediction of shape (n, outputs).
+
+        They are written to ``out``, arrays like the parameters, where that is given: memory that is used again
+        saves a large network the page faults of fresh arrays.
+        """
+        gradients = [np.empty_like(parameter) for parameter in self.parameters] if out is None else out
+        bend, delta = ACTIVATIONS[self.activation], OUTPUTS[self.output].backward(trace.prediction, gradient)
+        delta, everyone = delta.astype(self.dtype, copy=False), np.ones(len(gradient), self.dtype)
+        for index in reversed(range(len(trace.inputs))):
             entered = trace.inputs[index]
-            gradients += [delta.sum(axis=0), entered.T @ delta]
+            np.matmul(entered.T, delta, out=gradients[2 * index])
+            np.matmul(everyone, delta, out=gradients[2 * index + 1])  # the sum over the samples, in half of its time
             if index:
-                delta = (delta @ weight.T) * bend.slope(entered)
-        return gradients[::-1]
+                delta = bend.backward(delta @ self.parameters[2 * index].T, entered)
+        return gradients
 
     def predict(self, x: Array) -> Array:
         """The prediction for ``x``, (n, inputs): an array (n, outputs)."""
@@ -104,9 +118,9 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network as an ``.npz`` file of plain arrays, in place of an earlier file of that name."""
-        arrays: dict[str, Any] = dict(zip(_names(len(self.parameters)), self.parameters, strict=True))
+        arrays: dict[str, Any] = self.arrays
         with written_beside(Path(path)) as part, part.open("wb") as file:
-            np.savez(file, activation=self.activation, output=self.output, **arrays)
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Network:
@@ -117,20 +131,36 @@ class Network:
         ValueError : the file does not hold a network.
         OSError : the file cannot be read.
         """
+        arrays = read_arrays(path, "a network")
         try:
-            with Path(path).open("rb") as file:
-                return cls._from_arrays(np.load(file, allow_pickle=False))
-        except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return cls.from_arrays(arrays)
+        except (KeyError, ValueError) as error:
             raise ValueError(f"{path} does not hold a network: {error}") from error
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All that makes the network, as arrays by name."""
+        named = dict(zip(_names(len(self.parameters)), self.parameters, strict=True))
+        return {"activation": np.array(self.activation), "output": np.array(self.output), **named}
+
     @classmethod
-    def _from_arrays(cls, arrays: Any) -> Network:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise TypeError("it is a single array")
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Network:
+        """The network that ``arrays`` gave.
+
+        Raises
+        ------
+        KeyError, ValueError : the arrays do not make a network.
+        """
         network = cls((1, 1), activation=str(arrays["activation"]), output=str(arrays["output"]))
-        network.parameters = [arrays[name] for name in _names(len(arrays.files) - 2)]
+        network.parameters = [arrays[name] for name in _names(len(arrays) - 2)]
         _check_chain(network.layers)
         return network
+
+
+def _affine(x: Array, weight: Array, bias: Array) -> Array:
+    z: Array = x @ weight
+    z += bias
+    return z
 
 
 def _check_chain(layers: list[tuple[Array, Array]]) -> None:
@@ -144,7 +174,7 @@ def _starting_parameters(sizes: Sequence[int], gain: float, rng: np.random.Gener
     parameters: list[Array] = []
     for inputs, units in pairwise(sizes):
         weight = rng.normal(0.0, gain / inputs**0.5, (inputs, units))
-        parameters += [weight.astype(np.float32), np.zeros(units, np.float32)]
+        parameters += [weight, np.zeros(units)]
     return parameters
 
 

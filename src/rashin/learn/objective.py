@@ -1,38 +1,82 @@
-"""Where the loss meets the network: one number to go by, and its gradient for the way back."""
+"""Where the loss meets the network: one number to go by, and its gradient for the way back.
+
+The loss of a sample is summed over its outputs. The loss of many is their weighted mean, sum(w l) / sum(w), so that a
+weight of 2 is the same as having the sample twice, and a weight of 0 the same as not having it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from array import array
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.history import Score
-from rashin.learn.outputs import output_for
-from rashin.learn.targets import check_labels, class_targets
+from rashin.learn.samples import Samples, blocks, samples_for
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
     from rashin.loss import Loss
 
-__all__ = ["accuracy", "evaluate", "loss_per_sample", "loss_per_sample_and_gradient"]
+__all__ = [
+    "Sums",
+    "Tally",
+    "accuracy",
+    "evaluate",
+    "fitting_targets",
+    "loss_per_sample",
+    "loss_per_sample_and_gradient",
+    "loss_sum",
+    "loss_sum_and_gradient",
+    "right",
+    "score",
+]
 
 Array = NDArray[Any]
 
 
-def loss_per_sample(loss: Loss, prediction: Array, target: Array) -> float:
-    """The loss summed over each row and averaged over the n rows of ``prediction``, of shape (n, outputs)."""
-    total: float = loss(prediction, target, reduction="sum")
-    return total / len(prediction)
+def loss_per_sample(loss: Loss, prediction: Array, target: Array, weight: Array | None = None) -> float:
+    """The loss summed over each row of ``prediction``, (n, outputs), and averaged over the rows by their weights."""
+    return loss_sum(loss, prediction, target, weight) / _count(prediction, weight)
 
 
 def loss_per_sample_and_gradient(
-    loss: Loss, prediction: Array, target: Array, out: Array | None = None
+    loss: Loss, prediction: Array, target: Array, out: Array | None = None, weight: Array | None = None
 ) -> tuple[float, Array]:
     """``loss_per_sample`` and its gradient with respect to ``prediction``, written to ``out`` where given."""
-    total, gradient = loss.value_and_gradient(prediction, target, reduction="sum", out=out)
-    gradient /= len(prediction)
-    return total / len(prediction), gradient
+    count = _count(prediction, weight)
+    total, gradient = loss_sum_and_gradient(loss, prediction, target, weight, out)
+    gradient /= count
+    return total / count, gradient
+
+
+def loss_sum(loss: Loss, prediction: Array, target: Array, weight: Array | None) -> float:
+    """sum(w l), over rows and outputs."""
+    total: float = loss(prediction, target, weight=_spread(loss, prediction, weight), reduction="sum")
+    return total
+
+
+def loss_sum_and_gradient(
+    loss: Loss, prediction: Array, target: Array, weight: Array | None, out: Array | None
+) -> tuple[float, Array]:
+    """``loss_sum`` and its gradient with respect to ``prediction``."""
+    total, gradient = loss.value_and_gradient(
+        prediction, target, weight=_spread(loss, prediction, weight), reduction="sum", out=out
+    )
+    return total, gradient
+
+
+def _spread(loss: Loss, prediction: Array, weight: Array | None) -> Array | None:
+    """Weights as the loss takes them: one per row, or one per number where it looks at numbers."""
+    if weight is None or loss.kind != "pointwise":
+        return weight
+    return np.broadcast_to(weight[:, None], prediction.shape)
+
+
+def _count(prediction: Array, weight: Array | None) -> float:
+    return len(prediction) if weight is None else float(weight.sum(dtype=np.float64))
 
 
 def accuracy(prediction: Array, labels: ArrayLike) -> float:
@@ -47,12 +91,62 @@ def accuracy(prediction: Array, labels: ArrayLike) -> float:
     return float(np.mean(prediction.argmax(axis=1) == np.asarray(labels)))
 
 
-def evaluate(network: Network, loss: Loss, x: Array, labels: ArrayLike) -> Score:
-    """The exact mean loss per sample and the accuracy over all of ``x``, (n, inputs), with ``labels``, (n,).
+def right(network: Network, prediction: Array, samples: Samples) -> float:
+    """What the samples weigh together whose class the prediction tells; NaN where there are no classes."""
+    if samples.labels is None:
+        return math.nan
+    if prediction.shape[1] == 1:  # yes or no
+        told = prediction[:, 0] > (0.5 if network.output == "sigmoid" else 0.0)
+    else:
+        told = prediction.argmax(axis=1)
+    hits = told == samples.labels
+    return float(np.count_nonzero(hits) if samples.weight is None else samples.weight[hits].sum(dtype=np.float64))
+
+
+class Sums(NamedTuple):
+    """Sums over samples: w l, w where the class is right (NaN: there are no classes), and w."""
+
+    loss: float
+    right: float
+    weight: float
+
+    @property
+    def score(self) -> Score:
+        """Their means."""
+        return Score(self.loss / self.weight, None if math.isnan(self.right) else self.right / self.weight)
+
+
+class Tally:
+    """Sums over batches, from which the means over all their samples follow, whatever the batches' sizes.
+
+    The score is the sum of the batches' sums, rounded once, over the sum of their weights.
+    """
+
+    def __init__(self) -> None:
+        self._columns = array("d"), array("d"), array("d")
+
+    def add(self, sums: Sums) -> None:
+        """One batch more."""
+        for column, number in zip(self._columns, sums, strict=True):
+            column.append(number)
+
+    @property
+    def score(self) -> Score:
+        """The means over all samples so far; NaN where there were none."""
+        sums = Sums(*(math.fsum(column) for column in self._columns))
+        return sums.score if sums.weight else Score(math.nan, None)
+
+
+def evaluate(network: Network, loss: Loss, x: Array, target: ArrayLike, weight: ArrayLike | None = None) -> Score:
+    """The mean loss per sample and the accuracy over all of ``x``, (n, inputs).
+
+    Parameters
+    ----------
+    target, weight : as ``samples_for`` takes them: labels (n,) or numbers (n, outputs), and weights (n,).
 
     Raises
     ------
-    ValueError : the network's output layer, the labels or their number do not fit.
+    ValueError : network, loss and data do not fit together.
 
     Examples
     --------
@@ -64,23 +158,20 @@ def evaluate(network: Network, loss: Loss, x: Array, labels: ArrayLike) -> Score
     >>> evaluate(network, rashin.softmax_cross_entropy, np.ones((4, 2), np.float32), [0, 1, 1, 1])
     Score(loss=0.6931471805599453, accuracy=0.25)
     """
-    target = fitting_targets(network, loss, x, labels)
-    prediction = network.predict(x)
-    return Score(loss_per_sample(loss, prediction, target), accuracy(prediction, labels))
+    return score(network, loss, samples_for(network, loss, x, target, weight))
 
 
-def fitting_targets(network: Network, loss: Loss, x: Array, labels: ArrayLike) -> Array:
-    """Targets for the labels, once network, loss and data are known to fit together."""
-    if network.output != output_for(loss):
-        raise ValueError(
-            f"{loss.name} needs a network with output={output_for(loss)!r}; this one has {network.output!r}"
-        )
-    inputs, outputs = network.sizes[0], network.sizes[-1]
-    if x.ndim != 2 or x.shape[1] != inputs:
-        raise ValueError(f"x must have shape (n, {inputs}) for this network; got {x.shape}")
-    checked = check_labels(labels, outputs)
-    if len(x) != len(checked):
-        raise ValueError(f"x and labels must have the same length; got {len(x)} and {len(checked)}")
-    if len(x) == 0:
-        raise ValueError("x holds no samples")
-    return class_targets(loss, checked, outputs)
+def fitting_targets(network: Network, loss: Loss, x: Array, target: ArrayLike) -> Array:
+    """What the loss takes as targets, once network, loss and data are known to fit together."""
+    return samples_for(network, loss, x, target).target
+
+
+def score(network: Network, loss: Loss, samples: Samples) -> Score:
+    """``evaluate`` for samples that are known to fit; a block of rows at a time."""
+    tally = Tally()
+    for rows in blocks(samples.x):
+        part = samples.rows(rows)
+        prediction = network.predict(part.x)
+        value = loss_sum(loss, prediction, part.target, part.weight)
+        tally.add(Sums(value, right(network, prediction, part), part.total))
+    return tally.score

@@ -17,12 +17,25 @@ __all__ = ["draw_history"]
 
 _BATCH: dict[str, Any] = {"label": "mini-batch", "color": "#b4c8df", "linewidth": 0.6}
 _BOLD: dict[str, Any] = {"linewidth": 2.0, "marker": "."}
-_TRAINING = {"label": "training data", "color": "#1f4e8c", **_BOLD}
-_HELD_OUT = {"label": "held-out data", "color": "#d9622b", "linestyle": "--", **_BOLD}
+_TRAINING = {"label": "training, mean of an epoch", "color": "#1f4e8c", **_BOLD}
+_JUDGED = {"color": "#d9622b", "linestyle": "--", **_BOLD}
+_CONSTANT: dict[str, Any] = {
+    "label": "best constant prediction",
+    "color": "#777777",
+    "linestyle": ":",
+    "linewidth": 1.5,
+}
 
 
-def draw_history(history: History, path: str | Path, title: str = "") -> None:
-    """Write a PNG picture of the loss and the accuracy over the steps.
+def draw_history(history: History, path: str | Path, title: str = "", *, judged: str = "held out") -> None:
+    """Write a PNG picture of the loss and, where there are classes, the accuracy over the steps.
+
+    Parameters
+    ----------
+    history : of the training, of at least one step.
+    path : the file; an earlier one of that name is replaced.
+    title : above the picture.
+    judged : what to call the data that were scored after each epoch.
 
     Raises
     ------
@@ -32,37 +45,40 @@ def draw_history(history: History, path: str | Path, title: str = "") -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("drawing needs matplotlib: pip install 'rashin[learn]'") from error
-    figure = Figure(figsize=(8, 6.4), layout="constrained")  # no pyplot: no window, no global state
-    above, below = figure.subplots(2, 1, sharex=True)
-    _draw_curves(above, history, "loss")
-    _draw_curves(below, history, "accuracy")
-    _dress(above, below, title)
+    quantities = ["loss"] if history.steps[0].batch.accuracy is None else ["loss", "accuracy"]
+    figure = Figure(figsize=(8, 3.4 * len(quantities)), layout="constrained")  # no pyplot: no window, no global state
+    panels = figure.subplots(len(quantities), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, quantity in zip(panels, quantities, strict=True):
+        _draw_curves(axes, history, quantity, judged)
+        _dress(axes, quantity)
+    panels[0].set_title(title, loc="left")
+    panels[-1].set_xlabel("step")
     figure.align_ylabels()
-    figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     with written_beside(Path(path)) as part:
         figure.savefig(part, format="png", dpi=150)
 
 
-def _draw_curves(axes: Axes, history: History, quantity: str) -> None:
-    steps = [step.step for step in history.steps]
-    ends = [epoch.step for epoch in history.epochs]
-    axes.plot(steps, [getattr(step.batch, quantity) for step in history.steps], **_BATCH)
+def _draw_curves(axes: Axes, history: History, quantity: str, judged: str) -> None:
+    batches, ends = history.steps.arrays[quantity], [epoch.step for epoch in history.epochs]
+    axes.plot(np.arange(1, len(batches) + 1), batches, **_BATCH)
     axes.plot(ends, [getattr(epoch.training, quantity) for epoch in history.epochs], **_TRAINING)
     held_out: list[Any] = [epoch.held_out for epoch in history.epochs]
     if None not in held_out:
-        axes.plot(ends, [getattr(score, quantity) for score in held_out], **_HELD_OUT)
+        axes.plot(ends, [getattr(score, quantity) for score in held_out], label=judged, **_JUDGED)
+    if history.constant is not None:
+        axes.axhline(y=getattr(history.constant, quantity), **_CONSTANT)
+
+
+def _dress(axes: Axes, quantity: str) -> None:
+    if quantity == "loss":
+        _scale(axes)
+    else:
+        axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel(quantity)
-
-
-def _dress(above: Axes, below: Axes, title: str) -> None:
-    _scale(above)
-    above.set_title(title, loc="left")
-    below.set_ylim(-0.02, 1.02)
-    below.set_xlabel("step")
-    for axes in (above, below):
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.01)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.01)
 
 
 def _scale(axes: Axes) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["PART", "written_beside"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PART", "read_arrays", "written_beside"]
 
 PART = ".part"  # how the name of an unfinished file ends
 
@@ -31,3 +37,22 @@ def written_beside(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` file by name; nothing is unpickled.
+
+    Raises
+    ------
+    ValueError : the file is no such archive, is damaged, or holds objects; the message says that it does not hold
+        ``what``.
+    OSError : the file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array")
+            return {name: archive[name] for name in archive.files}
+    except (TypeError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} does not hold {what}: {error}") from error

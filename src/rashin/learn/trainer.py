@@ -1,145 +1,206 @@
-"""Training: look at a mini-batch, ask the loss which way is down, take a step, and again."""
+"""The engine: look at a mini-batch, ask the loss which way is down, take a step, and again."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from rashin.learn.batches import minibatches
-from rashin.learn.history import Epoch, History, Score, Step
-from rashin.learn.objective import accuracy, evaluate, fitting_targets, loss_per_sample_and_gradient
-from rashin.learn.optimizer import Momentum
+from rashin.learn.batches import batch_rows
+from rashin.learn.divergence import diverged, refuse_rise
+from rashin.learn.history import Epoch, History, Score
+from rashin.learn.objective import Sums, Tally, loss_sum_and_gradient, right, score
+from rashin.learn.optimizers import Momentum, Optimizer
+from rashin.learn.samples import Samples
+from rashin.learn.schedules import Schedule
 
 if TYPE_CHECKING:
-    from rashin.learn.network import Network
+    from rashin.learn.network import Network, Trace
     from rashin.loss import Loss
 
-__all__ = ["Diverged", "train"]
+__all__ = ["Trainer"]
 
 Array = NDArray[Any]
 
-_RISE = 100.0  # times the loss of the first mini-batch: what climbs so high does not come back
 
+class Trainer:
+    r"""Trains a network a step or an epoch at a time; ``train`` drives it, and so can you.
 
-class Diverged(ArithmeticError):
-    """The loss is not finite any more, or has risen beyond all reason."""
-
-
-def train(
-    network: Network,
-    loss: Loss,
-    x: Array,
-    labels: ArrayLike,
-    held_out: tuple[Array, ArrayLike] | None = None,
-    *,
-    epochs: int = 30,
-    batch_size: int = 32,
-    learning_rate: float = 0.1,
-    seed: int = 0,
-    callback: Callable[[History], object] | None = None,
-) -> History:
-    """Train ``network`` in place to tell classes, by gradient descent with momentum on mini-batches.
+    A step goes against the gradient of the mini-batch's mean loss, sum(w l) / sum(w), whatever the batch's size: a
+    short last batch gives a rougher estimate of the same gradient. A batch of weight 0 teaches nothing and takes no
+    step. With a batch as large as the data, a weight of 2 is the same as having the sample twice, and a weight of 0
+    as not having it.
 
     Parameters
     ----------
-    network : with the output layer that the loss needs, ``output_for(loss)``, and one output per class.
-    loss : what is made small; a pointwise loss is summed over the outputs, whose targets are one-hot.
-    x, labels : samples (n, inputs), best in float32, and their classes (n,), whole numbers from 0 on.
-    held_out : samples and labels that are never trained on, scored after each epoch.
-    epochs, batch_size : how often all samples are seen, and how many at a time; whole numbers >= 1.
-    learning_rate : length of a step, finite and > 0.
-    seed : of the order of the samples.
-    callback : called after each step with the history so far.
+    network : trained in place; its output layer is the one that the loss needs, ``output_for(loss)``.
+    loss : what is made small.
+    optimizer : how a gradient becomes a step; ``Momentum()`` if None.
+    batch_size : samples per step, a whole number >= 1.
+    weight_decay : lambda >= 0 of the L2 penalty: the gradient of lambda / 2 sum(W^2) over weights, not biases, is
+        added to the loss's. Reported losses are without it. (It goes through the optimizer; it is not the decoupled
+        decay of AdamW. scikit-learn's ``alpha`` is lambda times the size of a batch.)
+    schedule : factor of the optimizer's learning rate for each step, counted from 1; None leaves the rate alone.
+    shuffle : draw each epoch's order anew; False keeps the order of the samples.
+    seed : of the orders; epoch e is drawn from (seed, e).
 
-    Returns
-    -------
-    The history: a score of each mini-batch, and of all data after each epoch.
-
-    Raises
-    ------
-    ValueError : settings out of range, or network, loss and data that do not fit together.
-    Diverged : the loss became infinite or NaN, or rose to 100 times its first value (or 100).
+    Attributes
+    ----------
+    history : the steps and epochs so far.
 
     Examples
     --------
     >>> import numpy as np
     >>> import rashin
-    >>> from rashin.learn import Network
-    >>> x = np.array([[0.0], [1.0]], np.float32)
-    >>> history = train(Network((1, 2)), rashin.softmax_cross_entropy, x, [0, 1], epochs=50)
-    >>> history.epochs[-1].training.accuracy
-    1.0
+    >>> from rashin.learn import Adam, Network, samples_for
+    >>> network, loss = Network((1, 1), dtype=np.float64), rashin.half_squared_error
+    >>> samples = samples_for(network, loss, [[0.0], [1.0]], [1.0, 3.0])
+    >>> trainer = Trainer(network, loss, Adam(learning_rate=0.1), batch_size=2)
+    >>> for _ in range(200):
+    ...     end = trainer.epoch(samples)
+    >>> network.predict(np.array([[2.0]])).round(2)
+    array([[5.]])
     """
-    _check_at_least_one(epochs=epochs, batch_size=batch_size)
-    targets, labels = fitting_targets(network, loss, x, labels), np.asarray(labels)
-    if held_out is not None:
-        fitting_targets(network, loss, *held_out)  # raises now, not after an epoch
-    if not np.isfinite(x).all():
-        raise ValueError("x holds a NaN or an infinite number; leave such samples out or fill them in")
-    training = _Training(network, loss, Momentum(learning_rate), History())
-    for epoch in range(1, epochs + 1):
-        for batch in minibatches(x, targets, labels, size=batch_size, seed=(seed, epoch)):
-            training.step(epoch, *batch)
-            if callback is not None:
-                callback(training.history)
-        training.end_epoch(epoch, (x, labels), held_out)
-    return training.history
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer | None = None,
+        *,
+        batch_size: int = 32,
+        weight_decay: float = 0.0,
+        schedule: Schedule | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+    ) -> None:
+        at_least_one(batch_size=batch_size)
+        if not (np.isfinite(weight_decay) and weight_decay >= 0.0):
+            raise ValueError(f"weight_decay must be a finite number >= 0; got {weight_decay}")
+        self.network, self.loss = network, loss
+        self.optimizer = Momentum() if optimizer is None else optimizer
+        self.batch_size, self.weight_decay = batch_size, weight_decay
+        self.schedule, self.shuffle, self.seed = schedule, shuffle, seed
+        self.history = History()
+        self.learning_rate = self.optimizer.learning_rate  # what the schedule's factors apply to
+        self._x: Array | None = None  # room for the inputs of a batch, and for d loss / d prediction
+        self._slope: Array | None = None
+        self._parts: list[Array] = []
+        self._join()
+
+    @property
+    def parameters(self) -> Array:
+        """All of the network's parameters as one vector, of which its arrays are parts."""
+        self._join()
+        return self._vector
+
+    def _join(self) -> None:
+        """Lay the network's arrays end to end, so that an optimizer has one array to move, and not a dozen."""
+        network = self.network
+        if [id(array) for array in network.parameters] == [id(part) for part in self._parts]:
+            return
+        self._vector = np.concatenate([array.ravel() for array in network.parameters], dtype=network.dtype)
+        self._gradient = np.empty_like(self._vector)
+        shapes = [array.shape for array in network.parameters]
+        self._parts, self._gradients = _cut(self._vector, shapes), _cut(self._gradient, shapes)
+        network.parameters[:] = self._parts
+
+    def epoch(
+        self, samples: Samples, held_out: Samples | None = None, callback: Callable[[History], object] | None = None
+    ) -> Epoch:
+        """See every sample once, ``batch_size`` at a time; ``samples_for`` makes the samples.
+
+        Parameters
+        ----------
+        samples : to learn from.
+        held_out : to score after the last step.
+        callback : called after each step with the history so far.
+
+        Returns
+        -------
+        The epoch's scores, which the history holds too.
+
+        Raises
+        ------
+        Diverged : the loss is not finite any more, or rose to 100 times its first value (or 100).
+        """
+        self._join()
+        number, tally = len(self.history.epochs) + 1, Tally()
+        room = self._room(samples)
+        order = batch_rows(len(samples.x), self.batch_size, (self.seed, number), self.shuffle)
+        for chosen in order:
+            batch = samples.rows(chosen, room)
+            sums = self._step(batch, number)
+            tally.add(sums)
+            if callback is not None and sums.weight:
+                callback(self.history)
+        self._check_finite(self._vector)
+        unseen = None if held_out is None else score(self.network, self.loss, held_out)
+        end = Epoch(number, len(self.history.steps), tally.score, unseen)
+        self.history.epochs.append(end)
+        return end
+
+    def step(self, batch: Samples) -> Score:
+        """One step on all the samples given, as the next of the epoch that is under way."""
+        self._join()
+        return self._step(batch, len(self.history.epochs) + 1).score
+
+    def _step(self, batch: Samples, epoch: int) -> Sums:
+        weight = batch.total
+        if weight == 0.0:
+            return Sums(0.0, 0.0, 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found and told in words
+            trace = self.network.forward(batch.x)
+            total, slope = self._loss_and_gradient(trace.prediction, batch)
+            sums = Sums(total, right(self.network, trace.prediction, batch), weight)
+            self.history.steps.append(epoch, sums.score)
+            refuse_rise(total / weight, self.history, self.learning_rate)
+            slope /= weight
+            self._descend(trace, slope)
+        return sums
+
+    def _descend(self, trace: Trace, slope: Array) -> None:
+        self.network.backward(trace, slope, out=self._gradients)
+        if self.weight_decay:
+            for weight, gradient in zip(self._parts[::2], self._gradients[::2], strict=True):
+                gradient += self.weight_decay * weight
+        if self.schedule is not None:
+            self.optimizer.learning_rate = self.learning_rate * self.schedule(len(self.history.steps))
+        self.optimizer.step([self._vector], [self._gradient])
+
+    def _loss_and_gradient(self, prediction: Array, batch: Samples) -> tuple[float, Array]:
+        if self._slope is None or len(self._slope) < len(prediction) or self._slope.dtype != prediction.dtype:
+            self._slope = np.empty_like(prediction)
+        out = self._slope[: len(prediction)]
+        try:
+            return loss_sum_and_gradient(self.loss, prediction, batch.target, batch.weight, out)
+        except ValueError:
+            self._check_finite(prediction)  # the loss refuses NaN, which costs no check of our own
+            raise
+
+    def _room(self, samples: Samples) -> Array:
+        """Memory for the inputs of a batch, in the network's type."""
+        rows, inputs = min(self.batch_size, len(samples.x)), samples.x.shape[1]
+        if self._x is None or len(self._x) < rows:
+            self._x = np.empty((rows, inputs), self.network.dtype)
+        return self._x
+
+    def _check_finite(self, array: Array) -> None:
+        if not np.isfinite(array).all():
+            raise diverged("the network overflowed", self.history, self.learning_rate)
 
 
-@dataclass
-class _Training:
-    """What lives from one step to the next."""
-
-    network: Network
-    loss: Loss
-    optimizer: Momentum
-    history: History
-    buffer: Array | None = None  # of d loss / d prediction: no step allocates it anew
-
-    def step(self, epoch: int, x: Array, target: Array, labels: Array) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found and told in words below
-            trace = self.network.forward(x)
-            self._check_finite(trace.prediction)
-            value, gradient = self._loss_and_gradient(trace.prediction, target)
-            score = Score(value, accuracy(trace.prediction, labels))
-            self.history.steps.append(Step(len(self.history.steps) + 1, epoch, score))
-            self._check_loss(value)
-            self.optimizer.step(self.network.parameters, self.network.backward(trace, gradient))
-
-    def end_epoch(self, epoch: int, seen: tuple[Array, ArrayLike], held_out: tuple[Array, ArrayLike] | None) -> None:
-        self._check_finite(*self.network.parameters)
-        training = evaluate(self.network, self.loss, *seen)
-        unseen = None if held_out is None else evaluate(self.network, self.loss, *held_out)
-        self.history.epochs.append(Epoch(epoch, len(self.history.steps), training, unseen))
-
-    def _loss_and_gradient(self, prediction: Array, target: Array) -> tuple[float, Array]:
-        out = None if self.buffer is None else self.buffer[: len(prediction)]
-        value, gradient = loss_per_sample_and_gradient(self.loss, prediction, target, out)
-        if self.buffer is None:  # the first batch is the largest
-            self.buffer = gradient
-        return value, gradient
-
-    def _check_loss(self, value: float) -> None:
-        first = self.history.steps[0].batch.loss
-        if not np.isfinite(value):
-            raise self._diverged(f"the loss became {value}")
-        if value > _RISE * max(abs(first), 1.0):
-            raise self._diverged(f"the loss rose from {first:.4g} to {value:.4g}")
-
-    def _check_finite(self, *arrays: Array) -> None:
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise self._diverged("the network overflowed")
-
-    def _diverged(self, what: str) -> Diverged:
-        rate, step = self.optimizer.learning_rate, max(len(self.history.steps), 1)
-        return Diverged(f"{what} at step {step}: training diverges; try a learning rate well below {rate:g}")
+def _cut(vector: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
+    """Views of consecutive parts of a vector, of these shapes."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(vector, ends[:-1]), shapes, strict=True)]
 
 
-def _check_at_least_one(**settings: int) -> None:
+def at_least_one(**settings: int) -> None:
+    """Raise unless each setting is a whole number >= 1."""
     for name, value in settings.items():
-        if not isinstance(value, int | np.integer) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"{name} must be a whole number >= 1; got {value!r}")

@@ -1,23 +1,27 @@
-"""A training from start to finish, with its files: the model, its history, and a picture of it."""
+"""A training from start to finish, with its files: the model, its history, a picture of it, and where to go on."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from rashin.learn.history import CSV_HEADER, History
+from rashin.learn.batches import set_aside
+from rashin.learn.checkpoint import is_checkpoint
+from rashin.learn.history import CSV_HEADER, History, Score
 from rashin.learn.network import Network
+from rashin.learn.objective import evaluate
 from rashin.learn.outputs import output_for
 from rashin.learn.picture import draw_history
+from rashin.learn.predictions import check_predictions_file, write_predictions
 from rashin.learn.storage import PART
-from rashin.learn.trainer import train
+from rashin.learn.targets import outputs_for
+from rashin.learn.training import Interrupted, train
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -25,73 +29,126 @@ if TYPE_CHECKING:
 __all__ = ["TrainingRun", "run_training"]
 
 Array = NDArray[Any]
-Samples = tuple[Array, Array]
+Data = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The trained network, how it came about, and the files that hold both."""
+    """The trained network, how it came about, what it scores, and the files that hold all of it.
+
+    ``scores`` are those of the network as it was written, by the name of the data: ``"training"``, ``"validation"``
+    where some was set aside, ``"held out"``.
+    """
 
     network: Network
     history: History
+    scores: dict[str, Score]
+    samples: dict[str, int]
     model_file: Path
     history_file: Path
     picture_file: Path
+    checkpoint_file: Path
+    predictions_file: Path | None
 
 
 def run_training(
     loss: Loss,
-    training: Samples,
-    held_out: Samples,
+    training: Data,
+    held_out: Data,
     *,
     out: str | Path,
-    hidden: int = 50,
-    epochs: int = 30,
-    batch_size: int = 32,
-    learning_rate: float = 0.1,
+    hidden: int | Sequence[int] = 50,
+    activation: str = "sigmoid",
+    validation: float = 0.0,
+    predictions: str | Path | None = None,
     seed: int = 0,
-    callback: Callable[[History], object] | None = None,
+    resume: bool = False,
+    **options: Any,
 ) -> TrainingRun:
-    """Train a network with one hidden layer and write ``model.npz``, ``history.csv`` and ``history.png``.
+    """Train a network and write ``model.npz``, ``history.csv``, ``history.png`` and ``checkpoint.npz``.
 
     Parameters
     ----------
-    loss, epochs, batch_size, learning_rate, callback : as in ``train``.
-    training, held_out : samples (n, inputs) and labels (n,).
+    loss : what is made small.
+    training, held_out : samples (n, inputs), and classes (n,) or numbers as ``train`` takes them.
     out : the folder to write to; it is made if need be. What an earlier run wrote there is replaced.
-    hidden : units of the hidden layer.
-    seed : of the starting weights and the order of the samples.
+    hidden : units of the hidden layers, from the inputs on.
+    activation : after each hidden layer, a key of ``ACTIVATIONS``.
+    validation : the share, in [0, 1), of the training data that is set aside to judge the epochs by; with 0 the
+        held-out data are scored after each epoch.
+    predictions : a file for the held-out predictions and targets, ``.parquet`` or ``.npz``.
+    seed : of the starting weights, the order of the samples, and the share set aside.
+    resume : go on from the checkpoint in ``out``, with the same settings; only ``epochs`` and ``patience`` may change.
+    **options : the others of ``train``, such as ``epochs``, ``optimizer`` or ``callback``.
+
+    Returns
+    -------
+    The run. After Ctrl-C it holds the best of the epochs done, ``history.stopped`` is ``"interrupted"``, and
+    ``resume=True`` goes on from the last of them.
 
     Raises
     ------
     FileExistsError : ``out`` holds files that no run has written.
     ValueError, Diverged : as in ``train``.
+    ImportError : a file needs a package that is not installed.
     OSError : the folder cannot be written.
+    KeyboardInterrupt : Ctrl-C before the first epoch was done.
     """
-    (x, labels), classes = training, int(np.max(training[1])) + 1
-    network = Network((x.shape[1], hidden, classes), output=output_for(loss), seed=seed)
+    hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+    if predictions is not None:
+        check_predictions_file(Path(predictions))
+    parts = _parts(training, held_out, validation, seed)
+    (x, target), judged = parts["training"], parts.get("validation", held_out)
+    outputs = max(outputs_for(loss, each) for _, each in parts.values())
+    network = Network((x.shape[1], *hidden, outputs), activation=activation, output=output_for(loss), seed=seed)
     with _claimed(Path(out)) as folder:
-        history = train(
-            network,
-            loss,
-            x,
-            labels,
-            held_out,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            seed=seed,
-            callback=callback,
-        )
-        return _written(network, history, folder, loss.name)
+        checkpoint = folder / "checkpoint.npz"
+        if resume and not checkpoint.exists():
+            raise ValueError(f"{folder} holds no checkpoint to resume from; leave resume out to start anew")
+        options |= {"seed": seed, "checkpoint": checkpoint, "resume": resume}
+        try:
+            history = train(network, loss, x, target, judged, **options)
+        except Interrupted as interruption:
+            history = interruption.history
+            if not history.epochs:
+                raise
+        return _written(network, loss, history, parts, folder, None if predictions is None else Path(predictions))
 
 
-def _written(network: Network, history: History, folder: Path, loss_name: str) -> TrainingRun:
-    run = TrainingRun(network, history, folder / "model.npz", folder / "history.csv", folder / "history.png")
+def _parts(training: Data, held_out: Data, validation: float, seed: int) -> dict[str, Data]:
+    """The data by name, with a share of the training data set aside, drawn at random."""
+    x, target = training
+    if not 0.0 <= validation < 1.0:
+        raise ValueError(f"validation must be a share in [0, 1); got {validation}")
+    aside = round(validation * len(x))
+    if aside == 0:
+        return {"training": training, "held out": held_out}
+    if aside == len(x):
+        raise ValueError(f"validation={validation} leaves none of the {len(x)} samples to train on")
+    chosen, rest = set_aside(len(x), aside, seed)
+    return {"training": (x[rest], target[rest]), "validation": (x[chosen], target[chosen]), "held out": held_out}
+
+
+def _written(
+    network: Network, loss: Loss, history: History, parts: dict[str, Data], folder: Path, predictions: Path | None
+) -> TrainingRun:
+    run = TrainingRun(
+        network,
+        history,
+        {name: evaluate(network, loss, *data) for name, data in parts.items()},
+        {name: len(x) for name, (x, _) in parts.items()},
+        folder / "model.npz",
+        folder / "history.csv",
+        folder / "history.png",
+        folder / "checkpoint.npz",
+        predictions,
+    )
     history.write_csv(run.history_file)  # first: it marks the folder as ours
     network.save(run.model_file)
     shape = "-".join(str(size) for size in network.sizes)
-    draw_history(history, run.picture_file, title=f"{loss_name}, a {shape} network")
+    draw_history(history, run.picture_file, f"{loss.name}, a {shape} network", judged=list(parts)[1])
+    if predictions is not None:
+        write_predictions(predictions, network, *parts["held out"])
     return run
 
 
@@ -114,7 +171,7 @@ def _check_ours(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{folder}: no permission to write there")
     strangers = [entry.name for entry in folder.iterdir() if not entry.name.endswith(PART)]
-    if strangers and not _is_history(folder / "history.csv"):
+    if strangers and not (_is_history(folder / "history.csv") or is_checkpoint(folder / "checkpoint.npz")):
         raise FileExistsError(f"{folder} holds other files, such as {min(strangers)}; name another folder")
 
 

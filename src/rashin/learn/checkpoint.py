@@ -1,0 +1,143 @@
+"""A training on disk after every epoch: what is needed to go on to the same bits."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.learn.history import Epoch, Score, Steps
+from rashin.learn.samples import Samples
+from rashin.learn.storage import read_arrays, written_beside
+
+if TYPE_CHECKING:
+    from rashin.learn.trainer import Trainer
+
+__all__ = ["is_checkpoint", "read_checkpoint", "write_checkpoint"]
+
+Array = NDArray[Any]
+Settings = dict[str, Any]
+
+_PROBED = 1000  # samples that tell one data set from another
+
+
+def write_checkpoint(path: Path, trainer: Trainer, best: Array, samples: Samples) -> None:
+    """Write the state of a trainer, and the best parameters so far, in place of an earlier file of that name."""
+    arrays = {
+        "settings": np.array(json.dumps(_settings(trainer, samples))),
+        "parameters": trainer.parameters,
+        "best": best,
+        **_prefixed("optimizer", trainer.optimizer.state),
+        **_prefixed("step", trainer.history.steps.arrays),
+        "epochs": _table(trainer.history.epochs),
+    }
+    with written_beside(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def read_checkpoint(path: Path, trainer: Trainer, samples: Samples) -> Array:
+    """Put a trainer of the same settings where the checkpoint left off; returns the best parameters so far.
+
+    Raises
+    ------
+    ValueError : the file holds no checkpoint, or one of another training; the message names what differs.
+    """
+    arrays = read_arrays(path, "a checkpoint")
+    try:
+        _check_settings(path, json.loads(str(arrays["settings"])), _settings(trainer, samples))
+        _restore(trainer, arrays)
+        return arrays["best"]
+    except KeyError as error:
+        raise ValueError(f"{path} does not hold a checkpoint: it has no {error}") from error
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether the file is one that ``write_checkpoint`` wrote."""
+    try:
+        return {"settings", "epochs", "optimizer_steps"} <= set(read_arrays(path, "a checkpoint"))
+    except (OSError, ValueError):
+        return False
+
+
+def _restore(trainer: Trainer, arrays: dict[str, Array]) -> None:
+    trainer.parameters[...] = arrays["parameters"]
+    trainer.optimizer.state = _unprefixed(arrays, "optimizer")
+    trainer.history.steps = Steps.from_arrays(**_unprefixed(arrays, "step"))
+    trainer.history.epochs = [_epoch(row) for row in arrays["epochs"].tolist()]
+
+
+# ---------------------------------------------------------------------------------------------- the settings
+
+
+def _settings(trainer: Trainer, samples: Samples) -> Settings:
+    """Everything that the bits of the next epoch depend on, besides what is restored."""
+    network, optimizer = trainer.network, trainer.optimizer
+    return {
+        "loss": repr(trainer.loss),
+        "sizes": list(network.sizes),
+        "activation": network.activation,
+        "dtype": str(network.dtype),
+        "optimizer": type(optimizer).__name__,
+        **optimizer.settings,
+        "learning_rate": trainer.learning_rate,
+        "batch_size": int(trainer.batch_size),
+        "weight_decay": float(trainer.weight_decay),
+        "shuffle": trainer.shuffle,
+        "seed": trainer.seed,
+        "data": _fingerprint(samples),
+    }
+
+
+def _fingerprint(samples: Samples) -> str:
+    """The number of samples and a checksum of some of them, from all over."""
+    some = samples.rows(slice(None, None, max(1, len(samples.x) // _PROBED)))
+    arrays = [some.x, some.target, *([] if some.weight is None else [some.weight])]
+    checksum = zlib.crc32(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays))
+    return f"{len(samples.x)} samples with checksum {checksum:08x}"
+
+
+def _check_settings(path: Path, kept: Settings, wanted: Settings) -> None:
+    for name in {**wanted, **kept}:
+        if kept.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{path} was written by a training with {name} {kept.get(name)}, not {wanted.get(name)}; go on with "
+                "the same settings and data, or start anew without resuming"
+            )
+
+
+# ------------------------------------------------------------------------------------------------- the arrays
+
+
+def _prefixed(prefix: str, arrays: dict[Any, Array]) -> dict[str, Any]:
+    return {f"{prefix}_{name}": array for name, array in arrays.items()}
+
+
+def _unprefixed(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    start = f"{prefix}_"
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
+def _table(epochs: list[Epoch]) -> Array:
+    """A row of doubles for each epoch, NaN for what there is not."""
+    rows = [(end.epoch, end.step, *_numbers(end.training), *_numbers(end.held_out)) for end in epochs]
+    return np.array(rows, np.float64).reshape(-1, 6)
+
+
+def _numbers(score: Score | None) -> tuple[float, float]:
+    if score is None:
+        return np.nan, np.nan
+    return score.loss, np.nan if score.accuracy is None else score.accuracy
+
+
+def _epoch(row: list[float]) -> Epoch:
+    epoch, step, *numbers = row
+    training, held_out = _score(*numbers[:2]), _score(*numbers[2:])
+    return Epoch(int(epoch), int(step), training, None if np.isnan(held_out.loss) else held_out)
+
+
+def _score(loss: float, accuracy: float) -> Score:
+    return Score(loss, None if np.isnan(accuracy) else accuracy)

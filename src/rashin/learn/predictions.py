@@ -1,0 +1,75 @@
+"""Held-out predictions as a table on disk: a column for each output, and the target beside them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rashin.learn.samples import blocks
+from rashin.learn.storage import written_beside
+
+if TYPE_CHECKING:
+    from rashin.learn.network import Network
+
+__all__ = ["check_predictions_file", "write_predictions"]
+
+Array = NDArray[Any]
+
+_SUFFIXES = (".parquet", ".npz")
+
+
+def check_predictions_file(path: Path) -> None:
+    """Raise now, and not after a long training, if such a file cannot be written."""
+    if path.suffix not in _SUFFIXES:
+        raise ValueError(f"{path}: predictions are written as {' or '.join(_SUFFIXES)}; name a file that ends so")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: there is no such folder to write predictions to")
+    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ImportError("Parquet files need pyarrow: pip install 'rashin[parquet]'; or name an .npz file")
+
+
+def write_predictions(path: str | Path, network: Network, x: Array, target: ArrayLike) -> None:
+    """Write what ``network`` predicts for ``x``, (n, inputs), with the targets, to a ``.parquet`` or ``.npz`` file.
+
+    Columns are ``p_0``, ``p_1``, ... where the outputs are probabilities, else ``z_0``, ``z_1``, ...; and
+    ``target``, or ``target_0``, ``target_1``, ... for targets (n, outputs).
+
+    Raises
+    ------
+    ValueError : the name ends otherwise.
+    ImportError : pyarrow is not installed, and the name ends with ``.parquet``.
+    OSError : the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from rashin.learn import Network
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_predictions(Path(folder, "held-out.npz"), Network((3, 2)), np.zeros((4, 3)), [0, 1, 1, 0])
+    ...     sorted(np.load(Path(folder, "held-out.npz")))
+    ['target', 'z_0', 'z_1']
+    """
+    path = Path(path)
+    check_predictions_file(path)
+    columns = _columns(network, x, np.asarray(target))
+    with written_beside(path) as part:
+        if path.suffix == ".npz":
+            with part.open("wb") as file:
+                np.savez(file, **columns)
+        else:
+            from pyarrow import parquet, table
+
+            parquet.write_table(table(columns), part)
+
+
+def _columns(network: Network, x: Array, target: Array) -> dict[str, Any]:
+    prediction = np.concatenate([network.predict(x[rows]) for rows in blocks(x)])
+    letter = "p" if network.output in ("softmax", "sigmoid") else "z"
+    named = {f"{letter}_{k}": column for k, column in enumerate(prediction.T)}
+    if target.ndim == 1:
+        return {**named, "target": target}
+    return {**named, **{f"target_{k}": column for k, column in enumerate(target.T)}}

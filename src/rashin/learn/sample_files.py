@@ -1,0 +1,89 @@
+"""Data of your own: samples and targets in an ``.npz`` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rashin.learn.batches import set_aside
+from rashin.learn.storage import read_arrays
+
+__all__ = ["read_samples"]
+
+Array = NDArray[Any]
+Data = tuple[Array, Array]
+
+_SPLIT = ("x_train", "t_train", "x_test", "t_test")
+_WHOLE = ("x", "t")
+
+
+def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[Data, Data]:
+    """Samples to train on and samples to hold out, from an ``.npz`` file of arrays.
+
+    Parameters
+    ----------
+    path : holds ``x_train, t_train, x_test, t_test``, or ``x, t``, of which a part is then held out. Samples are
+        (n, ...) and come as rows (n, inputs); targets are (n,) or (n, outputs). Nothing is unpickled or scaled.
+    share : how much of ``x, t`` is held out, in (0, 1).
+    seed : of that draw.
+
+    Returns
+    -------
+    ``(x_train, t_train), (x_test, t_test)``.
+
+    Raises
+    ------
+    ValueError : the file holds no such arrays, or arrays that do not fit together; the message names them.
+    OSError : the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder, "data.npz"), x=np.zeros((10, 4, 4)), t=np.arange(10))
+    ...     (x_train, t_train), (x_test, t_test) = read_samples(Path(folder, "data.npz"))
+    >>> x_train.shape, x_test.shape
+    ((8, 16), (2, 16))
+    """
+    arrays = read_arrays(path, "arrays of numbers")
+    if all(name in arrays for name in _SPLIT):
+        training, held_out = (_fitting(path, arrays, *names) for names in (_SPLIT[:2], _SPLIT[2:]))
+        if training[0].shape[1] != held_out[0].shape[1]:
+            raise ValueError(
+                f"{path}: samples of x_train hold {training[0].shape[1]} numbers, those of x_test "
+                f"{held_out[0].shape[1]}; they must hold as many"
+            )
+        return training, held_out
+    if all(name in arrays for name in _WHOLE):
+        return _divided(path, *_fitting(path, arrays, *_WHOLE), share, seed)
+    raise ValueError(
+        f"{path} holds the arrays {', '.join(arrays) or 'none'}; accepted are {', '.join(_SPLIT)}, "
+        f"or {', '.join(_WHOLE)}"
+    )
+
+
+def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: str) -> Data:
+    x, t = arrays[x_name], arrays[t_name]
+    for name, array in ((x_name, x), (t_name, t)):
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}; accepted are real numbers")
+        if array.ndim == 0 or len(array) == 0:
+            raise ValueError(f"{path}: {name} has shape {array.shape}; accepted is at least one sample")
+    if x.ndim < 2 or len(x) != len(t):
+        raise ValueError(
+            f"{path}: {x_name} has shape {x.shape} and {t_name} {t.shape}; accepted are (n, ...) and as many targets"
+        )
+    return x.reshape(len(x), -1), t
+
+
+def _divided(path: str | Path, x: Array, t: Array, share: float, seed: int) -> tuple[Data, Data]:
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share must lie in (0, 1); got {share}")
+    aside = max(1, round(share * len(x)))
+    if aside == len(x):
+        raise ValueError(f"{path}: x holds {len(x)} sample; at least 2 are needed, to train on and to hold out")
+    chosen, rest = set_aside(len(x), aside, seed)
+    return (x[rest], t[rest]), (x[chosen], t[chosen])

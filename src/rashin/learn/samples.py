@@ -1,0 +1,135 @@
+"""Samples that fit a network and a loss, checked once, and handed out a mini-batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rashin import checks
+from rashin.learn.outputs import output_for
+from rashin.learn.targets import targets_for
+
+if TYPE_CHECKING:
+    from rashin.learn.network import Network
+    from rashin.loss import Loss
+
+__all__ = ["Samples", "blocks", "samples_for"]
+
+Array = NDArray[Any]
+
+CELLS = 1 << 20  # numbers that are looked at in one piece, so that data larger than memory can be read from a file
+
+
+class Samples(NamedTuple):
+    """What a network learns from: ``samples_for`` makes it.
+
+    Attributes
+    ----------
+    x : (n, inputs).
+    target : what the loss takes: labels (n,), or numbers (n, outputs).
+    labels : (n,), the class of each sample; None where targets are numbers.
+    weight : (n,), how much each sample counts; None where all count alike.
+    """
+
+    x: Array
+    target: Array
+    labels: NDArray[np.int64] | None
+    weight: Array | None
+
+    def rows(self, chosen: Any, room: Array | None = None) -> Samples:
+        """Those that ``chosen``, indices or a slice, names; x is written to ``room`` where that is given."""
+        target = self.target[chosen]
+        labels = target if self.labels is self.target else None if self.labels is None else self.labels[chosen]
+        x = self.x[chosen] if room is None else _gathered(self.x, chosen, room)
+        return Samples(x, target, labels, None if self.weight is None else self.weight[chosen])
+
+    @property
+    def total(self) -> float:
+        """What the samples weigh together: their number, where all count alike."""
+        return float(len(self.x) if self.weight is None else self.weight.sum(dtype=np.float64))
+
+
+def _gathered(x: Array, chosen: Any, room: Array) -> Array:
+    """The chosen rows of x in the first rows of ``room``, in its type."""
+    if isinstance(chosen, slice):
+        part = x[chosen]
+        if part.dtype == room.dtype:
+            return part
+        place = room[: len(part)]
+        place[...] = part
+        return place
+    place = room[: len(chosen)]
+    if x.dtype == room.dtype and x.flags.carray:  # else `take` would first copy all of x
+        return np.take(x, chosen, axis=0, out=place, mode="clip")  # 'raise' would fill a buffer of its own first
+    place[...] = x[chosen]
+    return place
+
+
+def samples_for(
+    network: Network, loss: Loss, x: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
+) -> Samples:
+    """Samples, once network, loss and data are known to fit together.
+
+    Parameters
+    ----------
+    network : its output layer must be the one that the loss needs, ``output_for(loss)``.
+    x : (n, inputs), finite; best in the network's own type, where it is never copied as a whole.
+    target : labels (n,) or numbers (n, outputs), see ``targets_for``.
+    weight : (n,), finite and >= 0, or None.
+
+    Raises
+    ------
+    ValueError : what does not fit, named.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rashin
+    >>> from rashin.learn import Network
+    >>> samples_for(Network((1, 3)), rashin.huber, np.zeros((2, 1)), [2, 0]).target
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    if network.output != output_for(loss):
+        raise ValueError(
+            f"{loss.name} needs a network with output={output_for(loss)!r}; this one has {network.output!r}"
+        )
+    x, (inputs, *_, outputs) = np.asanyarray(x), network.sizes  # a memory map stays one
+    if x.ndim != 2 or x.shape[1] != inputs:
+        raise ValueError(f"x must have shape (n, {inputs}) for this network; got {x.shape}")
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"x must hold real numbers; got dtype {x.dtype}")
+    values, labels = targets_for(loss, target, outputs)
+    if len(x) != len(values):
+        raise ValueError(f"x and the target must have the same length; got {len(x)} and {len(values)}")
+    if len(x) == 0:
+        raise ValueError("x holds no samples")
+    _check_finite(x)
+    return Samples(x, values, labels, None if weight is None else _checked_weight(weight, len(x)))
+
+
+def _checked_weight(weight: ArrayLike, n: int) -> Array:
+    checked = checks.weights(weight, (n,))
+    checks.weights_fit(checked, None)
+    if not checked.any():
+        raise ValueError("weight: all are 0, so that no sample counts; accepted is at least one weight > 0")
+    return checked
+
+
+def _check_finite(x: Array) -> None:
+    if x.dtype.kind != "f":
+        return
+    for rows in blocks(x):
+        finite = np.isfinite(x[rows])
+        if not finite.all():
+            row = rows.start + int(np.argmin(finite.all(axis=1)))
+            raise ValueError(f"x holds a NaN or an infinite number, in row {row}; leave it out or fill it in")
+
+
+def blocks(x: Array) -> Iterator[slice]:
+    """Slices of rows that cover x, (n, inputs), each of about ``CELLS`` numbers."""
+    n, size = len(x), max(1, CELLS // max(1, x.shape[1]))
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))

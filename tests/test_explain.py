@@ -184,14 +184,18 @@ def test_without_arguments_the_last_run_is_explained(rashin_explain, tmp_path):
     assert sorted(entry.name for entry in (tmp_path / "rashin-run" / "explained").iterdir()) == NAMES
 
 
+def own_data(path, x, labels):
+    """A file of samples to train on, with two that are held out."""
+    np.savez(path, x_train=x, t_train=labels, x_test=x[:2], t_test=labels[:2])
+
+
 def test_a_file_of_samples_serves_as_data(rashin_explain, model, digits, tmp_path):
     x, labels = digits
-    for names in (("x", "t"), ("x_train", "t_train")):
-        np.savez(tmp_path / "own.npz", **dict(zip(names, (x.reshape(-1, 8, 8), labels), strict=True)))
-        code, shown = rashin_explain(model, "--data", "own.npz", "--out", "here", "--samples", 80)
-        assert (code, shown.err) == (0, "")
-        assert " of 80 right" in shown.out
-        assert "80 drawn from 400" in (tmp_path / "here" / "explanation.html").read_text(encoding="utf-8")
+    own_data(tmp_path / "own.npz", x.reshape(-1, 8, 8), labels)
+    code, shown = rashin_explain(model, "--data", "own.npz", "--out", "here", "--samples", 80)
+    assert (code, shown.err) == (0, "")
+    assert " of 80 right" in shown.out
+    assert "80 drawn from 400" in (tmp_path / "here" / "explanation.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +203,7 @@ def test_a_file_of_samples_serves_as_data(rashin_explain, model, digits, tmp_pat
     [
         ({"loss": "focal(gamma=3.5)", "sizes": [64, 12, 10]}, [], rashin.focal.replace(gamma=3.5)),
         ({"loss": "focal(gamma=3.5)", "sizes": [64, 50, 10]}, [], LOSS),  # of another network
-        ({"loss": "focal(gamma=3.5)", "sizes": [64, 12, 10]}, ["--loss", "huber(delta=2)"], HUBER),
+        ({"loss": "focal()", "sizes": [64, 12, 10]}, ["--loss", "huber", "--loss-parameter", "delta=2"], HUBER),
         (None, ["--loss", "focal"], rashin.focal),
         (None, [], LOSS),
     ],
@@ -207,7 +211,7 @@ def test_a_file_of_samples_serves_as_data(rashin_explain, model, digits, tmp_pat
 def test_the_loss_is_the_one_it_was_trained_with(
     settings, options, expected, rashin_explain, model, digits, tmp_path, monkeypatch
 ):
-    np.savez(tmp_path / "own.npz", x=digits[0], t=digits[1])
+    own_data(tmp_path / "own.npz", *digits)
     if settings is not None:
         np.savez(model.with_name("checkpoint.npz"), settings=np.array(json.dumps(settings)))
     monkeypatch.setattr("rashin.report.write_explanation", lambda found, folder: files_in(folder))
@@ -235,19 +239,18 @@ def test_a_damaged_checkpoint_says_nothing_of_the_loss(content, rashin_explain, 
         (["none.npz"], "none.npz: there is no such model; 'rashin train' writes one"),
         (["bad.npz"], "bad.npz does not hold a network"),
         (["--loss", "softmax"], "there is no such loss: did you mean"),
-        (["--loss", "focal(gamma=many)"], "loss: got 'focal(gamma=many)'; write it like 'focal(gamma=3)'"),
-        (["--loss", "focal(gamma=3"], "write it like 'focal(gamma=3)'"),
-        (["--loss", "focal(delta=3)"], "delta"),
-        (["--loss", "focal(gamma=-1)"], "gamma: got -1"),
+        (["--loss", "focal", "--loss-parameter", "gamma=many"], "'gamma=many' is not of the form NAME=NUMBER"),
+        (["--loss", "focal", "--loss-parameter", "delta=3"], "delta"),
+        (["--loss", "focal", "--loss-parameter", "gamma=-1"], "gamma: got -1"),
         (["--loss", "binary_cross_entropy"], "needs a network with output='sigmoid'; this one has 'identity'"),
         (["--loss", "gamma"], "gamma cannot tell classes"),
-        (["--data", "mnits"], "data: got 'mnits'; there are digits, mnist, fashion, kmnist, or name an .npz file"),
+        (["--data", "mnits"], "'mnits' is none of digits, mnist, fashion, kmnist, and no FILE.npz"),
         (["--data", "none.npz"], "none.npz: No such file or directory"),
         (["--data", "bad.npz"], "bad.npz does not hold arrays"),
-        (["--data", "rashin-run/model.npz"], "accepted are x_train and t_train, or x and t"),
+        (["--data", "rashin-run/model.npz"], "accepted are x_train, t_train, x_test, t_test, or x, t"),
         (["--data", "flat.npz"], "flat.npz: x has shape (4,)"),
         (["--data", "wide.npz"], "takes 64 inputs, and the samples of wide.npz have 9; name the data"),
-        (["--data", "many.npz"], "labels must be whole numbers from 0 to 9; got 10 at index 1"),
+        (["--data", "many.npz"], "labels must be whole numbers from 0 to 9; got 10 at index 0"),
         (["--samples", "0"], "Invalid value for '--samples'"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--out", "bad.npz"], "bad.npz is not a folder"),
@@ -263,7 +266,7 @@ def test_an_error_is_one_line_and_exit_code_2(arguments, words, rashin_explain, 
     (tmp_path / "taken" / "explanation.html").write_text("mine")
     np.savez(tmp_path / "flat.npz", x=np.zeros(4), t=np.zeros(4))
     np.savez(tmp_path / "wide.npz", x=np.zeros((4, 9)), t=np.zeros(4))
-    np.savez(tmp_path / "many.npz", x=np.zeros((2, 64)), t=[0, 10])
+    np.savez(tmp_path / "many.npz", x=np.zeros((20, 64)), t=[10] * 20)
     before = sorted(tmp_path.rglob("*"))
     code, shown = rashin_explain(*arguments)
     assert (code, shown.out) == (2, "")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rashin.cli.choices import Data, LossParameters, chosen_loss, load_data
 
 if TYPE_CHECKING:
     from rashin.learn import Network
@@ -21,30 +22,20 @@ __all__ = ["explain_model"]
 
 _MODEL = Path("rashin-run/model.npz")
 _DEFAULT_LOSS = "softmax_cross_entropy"
-_LOADERS: dict[str, tuple[str, dict[str, str]]] = {
-    "digits": ("load_digits", {}),
-    "mnist": ("load_mnist", {"variant": "mnist"}),
-    "fashion": ("load_mnist", {"variant": "fashion"}),
-    "kmnist": ("load_mnist", {"variant": "kmnist"}),
-}
 
 
 def explain_model(
     model: Annotated[Path, typer.Argument(metavar="MODEL.npz", help="A model that 'rashin train' wrote.")] = _MODEL,
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE.npz", help="What it was trained on: digits, mnist, fashion, kmnist, or arrays x and t."
-        ),
-    ] = "digits",
+    data: Data = "digits",
     loss: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             show_default=f"the one it was trained with, else {_DEFAULT_LOSS}",
-            help="A loss, or one with parameters such as 'focal(gamma=3)'.",
+            help="The loss; 'rashin losses' lists them.",
         ),
     ] = None,
+    loss_parameter: LossParameters = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -66,8 +57,9 @@ def explain_model(
     folder = model.parent / "explained" if out is None else out
     check_ours(folder)
     network = _loaded(model)
-    chosen = _loss_of(loss or _recorded_loss(model, network) or _DEFAULT_LOSS)
-    x, labels = _samples_of(data)
+    recorded = None if loss or loss_parameter else _recorded_loss(model, network)
+    chosen = recorded or chosen_loss(loss or _DEFAULT_LOSS, loss_parameter)
+    (x, labels), _ = load_data(data, seed)
     if x.shape[1:] != network.sizes[:1]:
         raise ValueError(
             f"{model} takes {network.sizes[0]} inputs, and the samples of {data} have {x[0].size}; name the data it "
@@ -88,64 +80,21 @@ def _loaded(model: Path) -> Network:
     return Network.load(model)
 
 
-def _recorded_loss(model: Path, network: Network) -> str | None:
+def _recorded_loss(model: Path, network: Network) -> Loss | None:
     """The loss that the run folder's checkpoint names, such as ``focal(gamma=3.0)``; None where there is none."""
-    try:
-        settings = json.loads(str(_arrays_in(model.with_name("checkpoint.npz"))["settings"]))
-        return str(settings["loss"]) if settings["sizes"] == list(network.sizes) else None
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def _loss_of(text: str) -> Loss:
-    """The loss that a name, or a name with parameters in parentheses, stands for."""
+    from rashin.learn.storage import read_arrays
     from rashin.loss import get
 
-    name, opening, settings = text.partition("(")
-    found = get(name.strip())
-    if not opening:
-        return found
     try:
-        call = ast.parse(f"loss({settings}", mode="eval").body
-        parameters = {str(word.arg): ast.literal_eval(word.value) for word in getattr(call, "keywords", [])}
-        return found.replace(**parameters)
-    except (SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"loss: got {text!r}; write it like 'focal(gamma=3)': {error}") from None
-
-
-def _samples_of(data: str) -> tuple[Any, Any]:
-    """The training part of the data: samples (n, inputs) and labels (n,)."""
-    import rashin.datasets
-
-    if data in _LOADERS:
-        name, options = _LOADERS[data]
-        training, _ = getattr(rashin.datasets, name)(normalize=True, flatten=True, **options)
-        return training  # type: ignore[no-any-return]
-    if not data.endswith(".npz"):
-        raise ValueError(f"data: got {data!r}; there are {', '.join(_LOADERS)}, or name an .npz file of arrays x and t")
-    return _samples_in(Path(data))
-
-
-def _samples_in(path: Path) -> tuple[Any, Any]:
-    arrays = _arrays_in(path)
-    names = next((pair for pair in (("x_train", "t_train"), ("x", "t")) if set(pair) <= set(arrays)), None)
-    if names is None:
-        found = ", ".join(arrays) or "none"
-        raise ValueError(f"{path} holds the arrays {found}; accepted are x_train and t_train, or x and t")
-    x, labels = (arrays[name] for name in names)
-    if x.ndim < 2 or len(x) == 0:
-        raise ValueError(f"{path}: {names[0]} has shape {x.shape}; accepted is (n, ...), at least one sample")
-    return x.reshape(len(x), -1), labels
-
-
-def _arrays_in(path: Path) -> dict[str, Any]:
-    import numpy as np
-
-    try:
-        with path.open("rb") as file:
-            return dict(np.load(file, allow_pickle=False))
-    except (TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} does not hold arrays: {error}") from None
+        settings = json.loads(str(read_arrays(model.with_name("checkpoint.npz"), "a checkpoint")["settings"]))
+        if settings["sizes"] != list(network.sizes):
+            return None
+        call = ast.parse(settings["loss"], mode="eval").body
+        assert isinstance(call, ast.Call)
+        parameters = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        return get(ast.unparse(call.func)).replace(**parameters)
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError, AssertionError):
+        return None
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rashin.loss import Loss
+from rashin.cli.choices import Data, LossParameters, chosen_loss, load_data
 
 __all__ = ["train_digits"]
 
@@ -32,21 +30,15 @@ _LARGER: dict[str, Any] = {  # MNIST: 98 % within a minute on two cores
     "schedule": "cosine",
     "validation": 0.0,
 }
-_MNIST_FAMILY = ("mnist", "fashion", "kmnist")
 _AT_LEAST_ONE: dict[str, Any] = {"min": 1, "metavar": "N"}
 
 
 def train_digits(
-    data: Annotated[
-        str, typer.Option(metavar="NAME", help="digits, mnist, fashion, kmnist, or FILE.npz with x and t.")
-    ] = "digits",
+    data: Data = "digits",
     loss: Annotated[
         str, typer.Option(metavar="NAME", help="The loss to make small; 'rashin losses' lists them.")
     ] = "softmax_cross_entropy",
-    loss_parameter: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="A parameter of the loss, such as gamma=3; may be repeated."),
-    ] = None,
+    loss_parameter: LossParameters = None,
     hidden: Annotated[
         str | None, typer.Option(metavar="N,N,..", help="Units of the hidden layers [50; beyond digits 400].")
     ] = None,
@@ -92,7 +84,7 @@ def train_digits(
     from rashin.cli.train_screen import progress, show_json, show_table
     from rashin.learn import run_training
 
-    chosen = _chosen_loss(loss, loss_parameter or [])
+    chosen = chosen_loss(loss, loss_parameter)
     given = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -105,7 +97,7 @@ def train_digits(
     presets = _DIGITS if data == "digits" else _LARGER
     settings: dict[str, Any] = {**presets, **{name: value for name, value in given.items() if value is not None}}
     settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "patience": patience, "seed": seed}
-    training, held_out = _load(data, seed)
+    training, held_out = load_data(data, seed)
     files: dict[str, Any] = {"out": out, "resume": resume, "predictions": predictions}
     with progress(len(training[0]), settings, hidden=quiet or as_json) as show:
         run = run_training(chosen, training, held_out, **settings, **files, callback=show)
@@ -117,21 +109,6 @@ def train_digits(
         raise typer.Exit(130)
 
 
-def _load(data: str, seed: int) -> Any:
-    """Samples and targets to train on and to hold out."""
-    from rashin.learn import read_samples
-
-    datasets: Any = import_module("rashin.datasets")
-    if data == "digits":
-        return datasets.load_digits()
-    if data in _MNIST_FAMILY:
-        return datasets.load_mnist(normalize=True, flatten=True, variant=data)
-    if data.endswith(".npz"):
-        return read_samples(data, seed=seed)
-    message = f"{data!r} is none of digits, {', '.join(_MNIST_FAMILY)}, and no FILE.npz"
-    raise typer.BadParameter(message, param_hint="'--data'")
-
-
 def _units(text: str | None) -> tuple[int, ...] | None:
     """Units of the hidden layers; ``none`` is no layer."""
     if text is None or text == "none":
@@ -141,24 +118,6 @@ def _units(text: str | None) -> tuple[int, ...] | None:
         message = f"{text!r} is not of the form N,N,.. with whole numbers >= 1, or none"
         raise typer.BadParameter(message, param_hint="'--hidden'")
     return tuple(int(part) for part in parts)
-
-
-def _chosen_loss(name: str, settings: list[str]) -> Loss:
-    from rashin.loss import get
-
-    try:
-        return get(name).replace(**dict(_parsed(setting) for setting in settings))
-    except TypeError as error:  # a parameter that the loss does not have
-        raise typer.BadParameter(str(error), param_hint="'--loss-parameter'") from None
-
-
-def _parsed(setting: str) -> tuple[str, float]:
-    name, _, value = setting.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        message = f"{setting!r} is not of the form NAME=NUMBER"
-        raise typer.BadParameter(message, param_hint="'--loss-parameter'") from None
 
 
 def _described(loss: str, settings: list[str] | None) -> str:

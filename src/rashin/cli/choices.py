@@ -1,0 +1,55 @@
+"""What several commands let their user choose: the data, and the loss with its parameters."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rashin.loss import Loss
+
+__all__ = ["Data", "LossParameters", "chosen_loss", "load_data"]
+
+_MNIST_FAMILY = ("mnist", "fashion", "kmnist")
+
+Data = Annotated[str, typer.Option(metavar="NAME", help="digits, mnist, fashion, kmnist, or FILE.npz with x and t.")]
+LossParameters = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NUMBER", help="A parameter of the loss, such as gamma=3; may be repeated."),
+]
+
+
+def load_data(data: str, seed: int) -> Any:
+    """Samples and targets to train on, and samples and targets to hold out."""
+    from rashin.learn import read_samples
+
+    datasets: Any = import_module("rashin.datasets")
+    if data == "digits":
+        return datasets.load_digits()
+    if data in _MNIST_FAMILY:
+        return datasets.load_mnist(normalize=True, flatten=True, variant=data)
+    if data.endswith(".npz"):
+        return read_samples(data, seed=seed)
+    message = f"{data!r} is none of digits, {', '.join(_MNIST_FAMILY)}, and no FILE.npz"
+    raise typer.BadParameter(message, param_hint="'--data'")
+
+
+def chosen_loss(name: str, settings: list[str] | None) -> Loss:
+    """The loss of that name, with its parameters as ``NAME=NUMBER``."""
+    from rashin.loss import get
+
+    try:
+        return get(name).replace(**dict(_parsed(setting) for setting in settings or []))
+    except TypeError as error:  # a parameter that the loss does not have
+        raise typer.BadParameter(str(error), param_hint="'--loss-parameter'") from None
+
+
+def _parsed(setting: str) -> tuple[str, float]:
+    name, _, value = setting.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        message = f"{setting!r} is not of the form NAME=NUMBER"
+        raise typer.BadParameter(message, param_hint="'--loss-parameter'") from None

@@ -39,7 +39,7 @@ def limit_of(problem: Problem, out: Any) -> Run:
     if problem.workload.loss == LINEAR:
         return _products(problem)
     prediction, target = problem.inputs
-    flat, pair = prediction.reshape(-1), target if target.shape == prediction.shape else None
+    flat, pair = prediction.reshape(-1), target.reshape(-1) if target.shape == prediction.shape else None
     share = _shared(flat.size, 1 if flat.nbytes <= ALONE else problem.threads)
 
     def run() -> tuple[float, tuple[Any, ...]]:

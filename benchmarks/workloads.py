@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 import rashin
+from rashin.domain import LABEL
 
 __all__ = ["LINEAR", "Problem", "Workload", "all_workloads", "linear_workload"]
 
@@ -51,18 +52,25 @@ class Workload:
     shape : that of the prediction; (N, D, C) for the loss after a linear layer.
     group : the table in which it stands.
     fresh : whether the gradient goes to a new array at every call, or always to the same one.
+    soft : whether the targets of rows are distributions, or labels.
     """
 
     loss: str
     shape: tuple[int, ...]
     group: Group
     fresh: bool = False
+    soft: bool = False
+
+    @property
+    def task(self) -> str:
+        """The name by which the peers' expressions know it."""
+        return f"{self.loss}_of_distributions" if self.soft else self.loss
 
     @property
     def name(self) -> str:
         """What the tables call it and ``--only`` matches."""
         size = f"{self.shape[0]:.0e}".replace("e+0", "e") if len(self.shape) == 1 else " x ".join(map(str, self.shape))
-        return f"{self.loss}, {size}" + (", fresh output" if self.fresh else "")
+        return f"{self.loss}, {size}" + ", fresh output" * self.fresh + ", distributions" * self.soft
 
     @property
     def elements(self) -> int:
@@ -82,11 +90,19 @@ class Workload:
     def _inputs(self, rng: np.random.Generator) -> tuple[Any, ...]:
         loss = getattr(rashin, self.loss)
         prediction = DRAWS[loss.facts.prediction.name](rng, self.shape)
+        if self.soft:
+            return prediction, _distributions(rng, self.shape)
         if loss.kind != "pointwise":
             return prediction, rng.integers(0, self.shape[1], self.shape[0])
         target = loss.facts.target_domain(loss.parameters).name
         # A target that may be any probability is in practice a label.
         return prediction, DRAWS["binary" if target == "probability" else target](rng, self.shape)
+
+
+def _distributions(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Uniform among all distributions."""
+    shares = rng.standard_exponential(shape, np.float32)
+    return shares / shares.sum(axis=1, keepdims=True)
 
 
 def _linear_inputs(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, ...]:
@@ -131,7 +147,13 @@ def _others() -> Iterator[Workload]:
     for loss in rashin.list_losses():
         if loss.name in (*LONG, SOFTMAX, LINEAR) or not loss.formula.__module__.startswith("rashin.losses"):
             continue
-        yield Workload(loss.name, (10_000_000,) if loss.kind == "pointwise" else (4096, 1000), "other losses")
+        if loss.kind != "rowwise":
+            yield Workload(loss.name, (10_000_000,) if loss.kind == "pointwise" else (4096, 1000), "other losses")
+            continue
+        for shape in ((4096, 1000), (60000, 10)):
+            yield Workload(loss.name, shape, "other losses")
+            if loss.facts.target is not LABEL:
+                yield Workload(loss.name, shape, "other losses", soft=True)
 
 
 def _sizes() -> Iterator[Workload]:

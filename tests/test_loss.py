@@ -58,7 +58,14 @@ def user_brier(xp, z, t, scale=1.0):
     return scale * xp.sum(squared(r), axis=-1), 2.0 * scale * r, 2.0 * scale
 
 
-USERS = [user_cauchy, user_power_of_u, user_brier]
+@rowwise(separable=True, prediction=POSITIVE, parameters={"scale": NONNEGATIVE})
+def user_divergence(xp, z, t, scale=1.0):
+    """The Kullback-Leibler divergence of the distribution from the prediction; NaN for a class without a share."""
+    ratio = t / z
+    return scale * t * xp.log(ratio), -scale * ratio, scale * ratio / z
+
+
+USERS = [user_cauchy, user_power_of_u, user_brier, user_divergence]
 RNG = np.random.default_rng(3)
 Z, T = RNG.normal(size=50) * 3, RNG.normal(size=50)
 LOGITS, LABELS, W = RNG.normal(size=(50, 4)) * 0.5, RNG.integers(0, 4, 50), RNG.random(50) + 0.25
@@ -114,6 +121,18 @@ def test_a_users_row_loss_is_computed():
         assert almost(user_brier(p, target, reduction="none", scale=3.0), 3 * np.sum(difference**2, axis=-1))
         assert almost(user_brier.gradient(p, target, reduction="none", scale=3.0), 6 * difference)
     assert almost(user_brier.hessian(p, LABELS, weight=W), np.broadcast_to((2 * W / W.sum())[:, None], p.shape))
+
+
+def test_a_users_separable_row_loss_is_the_sum_over_the_classes_of_the_target():
+    p = np.exp(log_softmax(LOGITS))
+    loss = user_divergence.replace(scale=3.0)
+    some = np.where(Q > 0, Q, 1.0)
+    terms = np.where(Q > 0, 3.0 * Q * (np.log(some) - np.log(p)), 0.0)
+    largest = np.max(np.abs(terms), axis=-1)  # the terms have both signs
+    assert np.all(np.abs(loss(p, Q, reduction="none") - terms.sum(axis=-1)) <= 16 * np.spacing(largest))
+    assert almost(loss.gradient(p, Q, reduction="none"), -3.0 * Q / p)
+    assert almost(loss.hessian(p, Q, weight=W), 3.0 * Q / p**2 * (W / W.sum())[:, None], 16)
+    assert np.array_equal(loss.gradient(p, Q) == 0.0, Q == 0.0)  # though the formula is NaN there
 
 
 @pytest.mark.parametrize("loss", USERS, ids=lambda loss: loss.name)

@@ -68,6 +68,7 @@ EXPRESSIONS: dict[str, Callable[..., Any]] = {
     "softmax_cross_entropy": _cross_entropy,
     "focal": _focal,
     "categorical_cross_entropy": lambda p, labels: -jnp.mean(jnp.log(_of_label(p, labels))),
+    "categorical_cross_entropy_of_distributions": lambda p, q: -jnp.mean(jnp.sum(q * jnp.log(p), axis=1)),
     "negative_log_likelihood": lambda z, labels: -jnp.mean(_of_label(z, labels)),
     LINEAR: lambda inputs, classifier, labels: _cross_entropy(inputs @ classifier.T, labels),
 }
@@ -75,7 +76,7 @@ EXPRESSIONS: dict[str, Callable[..., Any]] = {
 
 def prepare(problem: Problem) -> Run | None:
     """Value and gradient in one compiled function, waited for; the labels are 32-bit, JAX's default."""
-    loss = EXPRESSIONS.get(problem.workload.loss)
+    loss = EXPRESSIONS.get(problem.workload.task)
     if loss is None:
         return None
     leaves = tuple(range(len(problem.inputs) - 1))

@@ -17,7 +17,7 @@ EXPRESSIONS: dict[str, Callable[..., tuple[Any, Any]]] = {}
 
 def prepare(problem: Problem) -> Run | None:
     """Value and gradient, if there is an expression for the loss."""
-    expression = EXPRESSIONS.get(problem.workload.loss)
+    expression = EXPRESSIONS.get(problem.workload.task)
     return None if expression is None else lambda: expression(*problem.inputs)
 
 
@@ -160,6 +160,11 @@ def categorical_cross_entropy(p, labels):
     rows, gradient = np.arange(len(p)), np.zeros_like(p)
     gradient[rows, labels] = -1 / p[rows, labels] / len(p)
     return -np.mean(np.log(p[rows, labels])), gradient
+
+
+@written
+def categorical_cross_entropy_of_distributions(p, q):
+    return -np.mean(np.sum(q * np.log(p), axis=1)), -q / p / len(p)
 
 
 @written

@@ -31,7 +31,7 @@ def _losses(classes: int) -> dict[str, Any]:
 def prepare(problem: Problem) -> Run | None:
     """Losses and gradients of the samples into arrays used again, then their mean, as in its linear models."""
     prediction, target = problem.inputs[:2]
-    loss = _losses(max(prediction.shape[-1], 3)).get(problem.workload.loss)
+    loss = _losses(max(prediction.shape[-1], 3)).get(problem.workload.task)
     if loss is None:
         return None
     values, gradient = np.empty(len(prediction), prediction.dtype), np.empty_like(prediction)

@@ -50,6 +50,7 @@ EXPRESSIONS: dict[str, Callable[..., Any]] = {
     "softmax_cross_entropy": F.cross_entropy,
     "focal": _focal,
     "categorical_cross_entropy": lambda p, labels: F.nll_loss(torch.log(p), labels),
+    "categorical_cross_entropy_of_distributions": lambda p, q: -(q * torch.log(p)).sum(dim=1).mean(),
     "negative_log_likelihood": F.nll_loss,
     LINEAR: lambda inputs, classifier, labels: F.linear_cross_entropy(inputs, classifier, labels),
 }
@@ -57,13 +58,13 @@ EXPRESSIONS: dict[str, Callable[..., Any]] = {
 
 def eager(problem: Problem) -> Run | None:
     """The loss and ``backward()``."""
-    forward = EXPRESSIONS.get(problem.workload.loss)
+    forward = EXPRESSIONS.get(problem.workload.task)
     return None if forward is None else _with_backward(forward, problem)
 
 
 def compiled(problem: Problem) -> Run | None:
     """The same under ``torch.compile``, for this shape."""
-    forward = EXPRESSIONS.get(problem.workload.loss)
+    forward = EXPRESSIONS.get(problem.workload.task)
     if forward is None:
         return None
     torch.compiler.reset()  # earlier shapes would make this one dynamic

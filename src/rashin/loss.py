@@ -42,6 +42,8 @@ class Facts:
     convex : whether the loss is convex in the prediction, at its default parameters.
     link : the function that takes the mean of the target to the prediction: identity, log, logit or softmax.
     best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed.
+    separable : whether a row loss is a sum over the classes of which the target has a share; its formula is then that
+        of one class.
     """
 
     prediction: Domain
@@ -51,6 +53,7 @@ class Facts:
     convex: bool = False
     link: str = "identity"
     best_constant: Callable[..., Any] | None = None
+    separable: bool = False
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
         """The target's domain for these parameters."""
@@ -211,6 +214,7 @@ class Loss:
             {name: self.parameters[name] for name in self.options},
             self.facts.prediction,
             self.facts.target_domain(self.parameters),
+            self.facts.separable,
         )
 
     @property
@@ -386,12 +390,28 @@ def rowwise(
     parameters: Mapping[str, Domain] | None = None,
     convex: bool = False,
     link: str = "identity",
+    separable: bool = False,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
     ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot. ``xp`` has NumPy's ``sum`` besides the vocabulary.
+
+    With ``separable=True`` the loss is the sum over the classes of which the target has a share, t_k > 0. The formula
+    is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
+    slope, curvature`` of the class's prediction and share.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> from rashin.domain import POSITIVE
+    >>> @rashin.rowwise(prediction=POSITIVE, separable=True)
+    ... def inverse_likelihood(xp, z, t):
+    ...     "The mean of 1 / z over the target's distribution."
+    ...     return t / z, -t / (z * z), 2.0 * t / (z * z * z)
+    >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
+    3.0
     """
-    facts = Facts(prediction, target, parameters or {}, None, convex, link)
+    facts = Facts(prediction, target, parameters or {}, None, convex, link, separable=separable)
     return lambda formula: _register(_made("rowwise", formula, facts, skip=3))
 
 

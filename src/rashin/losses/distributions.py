@@ -6,7 +6,7 @@ from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
 from rashin.loss import rowwise
 
 
-@rowwise(prediction=PROBABILITY, parameters={"epsilon": NONNEGATIVE}, convex=True)
+@rowwise(separable=True, prediction=PROBABILITY, parameters={"epsilon": NONNEGATIVE}, convex=True)
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     r"""Cross-entropy from probabilities, taken as given; ``softmax_cross_entropy`` takes logits.
 
@@ -20,14 +20,13 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     Reference: Good (1952), Rational decisions.
     """
     p = z + epsilon
-    low = z < 0.75  # beyond, the rounding of z + epsilon would show in a logarithm near 0
-    log_p = xp.where(low, xp.log(xp.where(low, p, 1.0)), xp.log1p(xp.where(low, 0.0, (z - 1.0) + epsilon)))
-    some = t > 0.0
-    ratio = xp.where(some, t / p, 0.0)
-    return -xp.sum(xp.where(some, t * log_p, 0.0), axis=-1), -ratio, xp.where(some, ratio / p, 0.0)
+    back = p - z
+    lost = (z - (p - back)) + (epsilon - back)  # what rounding took from p, and shows in a logarithm near 0
+    ratio = t / p
+    return -(t * xp.log(p) + xp.where(p > 0.75, lost * ratio, 0.0)), -ratio, ratio / p
 
 
-@rowwise(prediction=LOG_PROBABILITY, target=LABEL, convex=True)
+@rowwise(separable=True, prediction=LOG_PROBABILITY, target=LABEL, convex=True)
 def negative_log_likelihood(xp, z, t):
     r"""Minus the log-probability of the label, from rows of log-probabilities.
 
@@ -38,4 +37,4 @@ def negative_log_likelihood(xp, z, t):
 
     Reference: Fisher (1922), On the mathematical foundations of theoretical statistics.
     """
-    return -xp.sum(xp.where(t > 0.0, t * z, 0.0), axis=-1), -t, 0.0
+    return -t * z, -t, 0.0

@@ -28,7 +28,7 @@ from rashin.kernels import pointwise as kernel
 from rashin.pieces import Box, boxes, memory_order, read, start_of, unravelled
 from rashin.reduction import Weighing
 
-__all__ = ["evaluate"]
+__all__ = ["domain_bounds", "evaluate"]
 
 IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
 GATHERED = 1 << 14  # elements of a piece that is copied to a buffer first: it stays in the L2 cache
@@ -99,7 +99,7 @@ class _Sweep:
         self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
         free = (-np.inf, np.inf, kernel.UNCHECKED)
         self.bounds = np.array([*free, *free, *self.harmless])
-        prediction, target = _bounds(rule.prediction, walk.element), _bounds(rule.target, walk.element)
+        prediction, target = domain_bounds(rule.prediction, walk.element), domain_bounds(rule.target, walk.element)
         if self._shows_nan():
             prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
         self.bounds = np.array([*prediction, *target, *self.harmless])
@@ -174,7 +174,7 @@ class _Sweep:
 
 
 @functools.cache
-def _bounds(domain: Domain, element: np.dtype[Any]) -> tuple[float, float, float]:
+def domain_bounds(domain: Domain, element: np.dtype[Any]) -> tuple[float, float, float]:
     """The domain as the kernel tests it: bounds that the element type holds, rounded inwards."""
     with np.errstate(over="ignore", under="ignore"):
         low, high = element.type(domain.low), element.type(domain.high)

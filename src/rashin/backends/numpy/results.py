@@ -47,9 +47,10 @@ class Rule:
         options: dict[str, float | None],
         prediction: Domain,
         target: Domain,
+        separable: bool,
     ) -> None:
         self.kind, self.formula, self.parameters, self.options = kind, formula, parameters, options
-        self.prediction, self.target = prediction, target
+        self.prediction, self.target, self.separable = prediction, target, separable
         # The parameters as the compiled loop takes them.
         self.numbers = np.array([np.nan if p is None else p for p in parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}

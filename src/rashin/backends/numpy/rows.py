@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
@@ -29,6 +30,7 @@ from rashin.domain import LABEL, PROBABILITY
 from rashin.exact import Limbs, add, empty_limbs
 from rashin.kernels import labelwise as kernel
 from rashin.kernels import threads
+from rashin.kernels.formula import compiled
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
@@ -226,16 +228,70 @@ BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: 
 def evaluate_rowwise(
     rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
 ) -> Results:
-    """The exact sum of w l, and the arrays that are ``wanted``; the formula runs on blocks of rows, in double."""
+    """The exact sum of w l, and the arrays that are ``wanted``; general formulas run on blocks of rows, in double."""
     rows = Rows(rule, z, t, axis, weighing, wanted, out)
     if rows.results.in_place:
         evaluate_rowwise(rule, z, t, axis, weighing, NOTHING, None)
+    if rule.separable:
+        sweep = ClassSweep(rows, wanted)
+        work = z.size if rows.distributions is not None else z.size // 8  # the formula runs at the labels alone
+        return rows.results.finished(job(sweep.over, rows.boxes(sweep.cells), work))
 
     def over(mine: Iterator[Box], limbs: Limbs) -> None:
         for box in mine:
             _row_block(rows, box, limbs)
 
     return rows.results.finished(job(over, rows.boxes(BLOCK_CELLS), z.size))
+
+
+class ClassSweep:
+    """The formula's loop and the numbers that go with it, over boxes of rows; the formula is one of a class."""
+
+    def __init__(self, rows: Rows, wanted: Wanted) -> None:
+        from rashin.kernels import rowwise
+
+        rule = rows.rule
+        self.rows, self.wanted, self.kernel = rows, wanted, rowwise
+        self.element = element_type(rows.z, rows.distributions)
+        self.loop = compiled(rowwise.of_shares(rule.formula), rule.parameters, wanted.order, self.element, True)
+        self.bounds = np.array(domain_bounds(rule.prediction, self.element))
+        arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
+        in_place = all(lies_well(array, self.element) for array in arrays)
+        self.cells = max(piece(rows.z.size, IN_PLACE), GATHERED // 2) if in_place else GATHERED
+        self.buffer = 0 if in_place else max(min(GATHERED, rows.z.size), rows.classes)
+
+    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
+        """Sweep over the boxes that fall to this thread."""
+        rows = self.rows
+        buffers = [np.empty(self.buffer, self.element) for _ in range(4)]
+        most = max(1, min(self.cells, rows.z.size) // rows.classes)
+        numbers = np.empty(most if self.wanted.values else 0)
+        for box in mine:
+            z = read(rows.z, box, buffers[0])
+            values = numbers[: z.size // rows.classes if self.wanted.values else 0]
+            gradient = place_in(rows.gradient, box, buffers[2], z.size)
+            hessian = place_in(rows.hessian, box, buffers[3], z.size)
+            self._run(z, box, buffers[1], values, gradient, hessian, limbs)
+            store(rows.results.values, box, values, numbers)
+            store(rows.gradient, box, gradient, buffers[2])
+            store(rows.hessian, box, hessian, buffers[3])
+
+    def _run(self, z: Any, box: Box, buffer: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
+        """The compiled sweep: the one for labels, or the one for distributions."""
+        rows, weighing = self.rows, self.rows.weighing
+        z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
+        labels, w = np.ascontiguousarray(rows.labels[box]).reshape(-1), weighing.read(box)
+        settings = (labels, w, weighing.divisor, rows.rule.numbers, self.bounds)
+        results = (values, gradient, hessian, limbs)
+        if rows.distributions is None:
+            found, place = self.kernel.sweep_labels(self.element)(self.loop.address, z, *settings, *results)
+        else:
+            q = read(rows.distributions, box, buffer).reshape(-1, rows.classes)
+            found, place = self.kernel.sweep_distributions(self.element)(
+                self.loop.address, z, q, *settings, rows.tolerance, *results
+            )
+        if found != FINE:
+            rows.refuse(found, box, place)
 
 
 def _row_block(rows: Rows, box: Box, limbs: Limbs) -> None:

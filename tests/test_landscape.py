@@ -17,6 +17,7 @@ from rashin.learn import (
     loss_gradient,
     loss_landscape,
     minibatch_losses,
+    one_hot,
     output_for,
     random_direction,
 )
@@ -313,3 +314,22 @@ def test_what_does_not_fit_is_named():
     ):
         with pytest.raises(ValueError, match=r"x must have shape \(n, 4\) for this network; got \(10, 3\)"):
             call()
+
+
+def test_one_hot_targets_are_the_same_as_labels():
+    x, labels = samples(60)
+    network, direction = Network((x.shape[1], 5, CLASSES)), (0, (1, 2))
+    one, other = (
+        loss_and_accuracy_along(network, direction, x, t, rashin.softmax_cross_entropy, offsets=[-1.0, 0.0, 2.0])
+        for t in (labels, one_hot(labels, CLASSES))
+    )
+    np.testing.assert_allclose(one.loss, other.loss, rtol=1e-14)
+    assert one.accuracy.tobytes() == other.accuracy.tobytes()
+
+
+def test_targets_that_are_numbers_have_a_loss_and_no_accuracy():
+    x, labels = samples(60)
+    network = Network((x.shape[1], 5, 1))
+    curve = loss_and_accuracy_along(network, (0, (1, 2)), x, 0.5 * labels, rashin.huber, offsets=[-1.0, 1.0])
+    assert np.isfinite(curve.loss).all()
+    assert np.isnan(curve.accuracy).all()

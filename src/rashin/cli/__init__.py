@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train_digits)
+app.command("train")(train.train_network)
 app.command("explain")(explain.explain_model)
 app.command("fetch")(fetch.fetch_data)
 app.command("losses")(losses.show_losses)

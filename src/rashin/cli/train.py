@@ -9,7 +9,7 @@ import typer
 
 from rashin.cli.choices import Data, LossParameters, chosen_loss, load_data
 
-__all__ = ["train_digits"]
+__all__ = ["train_network"]
 
 _OUT = Path("rashin-run")
 _DIGITS: dict[str, Any] = {
@@ -33,7 +33,7 @@ _LARGER: dict[str, Any] = {  # MNIST: 98 % within a minute on two cores
 _AT_LEAST_ONE: dict[str, Any] = {"min": 1, "metavar": "N"}
 
 
-def train_digits(
+def train_network(
     data: Data = "digits",
     loss: Annotated[
         str, typer.Option(metavar="NAME", help="The loss to make small; 'rashin losses' lists them.")

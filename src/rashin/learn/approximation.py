@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.batches import minibatches
-from rashin.learn.objective import fitting_targets
+from rashin.learn.samples import samples_for
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
@@ -63,7 +63,7 @@ class MinibatchLosses:
 def minibatch_losses(
     network: Network,
     x: Array,
-    labels: ArrayLike,
+    target: ArrayLike,
     loss: Loss,
     *,
     sizes: Sequence[int] | None = None,
@@ -74,7 +74,7 @@ def minibatch_losses(
 
     Parameters
     ----------
-    network, x, labels, loss : as in ``evaluate``.
+    network, x, target, loss : as in ``evaluate``.
     sizes : of the mini-batches, from 1 to the number of samples; None for the powers of 2 up to a half of them.
     draws : how many mini-batches of each size; a whole number >= 1.
     seed : of the drawing.
@@ -94,7 +94,7 @@ def minibatch_losses(
     >>> bool(np.all(np.diff(found.spread) < 0)), float(found.spread[-1].round(12))
     (True, 0.0)
     """
-    each = _loss_of_each(network, x, labels, loss)
+    each = _loss_of_each(network, x, target, loss)
     chosen = _checked_sizes(sizes, len(each))
     if not isinstance(draws, int | np.integer) or draws < 1:
         raise ValueError(f"draws must be a whole number >= 1; got {draws!r}")
@@ -108,9 +108,9 @@ def minibatch_losses(
     return MinibatchLosses(chosen, losses, float(each.mean()), float(each.std()), len(each))
 
 
-def _loss_of_each(network: Network, x: Array, labels: ArrayLike, loss: Loss) -> Array:
+def _loss_of_each(network: Network, x: Array, target: ArrayLike, loss: Loss) -> Array:
     """The loss of each sample, (n,), in float64."""
-    targets = fitting_targets(network, loss, x, labels)
+    targets = samples_for(network, loss, x, target).target
     batches = minibatches(x, targets, size=_ROWS, shuffle=False)
     parts = (loss(network.predict(batch).astype(np.float64), target, reduction="none") for batch, target in batches)
     each = np.concatenate(list(parts))

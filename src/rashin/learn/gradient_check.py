@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.differences import TOLERATED, WIDE, Entry, Probe, noise_of, tried
 from rashin.learn.landscape import in_double
-from rashin.learn.objective import fitting_targets, loss_per_sample, loss_per_sample_and_gradient
+from rashin.learn.objective import loss_per_sample, loss_per_sample_and_gradient
+from rashin.learn.samples import samples_for
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
@@ -84,7 +85,7 @@ class GradientCheck:
 def check_gradient(
     network: Network,
     x: Array,
-    labels: ArrayLike,
+    target: ArrayLike,
     loss: Loss,
     *,
     method: Literal["optimal", "book"] = "optimal",
@@ -106,7 +107,7 @@ def check_gradient(
 
     Parameters
     ----------
-    network, x, labels, loss : as in ``evaluate``.
+    network, x, target, loss : as in ``evaluate``.
     method : ``"book"`` takes h = 1e-4 everywhere, as *Deep Learning from Scratch* does.
     entries : at most so many of each array, drawn at random; None for all.
     seed : of the drawing.
@@ -131,7 +132,7 @@ def check_gradient(
     """
     _check_choices(method, entries)
     step = _BOOK_STEP if method == "book" else None
-    target, double, x = fitting_targets(network, loss, x, labels), in_double(network), x.astype(np.float64)
+    target, double, x = samples_for(network, loss, x, target).target, in_double(network), x.astype(np.float64)
     trace = double.forward(x)
     value, slope = loss_per_sample_and_gradient(loss, trace.prediction, target)
     if not np.isfinite(value):

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.batches import minibatches
 from rashin.learn.directions import Direction, as_arrays, chosen_directions
-from rashin.learn.objective import fitting_targets
+from rashin.learn.objective import right
+from rashin.learn.samples import samples_for
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
@@ -41,7 +42,7 @@ class Curve:
     Attributes
     ----------
     offsets : how far the parameters are moved, in lengths of the direction, (k,).
-    loss, accuracy : the mean loss per sample, and the share of samples that are right, (k,).
+    loss, accuracy : the mean loss per sample, and the share of samples that are right, (k,); NaN without classes.
     value, slope : loss at offset 0, and its directional derivative there, from the analytic gradient.
     samples : how many there are; one more of them right lifts the accuracy by 1 / samples.
     """
@@ -82,7 +83,7 @@ def loss_and_accuracy_along(
     network: Network,
     direction: Direction,
     x: Array,
-    labels: ArrayLike,
+    target: ArrayLike,
     loss: Loss,
     *,
     offsets: ArrayLike = _ALONG,
@@ -93,7 +94,7 @@ def loss_and_accuracy_along(
 
     Parameters
     ----------
-    network, x, labels, loss : as in ``evaluate``.
+    network, x, target, loss : as in ``evaluate``.
     direction : a list of arrays shaped like ``network.parameters``, or ``(array, entry)`` for one weight:
         ``(0, (12, 3))`` is ``network.parameters[0][12, 3]``, ``(1, 4)`` is ``network.parameters[1][4]``.
     offsets : how far to go, finite numbers, (k,).
@@ -116,15 +117,15 @@ def loss_and_accuracy_along(
     """
     far = _checked_offsets(offsets)
     arrays = as_arrays(direction, network.parameters)
-    losses, right = _scores(network, [arrays], np.append(far, 0.0)[:, None], x, labels, loss)
-    slope = _inner(loss_gradient(network, x, labels, loss), arrays)
-    return Curve(far, losses[:-1], right[:-1], float(losses[-1]), slope, len(x))
+    losses, hits = _scores(network, [arrays], np.append(far, 0.0)[:, None], x, target, loss)
+    slope = _inner(loss_gradient(network, x, target, loss), arrays)
+    return Curve(far, losses[:-1], hits[:-1], float(losses[-1]), slope, len(x))
 
 
 def loss_landscape(
     network: Network,
     x: Array,
-    labels: ArrayLike,
+    target: ArrayLike,
     loss: Loss,
     *,
     directions: int | Sequence[Direction] = 2,
@@ -137,7 +138,7 @@ def loss_landscape(
 
     Parameters
     ----------
-    network, x, labels, loss : as in ``evaluate``.
+    network, x, target, loss : as in ``evaluate``.
     directions : 1 or 2 random ones, or one or two directions as ``loss_and_accuracy_along`` takes them.
     offsets : how far to go along each, finite numbers, (k,).
     seed : of the random directions.
@@ -161,18 +162,18 @@ def loss_landscape(
     chosen, far = chosen_directions(network, directions, seed), _checked_offsets(offsets)
     axes = np.meshgrid(*[far] * len(chosen), indexing="ij")
     grid = np.stack([axis.ravel() for axis in axes], axis=1)
-    losses, right = _scores(network, chosen, grid, x, labels, loss)
-    gradient, shape = loss_gradient(network, x, labels, loss), axes[0].shape
+    losses, hits = _scores(network, chosen, grid, x, target, loss)
+    gradient, shape = loss_gradient(network, x, target, loss), axes[0].shape
     slopes = tuple(_inner(gradient, arrays) for arrays in chosen)
-    return Landscape((far,) * len(chosen), losses.reshape(shape), right.reshape(shape), tuple(chosen), slopes)
+    return Landscape((far,) * len(chosen), losses.reshape(shape), hits.reshape(shape), tuple(chosen), slopes)
 
 
-def loss_gradient(network: Network, x: Array, labels: ArrayLike, loss: Loss) -> list[Array]:
+def loss_gradient(network: Network, x: Array, target: ArrayLike, loss: Loss) -> list[Array]:
     """d loss / d parameters over all samples, as ``backward`` gives it, in float64: the way straight up.
 
     Parameters
     ----------
-    network, x, labels, loss : as in ``evaluate``.
+    network, x, target, loss : as in ``evaluate``.
 
     Raises
     ------
@@ -187,13 +188,13 @@ def loss_gradient(network: Network, x: Array, labels: ArrayLike, loss: Loss) -> 
     >>> bias.round(4)
     array([-0.1667,  0.1667])
     """
-    targets, double = fitting_targets(network, loss, x, labels), in_double(network)
+    targets, double = samples_for(network, loss, x, target).target, in_double(network)
     whole = [np.zeros_like(parameter) for parameter in double.parameters]
-    for batch, target in minibatches(x, targets, size=_ROWS, shuffle=False):
+    for batch, part in minibatches(x, targets, size=_ROWS, shuffle=False):
         trace = double.forward(batch.astype(np.float64))
-        gradient = loss.gradient(trace.prediction, target, reduction="sum") / len(x)
-        for total, part in zip(whole, double.backward(trace, gradient), strict=True):
-            total += part
+        gradient = loss.gradient(trace.prediction, part, reduction="sum") / len(x)
+        for total, share in zip(whole, double.backward(trace, gradient), strict=True):
+            total += share
     return whole
 
 
@@ -205,20 +206,21 @@ def in_double(network: Network) -> Network:
 
 
 def _scores(
-    network: Network, directions: list[list[Array]], grid: Array, x: Array, labels: ArrayLike, loss: Loss
+    network: Network, directions: list[list[Array]], grid: Array, x: Array, target: ArrayLike, loss: Loss
 ) -> tuple[Array, Array]:
     """Loss and accuracy at each row of ``grid``, (points, directions)."""
-    targets, double = fitting_targets(network, loss, x, labels), in_double(network)
+    samples, double = samples_for(network, loss, x, target), in_double(network)
     first = _first_moved_layer(directions)
-    losses, right, moved = np.zeros(len(grid)), np.zeros(len(grid), np.int64), copy(double)
-    for batch, target, label in minibatches(x, targets, np.asarray(labels), size=_ROWS, shuffle=False):
-        entered = _affine(double.forward(batch.astype(np.float64)).inputs[first], double, directions, first)
+    losses, hits, moved = np.zeros(len(grid)), np.zeros(len(grid)), copy(double)
+    for start in range(0, len(x), _ROWS):
+        part = samples.rows(slice(start, start + _ROWS))
+        entered = _affine(double.forward(part.x.astype(np.float64)).inputs[first], double, directions, first)
         for point, offsets in enumerate(grid):
             moved.parameters = _moved(double.parameters, directions, offsets, first)
             prediction = moved.predict(entered)
-            losses[point] += loss(prediction, target, reduction="sum")
-            right[point] += np.count_nonzero(prediction.argmax(axis=1) == label)
-    return losses / len(x), right / len(x)
+            losses[point] += loss(prediction, part.target, reduction="sum")
+            hits[point] += right(network, prediction, part)
+    return losses / len(x), hits / len(x)
 
 
 # The first layer that moves is affine, and what enters it stands still: its outputs are those at the start, plus the

@@ -25,7 +25,6 @@ __all__ = [
     "Tally",
     "accuracy",
     "evaluate",
-    "fitting_targets",
     "loss_per_sample",
     "loss_per_sample_and_gradient",
     "loss_sum",
@@ -159,11 +158,6 @@ def evaluate(network: Network, loss: Loss, x: Array, target: ArrayLike, weight: 
     Score(loss=0.6931471805599453, accuracy=0.25)
     """
     return score(network, loss, samples_for(network, loss, x, target, weight))
-
-
-def fitting_targets(network: Network, loss: Loss, x: Array, target: ArrayLike) -> Array:
-    """What the loss takes as targets, once network, loss and data are known to fit together."""
-    return samples_for(network, loss, x, target).target
 
 
 def score(network: Network, loss: Loss, samples: Samples) -> Score:

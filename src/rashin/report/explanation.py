@@ -18,6 +18,7 @@ from rashin.learn import (
     loss_gradient,
     loss_landscape,
     minibatch_losses,
+    samples_for,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def explain(
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, a sample's loss is infinite, or the gradient is 0.
+    ValueError : network, loss and data do not fit together, there are no classes, a sample's loss is infinite, or the
+        gradient is 0.
 
     Examples
     --------
@@ -99,6 +101,8 @@ def explain(
     """
     begin = callback or (lambda stage: None)
     begin("mini-batches")
+    if samples_for(network, loss, x, labels).labels is None:
+        raise ValueError("labels are numbers, not classes: there is no accuracy to set beside the loss")
     minibatches = minibatch_losses(network, x, labels, loss, seed=seed)
     chosen_x, chosen_labels = _drawn(x, np.asarray(labels), samples, seed)
     begin("gradient")

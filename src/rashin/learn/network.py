@@ -89,11 +89,11 @@ class Network:
 
     def forward(self, x: Array) -> Trace:
         """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there."""
-        (*hidden, last), bend = self.layers, ACTIVATIONS[self.activation]
-        inputs = [np.asarray(x, self.dtype)]
-        for layer in hidden:
-            inputs.append(bend.forward(_affine(inputs[-1], *layer)))
-        return Trace(inputs, OUTPUTS[self.output].forward(_affine(inputs[-1], *last)))
+        bend, inputs = ACTIVATIONS[self.activation], [np.asarray(x, self.dtype)]
+        *hidden, weight, bias = self.parameters
+        for index in range(0, len(hidden), 2):
+            inputs.append(bend.forward(_affine(inputs[-1], hidden[index], hidden[index + 1])))
+        return Trace(inputs, OUTPUTS[self.output].forward(_affine(inputs[-1], weight, bias)))
 
     def backward(self, trace: Trace, gradient: Array, out: list[Array] | None = None) -> list[Array]:
         """d loss / d parameters, in the order of ``parameters``, from d loss / d prediction of shape (n, outputs).
@@ -103,7 +103,8 @@ class Network:
         """
         gradients = [np.empty_like(parameter) for parameter in self.parameters] if out is None else out
         bend, delta = ACTIVATIONS[self.activation], OUTPUTS[self.output].backward(trace.prediction, gradient)
-        delta, everyone = delta.astype(self.dtype, copy=False), np.ones(len(gradient), self.dtype)
+        delta, everyone = delta.astype(self.dtype, copy=False), np.empty(len(gradient), self.dtype)
+        everyone.fill(1.0)
         for index in reversed(range(len(trace.inputs))):
             entered = trace.inputs[index]
             np.matmul(entered.T, delta, out=gradients[2 * index])

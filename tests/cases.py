@@ -37,7 +37,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"softcap": 30.0},
         {"label_smoothing": 0.1, "z_loss": 1e-3, "softcap": 30.0},
     ],
-    "categorical_cross_entropy": [{}, {"epsilon": 1e-7}],
+    "categorical_cross_entropy": [{}, {"epsilon": 1e-7}, {"epsilon": 0.25}],
     "negative_log_likelihood": [{}],
     "poisson": [{}],
     "gamma": [{}],
@@ -258,12 +258,15 @@ def _probability_rows(dtype: str, rng: np.random.Generator) -> Iterator[tuple[st
         yield f"not normalised, {name}", rng.uniform(0, 1, p.shape), target
         yield f"near 0, {name}", 10.0 ** -rng.uniform(2, 8, p.shape), target
         yield f"near 1, {name}", 1 - eps * rng.integers(0, 5, p.shape), target
+        yield f"near 3/4, {name}", 0.75 + eps * rng.integers(-5, 5, p.shape), target
         yield f"subnormal, {name}", tiny * rng.integers(1, 9, p.shape), target
     certain = np.eye(CLASSES)
     yield "exactly 0 or 1", certain[[0, 1, 2]], np.array([0, 1, 3])
     yield "exactly 0 or 1, one-hot", certain[[0, 1, 2]], certain[[0, 1, 3]]
     yield "equal", soft, soft
-    yield "many classes", rng.dirichlet(np.ones(41), 1), np.array([37])
+    many = rng.dirichlet(np.ones(70), 2)
+    yield "many classes", many[:1, :41], np.array([37])
+    yield "many classes, soft", many[:1], _rounded(many[1:], dtype)
 
 
 def _log_probability_rows(dtype: str, rng: np.random.Generator) -> Iterator[tuple[str, Array, Array]]:

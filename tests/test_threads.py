@@ -41,6 +41,11 @@ def _probabilities(dtype):
     return rashin.softmax(z), labels
 
 
+def _soft_probabilities(dtype):
+    z, q = _soft_rows(dtype)
+    return rashin.softmax(z), q
+
+
 CASES = {
     "pointwise": (rashin.sigmoid_cross_entropy.replace(positive_weight=3.0), lambda: _pointwise(np.float64)),
     "pointwise float32": (rashin.huber.replace(delta=0.5), lambda: _pointwise(np.float32)),
@@ -51,6 +56,9 @@ CASES = {
     "distributions": (rashin.softmax_cross_entropy.replace(label_smoothing=0.1), lambda: _soft_rows(np.float64)),
     "softcap": (rashin.softmax_cross_entropy.replace(softcap=4.0), lambda: _rows(np.float64)),
     "probabilities": (rashin.categorical_cross_entropy.replace(epsilon=1e-3), lambda: _probabilities(np.float64)),
+    "probabilities float32": (rashin.categorical_cross_entropy, lambda: _probabilities(np.float32)),
+    "probabilities, soft": (rashin.categorical_cross_entropy, lambda: _soft_probabilities(np.float64)),
+    "probabilities along axis 0, soft": (rashin.categorical_cross_entropy, lambda: _soft_probabilities(np.float32)),
 }
 
 
@@ -68,6 +76,7 @@ def test_any_number_of_threads_gives_the_same_bits(case):
     axis = {}
     if "axis" in case:
         z, axis = np.ascontiguousarray(z.T), {"axis": 0}
+        t = np.ascontiguousarray(t.T) if t.ndim == 2 else t
     for keywords, numbers in (({}, (3,)), ({"weight": weight, "where": weight > 0.5}, (2, 3, 8))):
         with rashin.threads(1):
             alone = bits(loss, z, t, **keywords, **axis)

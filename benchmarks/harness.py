@@ -15,7 +15,7 @@ __all__ = ["TOLERANCE", "Protocol", "Run", "agree", "race", "summaries"]
 Run: TypeAlias = Callable[[], tuple[float, Any]]  # gives the value, and the gradient or several
 
 TOLERANCE = 1e-3  # relative, of value and gradient: room for float32 sums, none for another definition
-SAMPLE = 0.005  # seconds that a sample lasts at least: short calls are repeated
+SAMPLE = 0.03  # seconds that a sample lasts at least: short calls are repeated, and the pause does not count
 PAUSE = 0.01  # seconds before each sample, in which the last contestant's threads stop spinning
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.training FOLDER``: an epoch of MNIST, 784-50-10, beside the peers; FOLDER has the IDX files.
+"""``python -m benchmarks.training``: an epoch of MNIST, 784-50-10, beside the peers.
 
 The same network for all: sigmoid, softmax cross-entropy, mini-batches of 100 in a new order each epoch, plain gradient
 descent at a rate of 0.1, float32, and the loss of each batch is looked at. They take turns, an epoch each.
@@ -6,10 +6,8 @@ descent at a rate of 0.1, float32, and the loss of each batch is looked at. They
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -142,7 +140,6 @@ CONTESTANTS = {"rashin": OurNetwork, "numpy": BareNumPy, "torch": Torch, "sklear
 
 @app.command()
 def main(
-    folder: Annotated[Path, typer.Argument(help="Where MNIST's four IDX files are, gzipped.")],
     peers: Annotated[str, typer.Option(help=f"Which of {', '.join(CONTESTANTS)}.")] = ",".join(CONTESTANTS),
     seconds: Annotated[float, typer.Option(min=0.0, help="How long the race lasts at least.")] = 10.0,
     accurate: Annotated[bool, typer.Option("--accurate", help=f"Accuracies after {ACCURATE} epochs too.")] = False,
@@ -151,20 +148,14 @@ def main(
     threads = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # torch and BLAS read them once
         os.environ.setdefault(name, threads)
-    (x, t), (x_test, t_test) = _mnist(folder, "train"), _mnist(folder, "t10k")
+    from rashin.datasets import load_mnist
+
+    (x, t), (x_test, t_test) = load_mnist()
     chosen = ["rashin", *(name for name in peers.split(",") if name.strip() and name != "rashin")]
     racers = {name: CONTESTANTS[name](x, t) for name in chosen}
     times = race({name: racer.epoch for name, racer in racers.items()}, Protocol(seconds))
     accuracies = {name: _accuracy(CONTESTANTS[name](x, t), x_test, t_test) for name in chosen if accurate}
     _show(summaries(times), len(times["rashin"]), accuracies)
-
-
-def _mnist(folder: Path, part: str) -> tuple[Array, Array]:
-    x, t = (
-        np.frombuffer(gzip.decompress((folder / f"{part}-{what}-ubyte.gz").read_bytes()), np.uint8, offset=offset)
-        for what, offset in (("images-idx3", 16), ("labels-idx1", 8))
-    )
-    return x.reshape(-1, INPUTS) / np.float32(255), t.astype(np.int64)
 
 
 def _accuracy(racer: Any, x: Array, t: Array) -> float:

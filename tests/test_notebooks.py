@@ -1,0 +1,158 @@
+"""The notebooks of the docs: they run, they say what is committed, and the Japanese and the English one are twins."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from idx_files import needs_mnist
+from notebooks import ANY_MACHINE, NOTEBOOKS, executed, read
+
+JAPANESE, ENGLISH = (NOTEBOOKS / f"loss-functions.{language}.ipynb" for language in ("ja", "en"))
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?")
+KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+each = pytest.mark.parametrize("path", [JAPANESE, ENGLISH], ids=lambda path: path.suffixes[0][1:])
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def words(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def text(cell):
+    """What a cell prints and shows, beside its pictures."""
+    return "".join(output.get("text") or output.data.get("text/plain", "") for output in cell.outputs)
+
+
+def pictures(cell):
+    return [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+
+
+def in_pairs():
+    return zip(read(JAPANESE).cells, read(ENGLISH).cells, strict=True)
+
+
+# --------------------------------------------------------------------------------------------------- they run
+
+
+@needs_mnist
+@each
+def test_a_fresh_kernel_shows_what_is_committed(path):
+    """Numbers of cells tagged ``approximate`` pass through a BLAS, and may differ a little from machine to machine."""
+    for old, new in zip(code_cells(read(path)), code_cells(executed(path)), strict=True):
+        assert len(pictures(new)) == len(pictures(old)), old.id
+        if "approximate" not in old.metadata.get("tags", []):
+            assert text(new) == text(old), old.id
+            continue
+        assert NUMBER.sub("#", text(new)) == NUMBER.sub("#", text(old)), old.id
+        for found, expected in zip(NUMBER.findall(text(new)), NUMBER.findall(text(old)), strict=True):
+            numbers = (float(number.replace(",", "")) for number in (found, expected))
+            assert math.isclose(*numbers, rel_tol=0.02), f"{old.id}: {found} and {expected}"
+
+
+@each
+def test_every_cell_has_run_in_order_without_a_warning(path):
+    cells = code_cells(read(path))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name", "stdout") == "stdout", f"{cell.id}: {output.text}"
+
+
+@each
+def test_the_numbers_of_the_textbook_come_out(path):
+    shown = "\n".join(text(cell) for cell in code_cells(read(path)))
+    for number in (
+        "0.09750000000000003",
+        "0.5975",
+        "0.510825457099338",
+        "2.302584092994546",
+        "16.1181",
+        "2.061153620314381e-09",
+        "39,760",
+    ):
+        assert number in re.split(r"[\s:]+", shown), number
+
+
+# ------------------------------------------------------------------------------------------------ they are twins
+
+
+def test_the_twins_have_the_same_cells():
+    for japanese, english in in_pairs():
+        assert (japanese.cell_type, japanese.id, japanese.metadata) == (
+            english.cell_type,
+            english.id,
+            english.metadata,
+        )
+
+
+def test_the_twins_run_the_same_code_and_show_the_same():
+    for japanese, english in in_pairs():
+        if japanese.cell_type == "code":
+            trees = (ast.dump(ast.parse(cell.source)) for cell in (japanese, english))  # comments are not in the tree
+            assert next(trees) == next(trees), japanese.id
+            assert text(japanese) == text(english), japanese.id
+            assert pictures(japanese) == pictures(english), japanese.id
+
+
+def test_each_twin_speaks_its_language():
+    assert not [source for source in words(read(ENGLISH)) if KANA_OR_KANJI.search(source)]
+    assert not [source for source in words(read(JAPANESE)) if not KANA_OR_KANJI.search(source)]
+    comments = [line for cell in code_cells(read(JAPANESE)) for line in cell.source.splitlines() if "  # " in line]
+    assert comments
+    assert all(KANA_OR_KANJI.search(line) for line in comments)
+
+
+@pytest.mark.parametrize("pattern", [r"\$\$.*?\$\$", r"\]\((.*?)\)", r"</?details>", r"(?m)^#+ (\d\.)?"])
+def test_the_twins_have_the_same_formulas_links_answers_and_sections(pattern):
+    for japanese, english in in_pairs():
+        if japanese.cell_type == "markdown":
+            found = [sorted(re.findall(pattern, cell.source)) for cell in (japanese, english)]
+            assert found[0] == found[1], japanese.id
+
+
+# ------------------------------------------------------------------------------------------------ they are tidy
+
+
+@each
+def test_nothing_names_a_machine_or_a_time(path):
+    notebook = read(path)
+    assert notebook.metadata == ANY_MACHINE
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags"}, cell.id
+    for cell in code_cells(notebook):
+        assert not re.search(r"(?<![\w.])/\w+/|\\Users\\|0x[0-9a-f]{6}|\d ?m?s\b|\bseconds\b", text(cell)), cell.id
+    assert not [place for place in (Path.home(), Path.cwd()) if f"{place}/" in path.read_text(encoding="utf-8")]
+
+
+@each
+def test_pictures_are_there_and_the_file_is_small(path):
+    found = [picture for cell in code_cells(read(path)) for picture in pictures(cell)]
+    assert len(found) >= 7
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in found)
+    assert path.stat().st_size < 600_000
+
+
+@each
+def test_links_lead_somewhere(path):
+    links = [link for source in words(read(path)) for link in re.findall(r"\]\((.*?)\)", source)]
+    assert links
+    assert all((path.parent / link).exists() for link in links)
+
+
+@each
+def test_japanese_lines_do_not_break_within_a_paragraph(path):
+    """A line break would show as a space, which Japanese does not have between words."""
+    for source in words(read(path)):
+        for line, following in zip(source.splitlines(), source.splitlines()[1:], strict=False):
+            ends = line[-1:], following[:1]
+            assert not all(KANA_OR_KANJI.match(end) or end in "、。" for end in ends if end) or not all(ends), line

@@ -88,9 +88,12 @@ class Network:
         return (weights[0].shape[0], *(weight.shape[1] for weight in weights))
 
     def forward(self, x: Array) -> Trace:
-        """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there."""
+        """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there.
+
+        A SciPy sparse ``x`` stays sparse: its products with the first layer cost what it holds.
+        """
         (*hidden, last), bend = self.layers, ACTIVATIONS[self.activation]
-        inputs = [np.asarray(x, self.dtype)]
+        inputs = [x.astype(self.dtype, copy=False) if _is_sparse(x) else np.asarray(x, self.dtype)]
         for layer in hidden:
             inputs.append(bend.forward(_affine(inputs[-1], *layer)))
         return Trace(inputs, OUTPUTS[self.output].forward(_affine(inputs[-1], *last)))
@@ -106,7 +109,10 @@ class Network:
         delta, everyone = delta.astype(self.dtype, copy=False), np.ones(len(gradient), self.dtype)
         for index in reversed(range(len(trace.inputs))):
             entered = trace.inputs[index]
-            np.matmul(entered.T, delta, out=gradients[2 * index])
+            if _is_sparse(entered):
+                gradients[2 * index][...] = entered.T @ delta
+            else:
+                np.matmul(entered.T, delta, out=gradients[2 * index])
             np.matmul(everyone, delta, out=gradients[2 * index + 1])  # the sum over the samples, in half of its time
             if index:
                 delta = bend.backward(delta @ self.parameters[2 * index].T, entered)
@@ -155,6 +161,10 @@ class Network:
         network.parameters = [arrays[name] for name in _names(len(arrays) - 2)]
         _check_chain(network.layers)
         return network
+
+
+def _is_sparse(x: Any) -> bool:
+    return hasattr(x, "tocsr")  # which needs no import of SciPy
 
 
 def _affine(x: Array, weight: Array, bias: Array) -> Array:

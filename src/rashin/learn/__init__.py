@@ -1,5 +1,7 @@
 """The loss in use: mini-batches, a small network, and the training that follows the loss downhill."""
 
+from typing import TYPE_CHECKING, Any
+
 from rashin.learn.activations import ACTIVATIONS, Activation
 from rashin.learn.approximation import MinibatchLosses, minibatch_losses
 from rashin.learn.batches import minibatches
@@ -28,6 +30,10 @@ from rashin.learn.targets import class_targets, one_hot
 from rashin.learn.trainer import Trainer
 from rashin.learn.training import Interrupted, train
 from rashin.learn.training_run import TrainingRun, run_training
+
+if TYPE_CHECKING:
+    from rashin.learn.sklearn import NetworkClassifier as NetworkClassifier
+    from rashin.learn.sklearn import NetworkRegressor as NetworkRegressor
 
 __all__ = [
     "ACTIVATIONS",
@@ -81,3 +87,20 @@ __all__ = [
     "train",
     "write_predictions",
 ]
+
+_ESTIMATORS = ("NetworkClassifier", "NetworkRegressor")  # not in __all__: `import *` works without scikit-learn
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators, imported at their first use: they need scikit-learn, and nothing else here does."""
+    if name not in _ESTIMATORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from rashin.learn import sklearn
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{name} needs scikit-learn: pip install 'rashin[learn]'") from error
+    return getattr(sklearn, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ESTIMATORS})

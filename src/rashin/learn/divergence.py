@@ -7,9 +7,9 @@ import math
 from rashin.learn.constant import Constant
 from rashin.learn.history import History
 
-__all__ = ["Diverged", "diverged", "refuse_rise", "refuse_standstill"]
+__all__ = ["RISE", "Diverged", "diverged", "refuse_rise", "refuse_standstill"]
 
-_RISE = 100.0  # times the loss of the first mini-batch: what climbs so high does not come back
+RISE = 100.0  # times the loss of the first mini-batch: what climbs so high does not come back
 _STANDSTILL = 5  # epochs without a new lowest loss, after which a loss that bad will not mend itself
 _MARGIN = 0.5  # of the constant's loss: what is worse than the constant by less may be a hard task, and noise
 
@@ -24,13 +24,13 @@ def diverged(what: str, history: History, learning_rate: float) -> Diverged:
     return Diverged(f"{what} at step {step}: training diverges; try a learning rate well below {learning_rate:g}")
 
 
-def refuse_rise(value: float, history: History, learning_rate: float) -> None:
-    """Raise if the loss of a mini-batch is not finite, or 100 times the first one's (or 100)."""
+def refuse_rise(value: float, history: History, learning_rate: float, rise: float = RISE) -> None:
+    """Raise if the loss of a mini-batch is not finite, or ``rise`` times the first one's (or ``rise``)."""
     if not math.isfinite(value):
         raise diverged(f"the loss became {value}", history, learning_rate)
-    if value > _RISE:  # so most steps need not look for the first loss
+    if value > rise:  # so most steps need not look for the first loss
         first = history.steps[0].batch.loss
-        if value > _RISE * max(abs(first), 1.0):
+        if value > rise * max(abs(first), 1.0):
             raise diverged(f"the loss rose from {first:.4g} to {value:.4g}", history, learning_rate)
 
 

@@ -88,12 +88,15 @@ class Network:
         return (weights[0].shape[0], *(weight.shape[1] for weight in weights))
 
     def forward(self, x: Array) -> Trace:
-        """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there."""
-        bend, inputs = ACTIVATIONS[self.activation], [np.asarray(x, self.dtype)]
-        *hidden, weight, bias = self.parameters
+        """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there.
+
+        A SciPy sparse ``x`` stays sparse: its products with the first layer cost what it holds.
+        """
+        bend, hidden = ACTIVATIONS[self.activation], self.parameters[:-2]
+        inputs = [x.astype(self.dtype, copy=False) if _is_sparse(x) else np.asarray(x, self.dtype)]
         for index in range(0, len(hidden), 2):
             inputs.append(bend.forward(_affine(inputs[-1], hidden[index], hidden[index + 1])))
-        return Trace(inputs, OUTPUTS[self.output].forward(_affine(inputs[-1], weight, bias)))
+        return Trace(inputs, OUTPUTS[self.output].forward(_affine(inputs[-1], *self.parameters[-2:])))
 
     def backward(self, trace: Trace, gradient: Array, out: list[Array] | None = None) -> list[Array]:
         """d loss / d parameters, in the order of ``parameters``, from d loss / d prediction of shape (n, outputs).
@@ -107,7 +110,10 @@ class Network:
         everyone.fill(1.0)
         for index in reversed(range(len(trace.inputs))):
             entered = trace.inputs[index]
-            np.matmul(entered.T, delta, out=gradients[2 * index])
+            if _is_sparse(entered):
+                gradients[2 * index][...] = entered.T @ delta
+            else:
+                np.matmul(entered.T, delta, out=gradients[2 * index])
             np.matmul(everyone, delta, out=gradients[2 * index + 1])  # the sum over the samples, in half of its time
             if index:
                 delta = bend.backward(delta @ self.parameters[2 * index].T, entered)
@@ -156,6 +162,10 @@ class Network:
         network.parameters = [arrays[name] for name in _names(len(arrays) - 2)]
         _check_chain(network.layers)
         return network
+
+
+def _is_sparse(x: Any) -> bool:
+    return hasattr(x, "tocsr")  # which needs no import of SciPy
 
 
 def _affine(x: Array, weight: Array, bias: Array) -> Array:

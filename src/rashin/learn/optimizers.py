@@ -157,6 +157,8 @@ class Adam(Optimizer):
     learning_rate : eta, a finite number > 0.
     beta_1, beta_2 : in [0, 1): how long the mean and the mean square of the gradient remember.
     epsilon : a finite number > 0, beside the root of the mean square.
+    epsilon_hat : False is the formula above; True leaves epsilon beside the root of v as it is, uncorrected, as the
+        paper's faster order of computation does, and scikit-learn.
 
     Raises
     ------
@@ -174,15 +176,24 @@ class Adam(Optimizer):
     """
 
     remembers = ("mean", "square")
+    epsilon_hat = False
 
     def __init__(
-        self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
+        self,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        *,
+        epsilon_hat: bool = False,
     ) -> None:
         super().__init__(learning_rate)
         self.beta_1, self.beta_2 = _share(beta_1, "beta_1"), _share(beta_2, "beta_2")
         if not (np.isfinite(epsilon) and epsilon > 0):
             raise ValueError(f"epsilon must be a finite number > 0; got {epsilon}")
         self.epsilon = epsilon
+        if epsilon_hat:
+            self.epsilon_hat = True  # only then among the settings, so that older checkpoints still fit
 
     def move(self, parameter: Array, gradient: Array, *memory: Array) -> None:
         mean, square = memory
@@ -196,7 +207,7 @@ class Adam(Optimizer):
         square += gradient
         bias = (1.0 - self.beta_2**self.steps) ** 0.5  # both means start at 0, and are too small by what they lack
         step = np.sqrt(square, out=gradient)
-        step += self.epsilon * bias
+        step += self.epsilon if self.epsilon_hat else self.epsilon * bias
         np.divide(mean, step, out=step)
         step *= self.learning_rate * bias / (1.0 - self.beta_1**self.steps)
         parameter -= step

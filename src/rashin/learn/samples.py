@@ -49,7 +49,7 @@ class Samples(NamedTuple):
     @property
     def total(self) -> float:
         """What the samples weigh together: their number, where all count alike."""
-        return float(len(self.x) if self.weight is None else self.weight.sum(dtype=np.float64))
+        return float(len(self.target) if self.weight is None else self.weight.sum(dtype=np.float64))
 
 
 def _gathered(x: Array, chosen: Any, room: Array) -> Array:
@@ -131,5 +131,5 @@ def _check_finite(x: Array) -> None:
 
 def blocks(x: Array) -> Iterator[slice]:
     """Slices of rows that cover x, (n, inputs), each of about ``CELLS`` numbers."""
-    n, size = len(x), max(1, CELLS // max(1, x.shape[1]))
+    n, size = x.shape[0], max(1, CELLS // max(1, x.shape[1]))
     return (slice(start, min(start + size, n)) for start in range(0, n, size))

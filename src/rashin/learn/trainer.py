@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.learn.batches import batch_rows
-from rashin.learn.divergence import diverged, refuse_rise
+from rashin.learn.divergence import RISE, diverged, refuse_rise
 from rashin.learn.history import Epoch, History, Score
 from rashin.learn.objective import Sums, Tally, loss_sum_and_gradient, right, score
 from rashin.learn.optimizers import Momentum, Optimizer
@@ -50,6 +50,8 @@ class Trainer:
     schedule : factor of the optimizer's learning rate for each step, counted from 1; None leaves the rate alone.
     shuffle : draw each epoch's order anew; False keeps the order of the samples.
     seed : of the orders; epoch e is drawn from (seed, e).
+    rise : times its first value (or so much itself) that the loss of a batch may reach before training counts as
+        diverged, > 0; infinity leaves it to a loss that is not finite.
 
     Attributes
     ----------
@@ -80,14 +82,18 @@ class Trainer:
         schedule: Schedule | None = None,
         shuffle: bool = True,
         seed: int = 0,
+        rise: float = RISE,
     ) -> None:
         at_least_one(batch_size=batch_size)
         if not (np.isfinite(weight_decay) and weight_decay >= 0.0):
             raise ValueError(f"weight_decay must be a finite number >= 0; got {weight_decay}")
+        if not rise > 0.0:
+            raise ValueError(f"rise must be a number > 0; got {rise}")
         self.network, self.loss = network, loss
         self.optimizer = Momentum() if optimizer is None else optimizer
         self.batch_size, self.weight_decay = batch_size, weight_decay
         self.schedule, self.shuffle, self.seed = schedule, shuffle, seed
+        self.rise = rise
         self.history = History()
         self.learning_rate = self.optimizer.learning_rate  # what the schedule's factors apply to
         self._x: Array | None = None  # room for the inputs of batches, and for d loss / d prediction
@@ -129,7 +135,7 @@ class Trainer:
 
         Raises
         ------
-        Diverged : the loss is not finite any more, or rose to 100 times its first value (or 100).
+        Diverged : the loss is not finite any more, or rose to ``rise`` times its first value.
         """
         self._join()
         number, tally = len(self.history.epochs) + 1, Tally()
@@ -162,7 +168,7 @@ class Trainer:
         total, slope = self._loss_and_gradient(trace.prediction, batch)
         sums = Sums(total, right(self.network, trace.prediction, batch), weight)
         self.history.steps.append(epoch, sums.score)
-        refuse_rise(total / weight, self.history, self.learning_rate)
+        refuse_rise(total / weight, self.history, self.learning_rate, self.rise)
         slope /= weight
         self._descend(trace, slope)
         return sums

@@ -1,0 +1,288 @@
+"""How scikit-learn's multi-layer perceptrons train, on the steps of ``Trainer``; ``sklearn.py`` puts classes around it.
+
+The random numbers are drawn in the order in which ``MLPClassifier`` draws them, so that the same ``random_state`` gives
+the same weights to start from and the same batches: a training with the same loss then agrees up to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from rashin.domain import LOGIT, NONNEGATIVE, POSITIVE, Domain
+from rashin.learn.network import Network
+from rashin.learn.optimizers import Adam, Momentum, Optimizer
+from rashin.learn.outputs import output_for
+from rashin.learn.samples import Samples, blocks
+from rashin.learn.trainer import Trainer, at_least_one
+from rashin.loss import Loss, get
+
+if TYPE_CHECKING:
+    from numpy.random import RandomState
+
+__all__ = [
+    "Training",
+    "check_settings",
+    "glorot_start",
+    "hidden_sizes",
+    "loss_named",
+    "network_of",
+    "optimizer_for",
+    "out_activation",
+    "scores",
+    "tells_yes_from_no",
+]
+
+Array = NDArray[Any]
+
+_SHARE = Domain("share", "a number in [0, 1)", 0.0, 1 - 2**-53)
+_ACTIVATIONS = {"logistic": "sigmoid", "relu": "relu", "tanh": "tanh", "identity": "identity"}
+_CHOICES = {
+    "activation": tuple(_ACTIVATIONS),
+    "solver": ("sgd", "adam"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+}
+_NUMBERS = {
+    "alpha": NONNEGATIVE,
+    "learning_rate_init": POSITIVE,
+    "power_t": NONNEGATIVE,
+    "tol": NONNEGATIVE,
+    "momentum": _SHARE,
+    "validation_fraction": _SHARE,
+    "beta_1": _SHARE,
+    "beta_2": _SHARE,
+    "epsilon": POSITIVE,
+}
+
+_SMALLEST_RATE = 1e-6  # from which on "adaptive" does not divide by 5 again
+
+# ------------------------------------------------------------------------------------------------- settings
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` for the first of an estimator's parameters that is out of range, by its name."""
+    if settings["solver"] == "lbfgs":
+        raise ValueError("solver: got 'lbfgs', but training goes by mini-batches; accepted is 'sgd' or 'adam'")
+    for name, accepted in _CHOICES.items():
+        if settings[name] not in accepted:
+            raise ValueError(f"{name}: got {settings[name]!r}; accepted is {' or '.join(map(repr, accepted))}")
+    for name, domain in _NUMBERS.items():
+        value = settings[name]
+        if isinstance(value, bool) or not isinstance(value, Real) or not domain.contains(float(value)):
+            raise ValueError(f"{name}: got {value!r}; accepted is {domain.description}")
+    counts = {name: settings[name] for name in ("max_iter", "batch_size", "n_iter_no_change")}
+    unset = {"batch_size": "auto", "n_iter_no_change": np.inf}
+    at_least_one(**{name: value for name, value in counts.items() if value != unset.get(name)})
+    hidden_sizes(settings["hidden_layer_sizes"])
+
+
+def hidden_sizes(given: Any) -> tuple[int, ...]:
+    """Units of the hidden layers, from a number or a sequence of them.
+
+    >>> hidden_sizes(50), hidden_sizes([50, 20])
+    ((50,), (50, 20))
+    """
+    sizes = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) and int(size) >= 1 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes: got {given!r}; accepted are whole numbers >= 1, one for each layer")
+    return tuple(int(size) for size in sizes)
+
+
+def loss_named(given: Any) -> Loss:
+    """A loss from itself, its registered name, or ``"module:name"``."""
+    if isinstance(given, Loss):
+        return given
+    if isinstance(given, str):
+        return get(given)
+    raise ValueError(f"loss: got {given!r}; accepted is a Loss, a name that `rashin losses` lists, or 'module:name'")
+
+
+def optimizer_for(settings: Mapping[str, Any]) -> Optimizer:
+    """The solver, made anew."""
+    rate = float(settings["learning_rate_init"])
+    if settings["solver"] == "adam":
+        return Adam(rate, *(float(settings[name]) for name in ("beta_1", "beta_2", "epsilon")), epsilon_hat=True)
+    return Momentum(rate, float(settings["momentum"]), nesterov=settings["nesterovs_momentum"])
+
+
+# ----------------------------------------------------------------------------------- what a loss makes of scores
+
+
+def out_activation(loss: Loss) -> str:
+    """The function, by scikit-learn's name, that turns the scores of a network's last layer into what they mean.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> [out_activation(loss) for loss in (rashin.focal, rashin.sigmoid_focal, rashin.poisson, rashin.hinge)]
+    ['softmax', 'logistic', 'exp', 'identity']
+    """
+    is_probability = output_for(loss) != "identity" or loss.facts.prediction == LOGIT
+    if is_probability or loss.facts.link in ("logit", "softmax"):
+        return "logistic" if loss.kind == "pointwise" else "softmax"
+    return "exp" if loss.facts.link == "log" else "identity"
+
+
+def tells_yes_from_no(loss: Loss) -> bool:
+    """Whether one score says yes or no, by its sign: the target is 0 or 1, or -1 or +1, and no other number."""
+    domain = loss.facts.target_domain(loss.parameters)
+    return loss.kind == "pointwise" and math.isfinite(domain.low) and domain.high <= 1.0
+
+
+# ---------------------------------------------------------------------------------------------- the network
+
+
+def glorot_start(sizes: Sequence[int], activation: str, random: RandomState, dtype: DTypeLike) -> list[Array]:
+    """Weights and biases of each layer in turn, uniform within sqrt(6 / (inputs + units)); logistic: sqrt(2 / ...).
+
+    Reference: X. Glorot, Y. Bengio (2010), Understanding the difficulty of training deep feedforward neural networks.
+    """
+    parameters: list[Array] = []
+    for inputs, units in pairwise(sizes):
+        bound = ((2.0 if activation == "logistic" else 6.0) / (inputs + units)) ** 0.5
+        parameters += [random.uniform(-bound, bound, shape).astype(dtype) for shape in ((inputs, units), units)]
+    return parameters
+
+
+def network_of(parameters: Sequence[Array], activation: str, output: str) -> Network:
+    """A network around these weights and biases; ``activation`` by scikit-learn's name."""
+    words = {"activation": np.array(_ACTIVATIONS[activation]), "output": np.array(output)}
+    names = [f"{kind}_{layer}" for layer in range(1, len(parameters) // 2 + 1) for kind in ("weight", "bias")]
+    return Network.from_arrays({**words, **dict(zip(names, parameters, strict=True))})
+
+
+def scores(parameters: Sequence[Array], activation: str, x: Any) -> Array:
+    """What the last layer gives before any output function, (n, outputs), for dense or sparse x, (n, inputs)."""
+    network = network_of(parameters, activation, "identity")
+    return np.concatenate([network.predict(x[rows]) for rows in blocks(x)])
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+
+@dataclass
+class Training:
+    """One call of ``fit`` or ``partial_fit``, which writes what comes of it into the estimator's attributes.
+
+    Parameters
+    ----------
+    estimator : has the settings, and the attributes of an earlier call to go on from.
+    trainer : of the network whose arrays are the estimator's ``coefs_`` and ``intercepts_``.
+    samples : to learn from.
+    judge : scores the network as it is on samples set aside; None where the loss judges.
+    random : of the orders.
+    """
+
+    estimator: Any
+    trainer: Trainer
+    samples: Samples
+    judge: Callable[[], float] | None
+    random: RandomState
+
+    def run(self, epochs: int) -> bool:
+        """Whether training came to an end, with the network at its best, before so many epochs were over."""
+        if not self.samples.total:
+            raise ValueError("sample_weight: all samples to train on weigh zero; accepted is at least one weight > 0")
+        self._open_record()
+        best, order = self.trainer.parameters.copy(), np.arange(len(self.samples.target))
+        try:
+            return self._run(epochs, best, order)
+        except KeyboardInterrupt:
+            warnings.warn("training was interrupted; the estimator keeps what it has learnt", stacklevel=5)
+            return True
+        finally:
+            if self.judge is not None:
+                self.trainer.parameters[...] = best
+
+    def _run(self, epochs: int, best: Array, order: Array) -> bool:
+        model = self.estimator
+        for model.n_iter_ in range(1, epochs + 1):
+            order = order[self.random.permutation(len(order))] if model.shuffle else order
+            model.loss_ = epoch(self.trainer, self.samples, order if model.shuffle else None, model.alpha)
+            model.loss_curve_.append(model.loss_)
+            model.t_ += len(order)
+            self._say(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+            gain = self._gain()
+            if gain > 0.0:
+                best[...] = self.trainer.parameters
+            if self._is_done(gain):
+                return True
+        return False
+
+    def _open_record(self) -> None:
+        """The best so far is that of an earlier call, where it was judged in the same way."""
+        model = self.estimator
+        if self.judge is None:
+            model.best_loss_ = math.inf if model.best_loss_ is None else model.best_loss_
+            model.validation_scores_ = model.best_validation_score_ = None
+        elif model.validation_scores_ is None:
+            model.best_loss_, model.validation_scores_, model.best_validation_score_ = None, [], -math.inf
+
+    def _gain(self) -> float:
+        """By how much the epoch surpasses the best before it: in loss or, where samples are set aside, in score."""
+        model = self.estimator
+        if self.judge is None:
+            gain = model.best_loss_ - model.loss_
+            model.best_loss_ = min(model.best_loss_, model.loss_)
+        else:
+            score = self.judge()
+            self._say(f"Validation score: {score:f}")
+            model.validation_scores_.append(score)
+            gain = score - model.best_validation_score_
+            model.best_validation_score_ = max(model.best_validation_score_, score)
+        return float(gain)
+
+    def _is_done(self, gain: float) -> bool:
+        """Whether too many epochs have gained too little; the learning rate follows its schedule."""
+        model, optimizer = self.estimator, self.trainer.optimizer
+        schedule = model.learning_rate if model.solver == "sgd" else "constant"
+        if schedule == "invscaling":
+            optimizer.learning_rate = model.learning_rate_init / (model.t_ + 1) ** model.power_t
+        model._idle_epochs = 0 if gain >= model.tol else model._idle_epochs + 1
+        if model._idle_epochs <= model.n_iter_no_change:
+            return False
+        is_last = schedule != "adaptive" or optimizer.learning_rate <= _SMALLEST_RATE
+        what = f"No gain of tol={model.tol:g} for {model._idle_epochs} epochs"
+        if not is_last:
+            model._idle_epochs = 0
+            optimizer.learning_rate /= 5.0
+        self._say(f"{what}: stopping." if is_last else f"{what}: the learning rate is now {optimizer.learning_rate:g}.")
+        return is_last
+
+    def _say(self, line: str) -> None:
+        if self.estimator.verbose:
+            print(line)  # noqa: T201
+
+
+def epoch(trainer: Trainer, samples: Samples, order: Array | None, alpha: float) -> float:
+    """One pass over the samples, and its mean loss, penalty and all, each batch measured before its step.
+
+    Parameters
+    ----------
+    order : indices of all samples, which are cut into batches; None keeps their own order.
+    alpha : of the penalty alpha / 2 sum(W^2), which a batch bears divided by its weight, as its loss is.
+    """
+    n, size = len(samples.target), trainer.batch_size
+    losses = []
+    for start in range(0, n, size):
+        chosen = slice(start, min(start + size, n)) if order is None else order[start : start + size]
+        batch = samples.rows(chosen)
+        if batch.total:  # a batch of weight 0 teaches nothing
+            losses.append(_step(trainer, batch, alpha))
+    return math.fsum(losses) / samples.total
+
+
+def _step(trainer: Trainer, batch: Samples, alpha: float) -> float:
+    """The sum of the batch's weighted losses, with the penalty, before the step that this takes."""
+    weights, total = trainer.network.parameters[::2], batch.total
+    penalty = 0.5 * alpha * sum(float(np.vdot(weight, weight)) for weight in weights) if alpha else 0.0
+    trainer.weight_decay = alpha / total
+    return trainer.step(batch).loss * total + penalty

@@ -15,6 +15,7 @@ from rashin.learn import (
     Adam,
     Diverged,
     Network,
+    Trainer,
     class_targets,
     draw_history,
     evaluate,
@@ -22,6 +23,7 @@ from rashin.learn import (
     one_hot,
     output_for,
     run_training,
+    samples_for,
     train,
 )
 from rashin.learn.objective import loss_per_sample, loss_per_sample_and_gradient
@@ -386,3 +388,14 @@ def test_drawing_without_matplotlib_names_the_extra(blobs, tmp_path, monkeypatch
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'rashin\[learn\]'"):
         draw_history(history, tmp_path / "history.png")
+
+
+def test_a_batch_of_weight_0_teaches_nothing_and_has_no_score():
+    network, loss = Network((2, 3)), rashin.softmax_cross_entropy
+    samples = samples_for(network, loss, np.ones((4, 2)), [0, 1, 2, 0], [0, 0, 1, 1])
+    trainer = Trainer(network, loss)
+    before = trainer.parameters.copy()
+    score = trainer.step(samples.rows(slice(0, 2)))
+    assert np.isnan(score.loss)
+    assert score.accuracy is None
+    assert trainer.parameters.tobytes() == before.tobytes()

@@ -111,7 +111,9 @@ class Sums(NamedTuple):
 
     @property
     def score(self) -> Score:
-        """Their means."""
+        """Their means; NaN where nothing counts."""
+        if not self.weight:
+            return Score(math.nan, None)
         return Score(self.loss / self.weight, None if math.isnan(self.right) else self.right / self.weight)
 
 
@@ -132,8 +134,7 @@ class Tally:
     @property
     def score(self) -> Score:
         """The means over all samples so far; NaN where there were none."""
-        sums = Sums(*(math.fsum(column) for column in self._columns))
-        return sums.score if sums.weight else Score(math.nan, None)
+        return Sums(*(math.fsum(column) for column in self._columns)).score
 
 
 def evaluate(network: Network, loss: Loss, x: Array, target: ArrayLike, weight: ArrayLike | None = None) -> Score:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -140,6 +141,9 @@ CONTESTANTS = {"rashin": OurNetwork, "numpy": BareNumPy, "torch": Torch, "sklear
 
 @app.command()
 def main(
+    data: Annotated[
+        Path | None, typer.Option(help="A folder with MNIST's four files; else they are looked for.")
+    ] = None,
     peers: Annotated[str, typer.Option(help=f"Which of {', '.join(CONTESTANTS)}.")] = ",".join(CONTESTANTS),
     seconds: Annotated[float, typer.Option(min=0.0, help="How long the race lasts at least.")] = 10.0,
     accurate: Annotated[bool, typer.Option("--accurate", help=f"Accuracies after {ACCURATE} epochs too.")] = False,
@@ -150,7 +154,7 @@ def main(
         os.environ.setdefault(name, threads)
     from rashin.datasets import load_mnist
 
-    (x, t), (x_test, t_test) = load_mnist()
+    (x, t), (x_test, t_test) = load_mnist(path=data)
     chosen = ["rashin", *(name for name in peers.split(",") if name.strip() and name != "rashin")]
     racers = {name: CONTESTANTS[name](x, t) for name in chosen}
     times = race({name: racer.epoch for name, racer in racers.items()}, Protocol(seconds))

@@ -31,7 +31,7 @@ TRAIN_OPTIONS = {
     *("--learning-rate", "--weight-decay", "--schedule", "--validation", "--patience", "--seed", "--out", "--resume"),
     *("--predictions", "--quiet", "--json"),
 }
-LOSSES = rashin.list_losses()
+LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 
 
 def run(*arguments, command=COMMAND, **options):

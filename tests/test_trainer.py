@@ -26,6 +26,8 @@ from rashin.learn import (
 
 CLASSES = 3
 
+OURS = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
+
 
 @pytest.fixture
 def rng():
@@ -259,7 +261,7 @@ def test_a_class_that_never_occurs_costs_the_constant_nothing():
     np.testing.assert_allclose(found.score.loss, np.log(2), rtol=1e-12)
 
 
-@pytest.mark.parametrize("loss", rashin.list_losses(), ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", OURS, ids=lambda loss: loss.name)
 @pytest.mark.parametrize("outputs", [1, CLASSES])
 def test_no_training_of_a_bare_bias_beats_the_best_constant(loss, outputs, rng):
     """Where the loss's facts give the constant; elsewhere the guess is at least a constant with a finite loss."""

@@ -23,7 +23,7 @@ def test_every_contestant_trains_and_is_in_the_table(tmp_path):
     for part in ("train", "t10k"):
         (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(idx(rng.integers(0, 256, (300, 28, 28), np.uint8)))
         (tmp_path / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx(rng.integers(0, 10, 300, np.uint8)))
-    command = [sys.executable, "-m", "benchmarks.training", str(tmp_path), "--seconds", "0", "--accurate"]
+    command = [sys.executable, "-m", "benchmarks.training", "--data", str(tmp_path), "--seconds", "0", "--accurate"]
     peers = ["--peers", "numpy,sklearn"]
     done = subprocess.run([*command, *peers], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")

@@ -93,7 +93,7 @@ def cross_entropy_gradient(y: Any, t: Any) -> NDArray[Any]:
     --------
     >>> from rashin.dialects.scratch import cross_entropy_gradient
     >>> cross_entropy_gradient([0.5, 0.5], 1)
-    array([-0.      , -1.9999996])
+    array([ 0.       , -1.9999996])
     """
     gradient: NDArray[Any] = categorical_cross_entropy.gradient(y, t, epsilon=DELTA)
     return gradient

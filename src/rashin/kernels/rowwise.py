@@ -24,7 +24,7 @@ from rashin.kept import kept, kept_vectorize
 from rashin.kernels.formula import Formula, call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, all_within
-from rashin.kernels.rows import MANY, accurate_sum, array_type, jit
+from rashin.kernels.rows import MANY, accurate_sum, array_type, jit, plus
 
 __all__ = ["ARRAYS", "block", "of_shares", "sweep_distributions", "sweep_labels"]
 
@@ -193,13 +193,10 @@ def _plain_sum(x: Any) -> Any:
 
 @jit
 def _careful_sum(x: Any) -> Any:
-    """The same with the roundings added (Knuth's two-sum), 1 ns a term: float64 shows an ULP of three."""
+    """The same with the roundings added, 1 ns a term: float64 would show them."""
     total, error = 0.0, 0.0
     for j in range(x.size):
-        new = total + x[j]
-        back = new - total
-        error += (total - (new - back)) + (x[j] - back)
-        total = new
+        total, error = plus(total, error, np.float64(x[j]))
     return total + error if abs(total) < np.inf else total
 
 
@@ -302,7 +299,9 @@ def sweep_distributions(
     flat, shares = z.reshape(-1), q.reshape(-1)
     factors, terms = np.full((height, classes), 1.0 / divisor), np.empty((height, classes))
     sums, lanes = np.empty(height), np.empty(MANY)
-    slopes = np.empty(0 if gradient.size else cells, z.dtype)
+    # Loops want arrays that do not overlap: a gradient in the place of z is written by way of a block.
+    aside = gradient.size == 0 or gradient.ctypes.data == z.ctypes.data
+    slopes = np.empty(cells if aside else 0, z.dtype)
     curvatures = np.empty(0 if hessian.size else cells, z.dtype)
     for start in range(0, n, height):
         stop = min(start + height, n)
@@ -318,10 +317,12 @@ def sweep_distributions(
         if w.size:
             for r in range(size):
                 factors[r] = w[start + r] / divisor
-        gs = gradient.reshape(-1)[part] if gradient.size else slopes
+        gs = slopes if aside else gradient.reshape(-1)[part]
         hs = hessian.reshape(-1)[part] if hessian.size else curvatures
         call(loop, zs.ctypes.data, qs.ctypes.data, factors.ctypes.data, parameters.ctypes.data,
              terms.ctypes.data, gs.ctypes.data, hs.ctypes.data, zs.size)  # fmt: skip
+        if aside and gradient.size:
+            gradient.reshape(-1)[part] = gs[: zs.size]
         _fill_sums(terms, 0, sums[:size], lanes, narrow)
         if _weighed(start, w, sums[:size]):
             return UNDEFINED, start + _first_nan(sums)
@@ -340,14 +341,16 @@ _compiling = threading.Lock()
 
 
 def _universal(function: Any) -> Any:
-    """The scalar function on arrays of doubles; compiled at its first call, by one thread."""
-    universal = kept_vectorize(function.py_func)
+    """The scalar function on arrays of doubles; made at its first call, by one thread."""
+    made: list[Any] = []
 
     def on_arrays(*arrays: Any) -> Any:
-        if not universal.types:
+        if not made:
             with _compiling:
+                universal = kept_vectorize(function.py_func)
                 universal(*(1.0 for _ in arrays))
-        return universal(*arrays)
+                made.append(universal)
+        return made[0](*arrays)
 
     return on_arrays
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from rashin import checks
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
 from rashin.backends.numpy.results import Rule, Wanted, gradient_type
-from rashin.backends.numpy.rows import evaluate_labelwise, evaluate_rowwise
+from rashin.backends.numpy.rows import evaluate_labelwise
+from rashin.backends.numpy.rowwise import evaluate_rowwise
 from rashin.reduction import weigh
 
 __all__ = ["Answer", "Rule", "evaluate"]

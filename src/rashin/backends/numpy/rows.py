@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
@@ -26,18 +24,17 @@ from rashin.backends.numpy.results import (
     store,
 )
 from rashin.backends.numpy.wide import WIDE, sweep_wide_row
-from rashin.domain import LABEL, PROBABILITY
-from rashin.exact import Limbs, add, empty_limbs
+from rashin.domain import LABEL
+from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import labelwise as kernel
 from rashin.kernels import threads
-from rashin.kernels.formula import compiled
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
 from rashin.pieces import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.reduction import Weighing
 
-__all__ = ["LabelSweep", "Rows", "evaluate_labelwise", "evaluate_rowwise"]
+__all__ = ["LabelSweep", "RowSweep", "Rows", "evaluate_labelwise"]
 
 IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
 GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
@@ -99,6 +96,61 @@ def _epsilon(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
+class RowSweep:
+    """A compiled sweep over boxes of rows, read where they lie if they lie well, else gathered; subclasses run it.
+
+    ``work`` is what it costs, in elements to which a formula is applied.
+    """
+
+    def __init__(self, rows: Rows, wanted: Wanted, element: np.dtype[Any], work: int, gathers: bool = False) -> None:
+        self.rows, self.wanted, self.element, self.work = rows, wanted, element, work
+        arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
+        self.in_place = not gathers and all(lies_well(array, element) for array in arrays)
+        self.cells = piece(rows.z.size, IN_PLACE) if self.in_place else GATHERED
+        self.buffer = 0 if self.in_place else max(min(GATHERED, rows.z.size), rows.classes)
+
+    def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
+        """Sweep over the rows ``z`` of a box."""
+        raise NotImplementedError
+
+    def everything(self) -> Limbs:
+        """Sweep over all rows; the exact sum of w l."""
+        if self.in_place and self.work < PARALLEL:
+            return self._at_once()
+        return job(self.over, self.rows.boxes(self.cells), self.work)
+
+    def _at_once(self) -> Limbs:
+        """All rows in one go, where they lie: without the walk over boxes a small call takes two thirds of the time."""
+        rows, limbs = self.rows, empty_limbs()
+        nothing = _NOTHING[self.element]
+        values = np.empty(rows.labels.size) if self.wanted.values else _NO_VALUES
+        gradient = nothing if rows.gradient is None else rows.gradient
+        hessian = nothing if rows.hessian is None else rows.hessian
+        self.run(rows.z, (...,), [nothing] * 4, values, gradient, hessian, limbs)
+        store(rows.results.values, (...,), values[:], values)
+        return limbs
+
+    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
+        """Sweep over the boxes that fall to this thread."""
+        rows = self.rows
+        buffers = [np.empty(self.buffer, self.element) for _ in range(4)]
+        most = max(1, min(self.cells, rows.z.size) // rows.classes)
+        numbers = np.empty(most if self.wanted.values else 0)
+        for box in mine:
+            z = read(rows.z, box, buffers[0])
+            values = numbers[: z.size // rows.classes if self.wanted.values else 0]
+            gradient = place_in(rows.gradient, box, buffers[2], z.size)
+            hessian = place_in(rows.hessian, box, buffers[3], z.size)
+            self.run(z, box, buffers, values, gradient, hessian, limbs)
+            store(rows.results.values, box, values, numbers)
+            store(rows.gradient, box, gradient, buffers[2])
+            store(rows.hessian, box, hessian, buffers[3])
+
+    def shaped(self, *arrays: Any) -> Iterator[Any]:
+        """The arrays of a box as rows."""
+        return (a if a.ndim == 2 else a.reshape(-1, self.rows.classes) for a in arrays)
+
+
 # ------------------------------------------------------------------------------------------- label losses
 
 
@@ -110,40 +162,21 @@ def evaluate_labelwise(
     if rows.results.in_place:
         evaluate_labelwise(rule, z, t, axis, weighing, NOTHING, None)
     sweep = LabelSweep(rows, wanted)
-    if sweep.in_place and z.size < PARALLEL:
-        return rows.results.finished(sweep.at_once())
-    if sweep.is_wide:
-        return rows.results.finished(sweep.row_by_row())
-    return rows.results.finished(job(sweep.over, rows.boxes(sweep.cells), z.size))
+    return rows.results.finished(sweep.row_by_row() if sweep.is_wide else sweep.everything())
 
 
-class LabelSweep:
+class LabelSweep(RowSweep):
     """The formula's loop and the numbers that go with it, over boxes of rows."""
 
     def __init__(self, rows: Rows, wanted: Wanted) -> None:
         rule = rows.rule
-        self.rows, self.wanted = rows, wanted
         self.smoothing = rule.options.get("label_smoothing") or 0.0
         self.z_loss = rule.options.get("z_loss") or 0.0
         self.cap = rule.options.get("softcap")
-        self.element = DOUBLE if self.cap else element_type(rows.z, rows.distributions)
+        element = DOUBLE if self.cap else element_type(rows.z, rows.distributions)
+        super().__init__(rows, wanted, element, rows.z.size, gathers=bool(self.cap))
         self.loop = rule.loop(2, DOUBLE)
         self.parameters = rule.numbers
-        arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
-        self.in_place = not self.cap and all(lies_well(array, self.element) for array in arrays)
-        self.cells = piece(rows.z.size, IN_PLACE) if self.in_place else GATHERED
-        self.buffer = 0 if self.in_place else max(min(GATHERED, rows.z.size), rows.classes)
-
-    def at_once(self) -> Limbs:
-        """All rows in one go, where they lie: without the walk over boxes a small call takes two thirds of the time."""
-        rows, limbs = self.rows, empty_limbs()
-        nothing = _NOTHING[self.element]
-        values = np.empty(rows.labels.size) if self.wanted.values else _NO_VALUES
-        gradient = nothing if rows.gradient is None else rows.gradient
-        hessian = nothing if rows.hessian is None else rows.hessian
-        self._run(rows.z, (...,), nothing, values, gradient, hessian, limbs)
-        store(rows.results.values, (...,), values[:], values)
-        return limbs
 
     @property
     def is_wide(self) -> bool:
@@ -162,24 +195,10 @@ class LabelSweep:
                 self.over(iter([box]), limbs)
         return limbs
 
-    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
-        """Sweep over the boxes that fall to this thread."""
-        rows = self.rows
-        buffers = [np.empty(self.buffer, self.element) for _ in range(4)]
-        most = max(1, min(self.cells, rows.z.size) // rows.classes)
-        numbers = np.empty(most if self.wanted.values else 0)
-        for box in mine:
-            z = read(rows.z, box, buffers[0])
-            values = numbers[: z.size // rows.classes if self.wanted.values else 0]
-            gradient = place_in(rows.gradient, box, buffers[2], z.size)
-            hessian = place_in(rows.hessian, box, buffers[3], z.size)
-            if self.cap:
-                self._capped(z, box, buffers, values, gradient, hessian, limbs)
-            else:
-                self._run(z, box, buffers[1], values, gradient, hessian, limbs)
-            store(rows.results.values, box, values, numbers)
-            store(rows.gradient, box, gradient, buffers[2])
-            store(rows.hessian, box, hessian, buffers[3])
+    def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
+        """The compiled sweep, of capped logits where there is a cap."""
+        sweep = self._capped if self.cap else self._run
+        sweep(z, box, buffers, values, gradient, hessian, limbs)
 
     def _capped(
         self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs
@@ -191,17 +210,18 @@ class LabelSweep:
         capped, first, second = np.empty_like(z), np.empty_like(z), np.empty_like(z)
         softcapped(self.element)(z, self.cap, capped, first, second)
         slopes = buffers[2][: z.size] if hessian.size and not gradient.size else gradient
-        self._run(capped, box, buffers[1], values, slopes, hessian, limbs)
+        self._run(capped, box, buffers, values, slopes, hessian, limbs)
         if hessian.size:
             hessian[:] = hessian * first * first + slopes * second
         if gradient.size:
             gradient *= first
 
-    def _run(self, z: Any, box: Box, buffer: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
+    def _run(
+        self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs
+    ) -> None:
         """The compiled sweep: the one for labels, or the one for distributions, which smoothed labels are too."""
         rows, weighing = self.rows, self.rows.weighing
-        if z.ndim != 2:
-            z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
+        z, gradient, hessian = self.shaped(z, gradient, hessian)
         labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
         head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
         if rows.distributions is None and self.smoothing == 0.0:
@@ -209,130 +229,12 @@ class LabelSweep:
                 *head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail
             )
         else:
-            q = buffer[:0].reshape(0, rows.classes)
+            q = buffers[1][:0].reshape(0, rows.classes)
             if rows.distributions is not None:
-                q = read(rows.distributions, box, buffer).reshape(-1, rows.classes)
+                q = read(rows.distributions, box, buffers[1]).reshape(-1, rows.classes)
             settings = (self.parameters, self.z_loss, self.smoothing, rows.tolerance)
             found, place = kernel.sweep_distributions(self.element)(
                 *head, q, labels, w, weighing.divisor, *settings, *tail
             )
         if found != FINE:
             rows.refuse(found, box, place)
-
-
-# --------------------------------------------------------------------------------------------- row losses
-
-BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: it stays in the L2 cache
-
-
-def evaluate_rowwise(
-    rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
-) -> Results:
-    """The exact sum of w l, and the arrays that are ``wanted``; general formulas run on blocks of rows, in double."""
-    rows = Rows(rule, z, t, axis, weighing, wanted, out)
-    if rows.results.in_place:
-        evaluate_rowwise(rule, z, t, axis, weighing, NOTHING, None)
-    if rule.separable:
-        sweep = ClassSweep(rows, wanted)
-        work = z.size if rows.distributions is not None else z.size // 8  # the formula runs at the labels alone
-        return rows.results.finished(job(sweep.over, rows.boxes(sweep.cells), work))
-
-    def over(mine: Iterator[Box], limbs: Limbs) -> None:
-        for box in mine:
-            _row_block(rows, box, limbs)
-
-    return rows.results.finished(job(over, rows.boxes(BLOCK_CELLS), z.size))
-
-
-class ClassSweep:
-    """The formula's loop and the numbers that go with it, over boxes of rows; the formula is one of a class."""
-
-    def __init__(self, rows: Rows, wanted: Wanted) -> None:
-        from rashin.kernels import rowwise
-
-        rule = rows.rule
-        self.rows, self.wanted, self.kernel = rows, wanted, rowwise
-        self.element = element_type(rows.z, rows.distributions)
-        self.loop = compiled(rowwise.of_shares(rule.formula), rule.parameters, wanted.order, self.element, True)
-        self.bounds = np.array(domain_bounds(rule.prediction, self.element))
-        arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
-        in_place = all(lies_well(array, self.element) for array in arrays)
-        self.cells = max(piece(rows.z.size, IN_PLACE), GATHERED // 2) if in_place else GATHERED
-        self.buffer = 0 if in_place else max(min(GATHERED, rows.z.size), rows.classes)
-
-    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
-        """Sweep over the boxes that fall to this thread."""
-        rows = self.rows
-        buffers = [np.empty(self.buffer, self.element) for _ in range(4)]
-        most = max(1, min(self.cells, rows.z.size) // rows.classes)
-        numbers = np.empty(most if self.wanted.values else 0)
-        for box in mine:
-            z = read(rows.z, box, buffers[0])
-            values = numbers[: z.size // rows.classes if self.wanted.values else 0]
-            gradient = place_in(rows.gradient, box, buffers[2], z.size)
-            hessian = place_in(rows.hessian, box, buffers[3], z.size)
-            self._run(z, box, buffers[1], values, gradient, hessian, limbs)
-            store(rows.results.values, box, values, numbers)
-            store(rows.gradient, box, gradient, buffers[2])
-            store(rows.hessian, box, hessian, buffers[3])
-
-    def _run(self, z: Any, box: Box, buffer: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
-        """The compiled sweep: the one for labels, or the one for distributions."""
-        rows, weighing = self.rows, self.rows.weighing
-        z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
-        labels, w = np.ascontiguousarray(rows.labels[box]).reshape(-1), weighing.read(box)
-        settings = (labels, w, weighing.divisor, rows.rule.numbers, self.bounds)
-        results = (values, gradient, hessian, limbs)
-        if rows.distributions is None:
-            found, place = self.kernel.sweep_labels(self.element)(self.loop.address, z, *settings, *results)
-        else:
-            q = read(rows.distributions, box, buffer).reshape(-1, rows.classes)
-            found, place = self.kernel.sweep_distributions(self.element)(
-                self.loop.address, z, q, *settings, rows.tolerance, *results
-            )
-        if found != FINE:
-            rows.refuse(found, box, place)
-
-
-def _row_block(rows: Rows, box: Box, limbs: Limbs) -> None:
-    """One block: rows of weight 0 are left out, and come back as zeros."""
-    from rashin.kernels.rowwise import block
-
-    z, t, w, chosen = _checked_rows(rows, box)
-    value, gradient, hessian = block(rows.rule.formula, rows.rule.parameters, z, t)
-    terms = np.zeros(chosen.size)
-    terms[chosen] = value * w
-    if np.isnan(terms).any():
-        rows.refuse(-1, box, int(np.argmax(np.isnan(terms))))
-    add(limbs, terms)
-    store(rows.results.values, box, terms[:], terms)
-    factor = (w / rows.weighing.divisor)[:, None]
-    for result, derivative in ((rows.gradient, gradient), (rows.hessian, hessian)):
-        if result is not None:
-            full = np.zeros((chosen.size, rows.classes))
-            full[chosen] = derivative * factor
-            store(result, box, full[:], full)
-
-
-def _checked_rows(rows: Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
-    """Rows of positive weight as doubles, targets one-hot or given, their weights, and which of the box these are."""
-    z = np.array(rows.z[box], dtype=np.float64).reshape(-1, rows.classes)
-    labels = rows.labels[box].reshape(-1)
-    inside = labels != OUTSIDE if rows.weighing.where is not None else np.ones(labels.size, np.bool_)
-    _refuse_first(rows, box, PREDICTION, inside & ~rows.rule.prediction.contains(z).all(axis=-1))
-    if rows.distributions is None:
-        _refuse_first(rows, box, TARGET, inside & ((labels < 0) | (labels >= rows.classes)))
-        t = (labels[:, None] == np.arange(rows.classes)).astype(np.float64)
-    else:
-        t = np.array(rows.distributions[box], dtype=np.float64).reshape(-1, rows.classes)
-        fair = np.atleast_1d(PROBABILITY.contains(t).all(axis=-1))
-        fair[fair] = [abs(math.fsum(row) - 1.0) <= rows.tolerance for row in t[fair]]
-        _refuse_first(rows, box, TARGET, inside & ~fair)
-    w = np.ones(labels.size) if rows.weighing.plain else rows.weighing.read(box)
-    chosen = inside & (w != 0.0)
-    return z[chosen], t[chosen], w[chosen], chosen
-
-
-def _refuse_first(rows: Rows, box: Box, found: int, wrong: NDArray[np.bool_]) -> None:
-    if wrong.any():
-        rows.refuse(found, box, int(np.argmax(wrong)))

@@ -1,0 +1,117 @@
+"""Losses of rows on NumPy arrays: a compiled sweep for sums over the classes, blocks of arrays for general formulas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.backends.numpy.pointwise import domain_bounds
+from rashin.backends.numpy.results import NOTHING, Results, Rule, Wanted, element_type, job, store
+from rashin.backends.numpy.rows import Rows, RowSweep
+from rashin.domain import PROBABILITY
+from rashin.exact import Limbs, add
+from rashin.kernels import rowwise as kernel
+from rashin.kernels.formula import compiled
+from rashin.kernels.labelwise import OUTSIDE
+from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
+from rashin.pieces import Box, read
+from rashin.reduction import Weighing
+
+__all__ = ["evaluate_rowwise"]
+
+BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: it stays in the L2 cache
+GLANCE = 8  # classes that are checked and set to 0 in the time in which a formula is applied to one
+
+
+def evaluate_rowwise(
+    rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+) -> Results:
+    """The exact sum of w l, and the arrays that are ``wanted``."""
+    rows = Rows(rule, z, t, axis, weighing, wanted, out)
+    if rows.results.in_place:
+        evaluate_rowwise(rule, z, t, axis, weighing, NOTHING, None)
+    if rule.separable:
+        return rows.results.finished(ClassSweep(rows, wanted).everything())
+
+    def over(mine: Iterator[Box], limbs: Limbs) -> None:
+        for box in mine:
+            _row_block(rows, box, limbs)
+
+    return rows.results.finished(job(over, rows.boxes(BLOCK_CELLS), z.size))
+
+
+class ClassSweep(RowSweep):
+    """The loop of a formula of one class, over the classes of which the target has a share."""
+
+    def __init__(self, rows: Rows, wanted: Wanted) -> None:
+        rule, element = rows.rule, element_type(rows.z, rows.distributions)
+        work = rows.z.size // GLANCE if rows.distributions is None else rows.z.size
+        super().__init__(rows, wanted, element, work)
+        self.loop = compiled(kernel.of_shares(rule.formula), rule.parameters, wanted.order, element, True)
+        self.bounds = np.array(domain_bounds(rule.prediction, element))
+
+    def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
+        """The compiled sweep: the one for labels, or the one for distributions."""
+        rows, weighing = self.rows, self.rows.weighing
+        z, gradient, hessian = self.shaped(z, gradient, hessian)
+        labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
+        settings = (labels, w, weighing.divisor, rows.rule.numbers, self.bounds)
+        results = (values, gradient, hessian, limbs)
+        if rows.distributions is None:
+            found, place = kernel.sweep_labels(self.element)(self.loop.address, z, *settings, *results)
+        else:
+            (q,) = self.shaped(read(rows.distributions, box, buffers[1]))
+            found, place = kernel.sweep_distributions(self.element)(
+                self.loop.address, z, q, *settings, rows.tolerance, *results
+            )
+        if found != FINE:
+            rows.refuse(found, box, place)
+
+
+# ---------------------------------------------------------------------------------------- general formulas
+
+
+def _row_block(rows: Rows, box: Box, limbs: Limbs) -> None:
+    """One block: rows of weight 0 are left out, and come back as zeros."""
+    z, t, w, chosen = _checked_rows(rows, box)
+    value, gradient, hessian = kernel.block(rows.rule.formula, rows.rule.parameters, z, t)
+    terms = np.zeros(chosen.size)
+    terms[chosen] = value * w
+    if np.isnan(terms).any():
+        rows.refuse(UNDEFINED, box, int(np.argmax(np.isnan(terms))))
+    add(limbs, terms)
+    store(rows.results.values, box, terms[:], terms)
+    factor = (w / rows.weighing.divisor)[:, None]
+    for result, derivative in ((rows.gradient, gradient), (rows.hessian, hessian)):
+        if result is not None:
+            full = np.zeros((chosen.size, rows.classes))
+            full[chosen] = derivative * factor
+            store(result, box, full[:], full)
+
+
+def _checked_rows(rows: Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
+    """Rows of positive weight as doubles, targets one-hot or given, their weights, and which of the box these are."""
+    z = np.array(rows.z[box], dtype=np.float64).reshape(-1, rows.classes)
+    labels = rows.labels[box].reshape(-1)
+    inside = labels != OUTSIDE if rows.weighing.where is not None else np.ones(labels.size, np.bool_)
+    _refuse_first(rows, box, PREDICTION, inside & ~rows.rule.prediction.contains(z).all(axis=-1))
+    if rows.distributions is None:
+        _refuse_first(rows, box, TARGET, inside & ((labels < 0) | (labels >= rows.classes)))
+        t = (labels[:, None] == np.arange(rows.classes)).astype(np.float64)
+    else:
+        t = np.array(rows.distributions[box], dtype=np.float64).reshape(-1, rows.classes)
+        fair = np.atleast_1d(PROBABILITY.contains(t).all(axis=-1))
+        fair[fair] = [abs(math.fsum(row) - 1.0) <= rows.tolerance for row in t[fair]]
+        _refuse_first(rows, box, TARGET, inside & ~fair)
+    w = np.ones(labels.size) if rows.weighing.plain else rows.weighing.read(box)
+    chosen = inside & (w != 0.0)
+    return z[chosen], t[chosen], w[chosen], chosen
+
+
+def _refuse_first(rows: Rows, box: Box, found: int, wrong: NDArray[np.bool_]) -> None:
+    if wrong.any():
+        rows.refuse(found, box, int(np.argmax(wrong)))

@@ -146,10 +146,6 @@ class RowSweep:
             store(rows.gradient, box, gradient, buffers[2])
             store(rows.hessian, box, hessian, buffers[3])
 
-    def shaped(self, *arrays: Any) -> Iterator[Any]:
-        """The arrays of a box as rows."""
-        return (a if a.ndim == 2 else a.reshape(-1, self.rows.classes) for a in arrays)
-
 
 # ------------------------------------------------------------------------------------------- label losses
 
@@ -181,9 +177,12 @@ class LabelSweep(RowSweep):
     @property
     def is_wide(self) -> bool:
         """Whether there are so few rows, of so many classes, that the threads should share each of them."""
-        rows, workers = self.rows, threads.count()
+        rows = self.rows
         unlike = rows.distributions is not None or self.smoothing or self.cap or self.wanted.hessian
-        return not unlike and rows.classes >= WIDE and workers > 1 and rows.labels.size < 4 * workers
+        if unlike or rows.classes < WIDE:
+            return False
+        workers = threads.count()
+        return workers > 1 and rows.labels.size < 4 * workers
 
     def row_by_row(self) -> Limbs:
         """Sweep over one row after another, each shared by the threads where it has a softmax and counts."""
@@ -221,7 +220,8 @@ class LabelSweep(RowSweep):
     ) -> None:
         """The compiled sweep: the one for labels, or the one for distributions, which smoothed labels are too."""
         rows, weighing = self.rows, self.rows.weighing
-        z, gradient, hessian = self.shaped(z, gradient, hessian)
+        if z.ndim != 2:
+            z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
         labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
         head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
         if rows.distributions is None and self.smoothing == 0.0:

@@ -57,14 +57,15 @@ class ClassSweep(RowSweep):
     def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
         """The compiled sweep: the one for labels, or the one for distributions."""
         rows, weighing = self.rows, self.rows.weighing
-        z, gradient, hessian = self.shaped(z, gradient, hessian)
+        if z.ndim != 2:
+            z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
         labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
         settings = (labels, w, weighing.divisor, rows.rule.numbers, self.bounds)
         results = (values, gradient, hessian, limbs)
         if rows.distributions is None:
             found, place = kernel.sweep_labels(self.element)(self.loop.address, z, *settings, *results)
         else:
-            (q,) = self.shaped(read(rows.distributions, box, buffers[1]))
+            q = read(rows.distributions, box, buffers[1]).reshape(-1, rows.classes)
             found, place = kernel.sweep_distributions(self.element)(
                 self.loop.address, z, q, *settings, rows.tolerance, *results
             )

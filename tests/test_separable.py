@@ -77,6 +77,25 @@ def test_a_label_costs_what_its_one_hot_distribution_costs_bit_for_bit(dtype):
             assert np.array_equal(method(p, labels, **keywords), method(p, hot, **keywords))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_gradient_may_take_the_place_of_the_prediction(dtype, soft):
+    z, q, labels = rows(3000, 9, dtype)
+    p, target = z / z.sum(axis=1, keepdims=True), q if soft else labels
+    weight = np.random.default_rng(3).random(3000)
+    loss = rashin.categorical_cross_entropy
+    value, gradient = loss.value_and_gradient(p, target, weight=weight)
+    place = p.copy()
+    assert loss.value_and_gradient(place, target, weight=weight, out=place)[0] == value
+    assert place.tobytes() == gradient.tobytes()
+    bad = p.copy()
+    bad[2999, 8] = 2.0
+    before = bad.copy()
+    with pytest.raises(ValueError, match=r"^prediction: got 2.0 at index \(2999, 8\)"):
+        loss.gradient(bad, target, out=bad)
+    assert bad.tobytes() == before.tobytes()
+
+
 def test_a_class_without_a_share_costs_nothing_even_where_the_formula_is_infinite():
     p, q = np.array([[0.0, 0.25, 0.75], [0.5, 0.5, 0.0]]), np.array([[0.0, 1.0, 0.0], [0.5, 0.5, 0.0]])
     loss = rashin.categorical_cross_entropy

@@ -1,10 +1,17 @@
 """Row losses. A separable one is compiled: one pass over the rows, with a formula of one class at a time.
 
-Rows are taken in blocks of about 2,048 elements, which stay in the cache: test predictions and targets, run the
-formula's loop over the block as one flat array, add up each row. Where the target is a label, all other classes are
-zeros, and the formula runs once per row.
+Rows are taken in blocks that stay in the cache: test predictions and targets, run the formula's loop over the block as
+one flat array, add up each row. Where the target is a label, the formula runs once per row, and all other classes are
+zeros. A general formula of whole rows runs as NumPy arrays, with the accurate functions of ``scalar`` in place of
+NumPy's.
 
-A general formula of whole rows runs as NumPy arrays, with the accurate functions of ``scalar`` in place of NumPy's.
+Measured (float32, AVX-512, value and gradient, one thread, ns per class): categorical_cross_entropy of distributions
+2.4 for 10 classes and 2.1 for 1,000, of which the loop takes 1.8; with labels 0.7 and 0.2, where a copy costs 0.1.
+Tried and rejected: log and log1p both, chosen by the size of z (the loop 1.0 more); blocks of 2,048 elements for
+distributions (0.4 more for 1,000 classes); with labels, blocks of many rows that are checked and cleared in parts (0.06
+less while all stays in the cache, 0.13 more for 4096 x 1000); two threads for 60000 x 10 with labels (a fifth less in
+call after call, a third more after a pause). Long rows with labels cannot be as fast as where nobody reads the other
+classes: they are checked.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbclient import NotebookClient
 
-from rashin.learn.storage import written_beside
+from rashin.storage import written_beside
 
 __all__ = ["NOTEBOOKS", "executed", "read"]
 

@@ -19,6 +19,7 @@ FLOORS = {
     "exact": 0,
     "domain": 0,
     "pieces": 0,
+    "storage": 0,
     "plain": 0.5,  # scalar, for loops over float32
     "checks": 1,
     "kernels": 1,

@@ -66,7 +66,8 @@ def test_the_sweeps_are_found():
 def test_a_sweep_computes_several_doubles_at_a_time(made, dtype):
     compiled_sweep = made(dtype)
     (assembly,) = compiled_sweep.inspect_asm().values()
-    assert len(re.findall(ARITHMETIC, assembly)) >= 4
+    name = compiled_sweep.py_func.__name__
+    assert len(re.findall(ARITHMETIC, assembly)) >= (4 if name == "scale" else 10)  # which only multiplies
     if "limbs" in inspect.signature(compiled_sweep.py_func).parameters:
         assert re.search(CHECKS, assembly)
         assert re.search(EXACT_SUM, assembly)

@@ -258,7 +258,7 @@ class Loss:
 
 @cache
 def _backend() -> Any:
-    """What evaluates, imported at the first use: it brings Numba. The statement itself takes half a microsecond."""
+    """What evaluates, imported at the first use: it brings Numba. The statement itself takes 0.3 microseconds."""
     from rashin.backends import numpy
 
     return numpy

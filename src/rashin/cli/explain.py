@@ -82,8 +82,8 @@ def _loaded(model: Path) -> Network:
 
 def _recorded_loss(model: Path, network: Network) -> Loss | None:
     """The loss that the run folder's checkpoint names, such as ``focal(gamma=3.0)``; None where there is none."""
-    from rashin.learn.storage import read_arrays
     from rashin.loss import get
+    from rashin.storage import read_arrays
 
     try:
         settings = json.loads(str(read_arrays(model.with_name("checkpoint.npz"), "a checkpoint")["settings"]))

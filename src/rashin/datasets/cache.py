@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cache_folder", "import_pooch", "keep"]
+from rashin.storage import written_beside
 
-_PART = ".part"  # how the name of an unfinished file ends
+__all__ = ["cache_folder", "import_pooch", "keep"]
 
 
 def cache_folder() -> Path:
@@ -32,33 +28,7 @@ def import_pooch() -> Any:
 
 
 def keep(data: bytes, path: Path) -> None:
-    """Write the file beside its place, then rename it; what killed processes left of it goes."""
+    """Write the file, in a folder that is made if need be, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}{_PART}")
-    try:
+    with written_beside(path) as part:
         part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _sweep(path: Path) -> None:
-    unfinished = re.compile(rf"{re.escape(path.name)}\.(\d+)-\d+{re.escape(_PART)}")
-    for entry in path.parent.iterdir():
-        match = unfinished.fullmatch(entry.name)
-        if match and not _is_running(int(match[1])):
-            with suppress(OSError):
-                entry.unlink()
-
-
-def _is_running(process: int) -> bool:
-    if os.name != "posix":  # elsewhere a file cannot be removed while it is being written
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True

@@ -227,8 +227,8 @@ def exponentials(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any
     a copy costs 0.2. Tried and rejected on 2048 x 32000, value and gradient, two threads, 1.2 ns a class: a sum without
     the peak from the start, which compares each class with it (0.15 more); the sum in the loop of the exponentials
     (0.15 more); prefetching the next row or the gradient's (0.1 more); writing the gradient of one row while the next
-    one is exponentiated (no less), the same with non-temporal stores (0.15 less, but 0.3 more at 1,000 classes);
-    exponentials to 2^-44 (0.15 less, but the mean of confident rows, a double, shows it).
+    one is exponentiated (no less), the same with non-temporal stores (0.1 less, but 0.2 more at 1,000 classes);
+    exponentials to 2^-44 (0.2 less, but the mean of confident rows, a double, shows it).
     """
     classes = z.shape[1]
     if peak == np.inf:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rashin.learn.history import Epoch, Score, Steps
 from rashin.learn.samples import Samples
-from rashin.learn.storage import read_arrays, written_beside
+from rashin.storage import read_arrays, written_beside
 
 if TYPE_CHECKING:
     from rashin.learn.trainer import Trainer

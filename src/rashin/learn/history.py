@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.learn.storage import written_beside
+from rashin.storage import written_beside
 
 __all__ = ["CSV_HEADER", "Epoch", "History", "Score", "Step", "Steps"]
 

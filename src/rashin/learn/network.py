@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from rashin.learn.activations import ACTIVATIONS
 from rashin.learn.outputs import OUTPUTS
-from rashin.learn.storage import read_arrays, written_beside
+from rashin.storage import read_arrays, written_beside
 
 __all__ = ["Network", "Trace"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rashin.learn.history import History
-from rashin.learn.storage import written_beside
+from rashin.storage import written_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.samples import blocks
-from rashin.learn.storage import written_beside
+from rashin.storage import written_beside
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network

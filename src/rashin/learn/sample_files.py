@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from rashin.learn.batches import set_aside
-from rashin.learn.storage import read_arrays
+from rashin.storage import read_arrays
 
 __all__ = ["read_samples"]
 

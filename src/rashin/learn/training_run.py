@@ -19,9 +19,9 @@ from rashin.learn.objective import evaluate
 from rashin.learn.outputs import output_for
 from rashin.learn.picture import draw_history
 from rashin.learn.predictions import check_predictions_file, write_predictions
-from rashin.learn.storage import PART
 from rashin.learn.targets import outputs_for
 from rashin.learn.training import Interrupted, train
+from rashin.storage import PART
 
 if TYPE_CHECKING:
     from rashin.loss import Loss

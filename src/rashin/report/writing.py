@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rashin.learn.storage import written_beside
 from rashin.report import figures, page
 from rashin.report.explanation import Explanation
 from rashin.report.explanation_page import DOWNHILL, explanation_page, weight_way
+from rashin.storage import written_beside
 
 __all__ = ["Explained", "check_ours", "files_in", "write_explanation"]
 

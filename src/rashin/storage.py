@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ PART = ".part"  # how the name of an unfinished file ends
 def written_beside(path: Path) -> Iterator[Path]:
     """A path to write to, in the same folder; it takes the name ``path`` at the end, or vanishes on an error.
 
+    What killed processes left of the same file goes first. Several processes and threads may write at once: the last
+    one's file stays, and is whole.
+
     Examples
     --------
     >>> import tempfile
@@ -31,12 +36,34 @@ def written_beside(path: Path) -> Iterator[Path]:
     ...     Path(folder, "note.txt").read_text()
     'whole'
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    _sweep(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}{PART}")
     try:
         yield part
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    unfinished = re.compile(rf"{re.escape(path.name)}\.(\d+)-\d+{re.escape(PART)}")
+    for entry in path.parent.iterdir():
+        match = unfinished.fullmatch(entry.name)
+        if match and not _is_running(int(match[1])):
+            with suppress(OSError):
+                entry.unlink()
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # elsewhere a file cannot be removed while it is being written
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:

@@ -90,10 +90,11 @@ def _recorded_loss(model: Path, network: Network) -> Loss | None:
         if settings["sizes"] != list(network.sizes):
             return None
         call = ast.parse(settings["loss"], mode="eval").body
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return None
         parameters = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         return get(ast.unparse(call.func)).replace(**parameters)
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError, AssertionError):
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
         return None
 
 

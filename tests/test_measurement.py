@@ -132,7 +132,7 @@ def test_the_interval_is_normal_and_as_wide_as_asked():
         low, high = found.interval(confidence)
         reach = NormalDist().inv_cdf((1 + confidence) / 2) * found.standard_error
         assert (low, high) == (found.mean - reach, found.mean + reach)
-    with pytest.raises(ValueError, match="confidence: got 95; accepted is a number between 0 and 1, such as 0.95"):
+    with pytest.raises(ValueError, match=r"confidence: got 95; accepted is a number between 0 and 1, such as 0.95"):
         found.interval(95)
 
 
@@ -392,24 +392,24 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (dict(loss="hubr"), "did you mean huber?"),
-        (dict(loss=3), "loss: got int; accepted is a loss"),
-        (dict(worst=-1), "worst: got -1; accepted is a whole number >= 0"),
-        (dict(worst=True), "worst: got True"),
-        (dict(group=[0]), r"group: got shape \(1,\); accepted is one for each sample, shape \(2,\)"),
-        (dict(group=[0.5, 1.0]), "group: got dtype float64; accepted are whole numbers, booleans and words"),
-        (dict(cluster=[None, "a"]), "cluster: got dtype object"),
-        (dict(target=None), "target: got none; accepted is an array, or batches"),
-        (dict(by_class=True), "loss: got huber, whose targets are numbers; classes need labels"),
-        (dict(accuracy=True), "loss: got huber, whose targets are numbers; accuracy needs classes"),
-        (dict(target=[0.0]), r"target: got shape \(1,\) for a prediction of shape \(2,\)"),
-        (dict(where=[1, 0]), "where: got dtype int64"),
-        (dict(prediction=iter([]), target=None, group=[0]), "group: got one beside batches"),
-        (dict(prediction=[1.0], target=None), r"batches: got no \(prediction, target\[, weight\]\) as number 0"),
+        ({"loss": "hubr"}, "did you mean huber?"),
+        ({"loss": 3}, "loss: got int; accepted is a loss"),
+        ({"worst": -1}, "worst: got -1; accepted is a whole number >= 0"),
+        ({"worst": True}, "worst: got True"),
+        ({"group": [0]}, r"group: got shape \(1,\); accepted is one for each sample, shape \(2,\)"),
+        ({"group": [0.5, 1.0]}, "group: got dtype float64; accepted are whole numbers, booleans and words"),
+        ({"cluster": [None, "a"]}, "cluster: got dtype object"),
+        ({"target": None}, "target: got none; accepted is an array, or batches"),
+        ({"by_class": True}, "loss: got huber, whose targets are numbers; classes need labels"),
+        ({"accuracy": True}, "loss: got huber, whose targets are numbers; accuracy needs classes"),
+        ({"target": [0.0]}, r"target: got shape \(1,\) for a prediction of shape \(2,\)"),
+        ({"where": [1, 0]}, "where: got dtype int64"),
+        ({"prediction": iter([]), "target": None, "group": [0]}, "group: got one beside batches"),
+        ({"prediction": [1.0], "target": None}, r"batches: got no \(prediction, target\[, weight\]\) as number 0"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments, told):
-    given_arguments = dict(loss="huber", prediction=np.zeros(2), target=np.zeros(2)) | arguments
+    given_arguments = {"loss": "huber", "prediction": np.zeros(2), "target": np.zeros(2)} | arguments
     with pytest.raises((TypeError, ValueError), match=told):
         measure(**given_arguments)
 

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 import rashin
 from rashin.domain import REAL
-from rashin.measurement.calibration import BINS, HALF, bin_of, bin_starts
+from rashin.kernels.bins import BINS, HALF, bin_of, bin_starts
 from rashin.measurement.decisions import decisions
 from rashin.measurement.details import Details
 from rashin.measurement.distribution import Distribution

@@ -9,35 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.kernels.bins import BINS, bin_of
 from rashin.measurement.tally import Tally
 
-__all__ = ["BINS", "HALF", "Calibration", "Kind", "bin_of", "bin_starts"]
+__all__ = ["Calibration", "Kind"]
 
 Array = NDArray[np.float64]
 Kind = Literal["binary", "top label"]
-
-# The bins. With q the smaller of p and 1 - p: 256 to the unit where q >= 1/32, below that 4 to the octave down to 2**-40;
-# and bins of their own for q < 2**-40, q = 0 and q = 1/2. Those of p > 1/2 are the mirror image.
-_TAIL = -40
-_OCTAVE_BITS = 50  # drops all of the fraction but two bits
-_TAIL_CODE = (_TAIL + 1023) << 2  # of 2**-40
-_TAIL_BINS = 4 * (-5 - _TAIL)
-_MIDDLE = 2 + _TAIL_BINS - 8  # q = k / 256 is in bin _MIDDLE + k, the first k being 8
-HALF = _MIDDLE + 128
-BINS = 2 * HALF + 1
-
-
-def bin_of(q: Array, is_upper: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The bin of each probability, of which ``q`` in [0, 1/2] is the distance from the nearer of 0 and 1."""
-    tail = np.maximum((q.view(np.int64) >> _OCTAVE_BITS) - (_TAIL_CODE - 2), q > 0.0)
-    bins = np.where(q >= 0.03125, (q * 256.0).astype(np.int64) + _MIDDLE, tail)
-    return np.where(is_upper, BINS - 1 - bins, bins)
-
-
-def bin_starts() -> Array:
-    """The least q of each bin from 0 to 1/2; for those above, 1 - p in reverse."""
-    tail = ((np.arange(_TAIL_BINS, dtype=np.int64) + _TAIL_CODE) << _OCTAVE_BITS).view(np.float64)
-    return np.concatenate([[0.0, 5e-324], tail, np.arange(8, 129) / 256.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +46,9 @@ class Calibration:
 
     @classmethod
     def of(
-        cls, kind: Kind, q: Array, is_upper: NDArray[np.bool_], event: NDArray[np.int64], costs: Array, w: Array | None
+        cls, kind: Kind, q: Array, is_upper: NDArray[np.bool_], event: NDArray[np.bool_], costs: Array, w: Array | None
     ) -> Calibration:
-        """Of rows (n,): ``q`` and side of the probability, the event (0 or 1), its cross-entropy, the weight or None."""
+        """Of rows (n,): ``q`` and side of the probability, whether the event came, its cross-entropy, the weight or None."""
         bins = bin_of(q, is_upper)
         codes = 2 * bins + event
         counts = np.bincount(codes, minlength=2 * BINS)
@@ -85,9 +63,7 @@ class Calibration:
             weight, square = Tally.of(codes, w, 2 * BINS), Tally.of(bins, squares, BINS)
             q, costs = w * q, w * costs
         cross_entropy = Tally.of(np.zeros(q.size, np.int64), costs, 1)
-        return cls(
-            kind, counts.reshape(-1, 2), weight, square, Tally.of(bins, q, BINS), cross_entropy, impossible
-        )
+        return cls(kind, counts.reshape(-1, 2), weight, square, Tally.of(bins, q, BINS), cross_entropy, impossible)
 
     def __add__(self, other: Calibration) -> Calibration:
         if not isinstance(other, Calibration):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.measurement.calibration import BINS, Calibration, bin_starts
+from rashin.kernels.bins import BINS, bin_starts
+from rashin.measurement.calibration import Calibration
 
 __all__ = ["Decisions", "decisions"]
 

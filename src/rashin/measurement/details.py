@@ -62,7 +62,12 @@ class Details:
         w = None if weight is None else np.ascontiguousarray(weight, dtype=np.float64).reshape(-1)
         values = np.ascontiguousarray(losses, dtype=np.float64).reshape(-1)
         kind = _kind(loss)
-        found = None if kind is None else _calibration(kind, loss, np.asarray(prediction), np.asarray(target), w)
+        z, t = np.asarray(prediction), np.asarray(target)
+        found = None
+        if kind == "binary":
+            found = _of_events(loss, values, z.reshape(-1), t.reshape(-1), w)
+        elif kind == "top label":
+            found = _of_rows(loss, z, t, w)
         return cls(Distribution.of(values), found)
 
     def __add__(self, other: Details) -> Details:
@@ -84,9 +89,7 @@ class Details:
     def from_dict(cls, content: Mapping[str, Any]) -> Details:
         """What :meth:`to_dict` gave."""
         found = content["calibration"]
-        return cls(
-            Distribution.from_dict(content["losses"]), None if found is None else Calibration.from_dict(found)
-        )
+        return cls(Distribution.from_dict(content["losses"]), None if found is None else Calibration.from_dict(found))
 
     def __reduce__(self) -> Any:
         return Details.from_dict, (self.to_dict(),)
@@ -101,19 +104,17 @@ def _kind(loss: Loss) -> Kind | None:
     return "binary" if of_events and prediction in (LOGIT, PROBABILITY) else None
 
 
-def _calibration(
-    kind: Kind, loss: Loss, prediction: NDArray[Any], target: NDArray[Any], w: Array | None
-) -> Calibration | None:
-    if kind == "top label":
-        return _of_rows(loss, prediction, target, w)
-    z, t = (np.ascontiguousarray(x, dtype=np.float64).reshape(-1) for x in (prediction, target))
-    if not np.all((t == 0.0) | (t == 1.0)):
+def _of_events(loss: Loss, losses: Array, z: NDArray[Any], t: NDArray[Any], w: Array | None) -> Calibration | None:
+    event = t == 1
+    if not np.all(event | (t == 0)):
         return None
-    event = t.astype(np.int64)
-    if loss.facts.prediction == LOGIT:
-        costs = sigmoid_cross_entropy(z, t, reduction="none")
-        return Calibration.of(kind, sigmoid(-np.abs(z)), z > 0.0, event, costs, w)
-    return _of_probabilities(kind, z, event, w)
+    z = np.ascontiguousarray(z, dtype=np.float64)
+    logit = loss.facts.prediction == LOGIT
+    cross_entropy = sigmoid_cross_entropy if logit else binary_cross_entropy
+    costs = losses if loss == cross_entropy else cross_entropy(z, event, reduction="none")
+    if logit:
+        return Calibration.of("binary", sigmoid(-np.abs(z)), z > 0.0, event, costs, w)
+    return Calibration.of("binary", np.minimum(z, 1.0 - z), z > 0.5, event, costs, w)
 
 
 def _of_rows(loss: Loss, prediction: NDArray[Any], target: NDArray[Any], w: Array | None) -> Calibration | None:
@@ -129,9 +130,6 @@ def _of_rows(loss: Loss, prediction: NDArray[Any], target: NDArray[Any], w: Arra
     p = z[np.arange(top.size), top]
     if loss.facts.prediction == LOG_PROBABILITY:
         p = np.exp(p)
-    return _of_probabilities("top label", p, (top == target).astype(np.int64), w)
-
-
-def _of_probabilities(kind: Kind, p: Array, event: NDArray[np.int64], w: Array | None) -> Calibration:
-    costs = binary_cross_entropy(p, event.astype(np.float64), reduction="none")
-    return Calibration.of(kind, np.minimum(p, 1.0 - p), p > 0.5, event, costs, w)
+    right = top == target
+    costs = binary_cross_entropy(p, right, reduction="none")
+    return Calibration.of("top label", np.minimum(p, 1.0 - p), p > 0.5, right, costs, w)

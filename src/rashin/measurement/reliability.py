@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.measurement.calibration import BINS, HALF, Calibration, bin_starts
+from rashin.kernels.bins import BINS, HALF, bin_starts
+from rashin.measurement.calibration import Calibration
 
 __all__ = ["Reliability", "Split", "reliability", "split"]
 

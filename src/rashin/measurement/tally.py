@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.kernels.tally import add_by_code
+
 __all__ = ["Tally"]
 
 _DIGIT = 0xFFFF_FFFF
@@ -42,8 +44,6 @@ class Tally:
     @classmethod
     def of(cls, codes: NDArray[np.int64], x: NDArray[np.float64], size: int) -> Tally:
         """The sums of ``x``, (n,), finite and >= 0, by ``codes``, (n,), each in [0, size)."""
-        from rashin.kernels.tally import add_by_code
-
         whole = cls.empty(size)
         for start in range(0, x.size, _AT_ONCE):
             part = np.ascontiguousarray(x[start : start + _AT_ONCE])

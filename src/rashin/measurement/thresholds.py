@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from rashin.kernels.bins import BINS, bin_starts
 from rashin.measurement.calibration import Calibration
 
-__all__ = ["Decisions", "decisions"]
+__all__ = ["Thresholds", "thresholds"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Decisions:
+class Thresholds:
     """What happens if a row is called positive where its probability reaches a threshold; one number per threshold.
 
     Parameters
@@ -67,23 +67,23 @@ class Decisions:
         return self.cost(self.threshold)
 
 
-def decisions(found: Calibration) -> Decisions:
-    """The decisions at every edge of the bins, 1/256 apart between 1/32 and 31/32 and closer beyond.
+def thresholds(found: Calibration) -> Thresholds:
+    """Decisions at every edge of the bins, 1/256 apart between 1/32 and 31/32 and closer beyond.
 
     Raises
     ------
     ValueError : the events are no binary targets, or there are no rows.
     """
     if found.kind != "binary":
-        raise ValueError(f"decisions need binary targets; these are of kind {found.kind!r}")
+        raise ValueError(f"thresholds need binary targets; these are of kind {found.kind!r}")
     negative, positive = found.weight.values().reshape(BINS, 2).T
     total = float(negative.sum() + positive.sum())
     if total == 0.0:
-        raise ValueError("decisions: there are no rows; measure some first")
+        raise ValueError("thresholds: there are no rows; measure some first")
     starts = bin_starts()
     with np.errstate(divide="ignore"):
         logit = np.log(starts) - np.log1p(-starts)
     missed = np.concatenate([[0.0], np.cumsum(positive)]) / total
     alarms = np.concatenate([np.cumsum(negative[::-1])[::-1], [0.0]]) / total
     threshold = np.concatenate([starts, 1.0 - starts[::-1]])
-    return Decisions(threshold, np.concatenate([logit, -logit[::-1]]), missed, alarms, float(positive.sum()) / total)
+    return Thresholds(threshold, np.concatenate([logit, -logit[::-1]]), missed, alarms, float(positive.sum()) / total)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Distribution"]
+__all__ = ["Distribution", "lower_edge"]
 
 # A bin is a double's sign, exponent and first bits of its fraction: 32 bins to the octave, each at most 3.2 % wide. The
 # bits of positive doubles order as the doubles do; those of negative ones the other way round, hence the minus below.
@@ -67,9 +67,8 @@ class Distribution:
     @property
     def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The lower and the upper bound of each bin."""
-        inner, outer = _doubles(np.abs(self.bins)), _doubles(np.minimum(np.abs(self.bins) + 1, _INFINITY))
+        inner, outer = lower_edge(np.abs(self.bins)), lower_edge(np.abs(self.bins) + 1)
         outer = np.where(self.bins == _ZERO, 0.0, outer)
-        inner[np.abs(self.bins) == _INFINITY] = outer[np.abs(self.bins) == _INFINITY] = np.inf
         return np.where(self.bins < 0, -outer, inner), np.where(self.bins < 0, -inner, outer)
 
     def quantile(self, share: float) -> float:
@@ -123,5 +122,6 @@ def _counted(codes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArr
     return bins + least, table[bins]
 
 
-def _doubles(codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    return (codes << _DROPPED).view(np.float64)
+def lower_edge(bins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The least loss of each bin >= 0; inf from that of the infinite ones on."""
+    return (np.minimum(bins, _INFINITY) << _DROPPED).view(np.float64)

@@ -92,19 +92,17 @@ class Tally:
         return _scaled(sum(self.integers()), 32 * self.first)
 
     def to_dict(self) -> dict[str, Any]:
-        """The sums as whole numbers, for JSON; codes without any are left out."""
-        some = {code: integer for code, integer in enumerate(self.integers()) if integer}
-        return {"first": self.first, "codes": list(some), "integers": list(some.values())}
+        """The digits, which a reader of JSON that holds numbers as doubles keeps; codes without any are left out."""
+        codes = np.flatnonzero(self.digits.any(axis=1))
+        return {"first": self.first, "codes": codes.tolist(), "digits": self.digits[codes].tolist()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], size: int) -> Tally:
         """What :meth:`to_dict` gave, for so many codes."""
-        integers = content["integers"]
-        width = -(-max((integer.bit_length() for integer in integers), default=0) // 32)
+        width = len(content["digits"][0]) if content["codes"] else 0
         digits = np.zeros((size, width), np.int64)
-        for code, integer in zip(content["codes"], integers, strict=True):
-            digits[code] = np.frombuffer(integer.to_bytes(4 * width, "little"), "<u4")
-        return _carried(content["first"], digits)
+        digits[np.array(content["codes"], np.int64)] = content["digits"] or np.zeros((0, 0))
+        return cls(content["first"], digits)
 
 
 def _digit_of(x: float) -> int:

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 class Thresholds:
     """What happens if a row is called positive where its probability reaches a threshold; one number per threshold.
 
+    From 1/2 on it has to exceed the threshold; 1/2 stands there twice, once in each sense.
+
     Parameters
     ----------
     threshold : in [0, 1], rising; ``logit`` is log(threshold / (1 - threshold)).

@@ -10,7 +10,7 @@ from rashin.report.explanation import Explanation
 from rashin.report.explanation_page import DOWNHILL, explanation_page, weight_way
 from rashin.storage import written_beside
 
-__all__ = ["Explained", "check_ours", "files_in", "write_explanation"]
+__all__ = ["Explained", "check_our_page", "check_ours", "files_in", "write_explanation"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,17 @@ def check_ours(folder: str | Path) -> None:
     for path in files_in(folder).files:
         if path.exists() and not _is_ours(path):
             raise FileExistsError(f"{path} was not written by rashin; move it away or name another folder")
+
+
+def check_our_page(path: Path) -> None:
+    """Refuse to replace a file that is no page of ours.
+
+    Raises
+    ------
+    FileExistsError : it is another's.
+    """
+    if path.exists() and not _is_ours(path):
+        raise FileExistsError(f"{path} was not written by rashin; move it away or name another file")
 
 
 def write_explanation(found: Explanation, folder: str | Path) -> Explained:

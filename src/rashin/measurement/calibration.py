@@ -48,7 +48,7 @@ class Calibration:
     def of(
         cls, kind: Kind, q: Array, is_upper: NDArray[np.bool_], event: NDArray[np.bool_], costs: Array, w: Array | None
     ) -> Calibration:
-        """Of rows (n,): ``q`` and side of the probability, whether the event came, its cross-entropy, the weight or None."""
+        """Of rows (n,): ``q`` and side of the probability, whether the event came, its cross-entropy, the weight."""
         bins = bin_of(q, is_upper)
         codes = 2 * bins + event
         counts = np.bincount(codes, minlength=2 * BINS)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from rashin.measurement import Interval, Measurement, Moments
 from rashin.measurement.distribution import Distribution, lower_edge
 
-__all__ = ["Bars", "Part", "bars_of", "are_shares", "parts_of"]
+__all__ = ["Bars", "Part", "are_shares", "bars_of", "parts_of"]
 
+Array = NDArray[Any]
+
+_TAIL = 0.005
 _LARGEST = float(np.finfo(np.float64).max)
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """A class or a group: how large it is, what it costs, and its share of the whole loss."""
 
     name: str
@@ -70,12 +74,15 @@ def _share_error(share: float, part: Moments, total: Moments) -> float:
 
 @dataclass(frozen=True)
 class Bars:
-    """A histogram of losses: the edges of the bars, the rows in each, and about what they cost together."""
+    """A histogram of losses: the edges of the bars, the rows in each, and about what they cost together.
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    count: NDArray[np.float64]
-    cost: NDArray[np.float64]
+    The first bar also holds the losses below it, at most 0.5 % of the rows; on a linear scale the last one, likewise.
+    """
+
+    low: Array
+    high: Array
+    count: Array
+    cost: Array
     is_log: bool
 
 
@@ -90,6 +97,8 @@ def bars_of(found: Distribution, most: int = 48) -> Bars | None:
     if found.bins.min() < 0:
         return _even_bars(found, np.isfinite(low), most)
     bins, counts = found.bins[chosen], found.counts[chosen]
+    least = bins[np.searchsorted(np.cumsum(counts), _TAIL * counts.sum())]
+    bins = np.maximum(bins, least)
     step = 1 << max(math.ceil(math.log2((bins[-1] - bins[0] + 1) / most)), 2)  # at least 4 bins to a bar
     place = bins // step
     starts = np.flatnonzero(np.diff(place, prepend=place[0] - 1))
@@ -104,7 +113,9 @@ def _even_bars(found: Distribution, chosen: NDArray[np.bool_], most: int) -> Bar
     """Bars of equal width; the rows of a bin go to the bar of its middle."""
     low, high = (np.clip(edge[chosen], -_LARGEST / 4, _LARGEST / 4) for edge in found.edges)
     counts, middle = found.counts[chosen], (low + high) / 2
-    edges = np.linspace(low.min(), high.max(), most + 1)
+    reached = np.cumsum(counts) / counts.sum()
+    first, last = np.searchsorted(reached, _TAIL), np.searchsorted(reached, 1.0 - _TAIL)
+    edges = np.linspace(low[first], high[last], most + 1)
     place = np.clip(np.searchsorted(edges, middle, side="right") - 1, 0, most - 1)
-    count = np.bincount(place, counts, minlength=most)
-    return Bars(edges[:-1], edges[1:], count, np.bincount(place, counts * middle, minlength=most), False)
+    count, cost = (np.bincount(place, heights, minlength=most) for heights in (counts, counts * middle))
+    return Bars(edges[:-1], edges[1:], count, cost, False)

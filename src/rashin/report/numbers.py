@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "percent", "range_of"]
+__all__ = ["counted", "number", "percent", "range_of"]
 
 
-def number(value: float, digits: int = 3) -> str:
-    """So many significant digits.
+def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
+    """So many significant digits; ``pad`` keeps zeros at the end, for columns.
 
     Examples
     --------
-    >>> number(-0.000012345), number(float("inf")), number(float("nan"))
-    ('−1.23e−05', '∞', 'unknown')
+    >>> number(-0.000012345), number(1234567.0), number(float("inf")), number(float("nan"))
+    ('−1.23e−05', '1,234,567', '∞', 'unknown')
+    >>> number(0.5), number(0.5, pad=True)
+    ('0.5', '0.500')
     """
     if math.isnan(value):
         return "unknown"
-    return ("∞" if value > 0 else "−∞") if math.isinf(value) else f"{value:.{digits}g}".replace("-", "−")
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0.0:
+        return "0"
+    if 10.0**digits <= abs(value) < 1e15:
+        return f"{value:,.0f}".replace("-", "−")
+    return (f"{value:#.{digits}g}" if pad else f"{value:.{digits}g}").replace("-", "−").removesuffix(".")
 
 
 def percent(share: float, decimals: int = 1) -> str:
@@ -31,7 +39,7 @@ def percent(share: float, decimals: int = 1) -> str:
     if math.isnan(share):
         return "unknown"
     if 0.0 < abs(share) < 0.5 * 10.0 ** -(2 + decimals) * 10.0:
-        return f"{number(100.0 * share, 2)} %"
+        return f"{number(100.0 * share, 2, pad=True)} %"
     return f"{100.0 * share:.{decimals}f} %".replace("-", "−")
 
 
@@ -41,8 +49,19 @@ def range_of(low: float, high: float, digits: int = 4) -> str:
     Examples
     --------
     >>> range_of(-0.5, 0.25), range_of(float("-inf"), float("inf"))
-    ('−0.5 to 0.25', 'unknown')
+    ('−0.5000 to 0.2500', 'unknown')
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return "unknown"
-    return f"{number(low, digits)} to {number(high, digits)}"
+    return f"{number(low, digits, pad=True)} to {number(high, digits, pad=True)}"
+
+
+def counted(count: int, one: str) -> str:
+    """So many of something.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {one}{'' if count == 1 else 's'}"

@@ -74,7 +74,7 @@ def thumbnail(image: ArrayLike) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
+def _pixels(image: NDArray[Any]) -> NDArray[Any]:
     side = math.isqrt(image.size)
     if image.ndim == 1 and side * side == image.size:
         image = image.reshape(side, side)
@@ -83,7 +83,9 @@ def _pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise ValueError(f"images: got one of shape {image.shape}; accepted are (H, W), (H, W, 3) and (H * H,)")
     if image.dtype.kind in "iu":
-        return np.clip(image, 0, 255).astype(np.uint8)
-    values = np.nan_to_num(image.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 1.0)
-    return np.round(255.0 * (values - low) / (high - low)).astype(np.uint8)
+        pixels: NDArray[Any] = np.clip(image, 0, 255)
+    else:
+        values = np.nan_to_num(image.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 1.0)
+        pixels = np.round(255.0 * (values - low) / (high - low))
+    return pixels.astype(np.uint8)

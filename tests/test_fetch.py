@@ -13,6 +13,7 @@ import sys
 import tempfile
 import tracemalloc
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -432,21 +433,24 @@ def test_what_a_living_process_writes_is_left_to_it(cache, mirror):
     assert files_under(cache) == sorted([*NAMES, *others])
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Room for the labels, but not for the images."""
+    """Room for the labels, but not for the images; only while it is needed, for it holds for pytest's log too."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_stops_fetch_but_not_load(cache, mirror, monkeypatch, full_disk):
-    with pytest.raises(OSError, match="File too large"):
+def test_a_full_disk_stops_fetch_but_not_load(cache, mirror, monkeypatch):
+    with pytest.raises(OSError, match="File too large"), full_disk():
         fetch_mnist(mirrors=[mirror("good")])
     assert files_under(cache) == []
     monkeypatch.setitem(VARIANTS, "mnist", published(CONTENTS, mirrors=[mirror("good")]))
-    with pytest.warns(UserWarning, match=r"mnist: the files cannot be kept there \(File too large\)") as caught:
+    told = r"mnist: the files cannot be kept there \(File too large\)"
+    with pytest.warns(UserWarning, match=told) as caught, full_disk():
         arrays = offline()
     assert_right(arrays)
     assert len(caught) == 2

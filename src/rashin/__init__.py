@@ -1,5 +1,7 @@
 """rashin: loss functions for Python - exact, at memory speed, wherever your arrays live."""
 
+from typing import TYPE_CHECKING, Any
+
 from rashin.kernels.threads import threads
 from rashin.linear import linear_softmax_cross_entropy, linear_softmax_statistics
 from rashin.links import log_softmax, logsumexp, sigmoid, softmax
@@ -8,11 +10,15 @@ from rashin.losses import *  # noqa: F403
 from rashin.losses import __all__ as _names
 from rashin.statistics import SoftmaxStatistics, softmax_statistics
 
+if TYPE_CHECKING:
+    from rashin.measurement import Measurement, measure
+
 __version__ = "0.1.0"
 
 __all__ = [
     "Facts",
     "Loss",
+    "Measurement",
     "SoftmaxStatistics",
     "labelwise",
     "linear_softmax_cross_entropy",
@@ -20,6 +26,7 @@ __all__ = [
     "list_losses",
     "log_softmax",
     "logsumexp",
+    "measure",
     "pointwise",
     "rowwise",
     "sigmoid",
@@ -28,3 +35,13 @@ __all__ = [
     "threads",
     *_names,
 ]
+
+_MEASURING = {"Measurement", "measure"}  # imported at the first use: they bring Numba
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MEASURING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rashin import measurement
+
+    return getattr(measurement, name)

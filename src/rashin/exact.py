@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rashin.kept import kept_njit
 
-__all__ = ["BLOCK", "Limbs", "add", "add_block", "as_float", "as_integer", "empty_limbs", "quotient"]
+__all__ = ["BLOCK", "Limbs", "add", "add_block", "add_one", "as_float", "as_integer", "empty_limbs", "quotient"]
 
 Limbs: TypeAlias = NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def _add_integer(limbs: Any, integer: int, exponent: int) -> None:
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _add_one(limbs: Any, x: float) -> None:
+def add_one(limbs: Any, x: float) -> None:
     """Add one number of any kind; the way out for infinities and for the last binades before overflow."""
     bits = _bits(x)
     magnitude = bits & _MAGNITUDE
@@ -136,7 +136,7 @@ def add_block(limbs: Any, x: Any) -> bool:
     exponent = (top >> 52) - 1023 + 2  # abs(x) <= 2**(exponent - 1), half the grid's reach
     if exponent > 1023:
         for i in range(x.size):
-            _add_one(limbs, x[i])
+            add_one(limbs, x[i])
         return True
     upper = max(exponent, -1022)
     lower = max(upper - 51, -1022)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import inspect
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 from rashin import checks
 from rashin.domain import DISTRIBUTION, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, REAL, Domain
 
-__all__ = ["Facts", "Loss", "get", "labelwise", "list_losses", "pointwise", "rowwise"]
+__all__ = ["Facts", "Loss", "get", "labelwise", "list_losses", "parsed", "pointwise", "rowwise"]
 
 Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise"]
 Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
@@ -44,6 +45,7 @@ class Facts:
     best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed.
     separable : whether a row loss is a sum over the classes of which the target has a share; its formula is then that
         of one class.
+    target_degree : the degree of the loss as a polynomial in the target, 1 or 2; None where it is none.
     """
 
     prediction: Domain
@@ -54,6 +56,7 @@ class Facts:
     link: str = "identity"
     best_constant: Callable[..., Any] | None = None
     separable: bool = False
+    target_degree: int | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
         """The target's domain for these parameters."""
@@ -165,6 +168,26 @@ class Loss:
         )
         return answer.value, answer.gradient
 
+    def per_sample(
+        self,
+        prediction: Any,
+        target: Any,
+        *,
+        where: Any = None,
+        axis: int | None = None,
+        **parameters: float | None,
+    ) -> Any:
+        """The loss of each sample as float64, not rounded to the prediction's type: the terms of every sum.
+
+        Outside ``where`` it is 0.
+
+        >>> import numpy as np, rashin
+        >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
+        array([0.125, 2.5  ])
+        """
+        number, rule = self._axis(axis), self.replace(**parameters)._rule if parameters else self._rule
+        return _backend().sample_losses(rule, prediction, target, where, number)
+
     def replace(self, **parameters: float | None) -> Loss:
         """The same loss with other parameters.
 
@@ -197,12 +220,13 @@ class Loss:
         wanted: tuple[bool, bool, bool],
         out: Any = None,
     ) -> Any:
-        if axis is None:
-            axis = -1
-        elif self.kind == "pointwise":
+        number, rule = self._axis(axis), self.replace(**parameters)._rule if parameters else self._rule
+        return _backend().evaluate(rule, prediction, target, weight, where, reduction, number, wanted, out)
+
+    def _axis(self, axis: int | None) -> int:
+        if axis is not None and self.kind == "pointwise":
             raise TypeError(f"{self.name}: has no axis: it compares element by element")
-        rule = self.replace(**parameters)._rule if parameters else self._rule
-        return _backend().evaluate(rule, prediction, target, weight, where, reduction, axis, wanted, out)
+        return -1 if axis is None else axis
 
     @cached_property
     def _rule(self) -> Any:
@@ -321,6 +345,24 @@ def get(name: str) -> Loss:
     return _registry[name]
 
 
+def parsed(text: str) -> Loss:
+    """The loss that prints as ``text``, such as ``focal(gamma=3.0)``.
+
+    Raises
+    ------
+    ValueError : there is no such loss, or the text is none.
+    """
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError("it is no call")
+        return get(ast.unparse(call.func)).replace(
+            **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        )
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(f"loss: got {text!r}; accepted is such as focal(gamma=3.0): {error}") from None
+
+
 def _from_module(module: str, attribute: str) -> Loss:
     try:
         loss = getattr(importlib.import_module(module), attribute)
@@ -343,6 +385,7 @@ def pointwise(
     convex: bool = False,
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
+    target_degree: int | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
 
@@ -362,7 +405,7 @@ def pointwise(
     >>> welsch([1.0, 50.0], [0.0, 0.0], scale=2.0)
     0.55875154...
     """
-    facts = Facts(prediction, target, parameters or {}, kinks, convex, link, best_constant)
+    facts = Facts(prediction, target, parameters or {}, kinks, convex, link, best_constant, target_degree=target_degree)
     return lambda formula: _register(_made("pointwise", formula, facts, skip=3))
 
 
@@ -390,6 +433,7 @@ def rowwise(
     parameters: Mapping[str, Domain] | None = None,
     convex: bool = False,
     link: str = "identity",
+    best_constant: Callable[..., Any] | None = None,
     separable: bool = False,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
@@ -411,7 +455,7 @@ def rowwise(
     >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
     3.0
     """
-    facts = Facts(prediction, target, parameters or {}, None, convex, link, separable=separable)
+    facts = Facts(prediction, target, parameters or {}, None, convex, link, best_constant, separable)
     return lambda formula: _register(_made("rowwise", formula, facts, skip=3))
 
 

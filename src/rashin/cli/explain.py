@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,19 +81,15 @@ def _loaded(model: Path) -> Network:
 
 def _recorded_loss(model: Path, network: Network) -> Loss | None:
     """The loss that the run folder's checkpoint names, such as ``focal(gamma=3.0)``; None where there is none."""
-    from rashin.loss import get
+    from rashin.loss import parsed
     from rashin.storage import read_arrays
 
     try:
         settings = json.loads(str(read_arrays(model.with_name("checkpoint.npz"), "a checkpoint")["settings"]))
         if settings["sizes"] != list(network.sizes):
             return None
-        call = ast.parse(settings["loss"], mode="eval").body
-        if not isinstance(call, ast.Call):
-            return None
-        parameters = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-        return get(ast.unparse(call.func)).replace(**parameters)
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
+        return parsed(settings["loss"])
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 

@@ -26,6 +26,7 @@ def softplus_and_sigmoid(xp, z):
     convex=True,
     link="logit",
     best_constant=log_odds,
+    target_degree=1,
 )
 def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     r"""Cross-entropy of two classes from the logit; ``binary_cross_entropy`` takes the probability.
@@ -51,6 +52,7 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     parameters={"epsilon": NONNEGATIVE},
     convex=True,
     best_constant=shrunk_mean,
+    target_degree=1,
 )
 def binary_cross_entropy(xp, z, t, epsilon=0.0):
     r"""Cross-entropy of two classes from the probability; ``sigmoid_cross_entropy`` takes the logit.

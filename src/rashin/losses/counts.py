@@ -8,7 +8,7 @@ from rashin.losses.arithmetic import times_exp
 from rashin.losses.constants import log_mean
 
 
-@pointwise(target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean)
+@pointwise(target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean, target_degree=1)
 def poisson(xp, z, t):
     r"""Negative log-likelihood of a count with mean e^z, less its constant log t!.
 
@@ -25,7 +25,7 @@ def poisson(xp, z, t):
     return mean - xp.where(t > 0.0, product, 0.0), mean - t, mean
 
 
-@pointwise(target=POSITIVE, convex=True, link="log", best_constant=log_mean)
+@pointwise(target=POSITIVE, convex=True, link="log", best_constant=log_mean, target_degree=1)
 def gamma(xp, z, t):
     r"""Negative log-likelihood of a positive amount with mean e^z and a constant coefficient of variation.
 
@@ -51,6 +51,7 @@ def tweedie_target(power):
     convex=True,
     link="log",
     best_constant=log_mean,
+    target_degree=1,
 )
 def tweedie(xp, z, t, power=1.5):
     r"""Tweedie loss with mean e^z and variance proportional to mean^power: sums of a Poisson number of amounts.

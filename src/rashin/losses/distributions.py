@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
 from rashin.loss import rowwise
+from rashin.losses.constants import log_frequencies, shrunk_frequencies
 
 
-@rowwise(separable=True, prediction=PROBABILITY, parameters={"epsilon": NONNEGATIVE}, convex=True)
+@rowwise(
+    separable=True,
+    prediction=PROBABILITY,
+    parameters={"epsilon": NONNEGATIVE},
+    convex=True,
+    best_constant=shrunk_frequencies,
+)
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     r"""Cross-entropy from probabilities, taken as given; ``softmax_cross_entropy`` takes logits.
 
@@ -26,7 +33,7 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     return -(t * xp.log(p) + xp.where(p > 0.75, lost * ratio, 0.0)), -ratio, ratio / p
 
 
-@rowwise(separable=True, prediction=LOG_PROBABILITY, target=LABEL, convex=True)
+@rowwise(separable=True, prediction=LOG_PROBABILITY, target=LABEL, convex=True, best_constant=log_frequencies)
 def negative_log_likelihood(xp, z, t):
     r"""Minus the log-probability of the label, from rows of log-probabilities.
 

@@ -9,7 +9,7 @@ from rashin.losses.constants import mean, weighted_quantile
 LOG_2 = 0.6931471805599453
 
 
-@pointwise(convex=True, best_constant=mean)
+@pointwise(convex=True, best_constant=mean, target_degree=2)
 def half_squared_error(xp, z, t):
     r"""Half the squared difference, whose slope is the difference itself.
 
@@ -24,7 +24,7 @@ def half_squared_error(xp, z, t):
     return 0.5 * r * r, r, 1.0
 
 
-@pointwise(convex=True, best_constant=mean)
+@pointwise(convex=True, best_constant=mean, target_degree=2)
 def squared_error(xp, z, t):
     r"""The squared difference; its mean is the mean squared error.
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rashin import checks
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
-from rashin.backends.numpy.results import Rule, Wanted, gradient_type
+from rashin.backends.numpy.results import Results, Rule, Wanted, gradient_type
 from rashin.backends.numpy.rows import evaluate_labelwise
 from rashin.backends.numpy.rowwise import evaluate_rowwise
-from rashin.reduction import weigh
+from rashin.reduction import Weighing, weigh
 
-__all__ = ["Answer", "Rule", "evaluate"]
+__all__ = ["Answer", "Rule", "evaluate", "sample_losses"]
 
 
 class Answer(NamedTuple):
@@ -39,16 +42,28 @@ def evaluate(
         checks.output(out, z.shape, gradient_type(z))
     value_wanted, gradient_wanted, hessian_wanted = wanted
     arrays = Wanted(value_wanted and reduction == "none", gradient_wanted, hessian_wanted)
-    if rule.kind == "pointwise":
-        weighing = weigh(weight, where, z.shape, reduction)
-        results = evaluate_pointwise(rule, z, t, weighing, arrays, out)
-    else:
-        axis = checks.axis(z, axis)
-        shape = z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1]
-        weighing = weigh(weight, where, shape, reduction)
-        run = evaluate_labelwise if rule.kind == "labelwise" else evaluate_rowwise
-        results = run(rule, z, t, axis, weighing, arrays, out)
+    results, weighing = _swept(rule, z, t, weight, where, reduction, axis, arrays, out)
     value: Any = results.values
     if value_wanted and reduction != "none":
         value = weighing.reduce(results.limbs)
     return Answer(value, results.gradient, results.hessian)
+
+
+def sample_losses(rule: Rule, prediction: Any, target: Any, where: Any, axis: int) -> NDArray[np.float64]:
+    """The samples' losses as doubles, as they are summed; 0 outside ``where``."""
+    z, t = checks.array("prediction", prediction), checks.array("target", target)
+    wanted = Wanted(True, False, False, rounded=False)
+    return _swept(rule, z, t, None, where, "none", axis, wanted, None)[0].values  # type: ignore[return-value]
+
+
+def _swept(
+    rule: Rule, z: Any, t: Any, weight: Any, where: Any, reduction: str, axis: int, wanted: Wanted, out: Any
+) -> tuple[Results, Weighing]:
+    if rule.kind == "pointwise":
+        weighing = weigh(weight, where, z.shape, reduction)
+        return evaluate_pointwise(rule, z, t, weighing, wanted, out), weighing
+    axis = checks.axis(z, axis)
+    shape = z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1]
+    weighing = weigh(weight, where, shape, reduction)
+    run = evaluate_labelwise if rule.kind == "labelwise" else evaluate_rowwise
+    return run(rule, z, t, axis, weighing, wanted, out), weighing

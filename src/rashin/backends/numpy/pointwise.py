@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.backends.numpy.results import (
+    DOUBLE,
     NOTHING,
     Results,
     Rule,
@@ -71,7 +72,9 @@ class _Walk:
         self.element = element
         self.shape = z.shape
         arrays = (z, t, results.values, results.gradient, results.hessian)
-        self.flat = weighing.plain and all(lies_well(array, element) for array in arrays)
+        self.flat = weighing.plain and all(
+            lies_well(a, element) or (a is arrays[2] and lies_well(a, DOUBLE)) for a in arrays
+        )
         self.axes = axes
         turned = [None if a is None else a.reshape(-1) if self.flat else a.transpose(self.axes) for a in arrays]
         self.z: NDArray[Any] = turned[0]  # type: ignore[assignment]
@@ -122,7 +125,7 @@ class _Sweep:
         numbers = np.empty(walk.size if walk.values is not None else 0)
         for box in mine:
             z, t, w = self.samples(box, buffers)
-            values = numbers[: z.size]
+            values = place_in(walk.values, box, numbers, z.size)
             gradient = place_in(walk.gradient, box, buffers[2], z.size)
             hessian = place_in(walk.hessian, box, buffers[3], z.size)
             found, start = self.run(z, t, w, self.walk.weighing.divisor, values, gradient, hessian, limbs)

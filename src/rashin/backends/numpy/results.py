@@ -65,11 +65,15 @@ class Rule:
 
 
 class Wanted(NamedTuple):
-    """Which arrays an evaluation fills; the exact sum comes always."""
+    """Which arrays an evaluation fills; the exact sum comes always.
+
+    Values that are not ``rounded`` are doubles, whatever the prediction's type.
+    """
 
     values: bool
     gradient: bool
     hessian: bool
+    rounded: bool = True
 
     @property
     def order(self) -> int:
@@ -101,7 +105,7 @@ class Results:
         self.in_place = out is not None and _same_array(out, z) and not _overlaps(out, others)
         aside = out is not None and not self.in_place and _overlaps(out, [z, *others])
         self._out = out
-        self.values = np.empty(samples, dtype) if wanted.values else None
+        self.values = np.empty(samples, dtype if wanted.rounded else DOUBLE) if wanted.values else None
         self.gradient = None
         if wanted.gradient:
             self.gradient = np.empty(z.shape, dtype) if out is None or aside else out

@@ -138,7 +138,7 @@ class RowSweep:
         numbers = np.empty(most if self.wanted.values else 0)
         for box in mine:
             z = read(rows.z, box, buffers[0])
-            values = numbers[: z.size // rows.classes if self.wanted.values else 0]
+            values = place_in(rows.results.values, box, numbers, z.size // rows.classes)
             gradient = place_in(rows.gradient, box, buffers[2], z.size)
             hessian = place_in(rows.hessian, box, buffers[3], z.size)
             self.run(z, box, buffers, values, gradient, hessian, limbs)

@@ -1,0 +1,10 @@
+"""The loss of a data set: exact, mergeable, with its interval and with where it comes from."""
+
+from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.arrays import measure
+from rashin.measurement.baseline import Baseline
+from rashin.measurement.keys import Codes
+from rashin.measurement.measurement import Measurement, Row
+from rashin.measurement.moments import Interval, Moments
+
+__all__ = ["Accumulator", "Baseline", "Codes", "Interval", "Measurement", "Moments", "Options", "Row", "measure"]

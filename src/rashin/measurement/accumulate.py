@@ -1,0 +1,172 @@
+"""Batches in, a measurement out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin import checks
+from rashin.measurement.cells import EVERYTHING, Cells
+from rashin.measurement.decisions import classes_of, right_of
+from rashin.measurement.keys import Codes
+from rashin.measurement.measurement import Measurement, Row, worst_of
+from rashin.measurement.moments import Moments
+
+if TYPE_CHECKING:
+    from rashin.loss import Loss
+    from rashin.measurement.details import Details
+
+__all__ = ["Accumulator", "Options"]
+
+Array = NDArray[Any]
+
+
+class Options(NamedTuple):
+    """What is wanted beside the loss and its interval; see ``rashin.measure``."""
+
+    worst: int = 0
+    by_class: bool = False
+    accuracy: bool = False
+    baseline: bool = False
+    details: bool = False
+
+
+class Accumulator:
+    """The running measurement of a loss.
+
+    Parameters
+    ----------
+    loss : what is measured.
+    options : what is wanted beside it.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> running = Accumulator(rashin.huber.replace(delta=2.0), Options(worst=1))
+    >>> first = running.add([0.5, 1.0], [0.0, 0.0])
+    >>> last = running.add([3.0], [0.0], weight=[2.0], first_row=first)
+    >>> running.result().sum, running.result().worst
+    (8.625, [Row(loss=4.0, source='', row=2)])
+    """
+
+    def __init__(self, loss: Loss, options: Options) -> None:
+        self._loss, self.options = loss, options
+        self._total, self._groups, self._classes, self._targets = Cells(), Cells(), Cells(), Cells()
+        self._clusters = Cells(plain=1, weighed=2)
+        self._worst: list[Row] = []
+        self._details: Details | None = None
+
+    def add(
+        self,
+        prediction: Any,
+        target: Any,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        group: Codes | None = None,
+        cluster: Codes | None = None,
+        source: str = "",
+        first_row: int = 0,
+    ) -> int:
+        """Add samples, and return how many there were.
+
+        Parameters
+        ----------
+        prediction, target, weight, where : as the loss takes them.
+        group, cluster : the key of each sample, in C order.
+        source, first_row : what to call the samples among the worst rows.
+
+        Raises
+        ------
+        TypeError, ValueError : as the loss does; nothing of the samples is then counted.
+        """
+        z, t = checks.array("prediction", prediction), checks.array("target", target)
+        samples = z.shape if self._loss.kind == "pointwise" else z.shape[:-1]
+        where = None if where is None else checks.selection(where, samples)
+        if weight is not None:
+            weight = checks.weights(weight, samples)
+            checks.weights_fit(weight, where)
+        losses = self._loss.per_sample(z, t, where=where).reshape(-1)
+        classes = classes_of(self._loss, z, t, where) if self._wants_classes else None
+        right = right_of(self._loss, z, t) if self.options.accuracy else None
+        chosen = _chosen(weight, where)
+        w = None if weight is None else np.ascontiguousarray(weight, np.float64).reshape(-1)
+        if chosen is not None:
+            losses, w, right = (None if part is None else part[chosen] for part in (losses, w, right))
+            group, cluster, classes = (None if keys is None else keys.of(chosen) for keys in (group, cluster, classes))
+        self._count(losses, w, right, group, cluster, classes)
+        self._keep_worst(losses, chosen, source, first_row)
+        if self._loss.kind == "pointwise" and self.options.baseline:
+            numbers = t.astype(np.float64).reshape(-1)
+            self._targets.add(numbers if chosen is None else numbers[chosen], w, None, EVERYTHING)
+        if self.options.details:
+            self._add_details(z, t, losses, w, chosen)
+        return math.prod(samples)
+
+    @property
+    def _wants_classes(self) -> bool:
+        return self.options.by_class or (self.options.baseline and self._loss.kind != "pointwise")
+
+    def _count(self, losses: Any, w: Any, right: Any, group: Any, cluster: Any, classes: Any) -> None:
+        if group is not None:
+            self._groups.add(losses, w, right, group)
+        if classes is not None:
+            self._classes.add(losses, w, right, classes)
+        if group is None and classes is None:  # else the total is that of the parts
+            self._total.add(losses, w, right, EVERYTHING)
+        if cluster is not None:
+            self._clusters.add(losses, w, None, cluster)
+
+    def _keep_worst(self, losses: Array, chosen: Array | None, source: str, first_row: int) -> None:
+        most = self.options.worst
+        if most == 0 or losses.size == 0:
+            return
+        least = self._worst[-1].loss if len(self._worst) == most else -np.inf
+        places = np.flatnonzero(losses >= least)
+        if places.size > most:
+            bound = np.partition(losses[places], -most)[-most]
+            places = places[losses[places] >= bound]
+            places = places[np.argsort(-losses[places], kind="stable")[:most]]
+        rows = places if chosen is None else chosen[places]
+        found = [
+            Row(float(losses[place]), source, first_row + int(row)) for place, row in zip(places, rows, strict=True)
+        ]
+        self._worst = worst_of([*self._worst, *found], most)
+
+    def _add_details(self, z: Array, t: Array, losses: Array, w: Array | None, chosen: Array | None) -> None:
+        from rashin.measurement.details import Details
+
+        if self._loss.kind == "pointwise":
+            z, t = z.reshape(-1), t.reshape(-1)
+        else:
+            z = z.reshape(-1, z.shape[-1])
+            t = t.reshape(-1, *t.shape[-1:]) if t.size == z.size else t.reshape(-1)
+        if chosen is not None:
+            z, t = z[chosen], t[chosen]
+        found = Details.of(self._loss, losses, w, z, t)
+        self._details = found if self._details is None else self._details + found
+
+    def result(self) -> Measurement:
+        """The measurement of all that was added; more may follow."""
+        total, groups, classes = (cells.moments() for cells in (self._total, self._groups, self._classes))
+        whole = next((parts for parts in (groups, classes, total) if parts), {0: Moments()})
+        return Measurement(
+            repr(self._loss),
+            sum(whole.values(), start=Moments()),
+            {key: moments for key, moments in groups.items() if moments.count},
+            classes,
+            self._worst,
+            self.options.worst,
+            self._clusters.clusters(),
+            next(iter(self._targets.moments().values()), None),
+            self._details,
+        )
+
+
+def _chosen(weight: Array | None, where: Array | None) -> Array | None:
+    """The places of the samples that count; None where all do."""
+    counts = where if weight is None else weight != 0.0 if where is None else where & (weight != 0.0)
+    return None if counts is None or counts.all() else np.flatnonzero(counts)

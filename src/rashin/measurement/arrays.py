@@ -1,0 +1,153 @@
+"""``rashin.measure``: the loss of arrays, of memory maps, and of batches that come one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from rashin import checks
+from rashin.loss import Loss, get
+from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.keys import codes_of
+from rashin.measurement.measurement import Measurement
+
+__all__ = ["chosen", "measure"]
+
+SAMPLES = 1 << 18  # that are looked at together: their losses stay in the cache
+NUMBERS = 1 << 22  # of a prediction that are
+
+
+def measure(
+    loss: Loss | str,
+    prediction: Any,
+    target: Any = None,
+    weight: Any = None,
+    where: Any = None,
+    group: Any = None,
+    worst: int = 0,
+    *,
+    cluster: Any = None,
+    by_class: bool = False,
+    accuracy: bool = False,
+    baseline: bool = False,
+    details: bool = False,
+) -> Measurement:
+    """The loss of a data set, exact and mergeable, with its interval and with where it comes from.
+
+    Parameters
+    ----------
+    loss : a loss, or its name.
+    prediction, target : as the loss takes them, with the classes last; memory maps are read piece by piece. Or
+        ``prediction`` is an iterable of batches ``(prediction, target)`` or ``(prediction, target, weight)``, and there
+        is no target: they are measured as they come, whatever their sizes, and not kept.
+    weight, where : as the loss takes them.
+    group : whole numbers, booleans or words, one for each sample: the loss is given for each of them too.
+    worst : how many of the samples with the largest losses to name, by their number in C order.
+    cluster : whole numbers or words, one for each sample: samples of a cluster are not independent, such as those of
+        one patient, and the interval allows for it.
+    by_class : give the loss for each class of the target too.
+    accuracy : say which share of the weight has a right prediction.
+    baseline : say what the best constant prediction would cost, where the loss tells it; for losses of rows this
+        includes ``by_class``.
+    details : keep what a report shows: the distribution of the losses, and calibration.
+
+    Returns
+    -------
+    A measurement. Its mean has the bits of ``loss(prediction, target, weight=weight, where=where)``, and ``a + b`` of
+    two parts is the measurement of both.
+
+    Raises
+    ------
+    TypeError, ValueError : as the loss does, or as the other arguments say.
+
+    Examples
+    --------
+    >>> import numpy as np, rashin
+    >>> rng = np.random.default_rng(0)
+    >>> logits, labels, site = rng.normal(size=(1000, 3)), rng.integers(3, size=1000), rng.integers(2, size=1000)
+    >>> found = rashin.measure("softmax_cross_entropy", logits, labels, group=site, worst=1)
+    >>> found.mean == rashin.softmax_cross_entropy(logits, labels)
+    True
+    >>> found.interval(), found.groups[1].mean, found.worst[0].row
+    (Interval(low=1.34..., high=1.45...), 1.45..., 159)
+    >>> batches = ((logits[i : i + 64], labels[i : i + 64]) for i in range(0, 1000, 64))
+    >>> rashin.measure("softmax_cross_entropy", batches).mean == found.mean
+    True
+    """
+    options = Options(_whole(worst), by_class, accuracy, baseline, details)
+    running = Accumulator(chosen(loss), options)
+    if target is None:
+        _refuse_beside_batches(weight=weight, where=where, group=group, cluster=cluster)
+        _add_batches(running, prediction)
+    else:
+        _add_arrays(running, chosen(loss), prediction, target, weight, where, group, cluster)
+    return running.result()
+
+
+def chosen(loss: Loss | str) -> Loss:
+    """The loss, also by its name."""
+    if isinstance(loss, str):
+        return get(loss)
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss: got {type(loss).__name__}; accepted is a loss, such as rashin.huber, or its name")
+    return loss
+
+
+def _whole(worst: Any) -> int:
+    if isinstance(worst, bool) or not isinstance(worst, (int, np.integer)) or worst < 0:
+        raise ValueError(f"worst: got {worst!r}; accepted is a whole number >= 0")
+    return int(worst)
+
+
+def _refuse_beside_batches(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise TypeError(f"{name}: got one beside batches; put weights into them: (prediction, target, weight)")
+
+
+def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
+    if not isinstance(batches, Iterable) or hasattr(batches, "shape"):
+        raise TypeError("target: got none; accepted is an array, or batches (prediction, target) in its place")
+    first = 0
+    for number, batch in enumerate(batches):
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            raise TypeError(f"batches: got no (prediction, target[, weight]) as number {number}")
+        try:
+            first += running.add(*batch[:2], weight=batch[2] if len(batch) == 3 else None, first_row=first)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"batch {number}: {error}") from None
+
+
+def _add_arrays(
+    running: Accumulator, loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, group: Any, cluster: Any
+) -> None:
+    z, t = checks.array("prediction", prediction), checks.array("target", target)
+    samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
+    weight = None if weight is None else checks.weights(weight, samples)
+    where = None if where is None else checks.selection(where, samples)
+    groups = None if group is None else codes_of("group", group, samples)
+    clusters = None if cluster is None else codes_of("cluster", cluster, samples)
+    if not samples or z.shape[:1] != t.shape[:1]:
+        running.add(z, t, weight=weight, where=where, group=groups, cluster=clusters)
+        return
+    each = math.prod(samples[1:])
+    step = max(1, min(SAMPLES // max(1, each), NUMBERS // max(1, z.size // max(1, len(z)))))
+    for start in range(0, max(1, len(z)), step):
+        rows, inside = slice(start, start + step), slice(start * each, (start + step) * each)
+        try:
+            running.add(
+                z[rows],
+                t[rows],
+                weight=None if weight is None else weight[rows],
+                where=None if where is None else where[rows],
+                group=None if groups is None else groups.of(inside),
+                cluster=None if clusters is None else clusters.of(inside),
+                first_row=start * each,
+            )
+        except ValueError:
+            if start:  # once more, for the index in the whole array
+                Accumulator(loss, running.options).add(z, t, weight=weight, where=where)
+            raise

@@ -1,0 +1,76 @@
+"""Rows that belong together, such as those of one patient: their losses are no independent witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf, nan
+from typing import Any, NamedTuple
+
+from rashin.measurement.sums import ExactSum, root_of_quotient
+
+__all__ = ["Cluster", "Clusters", "Key", "added", "from_pairs", "in_order", "standard_error", "to_pairs"]
+
+Key = int | str  # of a group or a cluster
+
+
+class Cluster(NamedTuple):
+    """The sums of w l and of w over the rows of one cluster."""
+
+    losses: ExactSum
+    weights: ExactSum
+
+    def __add__(self, other: object) -> Cluster:
+        if not isinstance(other, Cluster):
+            return NotImplemented
+        return Cluster(self.losses + other.losses, self.weights + other.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"losses": self.losses.to_dict(), "weights": self.weights.to_dict()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Cluster:
+        """What ``to_dict`` described."""
+        return cls(ExactSum.from_dict(state["losses"]), ExactSum.from_dict(state["weights"]))
+
+
+Clusters = Mapping[Key, Cluster]
+
+
+def standard_error(clusters: Clusters, losses: ExactSum, weights: ExactSum) -> float:
+    """Of the mean over G clusters: (G / (G - 1) sum_c (sum_c w (l - mean))^2)^(1/2) / sum(w).
+
+    It is infinite for fewer than two clusters: nothing is known of how they differ.
+
+    Reference: Liang and Zeger (1986), Longitudinal data analysis using generalized linear models.
+    """
+    if len(clusters) < 2:
+        return inf
+    if losses.infinite or weights.infinite:
+        return nan
+    total, weight = losses.units, weights.units
+    residuals = (cluster.losses.units * weight - total * cluster.weights.units for cluster in clusters.values())
+    squares = len(clusters) * sum(residual * residual for residual in residuals)
+    return root_of_quotient(squares, (len(clusters) - 1) * weight**4) if squares else 0.0
+
+
+def added(mine: Mapping[Key, Any], others: Mapping[Key, Any]) -> dict[Key, Any]:
+    """Both, with what stands under the same key added."""
+    both = {**mine, **others}
+    both.update((key, mine[key] + others[key]) for key in mine.keys() & others.keys())
+    return in_order(both)
+
+
+def in_order(by_key: Mapping[Key, Any]) -> dict[Key, Any]:
+    """By key, numbers before words."""
+    return {key: by_key[key] for key in sorted(by_key, key=lambda key: (isinstance(key, str), key))}
+
+
+def to_pairs(by_key: Mapping[Key, Any]) -> list[list[Any]]:
+    """For JSON, whose keys are words only."""
+    return [[key, entry.to_dict()] for key, entry in by_key.items()]
+
+
+def from_pairs(pairs: list[list[Any]], kind: Any) -> dict[Key, Any]:
+    """What ``to_pairs`` described."""
+    return {key: kind.from_dict(state) for key, state in pairs}

@@ -1,0 +1,89 @@
+"""Classes: the one that a target names, and whether a prediction decides for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin import checks
+from rashin.domain import PROBABILITY
+from rashin.kernels.decisions import first_largest
+from rashin.measurement.keys import Codes
+
+if TYPE_CHECKING:
+    from rashin.loss import Loss
+
+__all__ = ["classes_of", "decides", "right_of"]
+
+Array = NDArray[Any]
+
+_FLOAT = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def decides(loss: Loss) -> bool:
+    """Whether a prediction of the loss is a decision between classes, that may be right or wrong."""
+    return loss.kind != "pointwise" or _two_classes(loss) is not None
+
+
+def _two_classes(loss: Loss) -> tuple[int, int] | None:
+    """The two targets of a loss of two classes, such as -1 and 1."""
+    domain = loss.facts.target_domain(loss.parameters)
+    if domain.shape == "ends" or domain is PROBABILITY:
+        return int(domain.low), int(domain.high)
+    return None
+
+
+def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None) -> Codes:
+    """The class of each sample, in C order.
+
+    Raises
+    ------
+    ValueError : the targets name no classes: they are distributions, or numbers.
+    """
+    if loss.kind != "pointwise":
+        if target.shape != prediction.shape[:-1]:
+            raise ValueError(f"target: got distributions, of shape {target.shape}; classes need labels")
+        labels = checks.labels(target, where)
+        return Codes(labels.reshape(-1), range(prediction.shape[-1]))
+    pair = _two_classes(loss)
+    if pair is None:
+        raise ValueError(f"loss: got {loss.name}, whose targets are numbers; classes need labels")
+    high = target.reshape(-1) == pair[1]
+    between = ~(high | (target.reshape(-1) == pair[0]))
+    if where is not None:
+        between &= where.reshape(-1)
+    if between.any():
+        place = int(np.argmax(between))
+        raise ValueError(
+            f"target: got {target.reshape(-1)[place]} for sample {place}; classes need targets {pair[0]} or {pair[1]}"
+        )
+    return Codes(high.astype(np.int64), pair)
+
+
+def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
+    """Whether each prediction decides for its target's class, in C order: the first of the largest, or of two classes
+    the upper one where the probability exceeds 1/2, the logit 0.
+
+    Raises
+    ------
+    ValueError : the targets are numbers.
+    """
+    if loss.kind != "pointwise":
+        labels = target if target.shape == prediction.shape[:-1] else _largest(target)
+        return np.equal(_largest(prediction).reshape(-1), labels.reshape(-1))
+    pair = _two_classes(loss)
+    if pair is None:
+        raise ValueError(f"loss: got {loss.name}, whose targets are numbers; accuracy needs classes")
+    told = prediction > (0.5 if loss.facts.prediction is PROBABILITY else 0.0)
+    return np.equal(told, target > (pair[0] + pair[1]) / 2).reshape(-1)
+
+
+def _largest(rows: Array) -> Array:
+    """The place of the first of the largest of each row."""
+    table = rows.reshape(-1, rows.shape[-1])
+    table = table if table.dtype in _FLOAT else table.astype(np.float64)
+    places = np.empty(len(table), np.int64)
+    first_largest(table.dtype)(table, places)
+    return places

@@ -1,0 +1,202 @@
+"""The loss of a data set, in a form in which parts add up to the whole: exactly, in any order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rashin.measurement import clusters as by_cluster
+from rashin.measurement.baseline import Baseline, baseline_of
+from rashin.measurement.clusters import Clusters, Key, added, from_pairs, to_pairs
+from rashin.measurement.moments import Interval, Moments, interval_around, number_from, number_to
+
+if TYPE_CHECKING:
+    from rashin.measurement.details import Details
+
+__all__ = ["Measurement", "Row", "worst_of"]
+
+_VERSION = 1
+
+
+class Row(NamedTuple):
+    """A row of a data set: its loss, the file it stands in ("" for an array), and its number there, from 0."""
+
+    loss: float
+    source: str
+    row: int
+
+
+def worst_of(rows: list[Row], most: int) -> list[Row]:
+    """The rows of the largest losses, largest first; of equals those that stand first."""
+    return sorted(rows, key=lambda row: (-row.loss, row.source, row.row))[:most]
+
+
+@dataclass(frozen=True, repr=False)
+class Measurement:
+    """The loss over the rows of a data set, or of a part of one; ``a + b`` is that over both parts.
+
+    Adding is exact, associative and commutative: however the rows were split, in whatever order and on however many
+    machines they were measured, every number has the same bits. It pickles, and ``to_dict`` gives JSON.
+
+    Attributes
+    ----------
+    loss : what was measured, such as ``focal(gamma=3.0)``.
+    total : count, weight, sum, mean, spread, interval, maximum and accuracy over all rows; the measurement has them
+        too.
+    groups : the same by group; empty if none was given.
+    classes : the same by the target's class; empty if not asked for.
+    worst : the rows of the largest losses, largest first.
+    clusters : the sums of each cluster; with them ``interval`` is cluster-robust.
+    details : what a report shows beside all this; None if not asked for.
+    skipped : how many rows were left out, by reason.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> monday = rashin.measure("absolute_error", [1.0, 2.0], [0.0, 0.0], worst=1)
+    >>> tuesday = rashin.measure("absolute_error", [6.0], [0.0], worst=1)
+    >>> (monday + tuesday).mean, (monday + tuesday).worst
+    (3.0, [Row(loss=6.0, source='', row=0)])
+    >>> rashin.Measurement.from_dict(monday.to_dict()) == monday
+    True
+    """
+
+    loss: str
+    total: Moments
+    groups: Mapping[Key, Moments] = field(default_factory=dict)
+    classes: Mapping[Key, Moments] = field(default_factory=dict)
+    worst: list[Row] = field(default_factory=list)
+    most_worst: int = 0  # how many of the worst rows are kept
+    clusters: Clusters = field(default_factory=dict)
+    targets: Moments | None = None  # of the targets, as if they were losses; for the baseline
+    details: Details | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Measurement({self.loss}: {self.total!r})"
+
+    def __add__(self, other: object) -> Measurement:
+        if not isinstance(other, Measurement):
+            return NotImplemented
+        if self.loss != other.loss:
+            raise ValueError(f"+: got measurements of {self.loss} and of {other.loss}; accepted are those of one loss")
+        most = max(self.most_worst, other.most_worst)
+        return Measurement(
+            self.loss,
+            self.total + other.total,
+            added(self.groups, other.groups),
+            added(self.classes, other.classes),
+            worst_of([*self.worst, *other.worst], most),
+            most,
+            added(self.clusters, other.clusters),
+            _both(self.targets, other.targets),
+            _both(self.details, other.details),
+            dict(sorted((Counter(self.skipped) + Counter(other.skipped)).items())),
+        )
+
+    @property
+    def count(self) -> int:
+        """How many rows count: those that are selected and whose weight is not 0."""
+        return self.total.count
+
+    @property
+    def weight(self) -> float:
+        """sum(w)."""
+        return self.total.weight
+
+    @property
+    def sum(self) -> float:
+        """sum(w l)."""
+        return self.total.sum
+
+    @property
+    def mean(self) -> float:
+        """sum(w l) / sum(w): the loss of the data set, with the bits of the loss of all rows at once."""
+        return self.total.mean
+
+    @property
+    def maximum(self) -> float:
+        """The largest loss of a row."""
+        return self.total.maximum
+
+    @property
+    def spread(self) -> float:
+        """The weighted standard deviation of the rows' losses."""
+        return self.total.spread
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the weight whose prediction is right; None if not asked for."""
+        return self.total.accuracy
+
+    @property
+    def standard_error(self) -> float:
+        """That of the mean: cluster-robust where there are clusters."""
+        if not self.clusters:
+            return self.total.standard_error
+        return by_cluster.standard_error(self.clusters, self.total.losses, self.total.weights)
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """The interval for the mean over the population that the rows, or the clusters, are a sample of.
+
+        It is normal: for few rows, or for losses with a heavy tail, too narrow.
+        """
+        return interval_around(self.mean, self.standard_error, confidence)
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The best constant prediction and its mean loss; None where the loss does not tell it."""
+        return baseline_of(self.loss, self.classes, self.targets)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: exact, so that ``from_dict`` gives the same measurement."""
+        state = {
+            "measurement": _VERSION,
+            "loss": self.loss,
+            "total": self.total.to_dict(),
+            "groups": to_pairs(self.groups),
+            "classes": to_pairs(self.classes),
+            "worst": [[number_to(row.loss), row.source, row.row] for row in self.worst],
+            "most_worst": self.most_worst,
+            "clusters": to_pairs(self.clusters),
+            "skipped": dict(self.skipped),
+        }
+        kept = {"targets": self.targets, "details": self.details}
+        return state | {name: part.to_dict() for name, part in kept.items() if part is not None}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Measurement:
+        """The measurement that ``to_dict`` described.
+
+        Raises
+        ------
+        ValueError : it is no such description, or one of another version.
+        """
+        if state.get("measurement") != _VERSION:
+            raise ValueError(
+                f"state: got version {state.get('measurement')!r}; accepted is what Measurement.to_dict() gives, "
+                f"version {_VERSION}"
+            )
+        details = None
+        if "details" in state:
+            from rashin.measurement.details import Details
+
+            details = Details.from_dict(state["details"])
+        return cls(
+            state["loss"],
+            Moments.from_dict(state["total"]),
+            from_pairs(state["groups"], Moments),
+            from_pairs(state["classes"], Moments),
+            [Row(number_from(loss), source, row) for loss, source, row in state["worst"]],
+            state["most_worst"],
+            from_pairs(state["clusters"], by_cluster.Cluster),
+            Moments.from_dict(state["targets"]) if "targets" in state else None,
+            details,
+            state["skipped"],
+        )
+
+
+def _both(mine: Any, other: Any) -> Any:
+    return None if mine is None or other is None else mine + other

@@ -1,0 +1,97 @@
+"""Exact sums that outlive a process: an integer, so that parts of a data set add up to the same whole in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf, ldexp, nan, sqrt
+from typing import Any, NamedTuple
+
+from rashin.exact import MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_integer
+
+__all__ = ["ExactSum", "root_of_quotient"]
+
+_LIMB = 0xFFFF_FFFF  # 32 bits: a reader of JSON that holds numbers as doubles loses none
+
+
+class ExactSum(NamedTuple):
+    """A sum of doubles without rounding: ``units`` times 2**-1088, and how many terms were +inf and -inf.
+
+    Examples
+    --------
+    >>> from rashin.exact import add, empty_limbs
+    >>> import numpy as np
+    >>> limbs = empty_limbs()
+    >>> add(limbs, np.array([1e300, 1.0, -1e300]))
+    >>> total = ExactSum.of(limbs)
+    >>> float(total), float(total + total), total.to_dict()
+    (1.0, 2.0, {'exponent': 0, 'limbs': [1]})
+    """
+
+    units: int = 0
+    plus: int = 0
+    minus: int = 0
+
+    @classmethod
+    def of(cls, limbs: Limbs) -> ExactSum:
+        """The sum that an accumulator holds."""
+        return cls(as_integer(limbs), int(limbs[PLUS_INF]), int(limbs[MINUS_INF]))
+
+    @classmethod
+    def whole(cls, number: int) -> ExactSum:
+        """A whole number."""
+        return cls(number << -UNIT_EXPONENT)
+
+    def __repr__(self) -> str:
+        return f"ExactSum({float(self)!r})"
+
+    def __add__(self, other: object) -> ExactSum:
+        if not isinstance(other, ExactSum):
+            return NotImplemented
+        return ExactSum(self.units + other.units, self.plus + other.plus, self.minus + other.minus)
+
+    @property
+    def infinite(self) -> float:
+        """0 if every term was finite, else +inf, -inf or NaN as their sum is."""
+        if self.plus and self.minus:
+            return nan
+        return inf if self.plus else -inf if self.minus else 0.0
+
+    def __float__(self) -> float:
+        return self.infinite or _quotient(self.units, 1 << -UNIT_EXPONENT)
+
+    def over(self, divisor: ExactSum) -> float:
+        """The exact quotient, rounded once."""
+        return self.infinite or _quotient(self.units, divisor.units)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: the sum of ``limbs[i] * 2**(exponent + 32 i)``; ``infinities`` counts +inf and -inf."""
+        low = (self.units & -self.units).bit_length() - 1 if self.units else 0
+        digits, sign = abs(self.units) >> low, -1 if self.units < 0 else 1
+        limbs = []
+        while digits:
+            limbs.append(sign * (digits & _LIMB))
+            digits >>= 32
+        found = {"exponent": UNIT_EXPONENT + low, "limbs": limbs} if limbs else {"exponent": 0, "limbs": []}
+        return {**found, "infinities": [self.plus, self.minus]} if self.plus or self.minus else found
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> ExactSum:
+        """The sum that ``to_dict`` described."""
+        shift = state["exponent"] - UNIT_EXPONENT
+        units = sum(limb << (shift + 32 * place) for place, limb in enumerate(state["limbs"]))
+        return cls(units, *state.get("infinities", ()))
+
+
+def _quotient(numerator: int, denominator: int) -> float:
+    """Python's division of integers is correctly rounded; beyond the doubles the quotient is infinite."""
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return inf if numerator > 0 else -inf
+
+
+def root_of_quotient(numerator: int, denominator: int) -> float:
+    """The square root of a quotient of positive integers of any size."""
+    shift = (numerator.bit_length() - denominator.bit_length()) // 2 * 2
+    scaled = (numerator << -shift) / denominator if shift < 0 else numerator / (denominator << shift)
+    return ldexp(sqrt(scaled), shift // 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ __all__ = ["Batch", "batch_of"]
 Array = NDArray[Any]
 
 _NUMBERS = "numbers"
-_BLOCK = 1 << 13  # rows that are laid side by side at a time: they stay in the cache. Ten columns of 65,536 float32 take
+_BLOCK = (
+    1 << 13
+)  # rows that are laid side by side at a time: they stay in the cache. Ten columns of 65,536 float32 take
 # 7.0 ns a row in blocks, 9.5 column by column, 10.6 by np.stack; a transpose costs the loss 24 ns more to read.
 
 
@@ -55,15 +57,19 @@ def batch_of(chunk: Chunk, roles: Roles, loss: Loss, path: str, skip: bool) -> B
     _check_dimensions(prediction, roles, loss, faults)
     target = _target(chunk, roles, loss, faults)
     weight = None if roles.weight is None else _numbers(chunk, roles.weight, faults)
-    keys = [None if name is None else _codes(chunk, name, faults) for name in (roles.group, roles.cluster)]
-    return Batch(roles, prediction, target, weight, *keys, faults)
+    group, cluster = (None if name is None else _codes(chunk, name, faults) for name in (roles.group, roles.cluster))
+    return Batch(roles, prediction, target, weight, group, cluster, faults)
 
 
 def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults) -> None:
     for column, texts in chunk.unreadable.items():
         wrong = np.zeros(chunk.rows, bool)
         wrong[list(texts)] = True
-        faults.add(wrong, "no number", lambda row, texts=texts: f"got {texts[row]!r}; accepted is a number", column)
+        faults.add(wrong, "no number", _unread(texts), column)
+
+
+def _unread(texts: Mapping[int, str]) -> Callable[[int], str]:
+    return lambda row: f"got {texts[row]!r}; accepted is a number"
 
 
 # ---------------------------------------------------------------------------------------------- numbers
@@ -83,7 +89,7 @@ def _numbers(chunk: Chunk, name: str, faults: Faults, accepted: str = _NUMBERS) 
 
 def _null(values: Array) -> str:
     if values.ndim == 2:
-        return f"got null, or a list that holds one or is not of length {values.shape[1]}; accepted are lists of one length"
+        return f"got null, or a list with one or not of length {values.shape[1]}; accepted are lists of one length"
     return "got null; accepted is a number; on_error='skip' leaves such rows out"
 
 
@@ -121,7 +127,9 @@ def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Fault
         what = "lists" if len(roles.prediction) == 1 else f"one of {len(roles.prediction)} predictions"
         faults.refuse(named, what, f"one number in each row, as {loss.name} takes it; name one column, such as 'p_1'")
     if loss.kind != "pointwise" and prediction.ndim != 2:
-        faults.refuse(named, "one number", f"one for each class, as {loss.name} takes them; name a pattern, such as 'p_*'")
+        faults.refuse(
+            named, "one number", f"one for each class, as {loss.name} takes them; name a pattern, such as 'p_*'"
+        )
 
 
 # ---------------------------------------------------------------------------------------------- targets

@@ -76,7 +76,9 @@ class Checkpoint:
         except _OtherTaskError:
             raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self.path} holds no checkpoint of a measurement: {error!r}; name another file") from error
+            raise ValueError(
+                f"{self.path} holds no checkpoint of a measurement: {error!r}; name another file"
+            ) from error
 
     def _check(self, kept: dict[str, Any]) -> None:
         for name in {**self.task, **kept}:

@@ -72,11 +72,21 @@ class Columns:
         prediction, classes = _several("prediction", self.prediction, names, path)
         target, target_classes = _several("target", self.target, names, path)
         if len(target) > 1 and len(target) != len(prediction):
-            raise ValueError(f"{path}: target names {len(target)} columns, and prediction {len(prediction)}; name equally many")
+            raise ValueError(
+                f"{path}: target names {len(target)} columns, and prediction {len(prediction)}; name equally many"
+            )
         if len(target) > 1 and target_classes != classes and None not in (target_classes, classes):
-            raise ValueError(f"{path}: {self.target} and {self.prediction} stand for different classes: {target_classes}, {classes}")
-        single = [_known(role, getattr(self, role), names, path) for role in ("weight", "group", "cluster")]
-        return Roles(prediction, target, *single, classes)
+            raise ValueError(
+                f"{path}: {self.target} and {self.prediction} stand for different classes: {target_classes}, {classes}"
+            )
+        weight, group, cluster = (
+            _known(role, getattr(self, role), names, path) for role in ("weight", "group", "cluster")
+        )
+        return Roles(prediction, target, weight, group, cluster, classes)
+
+    def several(self, role: Literal["prediction", "target"], names: Sequence[str], path: str) -> tuple[str, ...]:
+        """The columns of one role of a file that has ``names``; raises as ``roles`` does."""
+        return _several(role, getattr(self, role), names, path)[0]
 
 
 def default_prediction(names: Sequence[str], path: str) -> str:
@@ -95,7 +105,9 @@ def default_prediction(names: Sequence[str], path: str) -> str:
 # ------------------------------------------------------------------------------------------------- names and patterns
 
 
-def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+def _several(
+    role: str, asked: Names, names: Sequence[str], path: str
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The columns of a role, and the names of the classes they stand for."""
     if not isinstance(asked, str):
         columns = tuple(_known(role, name, names, path) or "" for name in asked)
@@ -127,8 +139,8 @@ def _numbered(role: str, pattern: str, found: dict[str, str], path: str) -> tupl
     numbers = [int(found[name]) for name in columns]
     if numbers != list(range(len(columns))):
         raise ValueError(
-            f"{path}: the columns that match {role} {pattern!r} are numbered {_listed(list(map(str, numbers)))}; accepted is "
-            f"0 to {len(columns) - 1}, each once; or a list of columns in the order of the labels"
+            f"{path}: the columns that match {role} {pattern!r} are numbered {_listed(list(map(str, numbers)))}; accepted "
+            f"is 0 to {len(columns) - 1}, each once; or a list of columns in the order of the labels"
         )
     return tuple(columns)
 

@@ -62,7 +62,9 @@ class Faults:
 
     def refuse(self, column: str, kind: str, accepted: str) -> None:
         """Raise for a column of a type that cannot be meant."""
-        raise ValueError(f"{self.path}, column {column!r}, row {self.first_row}: the column holds {kind}; accepted is {accepted}")
+        raise ValueError(
+            f"{self.path}, column {column!r}, row {self.first_row}: the column holds {kind}; accepted is {accepted}"
+        )
 
 
 def failing_rows(check: Callable[[slice], Any], start: int, stop: int, first_only: bool) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from rashin.measurement.arrow import pyarrow
@@ -43,17 +44,16 @@ class ParquetTable:
         self.malformed: Counter[str] = Counter()
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        parts, start, first, size = [], 0, 0, 0
-        bytes_of = self._bytes(set(names))
-        for group, rows in enumerate(self.rows):
-            if group > start and size + bytes_of[group] > _PART_BYTES:
-                parts.append(self._part(start, group, first))
-                first, start, size = first + parts[-1].rows, group, 0  # type: ignore[operator]
-            size += bytes_of[group]
-        return [*parts, self._part(start, len(self.rows), first)]
-
-    def _part(self, start: int, stop: int, first: int) -> Part:
-        return Part(start, stop, first, sum(self.rows[start:stop]))
+        """Row groups that follow each other, as many as stay below the size of a part."""
+        bounds, size = [0], 0
+        for group, more in enumerate(self._bytes(set(names))):
+            if group > bounds[-1] and size + more > _PART_BYTES:
+                bounds.append(group)
+                size = 0
+            size += more
+        firsts = list(accumulate(self.rows, initial=0))
+        pairs = pairwise([*bounds, len(self.rows)])
+        return [Part(start, stop, firsts[start], firsts[stop] - firsts[start]) for start, stop in pairs]
 
     def _bytes(self, names: set[str]) -> list[int]:
         """Of each row group, what the columns take when decoded."""

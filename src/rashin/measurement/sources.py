@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -84,7 +85,7 @@ def find_files(source: Source, storage_options: Mapping[str, Any] | None = None)
         raise ValueError("source: got an empty list; accepted is at least one file, folder, glob or address")
     options = dict(storage_options or {})
     files = sorted((file for item in items for file in _named(os.fspath(item), options)), key=lambda file: file.path)
-    for one, other in zip(files, files[1:], strict=False):
+    for one, other in pairwise(files):
         if one.path == other.path:
             raise ValueError(f"{one.path} is named twice, so that its rows would count twice; name it once")
     return _with_keys(files)

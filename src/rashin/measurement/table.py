@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
 from rashin.measurement.ahead import read_ahead
+from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
 from rashin.measurement.columns import Columns
 from rashin.measurement.decisions import decides
-from rashin.measurement.measure import chosen
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Ending, Partition, Reading, Tally, batches, partitions
 from rashin.measurement.sources import Source
@@ -94,9 +95,9 @@ def measure_table(
     _check(loss, columns, options, engine, checkpoint)
     found = partitions(source, columns, storage_options)
     if engine == "dask":
-        from rashin.measurement.dask import measure_partitions
-
-        return measure_partitions(loss, found, columns, options, client)
+        dask: Any = import_module("rashin.measurement.dask")
+        measured: Measurement = dask.measure_partitions(loss, found, columns, options, client)
+        return measured
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
     return _measured(loss, found, columns, options, kept, progress or _silent)
 

@@ -14,6 +14,7 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch
 from rashin.measurement.faults import failing_rows
+from rashin.measurement.keys import Codes
 
 __all__ = ["add_rows", "leave_out_undefined"]
 
@@ -71,7 +72,9 @@ class _Got:
 
 def _leave_out_labels(batch: Batch, classes: int) -> None:
     def words(row: int) -> str:
-        return f"got label {batch.target[row]}; accepted is a whole number from 0 to {classes - 1}, for {classes} classes"
+        return (
+            f"got label {batch.target[row]}; accepted is a whole number from 0 to {classes - 1}, for {classes} classes"
+        )
 
     batch.faults.add(batch.target >= classes, "no such class", words, batch.roles.target[0])
 
@@ -103,14 +106,16 @@ def add_rows(running: Accumulator, batch: Batch, rows: slice) -> None:
     def some(values: Any) -> Any:
         return None if values is None else values[rows]
 
-    first = batch.faults.first_row + (rows.start or 0)
+    def keys(codes: Codes | None) -> Codes | None:
+        return None if codes is None else codes.of(rows)
+
     running.add(
         batch.prediction[rows],
         batch.target[rows],
         weight=some(batch.weight),
         where=some(batch.faults.where),
-        group=some(batch.group),
-        cluster=some(batch.cluster),
+        group=keys(batch.group),
+        cluster=keys(batch.cluster),
         source=batch.faults.path,
-        first_row=first,
+        first_row=batch.faults.first_row + (rows.start or 0),
     )

@@ -27,7 +27,7 @@ def measure_files(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="Files, folders, globs or addresses: .parquet, .arrow, .feather, .csv, .tsv, .npz, .npy.",
         ),
     ],

@@ -115,7 +115,7 @@ def losses_chart(bars: Bars, marks: Sequence[tuple[str, float]], *, cost: bool) 
     figure = go.Figure(
         go.Bar(
             x=(low + high) / 2, width=(high - low) * 0.94, y=heights, hovertext=told, hoverinfo="text",
-            marker={"color": LOSS, "line": {"width": 0}}, showlegend=False, textposition="none",
+            marker={"color": FILL, "line": {"width": 0}}, showlegend=False, textposition="none",
         )
     )  # fmt: skip
     colours, top = (STRAIGHT, ACCURACY, QUIET), float(heights.max()) * 1.05
@@ -130,7 +130,7 @@ def losses_chart(bars: Bars, marks: Sequence[tuple[str, float]], *, cost: bool) 
     )
     if not cost and top < 6.0:
         figure.update_yaxes(dtick=1)
-    figure.update_xaxes(title="loss of a row", **(_powers(low[0], high[-1]) if bars.is_log else {}))
+    figure.update_xaxes(title="loss of a row", tickangle=0, **(_powers(low[0], high[-1]) if bars.is_log else {}))
     return figure
 
 

@@ -82,7 +82,7 @@ def split_chart(found: Split) -> Any:
     )  # fmt: skip
     name_bars(figure, ["best constant", "predictions"], height=230)
     figure.update_layout(barmode="stack", legend={**LEGEND, "traceorder": "normal"}, margin={**MARGINS, "t": 60})
-    figure.update_xaxes(title="cross-entropy, in nats", **ABOVE)
+    figure.update_xaxes(title="nats", **ABOVE)
     return figure
 
 

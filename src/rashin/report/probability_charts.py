@@ -77,7 +77,8 @@ def split_chart(found: Split) -> Any:
             )  # fmt: skip
     told = f"always the same probability: {number(found.uncertainty, 4)}"
     figure.add_bar(
-        x=[found.uncertainty], y=[0], name="uncertainty", orientation="h", marker={"color": FILL}, hovertext=[told],
+        x=[found.uncertainty], y=[0], name="uncertainty", orientation="h", hovertext=[told],
+        marker={"color": FILL, "line": {"color": LOSS, "width": 1}},
         hoverinfo="text", width=0.6, textposition="none", showlegend=False,
     )  # fmt: skip
     name_bars(figure, ["best constant", "predictions"], height=230)

@@ -14,7 +14,7 @@ from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.keys import codes_of
 from rashin.measurement.measurement import Measurement
 
-__all__ = ["chosen", "measure"]
+__all__ = ["chosen", "measure", "of_dask"]
 
 SAMPLES = 1 << 18  # that are looked at together: their losses stay in the cache
 NUMBERS = 1 << 22  # of a prediction that are
@@ -42,7 +42,8 @@ def measure(
     loss : a loss, or its name.
     prediction, target : as the loss takes them, with the classes last; memory maps are read piece by piece. Or
         ``prediction`` is an iterable of batches ``(prediction, target)`` or ``(prediction, target, weight)``, and there
-        is no target: they are measured as they come, whatever their sizes, and not kept.
+        is no target: they are measured as they come, whatever their sizes, and not kept. A Dask array is measured
+        block by block where Dask computes it, and only measurements travel; the other arrays may then be Dask's or not.
     weight, where : as the loss takes them.
     group : whole numbers, booleans or words, one for each sample: the loss is given for each of them too.
     worst : how many of the samples with the largest losses to name, by their number in C order.
@@ -82,6 +83,10 @@ def measure(
     if target is None:
         _refuse_beside_batches(weight=weight, where=where, group=group, cluster=cluster)
         _add_batches(running, prediction)
+    elif of_dask(prediction):
+        from rashin.measurement.dask import measure_arrays
+
+        return measure_arrays(chosen(loss), prediction, target, weight, where, group, cluster, options)
     else:
         _add_arrays(running, chosen(loss), prediction, target, weight, where, group, cluster)
     return running.result()
@@ -94,6 +99,11 @@ def chosen(loss: Loss | str) -> Loss:
     if not isinstance(loss, Loss):
         raise TypeError(f"loss: got {type(loss).__name__}; accepted is a loss, such as rashin.huber, or its name")
     return loss
+
+
+def of_dask(data: Any) -> bool:
+    """Whether it is a collection of Dask's, which is not imported for that."""
+    return type(data).__module__.partition(".")[0] == "dask"
 
 
 def _whole(worst: Any) -> int:

@@ -1,0 +1,234 @@
+"""A cluster when one machine is not enough: Dask's workers measure the parts of a data set and add them up in a tree."""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from rashin.kernels.threads import only
+from rashin.loss import Loss
+from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.arrays import measure, of_dask
+from rashin.measurement.measurement import Measurement
+
+__all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions"]
+
+Part = TypeVar("Part")
+
+FAN_IN = 8  # measurements that a task adds up
+TASKS_PER_THREAD = 16  # that measure: so many that no thread idles for long at the end, and no more, for the scheduler
+LEAST_TASKS = 256  # needs milliseconds for each; a cluster that adapts begins with no thread at all
+RETRIES = 2  # of a task that fails, as reading from a remote store may; those of a lost worker are not counted
+
+Graph = dict[Any, Any]
+
+
+# ------------------------------------------------------------------------------------------ parts that can be named
+
+
+def measure_each(
+    measure_one: Callable[[Part], Measurement], parts: Sequence[Part], client: Any = None
+) -> Measurement:
+    """The sum of ``measure_one(part)`` over all parts, each measured by a worker, and added up on the workers.
+
+    Parameters
+    ----------
+    measure_one : what a worker calls; it pickles, and gives the same whenever it is called again.
+    parts : at least one; each pickles, and says where rows stand rather than holding them.
+    client : a ``distributed.Client``; or a cluster or the address of a scheduler, to which a client connects for this
+        call. None is the active client; where there is none, a cluster of this machine's CPUs for this call.
+
+    Raises
+    ------
+    ImportError : dask or distributed is not installed.
+    TypeError : ``client`` is something else, or asynchronous.
+    Exception : what ``measure_one`` raises.
+    """
+    with _connected(client) as connected:
+        most = max(LEAST_TASKS, TASKS_PER_THREAD * sum(connected.nthreads().values()))
+        size = -(-len(parts) // most)
+        runs = (parts[start : start + size] for start in range(0, len(parts), size))
+        name = f"measure-{uuid.uuid4().hex}"
+        leaves = {(name, number): (partial(_measured_run, measure_one, run),) for number, run in enumerate(runs)}
+        found: Measurement = _computed(_tree(leaves, list(leaves)), connected)
+        return found
+
+
+def _measured_run(measure_one: Callable[[Part], Measurement], run: Sequence[Part]) -> Measurement:
+    with only(1):  # a worker has as many threads as it may use, and each has a task of its own
+        return _added([measure_one(part) for part in run])
+
+
+def _added(found: Sequence[Any]) -> Any:
+    return reduce(add, found)
+
+
+# ------------------------------------------------------------------------------------------------- Dask collections
+
+
+class Piece(NamedTuple):
+    """A measurement of rows that stand together, and how many they are; the rows of ``b`` follow in ``a + b``.
+
+    Adding is associative: the worst rows get their numbers in the whole, though no worker knows how many rows stand
+    before its own.
+    """
+
+    measurement: Measurement
+    rows: int
+
+    def __add__(self, other: object) -> Piece:  # type: ignore[override]
+        if not isinstance(other, Piece):
+            return NotImplemented
+        moved = [row._replace(row=row.row + self.rows) for row in other.measurement.worst]
+        return Piece(self.measurement + replace(other.measurement, worst=moved), self.rows + other.rows)
+
+
+def measure_arrays(
+    loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, group: Any, cluster: Any, options: Options
+) -> Measurement:
+    """``rashin.measure`` for a Dask array or series as prediction: computed by the active client, or as Dask is set.
+
+    Raises
+    ------
+    ValueError : an array has another length, or its blocks cannot be brought to stand beside those of the prediction.
+    """
+    arrays = {"target": target, "weight": weight, "where": where, "group": group, "cluster": cluster}
+    given = {name: values for name, values in arrays.items() if values is not None}
+    z = _whole_samples(_as_array(prediction))
+    beside = {name: _beside(name, values, z) for name, values in given.items()}
+    measure_one = partial(_measured_block, loss, options, tuple(beside))
+    return _over_blocks(measure_one, [z, *beside.values()]).measurement
+
+
+def _as_array(values: Any) -> Any:
+    """The Dask array that a Dask series or frame is."""
+    return values.to_dask_array() if hasattr(values, "to_dask_array") else values
+
+
+def _whole_samples(z: Any) -> Any:
+    """Only the first axis is cut: the samples of a block stand together in C order."""
+    return z.rechunk(dict.fromkeys(range(1, z.ndim), -1)) if z.ndim > 1 else z
+
+
+def _beside(name: str, values: Any, z: Any) -> Any:
+    """An array in the blocks of the prediction."""
+    import dask.array
+    import numpy as np
+
+    values = _as_array(values) if of_dask(values) else dask.array.from_array(np.asanyarray(values))
+    if values.ndim == 0 or z.ndim == 0:
+        return values
+    lengths, wanted = values.chunks[0], z.chunks[0]
+    if math.isnan(sum(lengths)) or math.isnan(sum(wanted)):
+        if not (len(lengths) == len(wanted) and math.isnan(sum(lengths)) and math.isnan(sum(wanted))):
+            raise ValueError(
+                f"{name}: cannot tell which of its rows belong to which block of the prediction, as the lengths of the "
+                "blocks are not known; call compute_chunk_sizes() on the Dask arrays first"
+            )
+        return _whole_samples(values)
+    if values.shape[0] != z.shape[0]:
+        raise ValueError(f"{name}: got shape {values.shape} for a prediction of shape {z.shape}; the lengths must be equal")
+    return _whole_samples(values).rechunk({0: wanted})
+
+
+def _measured_block(loss: Loss, options: Options, names: Sequence[str], number: int, z: Any, *beside: Any) -> Piece:
+    try:
+        with only(1):
+            found = measure(loss, z, **dict(zip(names, beside, strict=True)), **options._asdict())
+    except (TypeError, ValueError) as error:
+        raise _kind(error)(f"block {number}: {error}") from None
+    samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
+    return Piece(found, math.prod(samples))
+
+
+def _kind(error: Exception) -> type[Exception]:
+    return TypeError if isinstance(error, TypeError) else ValueError
+
+
+def _over_blocks(measure_one: Callable[..., Piece], collections: Sequence[Any], client: Any = None) -> Piece:
+    """The sum of ``measure_one(number, *blocks)`` over the blocks of collections that lie side by side."""
+    import dask
+    from dask.core import flatten
+
+    ready = dask.optimize(*collections)
+    graph: Graph = {}
+    for collection in ready:
+        graph.update(collection.__dask_graph__())
+    name = f"measure-{uuid.uuid4().hex}"
+    side_by_side = zip(*(flatten(collection.__dask_keys__()) for collection in ready), strict=True)
+    leaves = {(name, number): (measure_one, number, *blocks) for number, blocks in enumerate(side_by_side)}
+    found: Piece = _computed(_tree(graph | leaves, list(leaves)), client)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- the tree
+
+
+def _tree(graph: Graph, keys: list[Any]) -> tuple[Graph, Any]:
+    """The graph with a tree above the keys, and the key of its root. What stands together is added together."""
+    name = f"add-{uuid.uuid4().hex}"
+    while len(keys) > 1:
+        runs = [keys[start : start + FAN_IN] for start in range(0, len(keys), FAN_IN)]
+        keys = [(name, len(graph) + number) for number in range(len(runs))]
+        graph |= {key: (_added, run) for key, run in zip(keys, runs, strict=True)}
+    return graph, keys[0]
+
+
+def _computed(rooted: tuple[Graph, Any], client: Any) -> Any:
+    """What the root of a graph comes to. Tasks are pure: what a lost worker held is computed once more."""
+    from dask.delayed import Delayed
+
+    graph, root = rooted
+    whole = Delayed(root, graph)
+    return whole.compute() if client is None else client.compute(whole, retries=RETRIES).result()
+
+
+# ------------------------------------------------------------------------------------------------------- the client
+
+
+@contextmanager
+def _connected(client: Any) -> Iterator[Any]:
+    """A client, which is closed at the end if it was made here."""
+    distributed = _distributed()
+    client = _active() if client is None else client
+    if isinstance(client, distributed.Client):
+        if client.asynchronous:
+            raise TypeError("client: got an asynchronous one; accepted is one that waits, Client(..., asynchronous=False)")
+        yield client
+    elif client is None:
+        with _own_cluster() as cluster, distributed.Client(cluster, set_as_default=False) as own:
+            yield own
+    elif isinstance(client, (str, distributed.deploy.Cluster)):
+        with distributed.Client(client, set_as_default=False) as own:
+            yield own
+    else:
+        raise TypeError(
+            f"client: got {type(client).__name__}; accepted is a distributed.Client, a cluster, or a scheduler's address"
+        )
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ImportError("engine='dask' needs dask and distributed: pip install 'rashin[dask]'") from None
+    return distributed
+
+
+def _active() -> Any:
+    try:
+        return _distributed().default_client()
+    except ValueError:
+        return None
+
+
+def _own_cluster() -> Any:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _distributed().LocalCluster(n_workers=cpus, threads_per_worker=1, dashboard_address=None)

@@ -11,7 +11,7 @@ from rashin.losses import __all__ as _names
 from rashin.statistics import SoftmaxStatistics, softmax_statistics
 
 if TYPE_CHECKING:
-    from rashin.measurement import Measurement, measure
+    from rashin.measurement import Measurement, measure, measure_table
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "measure",
+    "measure_table",
     "pointwise",
     "rowwise",
     "sigmoid",
@@ -36,7 +37,7 @@ __all__ = [
     *_names,
 ]
 
-_MEASURING = {"Measurement", "measure"}  # imported at the first use: they bring Numba
+_MEASURING = {"Measurement", "measure", "measure_table"}  # imported at the first use: they bring Numba
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import rashin
-from rashin.cli import explain, fetch, losses, train
+from rashin.cli import explain, fetch, losses, measure, train
 
 __all__ = ["main"]
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(train.train_network)
+app.command("measure")(measure.measure_files)
 app.command("explain")(explain.explain_model)
 app.command("fetch")(fetch.fetch_data)
 app.command("losses")(losses.show_losses)

@@ -6,5 +6,17 @@ from rashin.measurement.baseline import Baseline
 from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row
 from rashin.measurement.moments import Interval, Moments
+from rashin.measurement.table import measure_table
 
-__all__ = ["Accumulator", "Baseline", "Codes", "Interval", "Measurement", "Moments", "Options", "Row", "measure"]
+__all__ = [
+    "Accumulator",
+    "Baseline",
+    "Codes",
+    "Interval",
+    "Measurement",
+    "Moments",
+    "Options",
+    "Row",
+    "measure",
+    "measure_table",
+]

@@ -11,10 +11,11 @@ import numpy as np
 from rashin import checks
 from rashin.loss import Loss, get
 from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.dask import measure_arrays, of_dask
 from rashin.measurement.keys import codes_of
 from rashin.measurement.measurement import Measurement
 
-__all__ = ["chosen", "measure", "of_dask"]
+__all__ = ["chosen", "measure"]
 
 SAMPLES = 1 << 18  # that are looked at together: their losses stay in the cache
 NUMBERS = 1 << 22  # of a prediction that are
@@ -84,9 +85,8 @@ def measure(
         _refuse_beside_batches(weight=weight, where=where, group=group, cluster=cluster)
         _add_batches(running, prediction)
     elif of_dask(prediction):
-        from rashin.measurement.dask import measure_arrays
-
-        return measure_arrays(chosen(loss), prediction, target, weight, where, group, cluster, options)
+        beside = {"target": target, "weight": weight, "where": where, "group": group, "cluster": cluster}
+        return measure_arrays(measure, chosen(loss), options, prediction, beside)
     else:
         _add_arrays(running, chosen(loss), prediction, target, weight, where, group, cluster)
     return running.result()
@@ -99,11 +99,6 @@ def chosen(loss: Loss | str) -> Loss:
     if not isinstance(loss, Loss):
         raise TypeError(f"loss: got {type(loss).__name__}; accepted is a loss, such as rashin.huber, or its name")
     return loss
-
-
-def of_dask(data: Any) -> bool:
-    """Whether it is a collection of Dask's, which is not imported for that."""
-    return type(data).__module__.partition(".")[0] == "dask"
 
 
 def _whole(worst: Any) -> int:

@@ -10,21 +10,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rashin.kernels.threads import only
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
-from rashin.measurement.arrays import measure, of_dask
+from rashin.measurement.arrow import record_chunks
+from rashin.measurement.batch import batch_of
+from rashin.measurement.columns import Columns, Roles
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.partition import Partition, Tally, measure_partition
+from rashin.measurement.tables import Chunk
 
-__all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions"]
+__all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions", "of_dask"]
 
 Part = TypeVar("Part")
 
 FAN_IN = 8  # measurements that a task adds up
 TASKS_PER_THREAD = 16  # that measure: so many that no thread idles for long at the end, and no more, for the scheduler
 LEAST_TASKS = 256  # needs milliseconds for each; a cluster that adapts begins with no thread at all
+BATCH_ROWS = 1 << 17  # of a data frame that are looked at together
 RETRIES = 2  # of a task that fails, as reading from a remote store may; those of a lost worker are not counted
 
 Graph = dict[Any, Any]
@@ -33,9 +38,21 @@ Graph = dict[Any, Any]
 # ------------------------------------------------------------------------------------------ parts that can be named
 
 
-def measure_each(
-    measure_one: Callable[[Part], Measurement], parts: Sequence[Part], client: Any = None
+def measure_partitions(
+    loss: Loss, partitions: Sequence[Partition], columns: Columns, options: Options, client: Any = None
 ) -> Measurement:
+    """The partitions of a table, read by the workers: each needs to reach the files by the same names.
+
+    Raises
+    ------
+    ValueError : as ``rashin.measure_table`` does; and as :func:`measure_each`.
+    """
+    if not partitions:
+        return Accumulator(loss, options).result()
+    return measure_each(partial(measure_partition, loss, columns=columns, options=options), partitions, client)
+
+
+def measure_each(measure_one: Callable[[Part], Measurement], parts: Sequence[Part], client: Any = None) -> Measurement:
     """The sum of ``measure_one(part)`` over all parts, each measured by a worker, and added up on the workers.
 
     Parameters
@@ -58,7 +75,7 @@ def measure_each(
         name = f"measure-{uuid.uuid4().hex}"
         leaves = {(name, number): (partial(_measured_run, measure_one, run),) for number, run in enumerate(runs)}
         found: Measurement = _computed(_tree(leaves, list(leaves)), connected)
-        return found
+    return found
 
 
 def _measured_run(measure_one: Callable[[Part], Measurement], run: Sequence[Part]) -> Measurement:
@@ -83,28 +100,33 @@ class Piece(NamedTuple):
     measurement: Measurement
     rows: int
 
-    def __add__(self, other: object) -> Piece:  # type: ignore[override]
+    def __add__(self, other: object) -> Piece:
         if not isinstance(other, Piece):
             return NotImplemented
         moved = [row._replace(row=row.row + self.rows) for row in other.measurement.worst]
         return Piece(self.measurement + replace(other.measurement, worst=moved), self.rows + other.rows)
 
 
+def of_dask(data: Any) -> bool:
+    """Whether it is a collection of Dask's; Dask is not imported for that."""
+    return type(data).__module__.partition(".")[0] == "dask"
+
+
 def measure_arrays(
-    loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, group: Any, cluster: Any, options: Options
+    measure: Callable[..., Measurement], loss: Loss, options: Options, prediction: Any, beside: Mapping[str, Any]
 ) -> Measurement:
-    """``rashin.measure`` for a Dask array or series as prediction: computed by the active client, or as Dask is set.
+    """``measure`` over the blocks of a Dask array or series, and of what there is beside it, by name.
+
+    It is computed as Dask is set: by the active client, or in threads.
 
     Raises
     ------
-    ValueError : an array has another length, or its blocks cannot be brought to stand beside those of the prediction.
+    ValueError : an array has another length, or nobody knows which of its rows belong to which block.
     """
-    arrays = {"target": target, "weight": weight, "where": where, "group": group, "cluster": cluster}
-    given = {name: values for name, values in arrays.items() if values is not None}
     z = _whole_samples(_as_array(prediction))
-    beside = {name: _beside(name, values, z) for name, values in given.items()}
-    measure_one = partial(_measured_block, loss, options, tuple(beside))
-    return _over_blocks(measure_one, [z, *beside.values()]).measurement
+    arrays = {name: _beside(name, values, z) for name, values in beside.items() if values is not None}
+    measure_one = partial(_measured_block, measure, loss, options, tuple(arrays))
+    return _over_blocks(measure_one, [z, *arrays.values()])
 
 
 def _as_array(values: Any) -> Any:
@@ -134,25 +156,74 @@ def _beside(name: str, values: Any, z: Any) -> Any:
             )
         return _whole_samples(values)
     if values.shape[0] != z.shape[0]:
-        raise ValueError(f"{name}: got shape {values.shape} for a prediction of shape {z.shape}; the lengths must be equal")
+        raise ValueError(
+            f"{name}: got shape {values.shape} for a prediction of shape {z.shape}; the lengths must be equal"
+        )
     return _whole_samples(values).rechunk({0: wanted})
 
 
-def _measured_block(loss: Loss, options: Options, names: Sequence[str], number: int, z: Any, *beside: Any) -> Piece:
-    try:
-        with only(1):
-            found = measure(loss, z, **dict(zip(names, beside, strict=True)), **options._asdict())
-    except (TypeError, ValueError) as error:
-        raise _kind(error)(f"block {number}: {error}") from None
+def _measured_block(
+    measure: Callable[..., Measurement],
+    loss: Loss,
+    options: Options,
+    names: Sequence[str],
+    number: int,
+    z: Any,
+    *beside: Any,
+) -> Piece:
+    with only(1), _told(f"block {number}"):
+        found = measure(loss, z, **dict(zip(names, beside, strict=True)), **options._asdict())
     samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
     return Piece(found, math.prod(samples))
 
 
-def _kind(error: Exception) -> type[Exception]:
-    return TypeError if isinstance(error, TypeError) else ValueError
+def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, client: Any = None) -> Measurement:
+    """``rashin.measure_table`` for a Dask data frame; rows are numbered from its first partition on.
+
+    Raises
+    ------
+    TypeError : it is another collection.
+    ValueError : as ``rashin.measure_table`` does; it names the partition.
+    """
+    if getattr(frame, "ndim", 0) != 2 or not hasattr(frame, "columns"):
+        raise TypeError(
+            f"source: got a Dask {type(frame).__name__}; accepted is a data frame; rashin.measure takes arrays"
+        )
+    roles = columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame")
+    measure_one = partial(_measured_frame, loss, columns, roles, options)
+    if client is None:
+        return _over_blocks(measure_one, [frame[roles.names]])
+    with _connected(client) as connected:
+        return _over_blocks(measure_one, [frame[roles.names]], connected)
 
 
-def _over_blocks(measure_one: Callable[..., Piece], collections: Sequence[Any], client: Any = None) -> Piece:
+def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options, number: int, frame: Any) -> Piece:
+    tally, place = Tally(loss, options), f"partition {number}"
+    with only(1), _told(place):
+        for chunk in _frame_chunks(frame, columns.batch_rows or BATCH_ROWS):
+            tally.add(batch_of(chunk, roles, loss, place, columns.on_error == "skip"))
+    found = tally.result()
+    return Piece(replace(found, worst=[row._replace(source="") for row in found.worst]), len(frame))
+
+
+def _frame_chunks(frame: Any, rows: int) -> Iterator[Chunk]:
+    import pyarrow
+
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False).combine_chunks()
+    return record_chunks(table.to_batches(), table.column_names, rows)
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Errors that say in which block or partition they came up."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
+
+
+def _over_blocks(measure_one: Callable[..., Piece], collections: Sequence[Any], client: Any = None) -> Measurement:
     """The sum of ``measure_one(number, *blocks)`` over the blocks of collections that lie side by side."""
     import dask
     from dask.core import flatten
@@ -165,7 +236,7 @@ def _over_blocks(measure_one: Callable[..., Piece], collections: Sequence[Any], 
     side_by_side = zip(*(flatten(collection.__dask_keys__()) for collection in ready), strict=True)
     leaves = {(name, number): (measure_one, number, *blocks) for number, blocks in enumerate(side_by_side)}
     found: Piece = _computed(_tree(graph | leaves, list(leaves)), client)
-    return found
+    return found.measurement
 
 
 # ------------------------------------------------------------------------------------------------------- the tree
@@ -200,7 +271,9 @@ def _connected(client: Any) -> Iterator[Any]:
     client = _active() if client is None else client
     if isinstance(client, distributed.Client):
         if client.asynchronous:
-            raise TypeError("client: got an asynchronous one; accepted is one that waits, Client(..., asynchronous=False)")
+            raise TypeError(
+                "client: got an asynchronous one; accepted is one that waits, Client(..., asynchronous=False)"
+            )
         yield client
     elif client is None:
         with _own_cluster() as cluster, distributed.Client(cluster, set_as_default=False) as own:

@@ -1,0 +1,175 @@
+"""What ``rashin measure`` shows: tables on a terminal, aligned text in a pipe, or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from rashin.measurement import Measurement, Moments
+
+__all__ = ["show_json", "show_text"]
+
+_LISTED = 20  # classes, or groups
+
+
+class _Table(NamedTuple):
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    words: frozenset[int] = frozenset({0})  # the columns of words, which stand to the left
+
+
+def show_text(found: Measurement, confidence: float) -> None:
+    """The whole, its parts, the worst rows and what was left out."""
+    tables = list(_tables(found, confidence))
+    if sys.stdout.isatty():
+        _print_rich(found.loss, tables)
+    else:
+        typer.echo(found.loss)
+        for table in tables:
+            _print_plain(table)
+
+
+def _tables(found: Measurement, confidence: float) -> Iterator[_Table]:
+    yield _Table("", (), list(_facts(found, confidence)))
+    for name, parts in (("class", found.classes), ("group", found.groups)):
+        counted = {key: part for key, part in parts.items() if part.count}
+        if counted:
+            yield _parts(name, counted, found, confidence)
+    if found.worst:
+        rows = [(_number(row.loss), str(row.row), row.source) for row in found.worst]
+        yield _Table("worst rows", ("loss", "row", "file"), rows, frozenset({2}))
+    if found.skipped:
+        yield _Table(
+            "left out", ("rows", "reason"), [(f"{n:,}", why) for why, n in found.skipped.items()], frozenset({1})
+        )
+
+
+def _facts(found: Measurement, confidence: float) -> Iterator[tuple[str, str]]:
+    if found.count == 0:
+        yield "rows", "0, nothing to take the mean of"
+        return
+    yield "mean loss", f"{_number(found.mean)}  {_interval(found.interval(confidence), confidence)}"
+    baseline = found.baseline
+    if baseline is not None:
+        worse = ", no worse than this" if baseline.mean <= found.mean else ""
+        yield "best constant", f"{_number(baseline.mean)}{worse}"
+    if found.accuracy is not None:
+        yield "accuracy", f"{found.accuracy:.2%}"
+    yield "rows", f"{found.count:,}"
+    if found.weight != found.count:
+        yield "weight", _number(found.weight)
+    if found.clusters:
+        yield "clusters", f"{len(found.clusters):,}"
+
+
+def _parts(name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float) -> _Table:
+    ordered = sorted(parts.items(), key=lambda pair: -pair[1].sum)
+    rows = []
+    for key, part in ordered[:_LISTED]:
+        right = () if part.accuracy is None else (f"{part.accuracy:.2%}",)
+        low, high = part.interval(confidence)
+        span = f"{_number(low)} .. {_number(high)}"
+        rows.append((str(key), _share(part.sum, found.sum), _number(part.mean), span, *right, f"{part.count:,}"))
+    right = ("accuracy",) if found.accuracy is not None else ()
+    more = f", the first {_LISTED} of {len(ordered):,}" if len(ordered) > _LISTED else ""
+    headings = (name, "share", "mean loss", f"{confidence:.4g} interval", *right, "rows")
+    return _Table(f"share of the loss by {name}{more}", headings, rows)
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole and math.isfinite(whole) else "-"
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}"
+
+
+def _interval(interval: Any, confidence: float) -> str:
+    return f"[{_number(interval.low)}, {_number(interval.high)}] with confidence {confidence:g}"
+
+
+# ------------------------------------------------------------------------------------------- on the screen
+
+
+def _print_plain(table: _Table) -> None:
+    lines = [table.headings, *table.rows] if table.headings else table.rows
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    if table.title:
+        typer.echo(f"\n{table.title}")
+    for line in lines:
+        cells = (
+            c.ljust(w) if k in table.words or not table.headings else c.rjust(w)
+            for k, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _print_rich(loss: str, tables: list[_Table]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(loss, style="bold cyan"))
+    for table in tables:
+        shown = Table(
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            title=table.title or None,
+            title_justify="left",
+            show_header=bool(table.headings),
+        )
+        for k in range(len(table.rows[0])):
+            heading = table.headings[k] if table.headings else ""
+            shown.add_column(
+                heading, justify="left" if k in table.words or not table.headings else "right", overflow="fold"
+            )
+        for row in table.rows:
+            shown.add_row(*map(Text, row))
+        console.print(shown)
+
+
+# ------------------------------------------------------------------------------------------- for scripts
+
+
+def show_json(found: Measurement, files: list[str], confidence: float) -> None:
+    """One JSON object; a number that is not finite is null. ``measurement`` is what ``Measurement.from_dict`` takes."""
+    baseline = found.baseline
+    told = {
+        "loss": found.loss,
+        "files": files,
+        "confidence": confidence,
+        **_told(found, confidence),
+        "best_constant": None if baseline is None else _finite(baseline.mean),
+        "classes": {str(key): _told(part, confidence) for key, part in found.classes.items()},
+        "groups": {str(key): _told(part, confidence) for key, part in found.groups.items()},
+        "worst": [{"loss": _finite(row.loss), "file": row.source, "row": row.row} for row in found.worst],
+        "skipped": dict(found.skipped),
+        "measurement": found.to_dict(),
+    }
+    typer.echo(json.dumps(told, indent=2, allow_nan=False))
+
+
+def _told(part: Measurement | Moments, confidence: float) -> dict[str, Any]:
+    if part.count == 0:
+        return {"mean": None, "interval": None, "sum": 0.0, "rows": 0, "weight": 0.0, "accuracy": None}
+    return {
+        "mean": _finite(part.mean),
+        "interval": [_finite(bound) for bound in part.interval(confidence)],
+        "sum": _finite(part.sum),
+        "rows": part.count,
+        "weight": _finite(part.weight),
+        "accuracy": part.accuracy,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,163 @@
+"""Arrow and Feather files, and what Arrow's columns hold, as NumPy arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.measurement.sources import File
+from rashin.measurement.tables import Chunk, Part
+
+__all__ = ["ArrowTable", "coded", "holds_words", "numbers", "pyarrow", "record_chunks"]
+
+Array = NDArray[Any]
+Numbers = tuple[Array, "Array | None"]  # the values, and where there is none
+
+
+def pyarrow() -> Any:
+    """The package, or an error that says how to get it."""
+    try:
+        import pyarrow
+    except ImportError:
+        raise ImportError("Parquet, Arrow and CSV files need pyarrow: pip install 'rashin[parquet]'") from None
+    return pyarrow
+
+
+class ArrowTable:
+    """A file in Arrow's IPC format; where it is local and not compressed, its columns are read where they lie."""
+
+    def __init__(self, file: File) -> None:
+        pa = pyarrow()
+        self.source = pa.memory_map(file.path) if file.is_local else pa.PythonFile(file.open(), "r")
+        magic = self.source.read(6)
+        self.source.seek(0)
+        if magic[:4] == b"FEA1":
+            raise ValueError("it is in the first version of Feather; write it again with pyarrow.feather.write_feather")
+        self.is_stream = magic != b"ARROW1"
+        self.names: Sequence[str] = self._reader(None).schema.names
+        self.malformed: Counter[str] = Counter()
+
+    def _reader(self, names: Sequence[str] | None) -> Any:
+        from pyarrow import ipc
+
+        self.source.seek(0)
+        opened = ipc.open_stream if self.is_stream else ipc.open_file
+        fields = [] if names is None else sorted(list(self.names).index(name) for name in names)
+        return opened(self.source, options=ipc.IpcReadOptions(included_fields=fields))
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        """The whole: only reading a batch tells how many rows it has."""
+        return [Part()]
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        reader = self._reader(names)
+        batches = reader if self.is_stream else (reader.get_batch(i) for i in range(reader.num_record_batches))
+        return record_chunks(batches, names, rows)
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def record_chunks(batches: Any, names: Sequence[str], rows: int) -> Iterator[Chunk]:
+    """Record batches of a file from its first on, cut into pieces of no more than ``rows``."""
+    row = 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, rows):
+            some = batch.slice(start, rows)
+            yield Chunk({name: some.column(name) for name in names}, row, some.num_rows)
+            row += some.num_rows
+
+
+# -------------------------------------------------------------------------------------------------- the columns
+
+
+def numbers(column: Any) -> Numbers:
+    """The numbers of a column, (n,), or of a column of lists, (n, C); the bytes are shared where they can be.
+
+    Raises
+    ------
+    TypeError : it holds no numbers; the error says what.
+    """
+    import pyarrow as pa
+
+    column = _decoded(column)
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _listed(column)
+    if pa.types.is_null(kind):
+        return np.zeros(len(column)), np.ones(len(column), bool)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise TypeError(str(kind))
+    missing = _missing(column)
+    if missing is not None:
+        column = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).fill_null(0)
+    return column.to_numpy(), missing
+
+
+def _decoded(column: Any) -> Any:
+    """Values in the place of codes into a dictionary, of runs, or of an extension."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    return compute.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
+
+
+def _missing(column: Any) -> Array | None:
+    if column.null_count == 0:
+        return None
+    missing: Array = column.is_null().to_numpy(zero_copy_only=False)
+    return missing
+
+
+def _listed(column: Any) -> Numbers:
+    """Lists of one length as rows; missing is a list that is null, holds a null, or is longer or shorter than most."""
+    import pyarrow as pa
+
+    lengths = column.value_lengths()
+    sizes = lengths.fill_null(-1).to_numpy(zero_copy_only=False)
+    present = sizes[sizes >= 0]
+    classes = int(np.bincount(present).argmax()) if len(present) else 0
+    good = sizes == classes
+    whole = bool(good.all())
+    flat, holes = numbers((column if whole else column.filter(pa.array(good))).flatten())
+    if whole and holes is None:
+        return flat.reshape(len(column), classes), None
+    values = np.zeros((len(column), classes), flat.dtype)
+    values[good] = flat.reshape(-1, classes)
+    if holes is not None:
+        good[good] = ~holes.reshape(-1, classes).any(axis=1)
+    return values, ~good
+
+
+def holds_words(column: Any) -> bool:
+    """Whether a column holds text, be it by codes."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def coded(column: Any) -> tuple[Array, list[str], Array | None]:
+    """A column of text as codes, the words that they stand for, and where there is none."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type) or len(column.dictionary) > len(column):
+        column = _decoded(column).dictionary_encode()
+    words = column.dictionary
+    codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    missing = _missing(column.indices)
+    if words.null_count:  # a dictionary may hold null as a word
+        missing = words.is_null().to_numpy(zero_copy_only=False)[codes] | (False if missing is None else missing)
+    return codes, words.fill_null("").to_pylist(), missing

@@ -1,0 +1,123 @@
+"""How far the measurement of a table has come, on disk: what is needed to go on to the same bits after a crash."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rashin.loss import Loss
+from rashin.measurement.accumulate import Options
+from rashin.measurement.columns import Columns
+from rashin.measurement.measurement import Measurement
+from rashin.measurement.partition import Partition
+from rashin.storage import written_beside
+
+__all__ = ["SECONDS", "START", "Checkpoint", "Position"]
+
+SECONDS = 5.0  # from one writing to the next
+_SHARE = 0.05  # of the time that writing may take
+_VERSION = 1
+
+
+class Position(NamedTuple):
+    """The partition that is being read, the row of its file that comes next, and how many rows are done in all."""
+
+    partition: int
+    row: int
+    rows: int
+
+
+START = Position(0, 0, 0)
+
+
+class Checkpoint:
+    """A file that holds the measurement of all rows before a position; written whole or not at all.
+
+    Parameters
+    ----------
+    path : the file; there need not be one yet.
+    loss, columns, options, partitions : what is measured. A file that was written for something else is refused.
+    """
+
+    def __init__(
+        self, path: Path, loss: Loss, columns: Columns, options: Options, partitions: Sequence[Partition]
+    ) -> None:
+        self.path = path
+        files = {p.file.path: [p.file.size, p.file.state] for p in partitions}
+        spoken = {name: value for name, value in vars(columns).items() if name != "batch_rows"}
+        self.task: dict[str, Any] = {
+            "loss": repr(loss),
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in spoken.items()},
+            **options._asdict(),
+            "files": files,
+            "partitions": len(partitions),
+        }
+        self.due = time.monotonic() + SECONDS
+
+    def read(self) -> tuple[Position, Measurement | None]:
+        """Where an earlier run of the same task was, and what it had found; the start if there was none.
+
+        Raises
+        ------
+        ValueError : the file holds no checkpoint, or one of another task; the message names what differs.
+        """
+        if not self.path.exists():
+            return START, None
+        try:
+            state = json.loads(self.path.read_text(encoding="utf-8"))
+            task, position = state["task"], Position(*state["position"])
+            if state["checkpoint"] != _VERSION:
+                raise ValueError(f"it is of version {state['checkpoint']}, not {_VERSION}")
+            self._check(task)
+            return position, Measurement.from_dict(state["measurement"])
+        except _OtherTaskError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{self.path} holds no checkpoint of a measurement: {error!r}; name another file"
+            ) from error
+
+    def _check(self, kept: dict[str, Any]) -> None:
+        for name in {**self.task, **kept}:
+            if kept.get(name) != self.task.get(name):
+                differs = _file_that_differs(kept, self.task) if name == "files" else ""
+                what = differs or f"{name} {kept.get(name)!r}, not {self.task.get(name)!r}"
+                raise _OtherTaskError(
+                    f"{self.path} is the checkpoint of a measurement with {what}; go on with the same arguments and "
+                    "data, or name another file to start anew"
+                )
+
+    def write_if_due(self, position: Position, measurement: Any) -> None:
+        """Write what ``measurement()`` gives, if some seconds have gone by; seldomer if that takes long."""
+        start = time.monotonic()
+        if start >= self.due:
+            self.write(position, measurement())
+            end = time.monotonic()
+            self.due = end + max(SECONDS, (end - start) / _SHARE)
+
+    def write(self, position: Position, measurement: Measurement) -> None:
+        """Write the measurement of all rows before a position, in place of an earlier one."""
+        state = {
+            "checkpoint": _VERSION,
+            "finished": position.partition == self.task["partitions"],
+            "position": position,
+            "task": self.task,
+            "measurement": measurement.to_dict(),
+        }
+        with written_beside(self.path) as part:
+            part.write_text(json.dumps(state), encoding="utf-8")
+
+
+class _OtherTaskError(ValueError):
+    """The checkpoint is of another measurement."""
+
+
+def _file_that_differs(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
+    for path in {**wanted["files"], **kept["files"]}:
+        if kept["files"].get(path) != wanted["files"].get(path):
+            change = "other content in" if path in kept["files"] and path in wanted["files"] else "or without"
+            return f"{change} the file {path}"
+    return "its files in another order"

@@ -1,0 +1,136 @@
+"""Comma- and tab-separated text, also compressed, block by block."""
+
+from __future__ import annotations
+
+import lzma
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from rashin.measurement.arrow import pyarrow, record_chunks
+from rashin.measurement.sources import File
+from rashin.measurement.tables import Chunk, Part
+
+__all__ = ["DelimitedTable"]
+
+_BLOCK_BYTES = 1 << 22
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+_MALFORMED = "a line with too few or too many fields"
+
+
+class DelimitedTable:
+    """A file of text. The types of its columns are those of the first block; whole numbers may turn into others."""
+
+    def __init__(self, file: File, skip_malformed: bool) -> None:
+        pyarrow()
+        self.file, self.skip_malformed = file, skip_malformed
+        self.malformed: Counter[str] = Counter()
+        self.types = {field.name: _wide(field.type) for field in self._reader({}, None).schema}
+        self.names: Sequence[str] = list(self.types)
+        self.malformed.clear()
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        """The whole: where a line begins in the middle, nobody can tell."""
+        return [Part()]
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        """Typed at once; from a number that is none on, as text that is converted column by column."""
+        import pyarrow as pa
+
+        done = 0
+        self.malformed.clear()
+        try:
+            for chunk in record_chunks(self._reader(self.types, names), names, rows):
+                yield Chunk({name: _no_empty(column) for name, column in chunk.columns.items()}, *chunk[1:])
+                done += chunk.rows
+        except pa.ArrowInvalid:
+            self.malformed.clear()
+            yield from self._as_text(names, rows, done)
+
+    def _as_text(self, names: Sequence[str], rows: int, done: int) -> Iterator[Chunk]:
+        """The rows from ``done`` on, every column read as text first."""
+        import pyarrow as pa
+
+        reader = self._reader(dict.fromkeys(self.names, pa.string()), names)
+        for chunk in record_chunks(reader, names, rows):
+            if chunk.first_row + chunk.rows > done:
+                later = chunk.since(done)
+                both = {name: _converted(column, self.types[name]) for name, column in later.columns.items()}
+                columns = {name: column for name, (column, _) in both.items()}
+                wrong = {name: texts for name, (_, texts) in both.items() if texts}
+                yield later._replace(columns=columns, unreadable=wrong)
+
+    def _reader(self, types: dict[str, Any], names: Sequence[str] | None) -> Any:
+        from pyarrow import csv
+
+        tabs = self.file.path.lower().rsplit(".tsv", 1)
+        delimiter = "\t" if len(tabs) == 2 and "/" not in tabs[1] else ","
+        return csv.open_csv(
+            self._stream(),
+            csv.ReadOptions(block_size=_BLOCK_BYTES),
+            csv.ParseOptions(delimiter=delimiter, invalid_row_handler=self._malformed),
+            csv.ConvertOptions(column_types=types, include_columns=None if names is None else list(names)),
+        )
+
+    def _malformed(self, row: Any) -> str:
+        if self.skip_malformed:
+            self.malformed[_MALFORMED] += 1
+        return "skip" if self.skip_malformed else "error"
+
+    def _stream(self) -> Any:
+        pa = pyarrow()
+        source = self.file.path if self.file.is_local else pa.PythonFile(self.file.open(), "r")
+        ending = "." + self.file.path.lower().rsplit(".", 1)[-1]
+        if ending == ".xz":  # Arrow has no decoder for it
+            return lzma.open(self.file.open())
+        return pa.input_stream(source, compression=_COMPRESSIONS.get(ending))
+
+    def close(self) -> None:
+        """Nothing stays open between two readings."""
+
+
+def _wide(kind: Any) -> Any:
+    """The type for a whole column, by that of its first block."""
+    import pyarrow as pa
+
+    return pa.float64() if pa.types.is_null(kind) else kind
+
+
+def _converted(column: Any, kind: Any) -> tuple[Any, dict[int, str]]:
+    """Text as what its column holds, with null for each text that is nothing of the sort; and these, by row."""
+    import pyarrow as pa
+    from pyarrow import compute, csv
+
+    column = _no_empty(column)
+    if pa.types.is_string(kind):
+        return column, {}
+    nulls = pa.array(csv.ConvertOptions().null_values)
+    column = compute.if_else(compute.is_in(column, value_set=nulls), pa.scalar(None, pa.string()), column)
+    for accepted in (kind, pa.float64()) if pa.types.is_integer(kind) else (kind,):
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return column.cast(accepted), {}
+    wider = pa.float64() if pa.types.is_integer(kind) else kind
+    wrong = {row: text.as_py() for row, text in enumerate(column) if text.is_valid and not _is_a(text, wider)}
+    good = pa.array([row not in wrong for row in range(len(column))])
+    return compute.if_else(good, column, pa.scalar(None, pa.string())).cast(wider), wrong
+
+
+def _is_a(text: Any, kind: Any) -> bool:
+    import pyarrow as pa
+
+    try:
+        text.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _no_empty(column: Any) -> Any:
+    """Text without a letter is null, as it is between numbers."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not pa.types.is_string(column.type):
+        return column
+    return compute.if_else(compute.equal(column, ""), pa.scalar(None, pa.string()), column)

@@ -1,0 +1,174 @@
+"""Tables in NumPy's own files: arrays by name (``.npz``), and one array with fields or numbered columns (``.npy``).
+
+Nothing is unpickled. What lies uncompressed on this machine is mapped into memory, the rest is read from its stream.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.measurement.sources import File
+from rashin.measurement.tables import Chunk, Part
+
+__all__ = ["ArchiveTable", "ArrayTable"]
+
+Array = NDArray[Any]
+
+_PART_BYTES = 1 << 28
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a member of an archive: the lengths of its name and of what is beside it
+
+
+@dataclass
+class _Header:
+    """What stands before the numbers of an array."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def read(cls, stream: Any) -> _Header:
+        version = np.lib.format.read_magic(stream)
+        first = version == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        header = cls(*read(stream))
+        if header.dtype.hasobject:
+            raise ValueError("it holds Python objects, which are never unpickled; save numbers, booleans or strings")
+        return header
+
+    @property
+    def order(self) -> Any:
+        return "F" if self.is_fortran else "C"
+
+
+class ArrayTable:
+    """An ``.npy`` file: a structured array, or one of two dimensions whose columns are named "0", "1", ..."""
+
+    def __init__(self, file: File) -> None:
+        self.stream: BinaryIO = file.open()
+        self.header = _Header.read(self.stream)
+        if self.header.dtype.names is None and len(self.header.shape) != 2:
+            raise ValueError(
+                f"it holds an array of shape {self.header.shape} without fields; accepted are (rows, columns), "
+                "or a structured array"
+            )
+        self.names: Sequence[str] = self.header.dtype.names or [str(column) for column in range(self.header.shape[1])]
+        self.malformed: Counter[str] = Counter()
+        self.member = _Member(self.header, self.stream, file.path if file.is_local else None, self.stream.tell())
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        return _row_parts(self.header.shape[0], self.header.dtype.itemsize * int(np.prod(self.header.shape[1:])))
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        row = part.first_row
+        for array in self.member.blocks(part, rows):
+            columns = {name: array[name] if array.dtype.names else array[:, int(name)] for name in names}
+            yield Chunk(columns, row, len(array))
+            row += len(array)
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class ArchiveTable:
+    """An ``.npz`` file: an array (rows,) or (rows, C) for each column."""
+
+    def __init__(self, file: File) -> None:
+        self.file, self.stream = file, file.open()
+        self.archive = zipfile.ZipFile(self.stream)
+        self.infos = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
+        self.names: Sequence[str] = list(self.infos)
+        self.malformed: Counter[str] = Counter()
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        members = self._members(names)
+        if not all(member.path for member in members.values()):  # a compressed stream cannot be begun in the middle
+            return [Part(rows=next(iter(members.values())).header.shape[0])]
+        sizes = [member.header.dtype.itemsize * int(np.prod(member.header.shape[1:])) for member in members.values()]
+        return _row_parts(next(iter(members.values())).header.shape[0], sum(sizes))
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        members = self._members(names)
+        row = part.first_row
+        for arrays in zip(*(member.blocks(part, rows) for member in members.values()), strict=True):
+            yield Chunk(dict(zip(members, arrays, strict=True)), row, len(arrays[0]))
+            row += len(arrays[0])
+
+    def _members(self, names: Sequence[str]) -> dict[str, _Member]:
+        members = {name: self._member(name) for name in names}
+        lengths = {name: member.header.shape[0] for name, member in members.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"its arrays are of different lengths: {lengths}")
+        return members
+
+    def _member(self, name: str) -> _Member:
+        info = self.infos[name]
+        stream = self.archive.open(info)
+        try:
+            header = _Header.read(stream)
+        except ValueError as error:
+            raise ValueError(f"array {name!r}: {error}") from None
+        if not header.shape or len(header.shape) > 2:
+            raise ValueError(f"array {name!r} is of shape {header.shape}; accepted are (rows,) and (rows, columns)")
+        is_plain = self.file.is_local and info.compress_type == zipfile.ZIP_STORED
+        begins = self._begin(info) + stream.tell() if is_plain else 0
+        return _Member(header, stream, self.file.path if is_plain else None, begins)
+
+    def _begin(self, info: zipfile.ZipInfo) -> int:
+        """Where the bytes of a member lie in the archive."""
+        with self.file.open() as file:
+            file.seek(info.header_offset)
+            name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
+
+    def close(self) -> None:
+        self.archive.close()
+        self.stream.close()
+
+
+@dataclass
+class _Member:
+    """An array in a file, after its header: mapped where ``path`` says where it lies, else read from the stream."""
+
+    header: _Header
+    stream: Any
+    path: str | None
+    begins: int
+
+    def blocks(self, part: Part, rows: int) -> Iterator[Array]:
+        stop = self.header.shape[0] if part.stop is None else part.stop
+        array = self._array() if self.path or self.header.is_fortran else None
+        for start in range(part.start, stop, rows):
+            size = min(rows, stop - start)
+            yield self._next(size) if array is None else array[start : start + size]
+
+    def _array(self) -> Array:
+        shape, dtype, order = self.header.shape, self.header.dtype, self.header.order
+        if self.path and np.prod(shape):
+            return np.memmap(self.path, dtype, "r", self.begins, shape, order)
+        return np.frombuffer(self._bytes(int(np.prod(shape))), dtype).reshape(shape, order=order)
+
+    def _next(self, rows: int) -> Array:
+        shape = (rows, *self.header.shape[1:])
+        return np.frombuffer(self._bytes(int(np.prod(shape))), self.header.dtype).reshape(shape)
+
+    def _bytes(self, numbers: int) -> bytes:
+        wanted = numbers * self.header.dtype.itemsize
+        found: bytes = self.stream.read(wanted)
+        if len(found) < wanted:
+            raise EOFError(f"it ends {wanted - len(found)} bytes too early")
+        return found
+
+
+def _row_parts(rows: int, row_bytes: int) -> list[Part]:
+    step = max(1, _PART_BYTES // max(1, row_bytes))
+    bounds = [(start, min(start + step, rows)) for start in range(0, max(1, rows), step)]
+    return [Part(start, stop, start, stop - start) for start, stop in bounds]

@@ -1,0 +1,76 @@
+"""Parquet files, row group by row group.
+
+Measured with pyarrow 26, 1e8 rows of a double and a byte in row groups of 2^20 (two cores, file in the page cache):
+``iter_batches`` takes 0.8 s and 45 MiB. A memory map saves 0.08 s of these, but its pages count as the process's own:
+1 GB. ``read_table`` takes 5.3 s and 2.8 GB. ``Dataset.to_batches`` keeps what it has read (apache/arrow#39808).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+from rashin.measurement.arrow import pyarrow
+from rashin.measurement.sources import File
+from rashin.measurement.tables import Chunk, Part
+
+__all__ = ["ParquetTable"]
+
+_PART_BYTES = 1 << 28  # of a part, decoded
+_WHOLE_BYTES = 1 << 26  # of a row group that is read in one go; larger ones are read in small pieces
+_PIECE_BYTES = 1 << 16  # of such a piece, for each column
+
+
+class ParquetTable:
+    def __init__(self, file: File) -> None:
+        pyarrow()
+        from pyarrow import parquet
+
+        self.stream: Any = file.path if file.is_local else file.open()
+        self.metadata = parquet.read_metadata(self.stream)
+        groups = [self.metadata.row_group(g) for g in range(self.metadata.num_row_groups)]
+        self.rows = [group.num_rows for group in groups]
+        is_small = max((group.total_byte_size for group in groups), default=0) <= _WHOLE_BYTES
+        self.reader = parquet.ParquetFile(
+            self.stream,
+            metadata=self.metadata,
+            buffer_size=0 if is_small else _PIECE_BYTES,
+            pre_buffer=is_small and not file.is_local,  # fewer and larger requests to a remote store
+            page_checksum_verification=True,
+        )
+        self.names: Sequence[str] = self.reader.schema_arrow.names
+        self.malformed: Counter[str] = Counter()
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        """Row groups that follow each other, as many as stay below the size of a part."""
+        bounds, size = [0], 0
+        for group, more in enumerate(self._bytes(set(names))):
+            if group > bounds[-1] and size + more > _PART_BYTES:
+                bounds.append(group)
+                size = 0
+            size += more
+        firsts = list(accumulate(self.rows, initial=0))
+        pairs = pairwise([*bounds, len(self.rows)])
+        return [Part(start, stop, firsts[start], firsts[stop] - firsts[start]) for start, stop in pairs]
+
+    def _bytes(self, names: set[str]) -> list[int]:
+        """Of each row group, what the columns take when decoded."""
+        if not self.rows:
+            return []
+        first = self.metadata.row_group(0)
+        wanted = [c for c in range(first.num_columns) if first.column(c).path_in_schema.split(".")[0] in names]
+        groups = (self.metadata.row_group(g) for g in range(len(self.rows)))
+        return [sum(group.column(c).total_uncompressed_size for c in wanted) for group in groups]
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        row = part.first_row
+        stop = len(self.rows) if part.stop is None else part.stop
+        for group in range(part.start, stop):
+            for batch in self.reader.iter_batches(rows, [group], columns=list(names), use_threads=False):
+                yield Chunk({name: batch.column(name) for name in names}, row, batch.num_rows)
+                row += batch.num_rows
+
+    def close(self) -> None:
+        self.reader.close(force=True)

@@ -1,0 +1,212 @@
+"""A table in partitions, each of which can be measured by itself: on this machine, or on another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from rashin.loss import Loss
+from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.ahead import read_ahead
+from rashin.measurement.batch import Batch, batch_of
+from rashin.measurement.columns import Columns, Roles
+from rashin.measurement.measurement import Measurement
+from rashin.measurement.sources import File, Source, find_files
+from rashin.measurement.tables import BROKEN, Chunk, Part, Table, open_table
+from rashin.measurement.undefined import add_rows, leave_out_undefined
+
+__all__ = ["Ending", "Partition", "Tally", "batches", "measure_partition", "partitions"]
+
+_NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
+_MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
+_LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Some rows of one file; it pickles, and is small."""
+
+    file: File
+    part: Part
+
+    @property
+    def rows(self) -> int | None:
+        """How many there are, where that is known before reading."""
+        return self.part.rows
+
+
+@dataclass
+class Ending:
+    """Comes after the last batch of a partition: what could not be read at all, by reason."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+Reading: TypeAlias = "Batch | Ending"
+
+
+def partitions(source: Source, columns: Columns, storage_options: Mapping[str, Any] | None = None) -> list[Partition]:
+    """The partitions of all files of a source, in the order of the files. Every file is opened, none is read.
+
+    Raises
+    ------
+    FileNotFoundError, ImportError : there is no such file, or no package to read it with.
+    ValueError : a column is missing or stands for other classes than in the first file; or a file is broken, unless
+        that is to be skipped.
+    """
+    found: list[Partition] = []
+    first: tuple[str, Roles] | None = None
+    for file in find_files(source, storage_options):
+        try:
+            roles, parts = _looked_at(file, columns)
+        except _BrokenFileError:
+            if columns.on_error == "raise":
+                raise
+            found.append(Partition(file, Part()))  # it is counted as broken when it is its turn
+            continue
+        first = first or (file.path, roles)
+        if roles != first[1]:
+            raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
+        found += [Partition(file, part) for part in parts]
+    return found
+
+
+def _looked_at(file: File, columns: Columns) -> tuple[Roles, list[Part]]:
+    with _opened(file, columns) as table:
+        roles = columns.roles(table.names, file.path)
+        with _reading(file, 0):
+            return roles, table.parts(roles.names)
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+class _BrokenFileError(ValueError):
+    """A file is not what its name says, or ends too early."""
+
+
+@contextmanager
+def _reading(file: File, row: int) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except BROKEN as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise _BrokenFileError(f"{file.path} cannot be read from row {row} on: {words}") from error
+
+
+@contextmanager
+def _opened(file: File, columns: Columns) -> Iterator[Table]:
+    with _reading(file, 0):
+        opened = open_table(file, columns.on_error == "skip")
+    with opened as table:
+        yield table
+
+
+def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int = 0) -> Iterator[Reading]:
+    """The rows of a partition from ``first_row`` of its file on, batch by batch; then what could not be read.
+
+    Raises
+    ------
+    ValueError : the file is broken, or a column or a row holds what cannot be meant; unless that is to be skipped.
+    """
+    file, part, skip = partition.file, partition.part, columns.on_error == "skip"
+    row, malformed = part.first_row, Counter[str]()
+    try:
+        with _opened(file, columns) as table:
+            malformed = table.malformed
+            roles = columns.roles(table.names, file.path)
+            for chunk in _chunks(table, partition, roles, columns.batch_rows or _batch_rows(loss, roles)):
+                row = chunk.first_row + chunk.rows
+                if row > first_row:
+                    yield batch_of(chunk.since(first_row), roles, loss, file.path, skip)
+    except _BrokenFileError:
+        if not skip:
+            raise
+        lost = 1 if part.rows is None else part.first_row + part.rows - row
+        yield Ending(malformed + Counter({f"{file.path} is broken": lost}))
+    else:
+        yield Ending(+malformed)
+
+
+def _batch_rows(loss: Loss, roles: Roles) -> int:
+    if loss.kind != "pointwise" and len(roles.prediction) == 1:
+        return _LISTED_ROWS
+    return max(_LEAST_ROWS, min(_MOST_ROWS, _NUMBERS // len(roles.prediction)))
+
+
+def _chunks(table: Table, partition: Partition, roles: Roles, rows: int) -> Iterator[Chunk]:
+    row = partition.part.first_row
+    chunks = table.chunks(roles.names, partition.part, rows)
+    while True:
+        with _reading(partition.file, row):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        row = chunk.first_row + chunk.rows
+        yield chunk
+
+
+# ---------------------------------------------------------------------------------------------- measuring
+
+
+class Tally:
+    """The running measurement of batches, and of what was left out of them; it may go on where another one was.
+
+    Parameters
+    ----------
+    loss, options : what is measured.
+    before : the measurement of the batches that came earlier.
+    """
+
+    def __init__(self, loss: Loss, options: Options, before: Measurement | None = None) -> None:
+        self.loss, self.options, self.before = loss, options, before
+        self.running = Accumulator(loss, options)
+        self.skipped: Counter[str] = Counter()
+
+    def add(self, reading: Reading) -> None:
+        """Count a batch, or what could not be read.
+
+        Raises
+        ------
+        ValueError : the loss refuses a row, unless such rows are to be skipped.
+        """
+        if isinstance(reading, Ending):
+            self.skipped += reading.reasons
+            return
+        try:
+            add_rows(self.running, reading, slice(None))
+        except ValueError:
+            before = reading.faults.reasons.total()
+            leave_out_undefined(self.loss, self.options, reading)
+            if reading.faults.reasons.total() == before:
+                raise
+            add_rows(self.running, reading, slice(None))
+        self.skipped += reading.faults.reasons
+
+    def result(self) -> Measurement:
+        """The measurement so far; more may follow."""
+        found = replace(self.running.result(), skipped=dict(sorted(self.skipped.items())))
+        if self.before is None:
+            return found
+        if found.count == 0:  # nothing to add but what was left out
+            return replace(self.before, skipped=dict(sorted((Counter(self.before.skipped) + self.skipped).items())))
+        return self.before + found
+
+
+def measure_partition(loss: Loss, partition: Partition, columns: Columns, options: Options) -> Measurement:
+    """The measurement of one partition; those of all partitions add up to that of the table.
+
+    Raises
+    ------
+    ValueError : as ``batches`` and the loss do.
+    """
+    tally = Tally(loss, options)
+    with read_ahead(batches(loss, partition, columns)) as readings:
+        for reading in readings:
+            tally.add(reading)
+    return tally.result()

@@ -1,0 +1,190 @@
+"""Which files a source names: one path, a folder, a glob, an address that fsspec knows, or a list of these."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+__all__ = ["FORMATS", "File", "Source", "find_files"]
+
+Source: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
+
+FORMATS: dict[str, tuple[str, ...]] = {  # how the names of files of each format end
+    "parquet": (".parquet", ".parq", ".pq"),
+    "arrow": (".arrow", ".feather", ".ipc", ".arrows"),
+    "csv": (".csv", ".tsv"),
+    "npz": (".npz",),
+    "npy": (".npy",),
+}
+_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".lz4")  # of text
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a table, as found.
+
+    Parameters
+    ----------
+    path : its path or address, as errors and the worst rows name it.
+    format : a key of ``FORMATS``.
+    size : in bytes.
+    state : changes when the content does: the time of the last change, or what a remote store says instead.
+    keys : columns that a folder name such as ``year=2024`` gives to all rows.
+    storage_options : what fsspec needs to open it.
+    """
+
+    path: str
+    format: str
+    size: int
+    state: str
+    keys: tuple[tuple[str, int | str], ...] = ()
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        return not _is_address(self.path)
+
+    def open(self) -> BinaryIO:
+        """The file, to be read as bytes."""
+        if self.is_local:
+            return Path(self.path).open("rb")
+        from rashin.measurement.remote import open_remote
+
+        return open_remote(self.path, self.storage_options)
+
+
+def find_files(source: Source, storage_options: Mapping[str, Any] | None = None) -> list[File]:
+    """The files that ``source`` names, sorted by path.
+
+    Of a folder these are all files below it whose names end as those of a known format; names that begin with a dot
+    or an underscore are left out. Folders named ``key=value`` give their files a column.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such file or folder, or nothing matches.
+    ValueError : a file is named twice, or is of an unknown format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("b.csv", "a.csv", "_SUCCESS"):
+    ...         _ = Path(folder, name).write_text("p,target")
+    ...     [Path(file.path).name for file in find_files(folder)]
+    ['a.csv', 'b.csv']
+    """
+    items = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if not items:
+        raise ValueError("source: got an empty list; accepted is at least one file, folder, glob or address")
+    options = dict(storage_options or {})
+    files = sorted((file for item in items for file in _named(os.fspath(item), options)), key=lambda file: file.path)
+    for one, other in pairwise(files):
+        if one.path == other.path:
+            raise ValueError(f"{one.path} is named twice, so that its rows would count twice; name it once")
+    return _with_keys(files)
+
+
+def _named(text: str, options: dict[str, Any]) -> Iterator[File]:
+    if text.startswith("file://"):
+        text = url2pathname(unquote(urlsplit(text).path))
+    if _is_address(text):
+        yield from _remote(text, options)
+    elif Path(text).is_file():
+        yield _local(Path(text))
+    elif Path(text).is_dir():
+        yield from _below(Path(text))
+    elif glob.has_magic(text):
+        yield from _matching(text)
+    else:
+        raise FileNotFoundError(f"{text}: there is no such file or folder")
+
+
+def _is_address(text: str) -> bool:
+    return "://" in text
+
+
+def _matching(pattern: str) -> Iterator[File]:
+    found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (a pattern with its folder)
+    if not found:
+        raise FileNotFoundError(f"{pattern}: no file matches")
+    for path in found:
+        if path.is_file():
+            yield _local(path)
+        elif not any(other in path.parents for other in found):
+            yield from _below(path)
+
+
+def _below(folder: Path) -> Iterator[File]:
+    paths = [path for path in folder.rglob("*") if path.is_file() and _is_data(path.relative_to(folder).as_posix())]
+    if not paths:
+        raise FileNotFoundError(f"{folder}: the folder holds no file that ends with {_endings()}")
+    yield from map(_local, paths)
+
+
+def _local(path: Path) -> File:
+    status = path.stat()
+    return File(str(path), _known_format(str(path)), status.st_size, str(status.st_mtime_ns))
+
+
+def _remote(address: str, options: dict[str, Any]) -> Iterator[File]:
+    from rashin.measurement.remote import list_remote
+
+    entries = list_remote(address, options)
+    alone = len(entries) == 1 and entries[0].path.rstrip("/") == address.rstrip("/")
+    wanted = entries if alone or "*" in address else [entry for entry in entries if _is_data(entry.below)]
+    if not wanted:
+        raise FileNotFoundError(f"{address}: nothing there ends with {_endings()}")
+    for entry in wanted:
+        yield File(entry.path, _known_format(entry.path), entry.size, entry.state, (), options)
+
+
+# ------------------------------------------------------------------------------------------------- what names say
+
+
+def _is_data(path: str) -> bool:
+    """Whether a path below a folder belongs to the table: known by its ending, and hidden nowhere."""
+    return _format(path) is not None and not any(part.startswith((".", "_")) for part in path.split("/"))
+
+
+def _format(path: str) -> str | None:
+    name = path.lower()
+    for ending in _COMPRESSIONS:
+        if name.endswith(ending):
+            return "csv" if name.removesuffix(ending).endswith(FORMATS["csv"]) else None
+    return next((known for known, endings in FORMATS.items() if name.endswith(endings)), None)
+
+
+def _known_format(path: str) -> str:
+    known = _format(path)
+    if known is None:
+        raise ValueError(f"{path}: cannot tell its format; accepted are names that end with {_endings()}")
+    return known
+
+
+def _endings() -> str:
+    *most, last = (ending for endings in FORMATS.values() for ending in endings)
+    return f"{', '.join(most)} or {last} (text also compressed: {', '.join(_COMPRESSIONS)})"
+
+
+def _with_keys(files: list[File]) -> list[File]:
+    """Columns from folders named ``key=value``: whole numbers if all values of a key are."""
+    found = [dict(_pairs(file.path)) for file in files]
+    words = {key for pairs in found for key, value in pairs.items() if not value.isdecimal()}
+    return [
+        replace(file, keys=tuple((key, value if key in words else int(value)) for key, value in pairs.items()))
+        for file, pairs in zip(files, found, strict=True)
+    ]
+
+
+def _pairs(path: str) -> Iterator[tuple[str, str]]:
+    for folder in Path(path).parts[:-1]:
+        key, equals, value = folder.partition("=")
+        if key and equals:
+            yield key, unquote(value)

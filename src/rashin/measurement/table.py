@@ -1,0 +1,172 @@
+"""``rashin.measure_table``: the loss of a table on disk or in a remote store, however large."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from rashin.loss import Loss
+from rashin.measurement.accumulate import Options
+from rashin.measurement.ahead import read_ahead
+from rashin.measurement.arrays import chosen
+from rashin.measurement.checkpoint import START, Checkpoint, Position
+from rashin.measurement.columns import Columns
+from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
+from rashin.measurement.decisions import decides
+from rashin.measurement.measurement import Measurement
+from rashin.measurement.partition import Ending, Partition, Reading, Tally, batches, partitions
+from rashin.measurement.sources import Source
+
+__all__ = ["Progress", "measure_table"]
+
+Progress: TypeAlias = Callable[[int, "int | None"], None]
+
+
+def measure_table(
+    loss: Loss | str,
+    source: Source,
+    *,
+    prediction: str | Sequence[str],
+    target: str | Sequence[str],
+    weight: str | None = None,
+    group: str | None = None,
+    cluster: str | None = None,
+    worst: int = 0,
+    by_class: bool = False,
+    accuracy: bool = False,
+    baseline: bool = False,
+    details: bool = False,
+    on_error: Literal["raise", "skip"] = "raise",
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    engine: Literal["local", "dask"] = "local",
+    client: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+    batch_rows: int | None = None,
+) -> Measurement:
+    """The loss of a table, read once, batch by batch: exact, mergeable, with its interval and where it comes from.
+
+    Parameters
+    ----------
+    loss : a loss, or its name.
+    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these; or a Dask
+        data frame. Files end with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst,
+        .lz4), .npz or .npy. A folder named ``key=value`` gives its files a column.
+    prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
+        whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
+        one column of lists.
+    target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
+        the prediction's columns; or, as with ``prediction``, the columns of a distribution.
+    weight : the column with weights >= 0.
+    group, cluster : columns of whole numbers, booleans or text; see ``rashin.measure``.
+    worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
+    on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
+        and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
+        measurement's ``skipped`` counts them by reason.
+    checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
+        first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
+    progress : called with the rows done, and with those there are where the files tell that beforehand, else None.
+    engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
+        address of a scheduler will do. None is the active client, else a cluster of this machine's CPUs for this call.
+    storage_options : what fsspec needs to reach an address.
+    batch_rows : rows read at a time; by default as many as make about two million numbers.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such file, or nothing matches.
+    ImportError : pyarrow, fsspec or dask is needed and not installed.
+    ValueError : a file is broken, a column is missing or holds what cannot be meant, or a row has a null, a number
+        outside its domain, or a label without a class: named by file, column and row.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, rashin
+    >>> logits, labels = np.array([[2.0, 0.0], [0.5, 1.0], [0.0, 3.0]]), np.array([0, 1, 0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder, "held-out.npz"), z_0=logits[:, 0], z_1=logits[:, 1], target=labels)
+    ...     found = rashin.measure_table("softmax_cross_entropy", folder, prediction="z_*", target="target", worst=1)
+    >>> found.mean == rashin.softmax_cross_entropy(logits, labels), found.worst[0].row
+    (True, 2)
+    """
+    loss = chosen(loss)
+    columns = Columns(_names(prediction), _names(target), weight, group, cluster, on_error, batch_rows)
+    options = Options(worst, by_class, accuracy, baseline, details)
+    _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint)
+    if of_dask(source):
+        return measure_frame(loss, source, columns, options, client)
+    found = partitions(source, columns, storage_options)
+    if engine == "dask":
+        return measure_partitions(loss, found, columns, options, client)
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
+    return _measured(loss, found, columns, options, kept, progress or _silent)
+
+
+def _names(columns: str | Sequence[str]) -> str | tuple[str, ...]:
+    return columns if isinstance(columns, str) else tuple(columns)
+
+
+def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoint: Any) -> None:
+    if columns.on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error: got {columns.on_error!r}; accepted is 'raise' or 'skip'")
+    if engine not in ("local", "dask"):
+        raise ValueError(f"engine: got {engine!r}; accepted is 'local' or 'dask'")
+    if engine == "dask" and checkpoint is not None:
+        raise ValueError("checkpoint: goes with engine='local'; Dask repeats the partitions of a lost worker by itself")
+    _check_whole("worst", options.worst, 0)
+    if columns.batch_rows is not None:
+        _check_whole("batch_rows", columns.batch_rows, 1)
+    if (options.by_class or options.accuracy) and not decides(loss):
+        raise ValueError(f"loss: got {loss.name}, whose targets are numbers; by_class and accuracy need classes")
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}: got {value!r}; accepted is a whole number >= {least}")
+
+
+def _silent(rows: int, total: int | None) -> None:
+    pass
+
+
+def _measured(
+    loss: Loss,
+    found: Sequence[Partition],
+    columns: Columns,
+    options: Options,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+) -> Measurement:
+    position, before = (START, None) if checkpoint is None else checkpoint.read()
+    tally, total = Tally(loss, options, before), _total(found)
+    progress(position.rows, total)
+    with read_ahead(_readings(loss, found, columns, position)) as readings:
+        for after, reading in readings:
+            tally.add(reading)
+            progress(after.rows, total)
+            if checkpoint is not None:
+                checkpoint.write_if_due(after, tally.result)
+            position = after
+    if checkpoint is not None:
+        checkpoint.write(position, tally.result())
+    return tally.result()
+
+
+def _total(found: Sequence[Partition]) -> int | None:
+    rows = [partition.rows for partition in found]
+    return None if None in rows else sum(filter(None, rows))
+
+
+def _readings(
+    loss: Loss, found: Sequence[Partition], columns: Columns, position: Position
+) -> Iterator[tuple[Position, Reading]]:
+    """What is read from a position on, each with the position after it."""
+    number, first, rows = position
+    for at in range(number, len(found)):
+        for reading in batches(loss, found[at], columns, first if at == number else 0):
+            if isinstance(reading, Ending):
+                yield Position(at + 1, 0, rows), reading
+            else:
+                rows += reading.faults.rows
+                yield Position(at, reading.next_row, rows), reading

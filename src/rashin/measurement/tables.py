@@ -1,0 +1,142 @@
+"""One file of a table, opened: its columns' names, the parts it falls into, and its rows, some at a time."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from rashin.measurement.sources import File
+
+__all__ = ["BROKEN", "Chunk", "Part", "Table", "open_table"]
+
+# What readers raise where a file is not what its name says, or ends too early.
+BROKEN = (
+    ValueError,  # pyarrow's ArrowInvalid is one
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
+
+
+class Chunk(NamedTuple):
+    """Some rows of a file: ``columns`` holds an Arrow or NumPy array for each name that was asked for."""
+
+    columns: dict[str, Any]
+    first_row: int  # counted from 0 within the file
+    rows: int
+    unreadable: Mapping[str, Mapping[int, str]] = MappingProxyType({})  # text that should be a number, by column, row
+
+    def since(self, row: int) -> Chunk:
+        """What there is of it from a row of the file on."""
+        start = row - self.first_row
+        if start <= 0:
+            return self
+        texts = {
+            name: {place - start: text for place, text in wrong.items() if place >= start}
+            for name, wrong in self.unreadable.items()
+        }
+        columns = {name: column[start:] for name, column in self.columns.items()}
+        return Chunk(columns, row, self.rows - start, {name: wrong for name, wrong in texts.items() if wrong})
+
+
+class Part(NamedTuple):
+    """Some of a file: row groups or rows from ``start`` to ``stop``; None is to the end."""
+
+    start: int = 0
+    stop: int | None = None
+    first_row: int = 0
+    rows: int | None = None  # None where only reading would tell
+
+
+class Table(Protocol):
+    """What there is for each format."""
+
+    names: Sequence[str]
+    malformed: Counter[str]  # lines that are no rows, found so far
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        """The file in parts of some hundred megabytes, where its format allows to begin in the middle."""
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        """The rows of a part, in order, no more than ``rows`` at a time."""
+
+    def close(self) -> None: ...
+
+
+def open_table(file: File, skip_malformed: bool = False) -> AbstractContextManager[Table]:
+    """Open a file; with ``skip_malformed`` lines of text with too few or too many fields are counted and left out.
+
+    Raises
+    ------
+    ImportError : it needs pyarrow, which is not installed.
+    BROKEN : it is not what its name says.
+    """
+    return _Opened(file, skip_malformed)
+
+
+class _Opened(AbstractContextManager[Table]):
+    """A table with the columns that its folders' names give; it closes itself."""
+
+    def __init__(self, file: File, skip_malformed: bool) -> None:
+        self.keys = dict(file.keys)
+        self.table = _table(file, skip_malformed)
+        own = list(self.table.names)
+        twice = next((name for name, count in Counter(own).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"two columns are named {twice!r}")
+        self.names = own + [key for key in self.keys if key not in own]
+        self.own, self.malformed = frozenset(own), self.table.malformed
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        return self.table.parts(self._stored(names))
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+        given = [name for name in names if name not in self.own]
+        for chunk in self.table.chunks(self._stored(names), part, rows):
+            constant = {name: np.broadcast_to(np.array(self.keys[name]), chunk.rows) for name in given}
+            yield chunk._replace(columns=chunk.columns | constant)
+
+    def _stored(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name in self.own]
+
+    def close(self) -> None:
+        self.table.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _table(file: File, skip_malformed: bool) -> Table:
+    if file.format == "npz":
+        from rashin.measurement.numpy_files import ArchiveTable
+
+        return ArchiveTable(file)
+    if file.format == "npy":
+        from rashin.measurement.numpy_files import ArrayTable
+
+        return ArrayTable(file)
+    if file.format == "csv":
+        from rashin.measurement.delimited import DelimitedTable
+
+        return DelimitedTable(file, skip_malformed)
+    if file.format == "arrow":
+        from rashin.measurement.arrow import ArrowTable
+
+        return ArrowTable(file)
+    from rashin.measurement.parquet import ParquetTable
+
+    return ParquetTable(file)

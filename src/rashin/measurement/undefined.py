@@ -1,0 +1,121 @@
+"""Rows that a loss refuses: which they are, in words that name the column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.domain import LABEL, NONNEGATIVE, Domain
+from rashin.loss import Loss
+from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.batch import Batch
+from rashin.measurement.faults import failing_rows
+from rashin.measurement.keys import Codes
+
+__all__ = ["add_rows", "leave_out_undefined"]
+
+Array = NDArray[Any]
+
+
+def leave_out_undefined(loss: Loss, options: Options, batch: Batch) -> None:
+    """Find the rows for which the loss raises, after it raised; this may take its time.
+
+    Most lie outside a domain, which the numbers tell; what else there is, such as a distribution that does not sum to
+    1, is found by halving.
+
+    Raises
+    ------
+    ValueError : unless such rows are to be left out; it names file, column and row.
+    """
+    names = batch.roles
+    _leave_out(batch, names.prediction, batch.prediction, loss.facts.prediction, loss.name)
+    target, classes = _target_domain(loss, batch)
+    _leave_out(batch, names.target, batch.target, target, loss.name)
+    if classes:
+        _leave_out_labels(batch, classes)
+    if batch.weight is not None and names.weight is not None:
+        _leave_out(batch, (names.weight,), batch.weight, NONNEGATIVE, "a weight")
+    _leave_out_rest(loss, options if batch.target.ndim == 1 else Options(), batch)
+
+
+def _target_domain(loss: Loss, batch: Batch) -> tuple[Domain, int]:
+    """The domain of the target's numbers; and how many classes there are, if they are labels."""
+    if loss.kind != "pointwise" and batch.target.ndim == 1:
+        return LABEL, batch.prediction.shape[1]
+    return loss.facts.target_domain(loss.parameters), 0
+
+
+def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, domain: Domain, taker: str) -> None:
+    """Leave out rows with a number outside its domain."""
+    columns = values.reshape(len(values), -1).T
+    for k, column in enumerate(columns):
+        name = names[k] if len(names) > 1 else names[0]
+        batch.faults.add(~domain.contains(column), "outside the domain", _Got(column, taker, domain), name)
+
+
+@dataclass(frozen=True)
+class _Got:
+    """What came in a row, and what is accepted."""
+
+    column: Array
+    taker: str
+    domain: Domain
+
+    def __call__(self, row: int) -> str:
+        takes = "is" if self.taker.startswith("a ") else "takes"
+        return f"got {self.column[row]}; {self.taker} {takes} {self.domain.description}"
+
+
+def _leave_out_labels(batch: Batch, classes: int) -> None:
+    def words(row: int) -> str:
+        return (
+            f"got label {batch.target[row]}; accepted is a whole number from 0 to {classes - 1}, for {classes} classes"
+        )
+
+    batch.faults.add(batch.target >= classes, "no such class", words, batch.roles.target[0])
+
+
+def _leave_out_rest(loss: Loss, options: Options, batch: Batch) -> None:
+    """Leave out rows that the loss refuses for another reason."""
+    asked = Options(by_class=options.by_class, accuracy=options.accuracy)
+
+    def check(rows: slice) -> None:
+        add_rows(Accumulator(loss, asked), batch, rows)
+
+    for row in failing_rows(check, 0, len(batch.target), not batch.faults.skip):
+        wrong = np.zeros(len(batch.target), bool)
+        wrong[row] = True
+        batch.faults.add(wrong, f"refused by {loss.name}", lambda row: _refusal(check, row))
+
+
+def _refusal(check: Callable[[slice], None], row: int) -> str:
+    try:
+        check(slice(row, row + 1))
+    except ValueError as error:
+        return str(error)
+    raise AssertionError("a row that was refused is refused again")
+
+
+def add_rows(running: Accumulator, batch: Batch, rows: slice) -> None:
+    """Add some of the rows of a batch."""
+
+    def some(values: Any) -> Any:
+        return None if values is None else values[rows]
+
+    def keys(codes: Codes | None) -> Codes | None:
+        return None if codes is None else codes.of(rows)
+
+    running.add(
+        batch.prediction[rows],
+        batch.target[rows],
+        weight=some(batch.weight),
+        where=some(batch.faults.where),
+        group=keys(batch.group),
+        cluster=keys(batch.cluster),
+        source=batch.faults.path,
+        first_row=batch.faults.first_row + (rows.start or 0),
+    )

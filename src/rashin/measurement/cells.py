@@ -57,7 +57,7 @@ class _Sums(NamedTuple):
         """Add rows; ``w`` is empty for weight 1, and ``cells`` where all fall to the first."""
         if cells.size:
             kernel.add_by_cell(_DOUBLE)(losses, w, cells, self.counts, self.highest, self.limbs)
-        else:
+        elif losses.size:
             self.counts[0] += losses.size
             self.highest[0] = max(self.highest[0], kernel.add_together(_DOUBLE)(losses, w, self.limbs[0]))
 

@@ -1,10 +1,11 @@
-"""A cluster when one machine is not enough: Dask's workers measure the parts of a data set and add them up in a tree."""
+"""A cluster when one machine is not enough: Dask's workers measure the parts of a data set and add them in a tree."""
 
 from __future__ import annotations
 
 import math
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from rashin.measurement.tables import Chunk
 __all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions", "of_dask"]
 
 Part = TypeVar("Part")
+Sum = TypeVar("Sum", Measurement, "Piece")
 
 FAN_IN = 8  # measurements that a task adds up
 TASKS_PER_THREAD = 16  # that measure: so many that no thread idles for long at the end, and no more, for the scheduler
@@ -83,7 +85,7 @@ def _measured_run(measure_one: Callable[[Part], Measurement], run: Sequence[Part
         return _added([measure_one(part) for part in run])
 
 
-def _added(found: Sequence[Any]) -> Any:
+def _added(found: Sequence[Sum]) -> Sum:
     return reduce(add, found)
 
 
@@ -131,7 +133,11 @@ def measure_arrays(
 
 def _as_array(values: Any) -> Any:
     """The Dask array that a Dask series or frame is."""
-    return values.to_dask_array() if hasattr(values, "to_dask_array") else values
+    if not hasattr(values, "to_dask_array"):
+        return values
+    with warnings.catch_warnings():  # words become Python's, which is all right with groups
+        warnings.filterwarnings("ignore", "Dask currently has limited support for converting pandas", UserWarning)
+        return values.to_dask_array()
 
 
 def _whole_samples(z: Any) -> Any:
@@ -271,9 +277,7 @@ def _connected(client: Any) -> Iterator[Any]:
     client = _active() if client is None else client
     if isinstance(client, distributed.Client):
         if client.asynchronous:
-            raise TypeError(
-                "client: got an asynchronous one; accepted is one that waits, Client(..., asynchronous=False)"
-            )
+            raise TypeError("client: got an asynchronous one; accepted is one that waits, asynchronous=False")
         yield client
     elif client is None:
         with _own_cluster() as cluster, distributed.Client(cluster, set_as_default=False) as own:
@@ -282,9 +286,8 @@ def _connected(client: Any) -> Iterator[Any]:
         with distributed.Client(client, set_as_default=False) as own:
             yield own
     else:
-        raise TypeError(
-            f"client: got {type(client).__name__}; accepted is a distributed.Client, a cluster, or a scheduler's address"
-        )
+        accepted = "accepted is a distributed.Client, a cluster, or the address of a scheduler"
+        raise TypeError(f"client: got {type(client).__name__}; {accepted}")
 
 
 def _distributed() -> Any:
@@ -304,4 +307,4 @@ def _active() -> Any:
 
 def _own_cluster() -> Any:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _distributed().LocalCluster(n_workers=cpus, threads_per_worker=1, dashboard_address=None)
+    return _distributed().LocalCluster(n_workers=cpus, threads_per_worker=1, dashboard_address=":0")

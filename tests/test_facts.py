@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -322,13 +323,9 @@ def test_no_constant_is_better_than_the_best(loss, size):
     for seed in range(4):
         rng = np.random.default_rng(seed)
         w = rng.random(size) + 0.5
-        if loss.kind == "pointwise":
-            t = loss.facts.target_domain(dict(loss.parameters)).draw(rng, size + 3)[3:]
-            shape = t.shape
-        else:
-            t = rng.multinomial(16, [0.25] * 4, size) / 16
-            shape = t.shape
-        best = loss.facts.best_constant(t, w, **loss.parameters)
+        t, coded = targets(loss, rng, size)
+        shape = coded.shape
+        best = loss.facts.best_constant(coded, w, **loss.parameters)
         if best is None:
             continue
         least = loss(np.broadcast_to(best, shape), t, weight=w)
@@ -336,18 +333,42 @@ def test_no_constant_is_better_than_the_best(loss, size):
             continue
         tries = rng.normal(0, 1, (300, *np.shape(best))) * 10.0 ** rng.uniform(-9, 1, (300, *[1] * np.ndim(best)))
         for shift in tries:
-            z = np.asarray(best) + shift
+            z = moved(loss, np.asarray(best), shift)
             if not loss.facts.prediction.contains(z).all():
                 continue
             other = loss(np.broadcast_to(z, shape), t, weight=w)
             assert other >= least - 8 * EPS * max(abs(least), spread(loss, best, t, w)), (best, shift)
 
 
+def targets(loss, rng, size):
+    """Targets, and the same as ``best_constant`` takes them."""
+    domain = loss.facts.target_domain(dict(loss.parameters))
+    if loss.kind == "pointwise":
+        t = domain.draw(rng, size + 3)[3:]
+        return t, t
+    if domain is LABEL:
+        t = rng.integers(0, 4, size)
+        return t, np.eye(4)[t]
+    t = rng.multinomial(16, [0.25] * 4, size) / 16
+    return t, t
+
+
+def moved(loss, best, shift):
+    """Another constant: a row of probabilities, or of their logarithms, stays one."""
+    if loss.kind != "rowwise":
+        return best + shift
+    if loss.facts.prediction is LOG_PROBABILITY:
+        z = best + shift
+        return z - np.logaddexp.reduce(z)
+    p = best * np.exp(shift)
+    return p / p.sum()
+
+
 def spread(loss, best, t, w):
     """The size of the terms that a loss is the sum of, by how much a unit's step changes it."""
     step = 1e-3
-    near = np.broadcast_to(best, t.shape) + 0.0
-    if loss.facts.prediction is PROBABILITY:
+    near = np.broadcast_to(best, t.shape if t.ndim == np.ndim(best) + 1 or np.ndim(best) == 0 else (t.size, 4)) + 0.0
+    if loss.kind == "rowwise" or loss.facts.prediction is PROBABILITY:
         return 1.0
     return max(abs(loss(near + step, t, weight=w)), abs(loss(near - step, t, weight=w)), np.max(np.abs(t)) * 8)
 
@@ -356,21 +377,46 @@ def spread(loss, best, t, w):
 def test_the_gradient_at_the_best_constant_vanishes_or_changes_sign(loss):
     rng = np.random.default_rng(11)
     w = rng.random(30) + 0.5
-    if loss.kind == "pointwise":
-        t = loss.facts.target_domain(dict(loss.parameters)).draw(rng, 30)
-    else:
-        t = rng.multinomial(16, [0.25] * 4, 30) / 16
-    best = loss.facts.best_constant(t, w, **loss.parameters)
+    t, coded = targets(loss, rng, 30)
+    best = loss.facts.best_constant(coded, w, **loss.parameters)
     assert best is not None or loss.parameters.get("softcap")
     if best is None:
         return
-    z = np.broadcast_to(best, t.shape)
-    if loss.facts.kinks is None:
+    z = np.broadcast_to(best, coded.shape)
+    if loss.kind == "rowwise":  # on the simplex: no class gains by what another loses
+        rate = 1.0 if loss.facts.prediction is PROBABILITY else np.exp(-best)
+        each = loss.gradient(z, t, weight=w, reduction="sum").sum(axis=0) * rate
+        assert np.allclose(each, each[0], rtol=64 * EPS, atol=0)
+    elif loss.facts.kinks is None:
         assert vanishes(loss, z, t, w)
     else:
         below, above = (loss.gradient(z + step, t, weight=w).sum() for step in (-1e-9, 1e-9))
         assert below <= 0.0 <= above
         assert below < above
+
+
+POLYNOMIALS = [p for p in POINTWISE if p.values[0].facts.target_degree is not None]
+
+
+def test_common_losses_are_polynomials_in_the_target():
+    named = {p.values[0].name for p in POLYNOMIALS}
+    assert named >= {"half_squared_error", "squared_error", "sigmoid_cross_entropy", "binary_cross_entropy", "poisson"}
+
+
+@pytest.mark.parametrize("loss", POLYNOMIALS)
+def test_the_degree_in_the_target_is_that_of_the_formula(loss):
+    """Of targets in equal steps: the differences of order d + 1 vanish, and those of order d do not."""
+    low = max(loss.facts.target_domain(dict(loss.parameters)).low, 0.0)
+    grid = [mpf(low) + mpf(k) / 8 for k in range(1, 6)]
+    with mp.workdps(60):
+        for z in (0.375, 0.75) if loss.facts.prediction is PROBABILITY else (-1.5, 0.375, 2.25):
+            values = [jet(loss, z, t)[0] for t in grid]
+            size, orders = max(map(abs, values)), []
+            while values:
+                orders.append(max(map(abs, values)) > mpf(10) ** -50 * size)
+                values = [after - before for before, after in pairwise(values)]
+            degree = loss.facts.target_degree
+            assert orders == [True] * (degree + 1) + [False] * (len(grid) - degree - 1)
 
 
 # ------------------------------------------------------------------------------------------ docstrings

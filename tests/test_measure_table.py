@@ -11,14 +11,12 @@ import subprocess
 import sys
 import time
 from functools import reduce
-from pathlib import Path
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
-from table_files import CLASSES, ROWS, make_rows, write
 
 import rashin
 from rashin.measurement import table as table_module
@@ -28,6 +26,7 @@ from rashin.measurement.columns import Columns
 from rashin.measurement.faults import failing_rows
 from rashin.measurement.partition import measure_partition, partitions
 from rashin.measurement.sources import find_files
+from table_files import CLASSES, ROWS, make_rows, write
 
 FORMATS = [
     *("a.parquet", "a.feather", "a.arrow", "a.arrows", "a.npz", "a.compressed.npz", "a.npy"),
@@ -205,7 +204,7 @@ def test_addresses_that_fsspec_reaches(rows, expected, tmp_path):
         memory.pipe(f"/others/{name}", write(tmp_path / name, rows).read_bytes())
     try:
         assert measured("memory://bucket").total == expected.total
-        assert measured("memory://bucket/**.parquet").total == expected.total
+        assert measured("memory://bucket/**/*.parquet").total == expected.total
         assert measured(f"file://{tmp_path}/a.parquet").count + measured("memory://bucket/sub").count == expected.count
         for name in FORMATS[1:]:
             assert same(measured(f"memory://others/{name}", batch_rows=333), expected)
@@ -266,9 +265,8 @@ def test_distributions_are_targets(tmp_path):
     ("changes", "words"),
     [
         ({"weight": "wieght"}, "a.parquet has no column 'wieght' for the weight; did you mean 'weight'"),
-        ({"group": "q"}, "a.parquet has no column 'q' for the group; its columns are z_0, z_1, .*15 in all"),
+        ({"group": "q"}, "a.parquet has no column 'q' for the group; its columns are z_0, z_1, .*17 in all"),
         ({"prediction": "y_*"}, r"a.parquet has no column that matches prediction 'y_\*'"),
-        ({"prediction": "z_1*"}, r"match prediction 'z_1\*' are numbered 0; accepted is"),
         ({"prediction": "z_*_*"}, r"the pattern 'z_\*_\*'; accepted is one \*"),
         ({"prediction": ["z_1", "z_1"]}, "accepted is a list of different columns"),
         ({"prediction": []}, "accepted is a list of different columns"),
@@ -287,7 +285,9 @@ def test_distributions_are_targets(tmp_path):
 )
 def test_columns_that_cannot_be_meant(changes, words, rows, tmp_path):
     file = tmp_path / "a.parquet"
-    kept = {name: values for name, values in rows.items() if name not in ("z_0",) or changes.get("prediction") != "z_1*"}
+    kept = {
+        name: values for name, values in rows.items() if name not in ("z_0",) or changes.get("prediction") != "z_1*"
+    }
     write(file, kept)
     for on_error in ("raise", "skip"):
         if not words.startswith("column 'target'") or on_error == "raise":
@@ -297,13 +297,15 @@ def test_columns_that_cannot_be_meant(changes, words, rows, tmp_path):
 
 def test_classes_with_a_gap_are_refused(rows, tmp_path):
     file = write(tmp_path / "a.parquet", {name: values for name, values in rows.items() if name != "z_3"})
-    with pytest.raises(ValueError, match="are numbered 0, 1, 2, 4, 5, 6, 7, 8, .*; accepted is 0 to 9, each once"):
+    with pytest.raises(ValueError, match=r"are numbered 0, 1, 2, 4, 5, 6, 7, 8, .*; accepted is 0 to 9, each once"):
         measured(file)
 
 
 def test_numbers_say_nothing_of_classes_with_names(tmp_path):
     file = write(tmp_path / "a.csv", {"z_cat": np.zeros(3), "z_dog": np.ones(3), "t": np.array([0, 1, 0])})
-    with pytest.raises(ValueError, match="'t', row 0: the column holds numbers; accepted is the name .*: *|z_cat, z_dog"):
+    with pytest.raises(
+        ValueError, match=r"'t', row 0: the column holds numbers; accepted is the name .*: *|z_cat, z_dog"
+    ):
         rashin.measure_table(LOSS, file, prediction="z_*", target="t")
     found = rashin.measure_table(LOSS, file, prediction=["z_cat", "z_dog"], target="t")
     assert found.mean == LOSS(np.tile([0.0, 1.0], (3, 1)), [0, 1, 0])
@@ -342,11 +344,35 @@ FAULTS = [
     ("a.parquet", "z_7", None, "got null; accepted is a number", "null in column 'z_7'"),
     ("a.parquet", "z_7", np.nan, "got nan; softmax_cross_entropy takes a logit", "outside the domain in column 'z_7'"),
     ("a.npz", "z_7", np.nan, "got nan; softmax_cross_entropy takes a logit", "outside the domain in column 'z_7'"),
-    ("a.parquet", "target", CLASSES, "got label 11; accepted is a whole number from 0 to 10", "no such class in column"),
-    ("a.npz", "target", -1, "got -1; softmax_cross_entropy takes a class label", "outside the domain in column 'target'"),
+    (
+        "a.parquet",
+        "target",
+        CLASSES,
+        "got label 11; accepted is a whole number from 0 to 10",
+        "no such class in column",
+    ),
+    (
+        "a.npz",
+        "target",
+        -1,
+        "got -1; softmax_cross_entropy takes a class label",
+        "outside the domain in column 'target'",
+    ),
     ("a.csv", "target", 0.5, "got 0.5; softmax_cross_entropy takes a class label", "outside the domain in column"),
-    ("a.parquet", "weight", -0.5, "got -0.5; a weight is a finite number >= 0", "outside the domain in column 'weight'"),
-    ("a.parquet", "weight", np.inf, "got inf; a weight is a finite number >= 0", "outside the domain in column 'weight'"),
+    (
+        "a.parquet",
+        "weight",
+        -0.5,
+        "got -0.5; a weight is a finite number >= 0",
+        "outside the domain in column 'weight'",
+    ),
+    (
+        "a.parquet",
+        "weight",
+        np.inf,
+        "got inf; a weight is a finite number >= 0",
+        "outside the domain in column 'weight'",
+    ),
     ("a.parquet", "site", None, "got null; accepted is a key", "null in column 'site'"),
     ("a.csv", "patient", None, "got null; accepted is a number", "null in column 'patient'"),
     ("a.feather", "patient", None, "got null; accepted is a number", "null in column 'patient'"),
@@ -400,7 +426,7 @@ def test_malformed_lines_are_named_or_left_out(rows, tmp_path):
     lines.insert(20, "1,2,3,4")
     file = tmp_path / "bad.csv"
     file.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=rf"^{file} cannot be read from row 0 on: .*[Ee]xpected 16 columns, got 4"):
+    with pytest.raises(ValueError, match=rf"^{file} cannot be read from row 19 on: it has 4 fields, and the header 17"):
         measured(file)
     found = measured(file, on_error="skip")
     assert found.skipped == {"a line with too few or too many fields": 2}
@@ -421,7 +447,7 @@ def test_a_row_that_only_the_loss_refuses(tmp_path):
     z, q = rng.normal(size=(300, 3)), rng.dirichlet(np.ones(3), 300)
     q[[41, 250]] *= 0.9
     np.savez(tmp_path / "a.npz", z=z, q=q)
-    with pytest.raises(ValueError, match="a.npz, row 41: target: .*sum"):
+    with pytest.raises(ValueError, match=r"a.npz, row 41: target: .*sum"):
         rashin.measure_table(LOSS, tmp_path / "a.npz", prediction="z", target="q", batch_rows=90)
     found = rashin.measure_table(LOSS, tmp_path / "a.npz", prediction="z", target="q", batch_rows=90, on_error="skip")
     assert found.skipped == {"refused by softmax_cross_entropy": 2}
@@ -442,13 +468,15 @@ def test_lists_of_another_length(tmp_path):
 def test_a_time_is_no_prediction(tmp_path):
     times = pa.array([0, 1], pa.timestamp("s"))
     parquet.write_table(pa.table({"p": times, "t": [0, 1]}), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match=r"a.parquet, column 'p', row 0: the column holds timestamp\[s\]; accepted is"):
+    with pytest.raises(
+        ValueError, match=r"a.parquet, column 'p', row 0: the column holds timestamp\[ms\]; accepted is"
+    ):
         rashin.measure_table("huber", tmp_path / "a.parquet", prediction="p", target="t", on_error="skip")
 
 
 def test_python_objects_are_never_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", p=np.array([1, None]), t=np.ones(2))
-    with pytest.raises(ValueError, match="a.npz cannot be read .* array 'p': it holds Python objects"):
+    with pytest.raises(ValueError, match=r"a.npz cannot be read .* array 'p': it holds Python objects"):
         rashin.measure_table("huber", tmp_path / "a.npz", prediction="p", target="t")
 
 
@@ -488,7 +516,9 @@ def test_a_break_in_the_middle_is_named_or_skipped_from_there_on(rows, tmp_path)
     assert found.count == np.count_nonzero(rows["weight"][:510])
 
 
-@pytest.mark.parametrize("name", ["b.parquet", "b.feather", "b.npz", "b.compressed.npz", "b.npy", "b.csv.gz", "b.csv.xz"])
+@pytest.mark.parametrize(
+    "name", ["b.parquet", "b.feather", "b.npz", "b.compressed.npz", "b.npy", "b.csv.gz", "b.csv.xz"]
+)
 @pytest.mark.parametrize("keep", [0.0, 0.6])
 def test_files_that_end_too_early(name, keep, rows, expected, tmp_path):
     whole = write(tmp_path / "a.parquet", rows)
@@ -505,12 +535,13 @@ def test_files_that_end_too_early(name, keep, rows, expected, tmp_path):
 # ------------------------------------------------------------------------------------------------- going on
 
 ENDLESS = """
-import sys, time, rashin
+import time, rashin
 from rashin.measurement import checkpoint
-checkpoint.SECONDS = 0.0
-def slow(rows, total):
-    time.sleep(0.02)
-rashin.measure_table({loss!r}, {source!r}, checkpoint={file!r}, progress=slow, batch_rows=60, **{columns!r})
+checkpoint.SECONDS, checkpoint._SHARE = 0.0, float('inf')
+def stop(rows, total):
+    if rows >= 300:
+        time.sleep(600)
+rashin.measure_table({loss!r}, {source!r}, checkpoint={file!r}, progress=stop, batch_rows=60, **{columns!r})
 """
 
 
@@ -522,13 +553,13 @@ def test_a_killed_measurement_goes_on_to_the_same_bits(name, rows, tmp_path):
     code = ENDLESS.format(loss="focal", source=str(source), file=str(file), columns=settings)
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
     deadline = time.monotonic() + 60
-    while not (file.exists() and json.loads(file.read_text())["position"][2] >= 180) and time.monotonic() < deadline:
+    while not (file.exists() and json.loads(file.read_text())["position"][2] == 240) and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     state = json.loads(file.read_text())
     assert not state["finished"]
-    assert 180 <= state["position"][2] < ROWS
+    assert state["position"][2] == 240
     seen = []
     found = rashin.measure_table(
         "focal", source, checkpoint=file, progress=lambda rows, total: seen.append(rows), batch_rows=77, **settings
@@ -587,7 +618,7 @@ def test_a_checkpoint_of_another_task_is_refused(rows, tmp_path):
     with pytest.raises(ValueError, match=r"with (or without|other content in) the file .*parquet"):
         measured(tmp_path / "*.parquet", checkpoint=file)
     file.write_text("{}")
-    with pytest.raises(ValueError, match="state.json holds no checkpoint of a measurement: .*; name another file"):
+    with pytest.raises(ValueError, match=r"state.json holds no checkpoint of a measurement: .*; name another file"):
         measured(source, checkpoint=file)
 
 
@@ -670,7 +701,7 @@ def test_empty_tables_have_no_mean(tmp_path):
         empty = write(tmp_path / name, {"p": np.zeros(0), "t": np.zeros(0)})
         found = rashin.measure_table("huber", empty, prediction="p", target="t", worst=3)
         assert (found.count, found.sum, found.worst) == (0, 0.0, [])
-        with pytest.raises(ValueError, match="nothing|no row"):
+        with pytest.raises(ValueError, match=r"nothing|no row"):
             _ = found.mean
 
 
@@ -694,4 +725,3 @@ def test_text_is_read_as_pyarrow_writes_it(tmp_path):
     csv.write_csv(table, tmp_path / "a.csv")
     found = rashin.measure_table("binary_cross_entropy", tmp_path / "a.csv", prediction="p", target="t")
     assert found.mean == rashin.binary_cross_entropy([0.25, 1e-300, 1.0], [1, 0, 1])
-

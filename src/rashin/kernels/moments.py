@@ -21,6 +21,8 @@ __all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together"]
 PLAIN_SUMS = 2  # of l, l^2
 WEIGHED_SUMS = 6  # of w l, w, (w l)^2, w^2, (w l) w, (w l) l
 
+FEW = 24  # rows of a cell below which they go one by one
+
 
 @nb.njit(forceinline=True)
 def _rest(product: float, x: float, y: float) -> Any:
@@ -37,9 +39,43 @@ def _products(x: Any, y: Any, product: Any, rest: Any) -> None:
 
 @nb.njit(error_model="numpy", nogil=True)
 def _add_products(limbs: Any, x: Any, y: Any, product: Any, rest: Any) -> None:
-    _products(x, y, product[: x.size], rest[: x.size])
+    _products(x, y, product, rest)
     add_block(limbs, product[: x.size])
     add_block(limbs, rest[: x.size])
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _add_block_sums(losses: Any, w: Any, limbs: Any, a: Any, product: Any, rest: Any) -> None:
+    """Add at most ``BLOCK`` rows to one cell; ``a``, ``product`` and ``rest`` are for what lies between."""
+    if w.size == 0:
+        add_block(limbs[0], losses)
+        if limbs.shape[0] > 1:
+            _add_products(limbs[1], losses, losses, product, rest)
+        return
+    for i in range(losses.size):
+        a[i] = w[i] * losses[i]
+    add_block(limbs[0], a[: losses.size])
+    add_block(limbs[1], w)
+    if limbs.shape[0] > 2:
+        _add_products(limbs[2], a[: losses.size], a, product, rest)
+        _add_products(limbs[3], w, w, product, rest)
+        _add_products(limbs[4], w, a, product, rest)
+        _add_products(limbs[5], losses, a, product, rest)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _largest(losses: Any) -> float:
+    highest = -np.inf
+    for i in range(losses.size):
+        highest = max(highest, losses[i])
+    return highest
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _add_run(losses: Any, w: Any, limbs: Any, a: Any, product: Any, rest: Any) -> float:
+    for start in range(0, losses.size, BLOCK):
+        _add_block_sums(losses[start : start + BLOCK], w[start : start + BLOCK], limbs, a, product, rest)
+    return _largest(losses)
 
 
 def _together(_element: Any) -> Any:
@@ -53,41 +89,33 @@ def add_together(losses: Any, w: Any, limbs: Any) -> float:
 
     Where ``limbs`` has fewer rows, the sums that come first are taken.
     """
-    highest = -np.inf
-    weighed, a = np.empty(BLOCK), np.empty(BLOCK)
-    product, rest = np.empty(BLOCK), np.empty(BLOCK)
-    for start in range(0, losses.size, BLOCK):
-        lb = losses[start : start + BLOCK]
-        for i in range(lb.size):
-            highest = max(highest, lb[i])
-        if w.size == 0:
-            add_block(limbs[0], lb)
-            _add_products(limbs[1], lb, lb, product, rest)
-            continue
-        wb = w[start : start + BLOCK]
-        for i in range(lb.size):
-            weighed[i] = wb[i] * lb[i]
-        a = weighed[: lb.size]
-        add_block(limbs[0], a)
-        add_block(limbs[1], wb)
-        _add_products(limbs[2], a, a, product, rest)
-        _add_products(limbs[3], wb, wb, product, rest)
-        _add_products(limbs[4], a, wb, product, rest)
-        _add_products(limbs[5], a, lb, product, rest)
-    return highest
+    a, product, rest = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    return _add_run(losses, w, limbs, a, product, rest)
 
 
 def _by_cell(_element: Any) -> Any:
     readonly = nb.types.Array(nb.float64, 1, "C", readonly=True)
     codes = nb.types.Array(nb.int64, 1, "C", readonly=True)
-    return nb.void(
-        readonly,
-        readonly,
-        codes,
-        nb.types.Array(nb.int64, 1, "C"),
-        nb.types.Array(nb.float64, 1, "C"),
-        nb.types.Array(nb.int64, 3, "C"),
-    )
+    counts, highest = nb.types.Array(nb.int64, 1, "C"), nb.types.Array(nb.float64, 1, "C")
+    return nb.void(readonly, readonly, codes, counts, highest, nb.types.Array(nb.int64, 3, "C"))
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _sorted_by_cell(losses: Any, w: Any, codes: Any, cells: int) -> Any:
+    """Where the rows of each cell start, and losses and weights in the order of the cells."""
+    starts = np.zeros(cells + 1, np.int64)
+    for i in range(codes.size):
+        starts[codes[i] + 1] += 1
+    for cell in range(cells):
+        starts[cell + 1] += starts[cell]
+    places, in_order, weights = starts.copy(), np.empty(losses.size), np.empty(w.size)
+    for i in range(codes.size):
+        place = places[codes[i]]
+        places[codes[i]] = place + 1
+        in_order[place] = losses[i]
+        if w.size:
+            weights[place] = w[i]
+    return starts, in_order, weights
 
 
 @nb.njit(error_model="numpy", nogil=True)
@@ -97,24 +125,41 @@ def _add_product(limbs: Any, x: float, y: float) -> None:
     add_one(limbs, _rest(product, x, y))
 
 
+@nb.njit(error_model="numpy", nogil=True)
+def _add_few(losses: Any, w: Any, limbs: Any) -> float:
+    """Add rows one by one: 15 ns each, 45 with weights, where a block costs 350 ns, 1400, however short it is."""
+    for i in range(losses.size):
+        loss = losses[i]
+        if w.size == 0:
+            add_one(limbs[0], loss)
+            if limbs.shape[0] > 1:
+                _add_product(limbs[1], loss, loss)
+            continue
+        a = w[i] * loss
+        add_one(limbs[0], a)
+        add_one(limbs[1], w[i])
+        if limbs.shape[0] > 2:
+            _add_product(limbs[2], a, a)
+            _add_product(limbs[3], w[i], w[i])
+            _add_product(limbs[4], a, w[i])
+            _add_product(limbs[5], a, loss)
+    return _largest(losses)
+
+
+# Rows of a thread, 1,000 cells, ns a row under load (a plain mean of half squared errors: 0.7, of cross-entropies 7.8):
+# sorted by cell 4.6, with weights 18; each row to its cell one by one 15, 53; cut into three slices of 46 bits that are
+# scattered as integers 5.2, but for losses that spread over more than 2^19, which then go one by one.
 @kept(_by_cell)
 def add_by_cell(losses: Any, w: Any, codes: Any, counts: Any, highest: Any, limbs: Any) -> None:
     """Add each row to the cell of its code: its count, its largest loss, and its ``limbs``, (cells, sums, digits)."""
-    squares = limbs.shape[1] > 2 or (w.size == 0 and limbs.shape[1] > 1)
-    for i in range(losses.size):
-        cell, loss = codes[i], losses[i]
-        counts[cell] += 1
-        highest[cell] = max(highest[cell], loss)
-        if w.size == 0:
-            add_one(limbs[cell, 0], loss)
-            if squares:
-                _add_product(limbs[cell, 1], loss, loss)
+    starts, in_order, weights = _sorted_by_cell(losses, w, codes, counts.size)
+    a, product, rest = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    for cell in range(counts.size):
+        first, last = starts[cell], starts[cell + 1]
+        if first == last:
             continue
-        a = w[i] * loss
-        add_one(limbs[cell, 0], a)
-        add_one(limbs[cell, 1], w[i])
-        if squares:
-            _add_product(limbs[cell, 2], a, a)
-            _add_product(limbs[cell, 3], w[i], w[i])
-            _add_product(limbs[cell, 4], a, w[i])
-            _add_product(limbs[cell, 5], a, loss)
+        run, v = in_order[first:last], weights[first:last]
+        counts[cell] += last - first
+        few = last - first < FEW
+        found = _add_few(run, v, limbs[cell]) if few else _add_run(run, v, limbs[cell], a, product, rest)
+        highest[cell] = max(highest[cell], found)

@@ -17,7 +17,7 @@ from rashin.measurement.measurement import Measurement
 
 __all__ = ["chosen", "measure"]
 
-SAMPLES = 1 << 18  # that are looked at together: their losses stay in the cache
+SAMPLES = 1 << 19  # that are looked at together: their losses stay in the cache
 NUMBERS = 1 << 22  # of a prediction that are
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,12 @@ def pyarrow() -> Any:
 class ArrowTable:
     """A file in Arrow's IPC format; where it is local and not compressed, its columns are read where they lie."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, stack: ExitStack) -> None:
         pa = pyarrow()
-        self.source = pa.memory_map(file.path) if file.is_local else pa.PythonFile(file.open(), "r")
+        if file.is_local:
+            self.source = stack.enter_context(pa.memory_map(file.path))
+        else:
+            self.source = pa.PythonFile(stack.enter_context(file.open()), "r")
         magic = self.source.read(6)
         self.source.seek(0)
         if magic[:4] == b"FEA1":
@@ -53,13 +57,10 @@ class ArrowTable:
         """The whole: only reading a batch tells how many rows it has."""
         return [Part()]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
         reader = self._reader(names)
         batches = reader if self.is_stream else (reader.get_batch(i) for i in range(reader.num_record_batches))
         return record_chunks(batches, names, rows)
-
-    def close(self) -> None:
-        self.source.close()
 
 
 def record_chunks(batches: Any, names: Sequence[str], rows: int) -> Iterator[Chunk]:
@@ -93,7 +94,7 @@ def numbers(column: Any) -> Numbers:
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
     elif pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
+        column = column.cast(pa.string()).cast(pa.float64())  # the direct way does not round to the nearest
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise TypeError(str(kind))
     missing = _missing(column)

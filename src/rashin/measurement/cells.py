@@ -21,7 +21,7 @@ __all__ = ["EVERYTHING", "Cells"]
 Array = NDArray[Any]
 
 PARALLEL = 1 << 16  # rows below which a second thread costs more than it brings
-PIECE = 1 << 15  # rows handed to a thread at a time
+PIECE = 1 << 18  # rows handed to a thread at a time, at most: among many, each cell has a run that is worth a block
 MOST_COPIED = 1 << 22  # limbs up to which every thread has sums of its own
 MOST_UNCARRIED = 1 << 28  # rows: each adds to a digit at most 8 numbers below 2**32, and 2**63 is the end
 
@@ -77,10 +77,11 @@ class _Sums(NamedTuple):
         def work(mine: Iterator[int]) -> _Sums:
             own = self.like(self.counts.size)
             for start in mine:
-                own.add(*(part[start : start + PIECE] for part in (losses, w, cells)))
+                own.add(*(part[start : start + size] for part in (losses, w, cells)))
             return own
 
-        for found in threads.share(work, range(0, losses.size, PIECE), workers):
+        size = min(PIECE, -(-losses.size // workers))
+        for found in threads.share(work, range(0, losses.size, size), workers):
             np.add(self.counts, found.counts, out=self.counts)
             np.maximum(self.highest, found.highest, out=self.highest)
             np.add(self.limbs, found.limbs, out=self.limbs)

@@ -36,6 +36,11 @@ class Roles:
         single = (self.weight, self.group, self.cluster)
         return list(dict.fromkeys((*self.prediction, *self.target, *(name for name in single if name is not None))))
 
+    def numbers(self, kind: str) -> set[str]:
+        """The columns whose text cannot be meant as such, for a loss of that kind."""
+        weight = () if self.weight is None else (self.weight,)
+        return {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -138,9 +143,10 @@ def _numbered(role: str, pattern: str, found: dict[str, str], path: str) -> tupl
     columns = sorted(found, key=lambda name: int(found[name]))
     numbers = [int(found[name]) for name in columns]
     if numbers != list(range(len(columns))):
+        shown = _listed(list(map(str, numbers)))
         raise ValueError(
-            f"{path}: the columns that match {role} {pattern!r} are numbered {_listed(list(map(str, numbers)))}; accepted "
-            f"is 0 to {len(columns) - 1}, each once; or a list of columns in the order of the labels"
+            f"{path}: the columns that match {role} {pattern!r} are numbered {shown}; accepted is "
+            f"0 to {len(columns) - 1}, each once; or a list of columns in the order of the labels"
         )
     return tuple(columns)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import lzma
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from rashin.measurement.arrow import pyarrow, record_chunks
 from rashin.measurement.sources import File
-from rashin.measurement.tables import Chunk, Part
+from rashin.measurement.tables import BreakError, Chunk, Part
 
 __all__ = ["DelimitedTable"]
 
@@ -22,10 +24,11 @@ _MALFORMED = "a line with too few or too many fields"
 class DelimitedTable:
     """A file of text. The types of its columns are those of the first block; whole numbers may turn into others."""
 
-    def __init__(self, file: File, skip_malformed: bool) -> None:
+    def __init__(self, file: File, stack: ExitStack, skip_malformed: bool) -> None:
         pyarrow()
-        self.file, self.skip_malformed = file, skip_malformed
+        self.file, self.stack, self.skip_malformed = file, stack, skip_malformed
         self.malformed: Counter[str] = Counter()
+        self.types: dict[str, Any] = {}
         self.types = {field.name: _wide(field.type) for field in self._reader({}, None).schema}
         self.names: Sequence[str] = list(self.types)
         self.malformed.clear()
@@ -34,21 +37,38 @@ class DelimitedTable:
         """The whole: where a line begins in the middle, nobody can tell."""
         return [Part()]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
         """Typed at once; from a number that is none on, as text that is converted column by column."""
         import pyarrow as pa
 
+        types = {
+            name: pa.float64() if name in numbers and pa.types.is_string(kind) else kind
+            for name, kind in self.types.items()
+        }
         done = 0
         self.malformed.clear()
         try:
-            for chunk in record_chunks(self._reader(self.types, names), names, rows):
+            for chunk in record_chunks(self._reader(types, names), names, rows):
                 yield Chunk({name: _no_empty(column) for name, column in chunk.columns.items()}, *chunk[1:])
                 done += chunk.rows
         except pa.ArrowInvalid:
+            self._refuse_malformed()
             self.malformed.clear()
-            yield from self._as_text(names, rows, done)
+            yield from self._as_text(names, types, rows, done)
 
-    def _as_text(self, names: Sequence[str], rows: int, done: int) -> Iterator[Chunk]:
+    def _refuse_malformed(self) -> None:
+        """Raise for the first line with too few or too many fields, unless such lines are skipped."""
+        if self.skip_malformed:
+            return
+        lines = io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="")
+        rows = (fields for fields in csv.reader(lines, delimiter=self._delimiter) if fields)
+        with suppress(csv.Error):  # such as a field that is very long
+            next(rows, None)
+            for row, fields in enumerate(rows):
+                if len(fields) != len(self.names):
+                    raise BreakError(row, f"it has {len(fields)} fields, and the header {len(self.names)}")
+
+    def _as_text(self, names: Sequence[str], types: dict[str, Any], rows: int, done: int) -> Iterator[Chunk]:
         """The rows from ``done`` on, every column read as text first."""
         import pyarrow as pa
 
@@ -56,38 +76,37 @@ class DelimitedTable:
         for chunk in record_chunks(reader, names, rows):
             if chunk.first_row + chunk.rows > done:
                 later = chunk.since(done)
-                both = {name: _converted(column, self.types[name]) for name, column in later.columns.items()}
+                both = {name: _converted(column, types[name]) for name, column in later.columns.items()}
                 columns = {name: column for name, (column, _) in both.items()}
                 wrong = {name: texts for name, (_, texts) in both.items() if texts}
                 yield later._replace(columns=columns, unreadable=wrong)
 
     def _reader(self, types: dict[str, Any], names: Sequence[str] | None) -> Any:
-        from pyarrow import csv
+        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
-        tabs = self.file.path.lower().rsplit(".tsv", 1)
-        delimiter = "\t" if len(tabs) == 2 and "/" not in tabs[1] else ","
-        return csv.open_csv(
+        return open_csv(
             self._stream(),
-            csv.ReadOptions(block_size=_BLOCK_BYTES),
-            csv.ParseOptions(delimiter=delimiter, invalid_row_handler=self._malformed),
-            csv.ConvertOptions(column_types=types, include_columns=None if names is None else list(names)),
+            ReadOptions(block_size=_BLOCK_BYTES),
+            ParseOptions(delimiter=self._delimiter, invalid_row_handler=self._malformed),
+            ConvertOptions(column_types=types, include_columns=None if names is None else list(names)),
         )
 
+    @property
+    def _delimiter(self) -> str:
+        return "\t" if ".tsv" in self.file.path.lower().replace("\\", "/").rsplit("/", 1)[-1] else ","
+
     def _malformed(self, row: Any) -> str:
-        if self.skip_malformed:
-            self.malformed[_MALFORMED] += 1
-        return "skip" if self.skip_malformed else "error"
+        self.malformed[_MALFORMED] += 1
+        return "skip" if self.skip_malformed or not self.types else "error"
 
     def _stream(self) -> Any:
+        """The text from its beginning, unpacked."""
         pa = pyarrow()
-        source = self.file.path if self.file.is_local else pa.PythonFile(self.file.open(), "r")
         ending = "." + self.file.path.lower().rsplit(".", 1)[-1]
+        packed = self.stack.enter_context(self.file.open())
         if ending == ".xz":  # Arrow has no decoder for it
-            return lzma.open(self.file.open())
-        return pa.input_stream(source, compression=_COMPRESSIONS.get(ending))
-
-    def close(self) -> None:
-        """Nothing stays open between two readings."""
+            return self.stack.enter_context(lzma.open(packed))
+        return pa.input_stream(packed, compression=_COMPRESSIONS.get(ending))
 
 
 def _wide(kind: Any) -> Any:
@@ -100,12 +119,13 @@ def _wide(kind: Any) -> Any:
 def _converted(column: Any, kind: Any) -> tuple[Any, dict[int, str]]:
     """Text as what its column holds, with null for each text that is nothing of the sort; and these, by row."""
     import pyarrow as pa
-    from pyarrow import compute, csv
+    from pyarrow import compute
+    from pyarrow.csv import ConvertOptions
 
     column = _no_empty(column)
     if pa.types.is_string(kind):
         return column, {}
-    nulls = pa.array(csv.ConvertOptions().null_values)
+    nulls = pa.array(ConvertOptions().null_values)
     column = compute.if_else(compute.is_in(column, value_set=nulls), pa.scalar(None, pa.string()), column)
     for accepted in (kind, pa.float64()) if pa.types.is_integer(kind) else (kind,):
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):

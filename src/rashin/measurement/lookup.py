@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ _ROWS = 1 << 12
 def column_names(source: Source, storage_options: Mapping[str, Any] | None = None) -> tuple[str, list[str]]:
     """The first file of a source, and the names of its columns."""
     file = find_files(source, storage_options)[0]
-    with open_table(file) as table:
+    with ExitStack() as stack:
+        table = open_table(file, stack)
         return file.path, list(table.names)
 
 
@@ -41,7 +43,8 @@ def values_at(
 
 def _values(file: File, column: str, rows: set[int]) -> dict[tuple[str, int], Any]:
     found: dict[tuple[str, int], Any] = {}
-    with open_table(file) as table:
+    with ExitStack() as stack:
+        table = open_table(file, stack)
         if column not in table.names:
             raise ValueError(f"{file.path} has no column {column!r}; its columns are {', '.join(table.names[:8])}")
         for part in table.parts([column]):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -52,8 +53,8 @@ class _Header:
 class ArrayTable:
     """An ``.npy`` file: a structured array, or one of two dimensions whose columns are named "0", "1", ..."""
 
-    def __init__(self, file: File) -> None:
-        self.stream: BinaryIO = file.open()
+    def __init__(self, file: File, stack: ExitStack) -> None:
+        self.stream: BinaryIO = stack.enter_context(file.open())
         self.header = _Header.read(self.stream)
         if self.header.dtype.names is None and len(self.header.shape) != 2:
             raise ValueError(
@@ -67,23 +68,20 @@ class ArrayTable:
     def parts(self, names: Sequence[str]) -> list[Part]:
         return _row_parts(self.header.shape[0], self.header.dtype.itemsize * int(np.prod(self.header.shape[1:])))
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
         row = part.first_row
         for array in self.member.blocks(part, rows):
             columns = {name: array[name] if array.dtype.names else array[:, int(name)] for name in names}
             yield Chunk(columns, row, len(array))
             row += len(array)
 
-    def close(self) -> None:
-        self.stream.close()
-
 
 class ArchiveTable:
     """An ``.npz`` file: an array (rows,) or (rows, C) for each column."""
 
-    def __init__(self, file: File) -> None:
-        self.file, self.stream = file, file.open()
-        self.archive = zipfile.ZipFile(self.stream)
+    def __init__(self, file: File, stack: ExitStack) -> None:
+        self.file, self.stack = file, stack
+        self.archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(file.open())))
         self.infos = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
         self.names: Sequence[str] = list(self.infos)
         self.malformed: Counter[str] = Counter()
@@ -95,7 +93,7 @@ class ArchiveTable:
         sizes = [member.header.dtype.itemsize * int(np.prod(member.header.shape[1:])) for member in members.values()]
         return _row_parts(next(iter(members.values())).header.shape[0], sum(sizes))
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
         members = self._members(names)
         row = part.first_row
         for arrays in zip(*(member.blocks(part, rows) for member in members.values()), strict=True):
@@ -111,7 +109,7 @@ class ArchiveTable:
 
     def _member(self, name: str) -> _Member:
         info = self.infos[name]
-        stream = self.archive.open(info)
+        stream = self.stack.enter_context(self.archive.open(info))
         try:
             header = _Header.read(stream)
         except ValueError as error:
@@ -128,10 +126,6 @@ class ArchiveTable:
             file.seek(info.header_offset)
             name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
         return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
-
-    def close(self) -> None:
-        self.archive.close()
-        self.stream.close()
 
 
 @dataclass

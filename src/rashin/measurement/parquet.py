@@ -8,7 +8,8 @@ Measured with pyarrow 26, 1e8 rows of a double and a byte in row groups of 2^20 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -24,11 +25,11 @@ _PIECE_BYTES = 1 << 16  # of such a piece, for each column
 
 
 class ParquetTable:
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, stack: ExitStack) -> None:
         pyarrow()
         from pyarrow import parquet
 
-        self.stream: Any = file.path if file.is_local else file.open()
+        self.stream: Any = file.path if file.is_local else stack.enter_context(file.open())
         self.metadata = parquet.read_metadata(self.stream)
         groups = [self.metadata.row_group(g) for g in range(self.metadata.num_row_groups)]
         self.rows = [group.num_rows for group in groups]
@@ -40,6 +41,7 @@ class ParquetTable:
             pre_buffer=is_small and not file.is_local,  # fewer and larger requests to a remote store
             page_checksum_verification=True,
         )
+        stack.callback(self.reader.close, force=True)
         self.names: Sequence[str] = self.reader.schema_arrow.names
         self.malformed: Counter[str] = Counter()
 
@@ -64,13 +66,10 @@ class ParquetTable:
         groups = (self.metadata.row_group(g) for g in range(len(self.rows)))
         return [sum(group.column(c).total_uncompressed_size for c in wanted) for group in groups]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
         row = part.first_row
         stop = len(self.rows) if part.stop is None else part.stop
         for group in range(part.start, stop):
             for batch in self.reader.iter_batches(rows, [group], columns=list(names), use_threads=False):
                 yield Chunk({name: batch.column(name) for name in names}, row, batch.num_rows)
                 row += batch.num_rows
-
-    def close(self) -> None:
-        self.reader.close(force=True)

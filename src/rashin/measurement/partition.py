@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -96,14 +96,15 @@ def _reading(file: File, row: int) -> Iterator[None]:
         raise
     except BROKEN as error:
         words = " ".join(str(error).split()) or type(error).__name__
-        raise _BrokenFileError(f"{file.path} cannot be read from row {row} on: {words}") from error
+        at = getattr(error, "row", row)
+        raise _BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
 
 
 @contextmanager
 def _opened(file: File, columns: Columns) -> Iterator[Table]:
-    with _reading(file, 0):
-        opened = open_table(file, columns.on_error == "skip")
-    with opened as table:
+    with ExitStack() as stack:
+        with _reading(file, 0):
+            table = open_table(file, stack, columns.on_error == "skip")
         yield table
 
 
@@ -120,7 +121,9 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
         with _opened(file, columns) as table:
             malformed = table.malformed
             roles = columns.roles(table.names, file.path)
-            for chunk in _chunks(table, partition, roles, columns.batch_rows or _batch_rows(loss, roles)):
+            rows = columns.batch_rows or _batch_rows(loss, roles)
+            chunks = table.chunks(roles.names, part, rows, roles.numbers(loss.kind))
+            for chunk in _whole(chunks, file, row):
                 row = chunk.first_row + chunk.rows
                 if row > first_row:
                     yield batch_of(chunk.since(first_row), roles, loss, file.path, skip)
@@ -139,11 +142,10 @@ def _batch_rows(loss: Loss, roles: Roles) -> int:
     return max(_LEAST_ROWS, min(_MOST_ROWS, _NUMBERS // len(roles.prediction)))
 
 
-def _chunks(table: Table, partition: Partition, roles: Roles, rows: int) -> Iterator[Chunk]:
-    row = partition.part.first_row
-    chunks = table.chunks(roles.names, partition.part, rows)
+def _whole(chunks: Iterator[Chunk], file: File, row: int) -> Iterator[Chunk]:
+    """Chunks, until the file breaks."""
     while True:
-        with _reading(partition.file, row):
+        with _reading(file, row):
             chunk = next(chunks, None)
         if chunk is None:
             return

@@ -7,8 +7,8 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from rashin.measurement.sources import File
 
-__all__ = ["BROKEN", "Chunk", "Part", "Table", "open_table"]
+__all__ = ["BROKEN", "BreakError", "Chunk", "Part", "Table", "open_table"]
 
 # What readers raise where a file is not what its name says, or ends too early.
 BROKEN = (
@@ -30,6 +30,14 @@ BROKEN = (
     lzma.LZMAError,
     struct.error,
 )
+
+
+class BreakError(ValueError):
+    """A file cannot be read on from a row."""
+
+    def __init__(self, row: int, words: str) -> None:
+        super().__init__(words)
+        self.row = row
 
 
 class Chunk(NamedTuple):
@@ -71,72 +79,63 @@ class Table(Protocol):
     def parts(self, names: Sequence[str]) -> list[Part]:
         """The file in parts of some hundred megabytes, where its format allows to begin in the middle."""
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
-        """The rows of a part, in order, no more than ``rows`` at a time."""
-
-    def close(self) -> None: ...
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+        """The rows of a part, in order, no more than ``rows`` at a time; text in the columns ``numbers`` is none."""
 
 
-def open_table(file: File, skip_malformed: bool = False) -> AbstractContextManager[Table]:
-    """Open a file; with ``skip_malformed`` lines of text with too few or too many fields are counted and left out.
+def open_table(file: File, stack: ExitStack, skip_malformed: bool = False) -> Table:
+    """Open a file until the ``stack`` is left.
+
+    With ``skip_malformed`` lines of text with too few or too many fields are counted and left out.
 
     Raises
     ------
     ImportError : it needs pyarrow, which is not installed.
     BROKEN : it is not what its name says.
     """
-    return _Opened(file, skip_malformed)
+    table = _table(file, stack, skip_malformed)
+    twice = next((name for name, count in Counter(table.names).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"two columns are named {twice!r}")
+    return _KeyedTable(table, dict(file.keys)) if file.keys else table
 
 
-class _Opened(AbstractContextManager[Table]):
-    """A table with the columns that its folders' names give; it closes itself."""
+class _KeyedTable:
+    """A table with the columns that its folders' names give, where it has none of the same name itself."""
 
-    def __init__(self, file: File, skip_malformed: bool) -> None:
-        self.keys = dict(file.keys)
-        self.table = _table(file, skip_malformed)
-        own = list(self.table.names)
-        twice = next((name for name, count in Counter(own).items() if count > 1), None)
-        if twice is not None:
-            raise ValueError(f"two columns are named {twice!r}")
-        self.names = own + [key for key in self.keys if key not in own]
-        self.own, self.malformed = frozenset(own), self.table.malformed
+    def __init__(self, table: Table, keys: dict[str, int | str]) -> None:
+        self.table, self.malformed, self.own = table, table.malformed, frozenset(table.names)
+        self.keys = {name: value for name, value in keys.items() if name not in self.own}
+        self.names: Sequence[str] = [*table.names, *self.keys]
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        return self.table.parts(self._stored(names))
+        return self.table.parts([name for name in names if name in self.own])
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int) -> Iterator[Chunk]:
-        given = [name for name in names if name not in self.own]
-        for chunk in self.table.chunks(self._stored(names), part, rows):
+    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+        own = [name for name in names if name in self.own]
+        given = [name for name in names if name in self.keys]
+        for chunk in self.table.chunks(own, part, rows, numbers):
             constant = {name: np.broadcast_to(np.array(self.keys[name]), chunk.rows) for name in given}
             yield chunk._replace(columns=chunk.columns | constant)
 
-    def _stored(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if name in self.own]
 
-    def close(self) -> None:
-        self.table.close()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _table(file: File, skip_malformed: bool) -> Table:
+def _table(file: File, stack: ExitStack, skip_malformed: bool) -> Table:
     if file.format == "npz":
         from rashin.measurement.numpy_files import ArchiveTable
 
-        return ArchiveTable(file)
+        return ArchiveTable(file, stack)
     if file.format == "npy":
         from rashin.measurement.numpy_files import ArrayTable
 
-        return ArrayTable(file)
+        return ArrayTable(file, stack)
     if file.format == "csv":
         from rashin.measurement.delimited import DelimitedTable
 
-        return DelimitedTable(file, skip_malformed)
+        return DelimitedTable(file, stack, skip_malformed)
     if file.format == "arrow":
         from rashin.measurement.arrow import ArrowTable
 
-        return ArrowTable(file)
+        return ArrowTable(file, stack)
     from rashin.measurement.parquet import ParquetTable
 
-    return ParquetTable(file)
+    return ParquetTable(file, stack)

@@ -1,20 +1,25 @@
 """Pictures and pages: what the numbers look like."""
 
 from rashin.report.explanation import STAGES, Explanation, explain
-from rashin.report.page import Chart, Page, Section, Table, View, page_html
-from rashin.report.writing import Explained, check_ours, write_explanation
+from rashin.report.measured_page import measurement_page
+from rashin.report.page import Cell, Chart, Listing, Page, Section, Table, View, page_html
+from rashin.report.writing import Explained, check_ours, write_explanation, write_measurement
 
 __all__ = [
     "STAGES",
+    "Cell",
     "Chart",
     "Explained",
     "Explanation",
+    "Listing",
     "Page",
     "Section",
     "Table",
     "View",
     "check_ours",
     "explain",
+    "measurement_page",
     "page_html",
     "write_explanation",
+    "write_measurement",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from rashin.learn import Curve
 from rashin.report.charts import accuracy_map, band_chart, curve_chart, loss_map, spread_chart
 from rashin.report.explanation import Explanation
+from rashin.report.numbers import number
 from rashin.report.page import Chart, Page, Section, Table, View
 
 __all__ = ["DOWNHILL", "explanation_page", "weight_way"]
@@ -118,12 +119,12 @@ def _told(curve: Curve) -> str:
     """What a view shows, in a sentence."""
     right, reach = np.unique(np.round(curve.accuracy * curve.samples)).astype(int), curve.offsets[-1]
     turn = "falls" if curve.slope < 0 else "rises"
-    tangent = f"The slope of the loss is {_number(curve.slope)}: it {turn} to the right."
+    tangent = f"The slope of the loss is {number(curve.slope)}: it {turn} to the right."
     if right.size == 1:
         change = curve.loss[-1] - curve.value
         return (
             f"{right[0]:,} of {curve.samples:,} are right, whatever the step: the accuracy is flat. "
-            f"The loss changes by {_number(change)} at {reach:g}. {tangent}"
+            f"The loss changes by {number(change)} at {reach:g}. {tangent}"
         )
     steps = int(np.count_nonzero(np.diff(curve.accuracy)))
     return (
@@ -136,7 +137,7 @@ def _curve_table(curve: Curve) -> Table:
     chosen = np.linspace(0, len(curve.offsets) - 1, _ROWS).round().astype(int)
     columns = (column[chosen] for column in (curve.offsets, curve.loss, curve.tangent, curve.accuracy))
     rows = [
-        (_number(offset), f"{loss:.7g}", _number(tangent, 7), f"{share * curve.samples:,.0f}")
+        (number(offset), f"{loss:.7g}", number(tangent, 7), f"{share * curve.samples:,.0f}")
         for offset, loss, tangent, share in zip(*columns, strict=True)
     ]
     return Table(("offset", "loss", "tangent", f"right, of {curve.samples:,}"), rows)
@@ -149,7 +150,7 @@ def _landscape_table(found: Explanation) -> Table:
     for i in range(0, len(land.offsets[0]), 2):
         places = ((i, middle), (middle, i))
         losses, shares = (f"{land.loss[p]:.4g}" for p in places), (f"{land.accuracy[p]:.1%}" for p in places)
-        rows.append((_number(land.offsets[0][i]), *losses, *shares))
+        rows.append((number(land.offsets[0][i]), *losses, *shares))
     return Table(("offset", "loss, first", "loss, second", "right, first", "right, second"), rows)
 
 
@@ -161,13 +162,8 @@ def _shares(accuracy: Any) -> str:
     return f"From {accuracy.min():.1%} to {accuracy.max():.1%} are right."
 
 
-def _number(value: float, digits: int = 3) -> str:
-    """With a true minus sign."""
-    return f"{value:.{digits}g}".replace("-", "−")
-
-
 def _numbers(row: Any) -> tuple[str, ...]:
-    return tuple(_number(value, 4) for value in row)
+    return tuple(number(value, 4) for value in row)
 
 
 def _samples(count: int) -> str:

@@ -40,7 +40,8 @@
 
   const draw = (chart, onPaper = false) => {
     const { data, layout } = chart.views[chart.shown];
-    const size = onPaper ? { width: paper.width / chart.beside, height: paper.height } : { autosize: true };
+    const tall = layout.meta?.height_on_paper ?? paper.height;
+    const size = onPaper ? { width: paper.width / chart.beside, height: tall } : { autosize: true };
     const figure = coloured({ data, layout: { ...layout, ...size, template } }, getComputedStyle(root));
     return Plotly.react(chart.plot, figure.data, figure.layout, config);
   };
@@ -85,6 +86,52 @@
     for (const input of chart.figure.querySelectorAll("input[type=radio]")) {
       input.addEventListener("change", () => show(chart, Number(input.value)));
     }
+  }
+
+  const keyOf = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;
+  const isNumber = (key) => key !== "" && !Number.isNaN(Number(key));
+  const compare = (a, b) => {
+    if (isNumber(a) && isNumber(b)) return Number(a) - Number(b);
+    return isNumber(a) - isNumber(b) || a.localeCompare(b, undefined, { numeric: true });
+  };
+
+  const limit = (listing) => {
+    const rows = [...listing.querySelectorAll("tbody tr")], all = rows.length;
+    const shown = listing.dataset.all ? all : Math.min(Number(listing.dataset.shown), all);
+    rows.forEach((row, place) => { row.hidden = place >= shown; });
+    listing.querySelector(".more span").textContent = `${shown.toLocaleString("en")} of ${all.toLocaleString("en")} shown.`;
+    listing.querySelector(".more button").textContent = shown < all ? "Show all" : "Show fewer";
+    listing.querySelector(".more").hidden = all <= Number(listing.dataset.shown);
+  };
+
+  const sort = (listing, heading) => {
+    const column = heading.cellIndex, body = listing.querySelector("tbody"), rows = [...body.rows];
+    const first = isNumber(keyOf(rows[0], column)) ? "descending" : "ascending"; // the large numbers are looked for
+    const turned = { ascending: "descending", descending: "ascending" };
+    const order = turned[heading.getAttribute("aria-sort")] ?? first;
+    const sign = order === "ascending" ? 1 : -1;
+    rows.sort((a, b) => sign * compare(keyOf(a, column), keyOf(b, column)));
+    body.append(...rows);
+    for (const other of listing.querySelectorAll("th")) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", order);
+    limit(listing);
+  };
+
+  for (const listing of document.querySelectorAll(".listing")) {
+    if (listing.querySelector("tbody tr")) {
+      for (const heading of listing.querySelectorAll("th")) {
+        const name = document.createElement("button");
+        name.type = "button";
+        name.append(...heading.childNodes);
+        name.addEventListener("click", () => sort(listing, heading));
+        heading.append(name);
+      }
+    }
+    listing.querySelector(".more button").addEventListener("click", () => {
+      listing.dataset.all = listing.dataset.all ? "" : "true";
+      limit(listing);
+    });
+    limit(listing);
   }
 
   let darkBeforePrint = false;

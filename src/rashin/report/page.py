@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["MARK", "Chart", "Page", "Section", "Table", "View", "page_html"]
+__all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "page_html"]
 
 MARK = '<meta name="generator" content="rashin">'  # stands at the top of every page
 
@@ -43,12 +43,33 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A cell of a listing: its text, the number it is sorted by (else by the text), and a picture as a data URI."""
+
+    text: str
+    key: float | None = None
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table to look things up in: a click on a heading sorts, and of many rows the first ``shown`` stand there."""
+
+    title: str
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    shown: int = 20
+
+
+@dataclass(frozen=True)
 class Section:
-    """A heading, some paragraphs, and charts that stand side by side where there is room."""
+    """A heading, some paragraphs, charts that stand side by side where there is room, and listings below them."""
 
     title: str
     words: Sequence[str]
     charts: Sequence[Chart]
+    listings: Sequence[Listing] = ()
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
-"""The files of an explanation: one page and its pictures."""
+"""The files of reports: a page, and with an explanation its pictures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from rashin.measurement import Measurement
 from rashin.report import figures, page
 from rashin.report.explanation import Explanation
 from rashin.report.explanation_page import DOWNHILL, explanation_page, weight_way
+from rashin.report.measured_page import Images, measurement_page
 from rashin.storage import written_beside
 
-__all__ = ["Explained", "check_ours", "files_in", "write_explanation"]
+__all__ = ["Explained", "check_our_page", "check_ours", "files_in", "write_explanation", "write_measurement"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,17 @@ def check_ours(folder: str | Path) -> None:
             raise FileExistsError(f"{path} was not written by rashin; move it away or name another folder")
 
 
+def check_our_page(path: Path) -> None:
+    """Refuse to replace a file that is no page of ours.
+
+    Raises
+    ------
+    FileExistsError : it is another's.
+    """
+    if path.exists() and not _is_ours(path):
+        raise FileExistsError(f"{path} was not written by rashin; move it away or name another file")
+
+
 def write_explanation(found: Explanation, folder: str | Path) -> Explained:
     """Write the page and the pictures to a folder, which is made if need be; those of an earlier one are replaced.
 
@@ -70,6 +83,58 @@ def write_explanation(found: Explanation, folder: str | Path) -> Explained:
     with written_beside(to.page) as part:
         part.write_text(html, encoding="utf-8")
     return to
+
+
+def write_measurement(
+    measurement: Measurement,
+    path: str | Path,
+    *,
+    title: str | None = None,
+    confidence: float = 0.95,
+    images: Images = None,
+    source: str | None = None,
+) -> Path:
+    """Write the report of a measurement: one HTML file that needs no network.
+
+    It shows what the measurement holds: ask ``measure`` for ``by_class``, ``accuracy``, ``baseline``, ``worst`` and
+    ``details`` to see the sections they make. An earlier report is replaced; folders are made if need be.
+
+    Parameters
+    ----------
+    title : the heading.
+    confidence : of every interval, in (0, 1).
+    images : pictures of the worst rows: a mapping from (source, row) to an image, or an array of images by row, each
+        (H, W), (H, W, 3), or (H * H,).
+    source : what was measured, such as the name of the file.
+
+    Returns
+    -------
+    The path of the page.
+
+    Raises
+    ------
+    ValueError : nothing was measured, or ``images`` do not fit the rows.
+    FileExistsError : there is a file of that name that is no page of rashin's.
+    ImportError : jinja2 or plotly is not installed; the message says how to get them.
+    OSError : the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, rashin
+    >>> found = rashin.measure("squared_error", [1.0, 2.0, 4.0], [1.5, 2.0, 3.0], group=["a", "b", "b"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write_measurement(found, Path(folder, "report.html"), source="three rows")
+    ...     "<h2 id=\\"section-2\\">By group</h2>" in written.read_text(encoding="utf-8")
+    True
+    """
+    path = Path(path)
+    check_our_page(path)
+    content = measurement_page(measurement, title=title, confidence=confidence, images=images, source=source)
+    html = page.page_html(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as part:
+        part.write_text(html, encoding="utf-8")
+    return path
 
 
 def _is_ours(path: Path) -> bool:

@@ -1,0 +1,121 @@
+"""What a report of a measurement shows, computed: the parts of the loss, and the rows that cost most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.measurement import Interval, Measurement, Moments
+from rashin.measurement.distribution import Distribution, lower_edge
+
+__all__ = ["Bars", "Part", "are_shares", "bars_of", "parts_of"]
+
+Array = NDArray[Any]
+
+_TAIL = 0.005
+_LARGEST = float(np.finfo(np.float64).max)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class or a group: how large it is, what it costs, and its share of the whole loss."""
+
+    name: str
+    count: int
+    weight: float  # share of the weight
+    mean: float
+    mean_interval: Interval
+    share: float  # of the loss
+    share_interval: Interval
+    accuracy: float | None
+
+
+def are_shares(measured: Measurement, parts: Mapping[int | str, Moments]) -> bool:
+    """Whether a part's loss is a share of the whole: not if a loss is negative or infinite, or all are 0."""
+    return math.isfinite(measured.sum) and measured.sum > 0.0 and all(part.sum >= 0.0 for part in parts.values())
+
+
+def parts_of(measured: Measurement, parts: Mapping[int | str, Moments], confidence: float) -> list[Part]:
+    """The parts in which there are any rows, worst first: by their share of the loss, else by their mean.
+
+    The interval of a share S_g / S takes rows as independent: its variance is
+    ((1 - s)^2 sum_g (w l)^2 + s^2 sum_rest (w l)^2) / S^2, the linearisation of the ratio.
+
+    Reference: Särndal, Swensson and Wretman (1992), Model assisted survey sampling, section 5.6.
+    """
+    some = {str(key): part for key, part in parts.items() if part.count}
+    shares = are_shares(measured, parts)
+    found = [_part(name, part, measured, shares, confidence) for name, part in some.items()]
+    return sorted(found, key=lambda part: part.share if shares else part.mean, reverse=True)
+
+
+def _part(name: str, part: Moments, measured: Measurement, shares: bool, confidence: float) -> Part:
+    share, interval = math.nan, Interval(-math.inf, math.inf)
+    if shares:
+        share = part.losses.over(measured.total.losses)
+        reach = NormalDist().inv_cdf(0.5 + confidence / 2) * _share_error(share, part, measured.total)
+        interval = Interval(max(share - reach, 0.0), min(share + reach, 1.0))
+    weight = part.weights.over(measured.total.weights)
+    return Part(name, part.count, weight, part.mean, part.interval(confidence), share, interval, part.accuracy)
+
+
+def _share_error(share: float, part: Moments, total: Moments) -> float:
+    """The standard error of a share of the loss."""
+    whole = float(total.losses)
+    own, every = (math.sqrt(float(moments.squares)) / whole for moments in (part, total))
+    return math.sqrt(max((1.0 - share) ** 2 * own**2 + share**2 * (every**2 - own**2), 0.0))
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A histogram of losses: the edges of the bars, the rows in each, and about what they cost together.
+
+    The first bar also holds the losses below it, at most 0.5 % of the rows; on a linear scale the last one, likewise.
+    """
+
+    low: Array
+    high: Array
+    count: Array
+    cost: Array
+    is_log: bool
+
+
+def bars_of(found: Distribution, most: int = 48) -> Bars | None:
+    """At most about ``most`` bars for the losses that are finite; on a logarithmic scale, without the zeros, if none is
+    negative. None if that leaves none.
+    """
+    low, high = found.edges
+    chosen = np.isfinite(low) & (found.bins != 0) if found.bins.size else np.zeros(0, bool)
+    if not chosen.any():
+        return None
+    if found.bins.min() < 0:
+        return _even_bars(found, np.isfinite(low), most)
+    bins, counts = found.bins[chosen], found.counts[chosen]
+    least = bins[np.searchsorted(np.cumsum(counts), _TAIL * counts.sum())]
+    bins = np.maximum(bins, least)
+    step = 1 << max(math.ceil(math.log2((bins[-1] - bins[0] + 1) / most)), 2)  # at least 4 bins to a bar
+    place = bins // step
+    starts = np.flatnonzero(np.diff(place, prepend=place[0] - 1))
+    edges = np.minimum(lower_edge(np.arange(place[0], place[-1] + 2) * step), _LARGEST)
+    count, cost = np.zeros((2, edges.size - 1))
+    count[place[starts] - place[0]] = np.add.reduceat(counts, starts)
+    cost[place[starts] - place[0]] = np.add.reduceat(counts * ((low + high)[chosen] / 2), starts)
+    return Bars(edges[:-1], edges[1:], count, cost, True)
+
+
+def _even_bars(found: Distribution, chosen: NDArray[np.bool_], most: int) -> Bars:
+    """Bars of equal width; the rows of a bin go to the bar of its middle."""
+    low, high = (np.clip(edge[chosen], -_LARGEST / 4, _LARGEST / 4) for edge in found.edges)
+    counts, middle = found.counts[chosen], (low + high) / 2
+    reached = np.cumsum(counts) / counts.sum()
+    first, last = np.searchsorted(reached, _TAIL), np.searchsorted(reached, 1.0 - _TAIL)
+    edges = np.linspace(low[first], high[last], most + 1)
+    place = np.clip(np.searchsorted(edges, middle, side="right") - 1, 0, most - 1)
+    count, cost = (np.bincount(place, heights, minlength=most) for heights in (counts, counts * middle))
+    return Bars(edges[:-1], edges[1:], count, cost, False)

@@ -1,0 +1,283 @@
+"""The report of a measurement: its words, and which chart stands where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rashin.measurement import Measurement, Moments
+from rashin.measurement.distribution import Distribution
+from rashin.report import measured_charts as charts
+from rashin.report.measured import Bars, Part, are_shares, bars_of, parts_of
+from rashin.report.numbers import counted, number, percent, range_of
+from rashin.report.page import Cell, Chart, Listing, Page, Section, Table, View
+from rashin.report.probability_page import calibration_section, threshold_section
+from rashin.report.thumbnails import thumbnails
+
+__all__ = ["Images", "measurement_page"]
+
+_DRAWN = 25  # parts in a chart
+_LISTED = 1000  # parts in a listing: of more a browser grows slow
+
+Images = Mapping[tuple[str, int], ArrayLike] | ArrayLike | None
+
+
+def measurement_page(
+    measured: Measurement,
+    *,
+    title: str | None = None,
+    confidence: float = 0.95,
+    images: Images = None,
+    source: str | None = None,
+) -> Page:
+    """The whole page; see :func:`rashin.report.write_measurement`."""
+    if measured.count == 0:
+        raise ValueError("measurement: no row counts; there is nothing to report")
+    sections = [_whole(measured, confidence)]
+    if measured.classes:
+        sections.append(_parts(measured, measured.classes, "class", "classes", confidence))
+    if measured.groups:
+        sections.append(_parts(measured, measured.groups, "group", "groups", confidence))
+    sections += _rows(measured, images)
+    found = None if measured.details is None else measured.details.calibration
+    if found is not None:
+        sections.append(calibration_section(found, confidence))
+    if found is not None and found.kind == "binary":
+        sections.append(threshold_section(found))
+    if measured.skipped:
+        sections.append(_skipped(measured.skipped))
+    name = title or (f"The loss of {source}" if source else "The loss of a data set")
+    return Page(name, _lead(measured, confidence), _facts(measured, confidence, source), sections)
+
+
+def _lead(measured: Measurement, confidence: float) -> str:
+    interval, baseline, mean = measured.interval(confidence), measured.baseline, measured.mean
+    told = f"{_name(measured.loss)} costs {number(mean, 4)} on average"
+    if math.isfinite(interval.high):
+        told += f" ({percent(confidence, 0)} interval {range_of(*interval)})"
+    if baseline is None or not math.isfinite(mean) or not math.isfinite(baseline.mean):
+        return f"{told}."
+    if mean > baseline.mean:
+        return f"{told}: more than the best constant prediction, which costs {number(baseline.mean, 4)}."
+    saved = f"{percent(1.0 - mean / baseline.mean, 0)} " if baseline.mean > 0.0 <= mean else ""
+    return f"{told}: {saved}less than the best constant prediction, which costs {number(baseline.mean, 4)}."
+
+
+def _facts(measured: Measurement, confidence: float, source: str | None) -> list[tuple[str, str]]:
+    weighted = measured.weight != measured.count
+    facts = [
+        ("data", source),
+        ("loss", measured.loss),
+        ("rows", f"{measured.count:,}"),
+        ("weight", number(measured.weight, 6) if weighted else None),
+        ("clusters", f"{len(measured.clusters):,}" if measured.clusters else None),
+        ("mean loss", number(measured.mean, 6)),
+        (f"{percent(confidence, 0)} interval", range_of(*measured.interval(confidence), 6)),
+        ("best constant", number(measured.baseline.mean, 6) if measured.baseline else None),
+        ("accuracy", None if measured.accuracy is None else percent(measured.accuracy, 2)),
+        ("spread of a row", number(measured.spread, 4)),
+        ("largest loss", number(measured.maximum, 4)),
+        ("rows left out", f"{sum(measured.skipped.values()):,}" if measured.skipped else None),
+    ]
+    return [(name, value) for name, value in facts if value is not None]
+
+
+def _whole(measured: Measurement, confidence: float) -> Section:
+    interval, baseline = measured.interval(confidence), measured.baseline
+    witness = "clusters" if measured.clusters else "rows"
+    words = [
+        f"The mean is the sum of weight times loss, divided by the sum of weights. Another sample of as many {witness} "
+        f"from the same source would give another mean; the interval says how far off this one may be."
+    ]
+    rows = [("measured", number(measured.mean, 8), range_of(*interval, 8))]
+    caption = "The line is the interval."
+    if baseline is not None:
+        rows.append(("best constant", number(baseline.mean, 8), ""))
+        caption += " The best constant prediction is the same for every row"
+        caption += f": {number(baseline.prediction)}." if np.ndim(baseline.prediction) == 0 else "."
+    view = View(
+        "loss",
+        charts.loss_chart(measured.mean, interval, baseline),
+        caption,
+        Table(("", "mean loss", "interval"), rows),
+    )
+    return Section("The loss", words, [Chart("Mean loss", [view])])
+
+
+# ------------------------------------------------------------------------------------------------------- parts
+
+
+def _parts(measured: Measurement, of: Mapping[int | str, Moments], one: str, many: str, confidence: float) -> Section:
+    parts, shares = parts_of(measured, of, confidence), are_shares(measured, of)
+    unit = "rows" if measured.weight == measured.count else "weight"
+    drawn = parts[:_DRAWN]
+    told = f"The {len(drawn)} worst of {len(parts):,} {many}. " if len(parts) > _DRAWN else ""
+    table = _part_table(drawn, one, unit)
+    by_mean = sorted(parts, key=lambda part: part.mean, reverse=True)[:_DRAWN]
+    means = View(
+        "Mean loss",
+        charts.means_chart(by_mean, measured.mean),
+        f"{told}The mean loss of the rows of a {one}, with its interval; the broken line is the mean over all rows. "
+        "A mean of few rows strays far: look at the interval first.",
+        _part_table(by_mean, one, unit),
+    )
+    views = [means]
+    if shares:
+        caption = f"{told}What share of the whole loss the rows of a {one} cost. "
+        caption += f"Beyond the upright mark, its share of the {unit}, a {one} costs more than its size explains."
+        views = [View("Share of the loss", charts.shares_chart(drawn, unit), caption, table), means]
+    listing = Listing(f"Every {one}", _listing_caption(len(parts), many), *_listed(parts[:_LISTED], one, unit, shares))
+    return Section(
+        f"By {one}", _part_words(parts, shares, one, unit, measured), [Chart(f"Loss by {one}", views)], [listing]
+    )
+
+
+def _part_words(parts: Sequence[Part], shares: bool, one: str, unit: str, measured: Measurement) -> list[str]:
+    worst = parts[0]
+    if not shares:
+        told = f"The highest mean is that of {one} {worst.name}: {number(worst.mean, 4)}."
+    else:
+        told = f"The largest part of the loss, {percent(worst.share)}, comes from {one} {worst.name}, which has "
+        told += f"{percent(worst.weight)} of the {unit}."
+    if measured.clusters:
+        told += " The interval of the whole allows for clusters; those of the parts take rows as independent."
+    return [told]
+
+
+def _listing_caption(count: int, many: str) -> str:
+    if count > _LISTED:
+        return f"The worst {_LISTED:,} of {count:,} {many}; the measurement holds them all. A heading sorts."
+    return "Worst first; a heading sorts."
+
+
+def _listed(parts: Sequence[Part], one: str, unit: str, shares: bool) -> tuple[list[str], list[list[Cell]]]:
+    is_right = any(part.accuracy is not None for part in parts)
+    headings = [
+        one,
+        *(["share of the loss", "interval"] if shares else []),
+        f"share of the {unit}",
+        "mean loss",
+        "interval",
+    ]
+    return [*headings, "rows", *(["accuracy"] if is_right else [])], [_part_cells(p, shares, is_right) for p in parts]
+
+
+def _part_cells(part: Part, shares: bool, is_right: bool) -> list[Cell]:
+    share = (
+        [_cell(part.share, percent(part.share)), _interval_cell(part.share_interval, of_share=True)] if shares else []
+    )
+    right = math.nan if part.accuracy is None else part.accuracy
+    return [
+        Cell(part.name),
+        *share,
+        _cell(part.weight, percent(part.weight)),
+        _cell(part.mean, number(part.mean, 4, pad=True)),
+        _interval_cell(part.mean_interval),
+        _cell(part.count, f"{part.count:,}"),
+        *([_cell(right, percent(right))] if is_right else []),
+    ]
+
+
+def _cell(value: float, text: str) -> Cell:
+    """Sorted by its number; infinities by the largest double, which JavaScript reads too."""
+    return Cell(text, None if math.isnan(value) else float(np.nan_to_num(value)))
+
+
+def _interval_cell(interval: tuple[float, float], *, of_share: bool = False) -> Cell:
+    low, high = interval
+    if not math.isfinite(high - low):
+        return Cell("unknown")
+    return _cell(high - low, f"{percent(low)} to {percent(high)}" if of_share else range_of(low, high))
+
+
+def _part_table(parts: Sequence[Part], one: str, unit: str) -> Table:
+    rows = [
+        (p.name, percent(p.share), percent(p.weight), number(p.mean, 5), range_of(*p.mean_interval), f"{p.count:,}")
+        for p in parts
+    ]
+    return Table((one, "share of the loss", f"share of the {unit}", "mean loss", "interval", "rows"), rows)
+
+
+# -------------------------------------------------------------------------------------------------------- rows
+
+
+def _rows(measured: Measurement, images: Images) -> list[Section]:
+    found = None if measured.details is None else measured.details.losses
+    bars = None if found is None else bars_of(found)
+    listings = [_worst(measured, images)] if measured.worst else []
+    if found is None or bars is None:
+        return [Section("Row by row", [], [], listings)] if listings else []
+    marks = [("mean", measured.mean), ("median", found.quantile(0.5)), ("99 % lie below", found.quantile(0.99))]
+    rows = View("Rows", charts.losses_chart(bars, marks, cost=False), _spread(found, bars), _bar_table(bars))
+    views = [rows]
+    if bars.low[0] >= 0.0:
+        caption = (
+            "The same bars, each as high as the share of the loss that its rows cost together, whatever they weigh."
+        )
+        views.append(View("What they cost", charts.losses_chart(bars, marks, cost=True), caption, _bar_table(bars)))
+    return [Section("Row by row", [_told(found, bars)], [Chart("Losses of single rows", views)], listings)]
+
+
+def _told(found: Distribution, bars: Bars) -> str:
+    """How much of the loss the worst rows hold, as far as bins tell."""
+    if bars.low[0] < 0.0 or bars.cost.sum() == 0.0 or found.count < 100 or found.infinite:
+        return f"Half of the rows cost less than {number(found.quantile(0.5))}."
+    low, high = found.edges
+    counts, costs = found.counts[::-1], (found.counts * ((low + high) / 2))[::-1]
+    reached = np.cumsum(counts)
+    dear = float(np.interp(0.01 * found.count, np.append(0, reached), np.append(0.0, np.cumsum(costs))))
+    share = percent(dear / float(costs.sum()), 0)
+    return (
+        f"Half of the rows cost less than {number(found.quantile(0.5))}. The worst 1 % of the rows hold about {share} "
+        "of the loss, each row counted once."
+    )
+
+
+def _spread(found: Distribution, bars: Bars) -> str:
+    told = [f"{counted(found.count, 'row')}, on a {'logarithmic' if bars.is_log else 'linear'} scale."]
+    told.append(f"The {'first bar holds' if bars.is_log else 'outer bars hold'} what lies beyond, too.")
+    if found.zeros and bars.is_log:
+        told.append(f"Not shown: {counted(found.zeros, 'row')} whose loss is 0.")
+    if found.infinite:
+        told.append(f"Not shown: {counted(found.infinite, 'row')} whose loss is infinite.")
+    return " ".join(told)
+
+
+def _bar_table(bars: Bars) -> Table:
+    total = float(bars.cost.sum()) or 1.0
+    rows = [
+        (f"{number(low, 4)} to {number(high, 4)}", f"{count:,.0f}", percent(cost / total))
+        for low, high, count, cost in zip(bars.low, bars.high, bars.count, bars.cost, strict=True)
+        if count
+    ]
+    return Table(("loss of a row", "rows", "share of the loss"), rows)
+
+
+def _worst(measured: Measurement, images: Images) -> Listing:
+    pictures = thumbnails(measured.worst, images)
+    named, shown = any(row.source for row in measured.worst), any(pictures)
+    headings = [*(["image"] if shown else []), "row", *(["file"] if named else []), "loss"]
+    rows = []
+    for place, (row, picture) in enumerate(zip(measured.worst, pictures, strict=True), 1):
+        image = [Cell(f"row {row.row}" if picture else "none", place, picture)] if shown else []
+        source = [Cell(row.source)] if named else []
+        rows.append([*image, _cell(row.row, str(row.row)), *source, _cell(row.loss, number(row.loss, 6))])
+    caption = "Rows are counted from 0. A wrong label or a broken file is often among them."
+    return Listing("The worst rows", caption, headings, rows, shown=10 if shown else 20)
+
+
+# ----------------------------------------------------------------------------------------------------- left out
+
+
+def _skipped(skipped: Mapping[str, int]) -> Section:
+    rows = [[Cell(reason), _cell(count, f"{count:,}")] for reason, count in skipped.items()]
+    words = ["These rows could not be measured, and are in no number above."]
+    return Section("Left out", words, [], [Listing("Reasons", "A heading sorts.", ("reason", "rows"), rows)])
+
+
+def _name(loss: str) -> str:
+    """The name of a loss without its parameters."""
+    return loss.partition("(")[0]

@@ -1,0 +1,67 @@
+"""Numbers as a reader wants them: few digits, true minus signs, no word for infinity."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["counted", "number", "percent", "range_of"]
+
+
+def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
+    """So many significant digits; ``pad`` keeps zeros at the end, for columns.
+
+    Examples
+    --------
+    >>> number(-0.000012345), number(1234567.0), number(float("inf")), number(float("nan"))
+    ('−1.23e−05', '1,234,567', '∞', 'unknown')
+    >>> number(0.5), number(0.5, pad=True)
+    ('0.5', '0.500')
+    """
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0.0:
+        return "0"
+    if 10.0**digits <= abs(value) < 1e15:
+        return f"{value:,.0f}".replace("-", "−")
+    return (f"{value:#.{digits}g}" if pad else f"{value:.{digits}g}").replace("-", "−").removesuffix(".")
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share of a whole.
+
+    Examples
+    --------
+    >>> percent(0.12345), percent(0.00012), percent(0.0)
+    ('12.3 %', '0.012 %', '0.0 %')
+    """
+    if math.isnan(share):
+        return "unknown"
+    if 0.0 < abs(share) < 0.5 * 10.0 ** -(2 + decimals) * 10.0:
+        return f"{number(100.0 * share, 2, pad=True)} %"
+    return f"{100.0 * share:.{decimals}f} %".replace("-", "−")
+
+
+def range_of(low: float, high: float, digits: int = 4) -> str:
+    """An interval.
+
+    Examples
+    --------
+    >>> range_of(-0.5, 0.25), range_of(float("-inf"), float("inf"))
+    ('−0.5000 to 0.2500', 'unknown')
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "unknown"
+    return f"{number(low, digits, pad=True)} to {number(high, digits, pad=True)}"
+
+
+def counted(count: int, one: str) -> str:
+    """So many of something.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {one}{'' if count == 1 else 's'}"

@@ -1,0 +1,150 @@
+"""What the report of a measurement says of probabilities: calibration, and decisions by a threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rashin.measurement.calibration import Calibration
+from rashin.measurement.reliability import Reliability, Split, reliability, split
+from rashin.measurement.thresholds import Thresholds, thresholds
+from rashin.report import probability_charts as charts
+from rashin.report.numbers import counted, number, percent
+from rashin.report.page import Chart, Section, Table, View
+
+__all__ = ["calibration_section", "threshold_section"]
+
+_RATIOS = (0.1, 1.0, 10.0)  # what a miss costs, in false alarms
+_TOLD = np.linspace(0.0, 1.0, 21)  # the thresholds in tables
+
+
+def calibration_section(found: Calibration, confidence: float) -> Section:
+    """Whether what was predicted came as often, and what the cross-entropy is made of."""
+    binary = found.kind == "binary"
+    event = "the target is 1" if binary else "the top class is right"
+    parts = split(found)
+    words = [
+        "Predictions are calibrated if what is predicted with 80 % comes in 80 % of the cases."
+        + (
+            ""
+            if binary
+            else " Here the most probable class of each row is judged: its probability, and if it is right."
+        ),
+        f"The cross-entropy of whether {event}, {number(parts.cross_entropy, 4)}, is made of two parts. Calibration, "
+        f"{number(parts.calibration, 3)}, is what a better scale of the same predictions would save. Refinement, "
+        f"{number(parts.refinement, 4)}, is left when the scale is right: telling the rows apart better would lower it."
+        + (f" Infinitely dear: {counted(found.impossible, 'row')} said to be impossible." if found.impossible else ""),
+    ]
+    views = []
+    for name, equal in (("Bins of equal weight", "weight"), ("Of equal width", "width")):
+        curve = reliability(found, equal=equal, confidence=confidence)  # type: ignore[arg-type]
+        caption = f"Lines are {percent(confidence, 0)} intervals (Wilson). The expected calibration error, the mean "
+        caption += f"distance from the diagonal, is {percent(curve.error, 2)} over {curve.count.size} bins."
+        views.append(View(name, charts.reliability_chart(curve), caption, _curve_table(curve)))
+    two = [
+        Chart("Predicted and observed", views),
+        Chart(
+            "What the cross-entropy is made of",
+            [View("split", charts.split_chart(parts), _split_told(parts), _split_table(parts))],
+        ),
+    ]
+    return Section("Calibration", words, two)
+
+
+def _split_told(parts: Split) -> str:
+    return (
+        f"Always saying how often the event comes would cost {number(parts.uncertainty, 4)}. From {parts.bins} bins of "
+        f"equal weight; with few rows to a bin, calibration looks too large and refinement too small, here by about "
+        f"{number(parts.bias, 2)}. (Murphy 1973; Bröcker 2009; Kull and Flach 2015.)"
+    )
+
+
+def _split_table(parts: Split) -> Table:
+    names = ("cross_entropy", "calibration", "refinement", "within", "uncertainty", "resolution")
+    words = (
+        "cross-entropy",
+        "calibration",
+        "refinement",
+        "inside the bins",
+        "best constant",
+        "saved of it by the bins",
+    )
+    rows = [(word, number(getattr(parts, name), 6)) for name, word in zip(names, words, strict=True)]
+    return Table(("part", "nats"), rows)
+
+
+def _curve_table(curve: Reliability) -> Table:
+    columns = (curve.predicted, curve.frequency, curve.low, curve.high, curve.count)
+    rows = [
+        (percent(p, 2), percent(f, 2), f"{percent(low, 2)} to {percent(high, 2)}", f"{count:,}")
+        for p, f, low, high, count in zip(*columns, strict=True)
+    ]
+    return Table(("predicted", "observed", "interval", "rows"), rows)
+
+
+# -------------------------------------------------------------------------------------------------- thresholds
+
+
+def threshold_section(found: Calibration) -> Section:
+    """What decisions by a threshold get right, and what they cost, beside the loss."""
+    decided = thresholds(found)
+    entropy = split(found).cross_entropy
+    highest = np.flatnonzero(decided.accuracy == decided.accuracy.max())
+    best = int(highest[np.argmin(np.abs(decided.threshold[highest] - 0.5))])
+    words = [
+        "A decision says 1 where the probability reaches a threshold. Accuracy changes with the threshold, and so do "
+        "the mistakes; the loss does not, for it judges the probabilities themselves.",
+        f"Accuracy is highest at {percent(float(decided.threshold[best]))}: "
+        f"{percent(float(decided.accuracy[best]), 2)}. {percent(decided.positive)} of the weight is positive.",
+    ]
+    fair = (
+        "At threshold c a false alarm costs c and a miss 1 − c, the prices for which c is the right threshold. The "
+        f"area under the curve is the cross-entropy, {number(entropy, 4)}: the loss is the cost of decisions, over all "
+        "prices (Schervish 1989; Ehm and others 2016)."
+    )
+    prices = (
+        "A false alarm and a miss cost 1 together; dots are the cheapest thresholds. With calibrated predictions they "
+    )
+    prices += "lie at the false alarm's part of it: 9 %, 50 % and 91 %."
+    views = [
+        View(
+            "Loss and accuracy",
+            charts.accuracy_chart(decided, entropy),
+            _accuracy_told(decided),
+            _decision_table(decided),
+        ),
+        View("Unequal prices", charts.cost_chart(decided, _RATIOS), prices, _price_table(decided)),
+        View("The loss as an area", charts.fair_cost_chart(decided), fair, _price_table(decided)),
+    ]
+    return Section("The decision threshold", words, [Chart("By the threshold", views)])
+
+
+def _accuracy_told(decided: Thresholds) -> str:
+    place = int(np.searchsorted(decided.threshold, 0.5, side="right")) - 1
+    return (
+        f"At 50 %, {percent(float(decided.accuracy[place]), 2)} of the decisions are right. Found: "
+        f"{percent(float(decided.true_positive_rate[place]))} of the positives; falsely called positive: "
+        f"{percent(float(decided.false_positive_rate[place]))} of the negatives."
+    )
+
+
+def _at(decided: Thresholds) -> list[int]:
+    places = np.searchsorted(decided.threshold, _TOLD, side="right") - 1
+    return [int(place) for place in places]
+
+
+def _decision_table(decided: Thresholds) -> Table:
+    columns = (decided.accuracy, decided.true_positive_rate, decided.false_positive_rate)
+    rows = [
+        (percent(float(decided.threshold[i])), *(percent(float(column[i]), 2) for column in columns))
+        for i in _at(decided)
+    ]
+    return Table(("threshold", "accuracy", "positives found", "false alarms among negatives"), rows)
+
+
+def _price_table(decided: Thresholds) -> Table:
+    columns = [decided.cost(1.0 / (1.0 + ratio)) for ratio in _RATIOS] + [decided.fair_cost]
+    rows = [
+        (percent(float(decided.threshold[i])), *(number(float(column[i]), 4) for column in columns))
+        for i in _at(decided)
+    ]
+    return Table(("threshold", "alarm 10 times", "the same", "miss 10 times", "at its own price"), rows)

@@ -1,0 +1,91 @@
+"""Small pictures of samples, inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rashin.measurement import Row
+
+__all__ = ["thumbnail", "thumbnails"]
+
+_SIDE = 112  # pixels: twice as many as are shown, for screens that have them
+
+
+def thumbnails(rows: list[Row], images: Mapping[tuple[str, int], ArrayLike] | ArrayLike | None) -> list[str | None]:
+    """A data URI for each row; None for those of which a mapping holds no image, and for all if there are no images.
+
+    Parameters
+    ----------
+    rows : the rows to be shown.
+    images : from (source, row) to an image, or an array of images by row: (n, H, W), (n, H, W, 3), or (n, H * H).
+
+    Raises
+    ------
+    ValueError : an array does not say what is asked of it: the rows come from several sources, or there are more rows
+        than images; or an image has another shape.
+    """
+    if images is None:
+        return [None] * len(rows)
+    if isinstance(images, Mapping):
+        found = [images.get((row.source, row.row)) for row in rows]
+        return [None if image is None else thumbnail(image) for image in found]
+    table = images if isinstance(images, np.ndarray) else np.asarray(images)
+    if len({row.source for row in rows}) > 1:
+        raise ValueError("images: got an array, but the rows come from several files; give a mapping (source, row)")
+    last = max((row.row for row in rows), default=-1)
+    if table.ndim < 2 or len(table) <= last:
+        raise ValueError(f"images: got shape {table.shape}; accepted is an image for each row, and there is row {last}")
+    return [thumbnail(table[row.row]) for row in rows]
+
+
+def thumbnail(image: ArrayLike) -> str:
+    """A PNG as a data URI.
+
+    Parameters
+    ----------
+    image : (H, W), (H, W, 3), or (H * H,). Whole numbers are 0 to 255; others 0 to 1, or, if some lie outside, spread
+        from their least to their largest.
+
+    Raises
+    ------
+    ImportError : matplotlib is not installed.
+    ValueError : it has another shape, or nothing in it is finite.
+
+    Examples
+    --------
+    >>> thumbnail([[0.0, 1.0], [0.5, 0.25]])[:22]
+    'data:image/png;base64,'
+    """
+    try:
+        from matplotlib.image import imsave
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'rashin[report]'") from error
+    pixels = _pixels(np.asarray(image))
+    stride = max(1, math.ceil(max(pixels.shape[:2]) / _SIDE))
+    file = io.BytesIO()
+    imsave(file, pixels[::stride, ::stride], format="png", cmap="gray", vmin=0, vmax=255)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _pixels(image: NDArray[Any]) -> NDArray[Any]:
+    side = math.isqrt(image.size)
+    if image.ndim == 1 and side * side == image.size:
+        image = image.reshape(side, side)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise ValueError(f"images: got one of shape {image.shape}; accepted are (H, W), (H, W, 3) and (H * H,)")
+    if image.dtype.kind in "iu":
+        pixels: NDArray[Any] = np.clip(image, 0, 255)
+    else:
+        values = np.nan_to_num(image.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 1.0)
+        pixels = np.round(255.0 * (values - low) / (high - low))
+    return pixels.astype(np.uint8)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["count", "share", "threads"]
+__all__ = ["count", "only", "share", "threads"]
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -48,11 +48,17 @@ def threads(number: int) -> Iterator[None]:
     """
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ValueError(f"threads: got {number!r}; accepted is a whole number >= 1")
+    with only(number), _blas_limits(number):
+        yield
+
+
+@contextlib.contextmanager
+def only(number: int) -> Iterator[None]:
+    """As ``threads``, for this thread alone: BLAS has one limit for the process, which threads side by side share."""
     before = getattr(_local, "count", None)
     _local.count = number
     try:
-        with _blas_limits(number):
-            yield
+        yield
     finally:
         _local.count = before
 

@@ -11,6 +11,7 @@ import numpy as np
 from rashin import checks
 from rashin.loss import Loss, get
 from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.dask import measure_arrays, of_dask
 from rashin.measurement.keys import codes_of
 from rashin.measurement.measurement import Measurement
 
@@ -42,7 +43,8 @@ def measure(
     loss : a loss, or its name.
     prediction, target : as the loss takes them, with the classes last; memory maps are read piece by piece. Or
         ``prediction`` is an iterable of batches ``(prediction, target)`` or ``(prediction, target, weight)``, and there
-        is no target: they are measured as they come, whatever their sizes, and not kept.
+        is no target: they are measured as they come, whatever their sizes, and not kept. A Dask array is measured
+        block by block where Dask computes it, and only measurements travel; the other arrays may then be Dask's or not.
     weight, where : as the loss takes them.
     group : whole numbers, booleans or words, one for each sample: the loss is given for each of them too.
     worst : how many of the samples with the largest losses to name, by their number in C order.
@@ -82,6 +84,9 @@ def measure(
     if target is None:
         _refuse_beside_batches(weight=weight, where=where, group=group, cluster=cluster)
         _add_batches(running, prediction)
+    elif of_dask(prediction):
+        beside = {"target": target, "weight": weight, "where": where, "group": group, "cluster": cluster}
+        return measure_arrays(measure, chosen(loss), options, prediction, beside)
     else:
         _add_arrays(running, chosen(loss), prediction, target, weight, where, group, cluster)
     return running.result()

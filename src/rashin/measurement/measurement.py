@@ -91,8 +91,8 @@ class Measurement:
             worst_of([*self.worst, *other.worst], most),
             most,
             added(self.clusters, other.clusters),
-            _both(self.targets, other.targets),
-            _both(self.details, other.details),
+            _both(self, other, "targets"),
+            _both(self, other, "details"),
             dict(sorted((Counter(self.skipped) + Counter(other.skipped)).items())),
         )
 
@@ -198,5 +198,10 @@ class Measurement:
         )
 
 
-def _both(mine: Any, other: Any) -> Any:
-    return None if mine is None or other is None else mine + other
+def _both(mine: Measurement, other: Measurement, name: str) -> Any:
+    """The sum of what both keep by a name; None if one was not asked for it. No row at all is no answer."""
+    kept = [getattr(each, name) for each in (mine, other)]
+    if None not in kept:
+        return kept[0] + kept[1]
+    empty = next((each for each in (mine, other) if each.count == 0 and getattr(each, name) is None), None)
+    return None if empty is None else kept[empty is mine]

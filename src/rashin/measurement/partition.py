@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
-from rashin.measurement.ahead import read_ahead
 from rashin.measurement.batch import Batch, batch_of
 from rashin.measurement.columns import Columns, Roles
 from rashin.measurement.measurement import Measurement
@@ -209,7 +208,6 @@ def measure_partition(loss: Loss, partition: Partition, columns: Columns, option
     ValueError : as ``batches`` and the loss do.
     """
     tally = Tally(loss, options)
-    with read_ahead(batches(loss, partition, columns)) as readings:
-        for reading in readings:
-            tally.add(reading)
+    for reading in batches(loss, partition, columns):  # not ahead: another partition keeps the other threads busy
+        tally.add(reading)
     return tally.result()

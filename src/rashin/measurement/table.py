@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +13,7 @@ from rashin.measurement.ahead import read_ahead
 from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
 from rashin.measurement.columns import Columns
+from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Ending, Partition, Reading, Tally, batches, partitions
@@ -51,9 +51,9 @@ def measure_table(
     Parameters
     ----------
     loss : a loss, or its name.
-    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these. Files end
-        with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst, .lz4), .npz or .npy. A
-        folder named ``key=value`` gives its files a column.
+    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these; or a Dask
+        data frame. Files end with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst,
+        .lz4), .npz or .npy. A folder named ``key=value`` gives its files a column.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
         whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
         one column of lists.
@@ -68,7 +68,8 @@ def measure_table(
     checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
         first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
     progress : called with the rows done, and with those there are where the files tell that beforehand, else None.
-    engine, client : ``"dask"`` measures the partitions with a client of ``dask.distributed``.
+    engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
+        address of a scheduler will do. None is the active client, else a cluster of this machine's CPUs for this call.
     storage_options : what fsspec needs to reach an address.
     batch_rows : rows read at a time; by default as many as make about two million numbers.
 
@@ -92,12 +93,12 @@ def measure_table(
     loss = chosen(loss)
     columns = Columns(_names(prediction), _names(target), weight, group, cluster, on_error, batch_rows)
     options = Options(worst, by_class, accuracy, baseline, details)
-    _check(loss, columns, options, engine, checkpoint)
+    _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint)
+    if of_dask(source):
+        return measure_frame(loss, source, columns, options, client)
     found = partitions(source, columns, storage_options)
     if engine == "dask":
-        dask: Any = import_module("rashin.measurement.dask")
-        measured: Measurement = dask.measure_partitions(loss, found, columns, options, client)
-        return measured
+        return measure_partitions(loss, found, columns, options, client)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
     return _measured(loss, found, columns, options, kept, progress or _silent)
 

@@ -1,0 +1,310 @@
+"""A cluster when one machine is not enough: Dask's workers measure the parts of a data set and add them in a tree."""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
+from typing import Any, NamedTuple, TypeVar
+
+from rashin.kernels.threads import only
+from rashin.loss import Loss
+from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.arrow import record_chunks
+from rashin.measurement.batch import batch_of
+from rashin.measurement.columns import Columns, Roles
+from rashin.measurement.measurement import Measurement
+from rashin.measurement.partition import Partition, Tally, measure_partition
+from rashin.measurement.tables import Chunk
+
+__all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions", "of_dask"]
+
+Part = TypeVar("Part")
+Sum = TypeVar("Sum", Measurement, "Piece")
+
+FAN_IN = 8  # measurements that a task adds up
+TASKS_PER_THREAD = 16  # that measure: so many that no thread idles for long at the end, and no more, for the scheduler
+LEAST_TASKS = 256  # needs milliseconds for each; a cluster that adapts begins with no thread at all
+BATCH_ROWS = 1 << 17  # of a data frame that are looked at together
+RETRIES = 2  # of a task that fails, as reading from a remote store may; those of a lost worker are not counted
+
+Graph = dict[Any, Any]
+
+
+# ------------------------------------------------------------------------------------------ parts that can be named
+
+
+def measure_partitions(
+    loss: Loss, partitions: Sequence[Partition], columns: Columns, options: Options, client: Any = None
+) -> Measurement:
+    """The partitions of a table, read by the workers: each needs to reach the files by the same names.
+
+    Raises
+    ------
+    ValueError : as ``rashin.measure_table`` does; and as :func:`measure_each`.
+    """
+    if not partitions:
+        return Accumulator(loss, options).result()
+    return measure_each(partial(measure_partition, loss, columns=columns, options=options), partitions, client)
+
+
+def measure_each(measure_one: Callable[[Part], Measurement], parts: Sequence[Part], client: Any = None) -> Measurement:
+    """The sum of ``measure_one(part)`` over all parts, each measured by a worker, and added up on the workers.
+
+    Parameters
+    ----------
+    measure_one : what a worker calls; it pickles, and gives the same whenever it is called again.
+    parts : at least one; each pickles, and says where rows stand rather than holding them.
+    client : a ``distributed.Client``; or a cluster or the address of a scheduler, to which a client connects for this
+        call. None is the active client; where there is none, a cluster of this machine's CPUs for this call.
+
+    Raises
+    ------
+    ImportError : dask or distributed is not installed.
+    TypeError : ``client`` is something else, or asynchronous.
+    Exception : what ``measure_one`` raises.
+    """
+    with _connected(client) as connected:
+        most = max(LEAST_TASKS, TASKS_PER_THREAD * sum(connected.nthreads().values()))
+        size = -(-len(parts) // most)
+        runs = (parts[start : start + size] for start in range(0, len(parts), size))
+        name = f"measure-{uuid.uuid4().hex}"
+        leaves = {(name, number): (partial(_measured_run, measure_one, run),) for number, run in enumerate(runs)}
+        found: Measurement = _computed(_tree(leaves, list(leaves)), connected)
+    return found
+
+
+def _measured_run(measure_one: Callable[[Part], Measurement], run: Sequence[Part]) -> Measurement:
+    with only(1):  # a worker has as many threads as it may use, and each has a task of its own
+        return _added([measure_one(part) for part in run])
+
+
+def _added(found: Sequence[Sum]) -> Sum:
+    return reduce(add, found)
+
+
+# ------------------------------------------------------------------------------------------------- Dask collections
+
+
+class Piece(NamedTuple):
+    """A measurement of rows that stand together, and how many they are; the rows of ``b`` follow in ``a + b``.
+
+    Adding is associative: the worst rows get their numbers in the whole, though no worker knows how many rows stand
+    before its own.
+    """
+
+    measurement: Measurement
+    rows: int
+
+    def __add__(self, other: object) -> Piece:
+        if not isinstance(other, Piece):
+            return NotImplemented
+        moved = [row._replace(row=row.row + self.rows) for row in other.measurement.worst]
+        return Piece(self.measurement + replace(other.measurement, worst=moved), self.rows + other.rows)
+
+
+def of_dask(data: Any) -> bool:
+    """Whether it is a collection of Dask's; Dask is not imported for that."""
+    return type(data).__module__.partition(".")[0] == "dask"
+
+
+def measure_arrays(
+    measure: Callable[..., Measurement], loss: Loss, options: Options, prediction: Any, beside: Mapping[str, Any]
+) -> Measurement:
+    """``measure`` over the blocks of a Dask array or series, and of what there is beside it, by name.
+
+    It is computed as Dask is set: by the active client, or in threads.
+
+    Raises
+    ------
+    ValueError : an array has another length, or nobody knows which of its rows belong to which block.
+    """
+    z = _whole_samples(_as_array(prediction))
+    arrays = {name: _beside(name, values, z) for name, values in beside.items() if values is not None}
+    measure_one = partial(_measured_block, measure, loss, options, tuple(arrays))
+    return _over_blocks(measure_one, [z, *arrays.values()])
+
+
+def _as_array(values: Any) -> Any:
+    """The Dask array that a Dask series or frame is."""
+    if not hasattr(values, "to_dask_array"):
+        return values
+    with warnings.catch_warnings():  # words become Python's, which is all right with groups
+        warnings.filterwarnings("ignore", "Dask currently has limited support for converting pandas", UserWarning)
+        return values.to_dask_array()
+
+
+def _whole_samples(z: Any) -> Any:
+    """Only the first axis is cut: the samples of a block stand together in C order."""
+    return z.rechunk(dict.fromkeys(range(1, z.ndim), -1)) if z.ndim > 1 else z
+
+
+def _beside(name: str, values: Any, z: Any) -> Any:
+    """An array in the blocks of the prediction."""
+    import dask.array
+    import numpy as np
+
+    values = _as_array(values) if of_dask(values) else dask.array.from_array(np.asanyarray(values))
+    if values.ndim == 0 or z.ndim == 0:
+        return values
+    lengths, wanted = values.chunks[0], z.chunks[0]
+    if math.isnan(sum(lengths)) or math.isnan(sum(wanted)):
+        if not (len(lengths) == len(wanted) and math.isnan(sum(lengths)) and math.isnan(sum(wanted))):
+            raise ValueError(
+                f"{name}: cannot tell which of its rows belong to which block of the prediction, as the lengths of the "
+                "blocks are not known; call compute_chunk_sizes() on the Dask arrays first"
+            )
+        return _whole_samples(values)
+    if values.shape[0] != z.shape[0]:
+        raise ValueError(
+            f"{name}: got shape {values.shape} for a prediction of shape {z.shape}; the lengths must be equal"
+        )
+    return _whole_samples(values).rechunk({0: wanted})
+
+
+def _measured_block(
+    measure: Callable[..., Measurement],
+    loss: Loss,
+    options: Options,
+    names: Sequence[str],
+    number: int,
+    z: Any,
+    *beside: Any,
+) -> Piece:
+    with only(1), _told(f"block {number}"):
+        found = measure(loss, z, **dict(zip(names, beside, strict=True)), **options._asdict())
+    samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
+    return Piece(found, math.prod(samples))
+
+
+def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, client: Any = None) -> Measurement:
+    """``rashin.measure_table`` for a Dask data frame; rows are numbered from its first partition on.
+
+    Raises
+    ------
+    TypeError : it is another collection.
+    ValueError : as ``rashin.measure_table`` does; it names the partition.
+    """
+    if getattr(frame, "ndim", 0) != 2 or not hasattr(frame, "columns"):
+        raise TypeError(
+            f"source: got a Dask {type(frame).__name__}; accepted is a data frame; rashin.measure takes arrays"
+        )
+    roles = columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame")
+    measure_one = partial(_measured_frame, loss, columns, roles, options)
+    if client is None:
+        return _over_blocks(measure_one, [frame[roles.names]])
+    with _connected(client) as connected:
+        return _over_blocks(measure_one, [frame[roles.names]], connected)
+
+
+def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options, number: int, frame: Any) -> Piece:
+    tally, place = Tally(loss, options), f"partition {number}"
+    with only(1), _told(place):
+        for chunk in _frame_chunks(frame, columns.batch_rows or BATCH_ROWS):
+            tally.add(batch_of(chunk, roles, loss, place, columns.on_error == "skip"))
+    found = tally.result()
+    return Piece(replace(found, worst=[row._replace(source="") for row in found.worst]), len(frame))
+
+
+def _frame_chunks(frame: Any, rows: int) -> Iterator[Chunk]:
+    import pyarrow
+
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False).combine_chunks()
+    return record_chunks(table.to_batches(), table.column_names, rows)
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Errors that say in which block or partition they came up."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
+
+
+def _over_blocks(measure_one: Callable[..., Piece], collections: Sequence[Any], client: Any = None) -> Measurement:
+    """The sum of ``measure_one(number, *blocks)`` over the blocks of collections that lie side by side."""
+    import dask
+    from dask.core import flatten
+
+    ready = dask.optimize(*collections)
+    graph: Graph = {}
+    for collection in ready:
+        graph.update(collection.__dask_graph__())
+    name = f"measure-{uuid.uuid4().hex}"
+    side_by_side = zip(*(flatten(collection.__dask_keys__()) for collection in ready), strict=True)
+    leaves = {(name, number): (measure_one, number, *blocks) for number, blocks in enumerate(side_by_side)}
+    found: Piece = _computed(_tree(graph | leaves, list(leaves)), client)
+    return found.measurement
+
+
+# ------------------------------------------------------------------------------------------------------- the tree
+
+
+def _tree(graph: Graph, keys: list[Any]) -> tuple[Graph, Any]:
+    """The graph with a tree above the keys, and the key of its root. What stands together is added together."""
+    name = f"add-{uuid.uuid4().hex}"
+    while len(keys) > 1:
+        runs = [keys[start : start + FAN_IN] for start in range(0, len(keys), FAN_IN)]
+        keys = [(name, len(graph) + number) for number in range(len(runs))]
+        graph |= {key: (_added, run) for key, run in zip(keys, runs, strict=True)}
+    return graph, keys[0]
+
+
+def _computed(rooted: tuple[Graph, Any], client: Any) -> Any:
+    """What the root of a graph comes to. Tasks are pure: what a lost worker held is computed once more."""
+    from dask.delayed import Delayed
+
+    graph, root = rooted
+    whole = Delayed(root, graph)
+    return whole.compute() if client is None else client.compute(whole, retries=RETRIES).result()
+
+
+# ------------------------------------------------------------------------------------------------------- the client
+
+
+@contextmanager
+def _connected(client: Any) -> Iterator[Any]:
+    """A client, which is closed at the end if it was made here."""
+    distributed = _distributed()
+    client = _active() if client is None else client
+    if isinstance(client, distributed.Client):
+        if client.asynchronous:
+            raise TypeError("client: got an asynchronous one; accepted is one that waits, asynchronous=False")
+        yield client
+    elif client is None:
+        with _own_cluster() as cluster, distributed.Client(cluster, set_as_default=False) as own:
+            yield own
+    elif isinstance(client, (str, distributed.deploy.Cluster)):
+        with distributed.Client(client, set_as_default=False) as own:
+            yield own
+    else:
+        accepted = "accepted is a distributed.Client, a cluster, or the address of a scheduler"
+        raise TypeError(f"client: got {type(client).__name__}; {accepted}")
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ImportError("engine='dask' needs dask and distributed: pip install 'rashin[dask]'") from None
+    return distributed
+
+
+def _active() -> Any:
+    try:
+        return _distributed().default_client()
+    except ValueError:
+        return None
+
+
+def _own_cluster() -> Any:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _distributed().LocalCluster(n_workers=cpus, threads_per_worker=1, dashboard_address=":0")

@@ -148,6 +148,21 @@ class Accumulator:
         found = Details.of(self._loss, losses, w, z, t)
         self._details = found if self._details is None else self._details + found
 
+    def like(self) -> Accumulator:
+        """An empty one of the same loss and options."""
+        return Accumulator(self._loss, self.options)
+
+    def absorb(self, other: Accumulator) -> None:
+        """Add what another accumulator of the same loss and options has counted."""
+        self._total.absorb(other._total)
+        self._groups.absorb(other._groups)
+        self._classes.absorb(other._classes)
+        self._targets.absorb(other._targets)
+        self._clusters.absorb(other._clusters)
+        self._worst = worst_of([*self._worst, *other._worst], self.options.worst)
+        if other._details is not None:
+            self._details = other._details if self._details is None else self._details + other._details
+
     def result(self) -> Measurement:
         """The measurement of all that was added; more may follow."""
         counted = next((cells for cells in (self._groups, self._classes) if cells), self._total)

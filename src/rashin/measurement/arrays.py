@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from rashin import checks
+from rashin.kernels import threads
 from rashin.loss import Loss, get
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
@@ -17,7 +18,7 @@ from rashin.measurement.measurement import Measurement
 
 __all__ = ["chosen", "measure"]
 
-SAMPLES = 1 << 19  # that are looked at together: their losses stay in the cache
+SAMPLES = 1 << 18  # that a thread looks at at a time: their losses stay in the cache
 NUMBERS = 1 << 22  # of a prediction that are
 
 
@@ -140,19 +141,41 @@ def _add_arrays(
         return
     each = math.prod(samples[1:])
     step = max(1, min(SAMPLES // max(1, each), NUMBERS // max(1, z.size // max(1, len(z)))))
-    for start in range(0, max(1, len(z)), step):
+
+    def add(some: Accumulator, start: int) -> None:
         rows, inside = slice(start, start + step), slice(start * each, (start + step) * each)
-        try:
-            running.add(
-                z[rows],
-                t[rows],
-                weight=None if weight is None else weight[rows],
-                where=None if where is None else where[rows],
-                group=None if groups is None else groups.of(inside),
-                cluster=None if clusters is None else clusters.of(inside),
-                first_row=start * each,
-            )
-        except ValueError:
-            if start:  # once more, for the index in the whole array
-                Accumulator(loss, running.options).add(z, t, weight=weight, where=where)
-            raise
+        some.add(
+            z[rows],
+            t[rows],
+            weight=None if weight is None else weight[rows],
+            where=None if where is None else where[rows],
+            group=None if groups is None else groups.of(inside),
+            cluster=None if clusters is None else clusters.of(inside),
+            first_row=start * each,
+        )
+
+    try:
+        _in_threads(running, add, range(0, max(1, len(z)), step))
+    except ValueError:
+        if len(z) > step:  # once more, for the first index in the whole array
+            Accumulator(loss, running.options).add(z, t, weight=weight, where=where)
+        raise
+
+
+def _in_threads(running: Accumulator, add: Callable[[Accumulator, int], None], starts: Sequence[int]) -> None:
+    """Add all pieces; where there are several, each thread counts on its own, and at the end they are put together."""
+    workers = min(threads.count(), len(starts))
+    if workers == 1:
+        for start in starts:
+            add(running, start)
+        return
+
+    def work(mine: Iterator[int]) -> Accumulator:
+        own = running.like()
+        with threads.only(1):
+            for start in mine:
+                add(own, start)
+        return own
+
+    for own in threads.share(work, starts, workers):
+        running.absorb(own)

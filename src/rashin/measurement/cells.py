@@ -112,6 +112,13 @@ class _Sums:
         size = min(PIECE, -(-losses.size // workers))
         threads.share(work, range(0, losses.size, size), workers)
 
+    def absorb(self, other: _Sums, cells: Array, everyone: int) -> None:
+        """Add what another has, whose cells are ``cells`` here."""
+        mine, theirs = self.joined(everyone), other.joined(cells.size)
+        mine.counts[cells] += theirs.counts[: cells.size]
+        mine.highest[cells] = np.maximum(mine.highest[cells], theirs.highest[: cells.size])
+        mine.limbs[cells] += theirs.limbs[: cells.size]
+
     def joined(self, cells: int) -> _Arrays:
         """The arrays with so many cells, their digits carried."""
         first, *others = (part.grown(cells) for part in self._of_threads)
@@ -168,6 +175,14 @@ class Cells:
         else:
             counted = np.ones(np.count_nonzero(right)) if w is None else w[right]
             self._right.add(counted, _NOTHING, where.of(right), cells)
+
+    def absorb(self, other: Cells) -> None:
+        """Add what another has summed up."""
+        cells = np.array([self._cell_of.setdefault(key, len(self._cell_of)) for key in other._cell_of], np.int64)
+        mine, theirs = (self._plain, self._weighed, self._right), (other._plain, other._weighed, other._right)
+        for own, sums in zip(mine, theirs, strict=True):
+            own.absorb(sums, cells, len(self._cell_of))
+        self._asked_right &= other._asked_right
 
     def _carry(self, rows: int) -> None:
         self._uncarried += rows

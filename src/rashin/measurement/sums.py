@@ -45,10 +45,10 @@ class ExactSum(NamedTuple):
         digits = np.empty((len(limbs), DIGITS + 1), np.uint32)
         digits[:, :DIGITS] = limbs[:, :DIGITS] & _LIMB
         digits[:, DIGITS] = (limbs[:, DIGITS - 1] >> 32) & _LIMB
-        units = (int.from_bytes(row.tobytes(), sys.byteorder, signed=True) for row in digits)
-        return [
-            cls(*parts) for parts in zip(units, limbs[:, PLUS_INF].tolist(), limbs[:, MINUS_INF].tolist(), strict=True)
-        ]
+        text, size = digits.tobytes(), digits.itemsize * (DIGITS + 1)
+        starts = range(0, len(text), size)
+        units = (int.from_bytes(text[start : start + size], sys.byteorder, signed=True) for start in starts)
+        return list(map(cls, units, limbs[:, PLUS_INF].tolist(), limbs[:, MINUS_INF].tolist()))
 
     @classmethod
     def whole(cls, number: int) -> ExactSum:

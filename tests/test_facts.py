@@ -419,6 +419,36 @@ def test_the_degree_in_the_target_is_that_of_the_formula(loss):
             assert orders == [True] * (degree + 1) + [False] * (len(grid) - degree - 1)
 
 
+WITH_BOUNDS = [p for p in SETTINGS if p.values[0].facts.bounds]
+
+
+def bounds_of(loss, classes):
+    return loss.facts.bounds(*(() if loss.kind == "pointwise" else (classes,)), **loss.parameters)
+
+
+@pytest.mark.parametrize("loss", WITH_BOUNDS)
+@pytest.mark.parametrize("classes", [1, 2, 7])
+def test_every_loss_lies_between_its_bounds_and_some_come_near(loss, classes):
+    rng, rows = np.random.default_rng(classes), 2000
+    shape = (rows,) if loss.kind == "pointwise" else (rows, classes)
+    low, high = bounds_of(loss, classes)
+    z = loss.facts.prediction.draw(rng, rows * shape[-1] if len(shape) > 1 else rows).reshape(shape)
+    worst = 0.0 if loss.facts.prediction is PROBABILITY else -1e4
+    z[::3] = np.where(rng.random(z[::3].shape) < 0.5, worst, 1.0 if worst == 0.0 else -worst)
+    t = rng.integers(2, size=rows) if loss.kind == "pointwise" else rng.integers(classes, size=rows)
+    losses = loss.per_sample(z, t.astype(float) if loss.kind == "pointwise" else t)
+    size = 4 * EPS * max(abs(low), abs(high))
+    assert (losses >= low - size).all()
+    assert (losses <= high + size).all() or np.isinf(high)
+    if classes > 1:  # nothing is promised that is far from what happens
+        assert losses.max() > 0.6 * high if np.isfinite(high) else losses.max() > 1e3
+
+
+def test_the_losses_with_bounds_have_settings_with_finite_ones():
+    named = {p.values[0].name for p in WITH_BOUNDS if np.isfinite(bounds_of(p.values[0], 5)[1])}
+    assert named == {"binary_cross_entropy", "categorical_cross_entropy", "softmax_cross_entropy"}
+
+
 # ------------------------------------------------------------------------------------------ docstrings
 
 

@@ -11,15 +11,17 @@ from rashin.losses import __all__ as _names
 from rashin.statistics import SoftmaxStatistics, softmax_statistics
 
 if TYPE_CHECKING:
-    from rashin.measurement import Measurement, measure, measure_table
+    from rashin.measurement import Estimate, Measurement, estimate, measure, measure_table
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Estimate",
     "Facts",
     "Loss",
     "Measurement",
     "SoftmaxStatistics",
+    "estimate",
     "labelwise",
     "linear_softmax_cross_entropy",
     "linear_softmax_statistics",
@@ -37,7 +39,7 @@ __all__ = [
     *_names,
 ]
 
-_MEASURING = {"Measurement", "measure", "measure_table"}  # imported at the first use: they bring Numba
+_MEASURING = {"Estimate", "Measurement", "estimate", "measure", "measure_table"}  # imported at the first use: Numba
 
 
 def __getattr__(name: str) -> Any:

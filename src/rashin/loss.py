@@ -46,6 +46,8 @@ class Facts:
     separable : whether a row loss is a sum over the classes of which the target has a share; its formula is then that
         of one class.
     target_degree : the degree of the loss as a polynomial in the target, 1 or 2; None where it is none.
+    bounds : ``(**parameters) -> (low, high)``, between which every loss lies, infinite where the parameters give no
+        bound; for row losses ``(classes, **parameters)``. None where no parameters give bounds.
     """
 
     prediction: Domain
@@ -57,6 +59,7 @@ class Facts:
     best_constant: Callable[..., Any] | None = None
     separable: bool = False
     target_degree: int | None = None
+    bounds: Callable[..., tuple[float, float]] | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
         """The target's domain for these parameters."""
@@ -386,6 +389,7 @@ def pointwise(
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
     target_degree: int | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
 
@@ -405,7 +409,9 @@ def pointwise(
     >>> welsch([1.0, 50.0], [0.0, 0.0], scale=2.0)
     0.55875154...
     """
-    facts = Facts(prediction, target, parameters or {}, kinks, convex, link, best_constant, target_degree=target_degree)
+    facts = Facts(
+        prediction, target, parameters or {}, kinks, convex, link, best_constant, False, target_degree, bounds
+    )
     return lambda formula: _register(_made("pointwise", formula, facts, skip=3))
 
 
@@ -415,6 +421,7 @@ def labelwise(
     options: tuple[str, ...] = (),
     convex: bool = False,
     best_constant: Callable[..., Any] | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``phi(xp, u, *parameters) -> phi, phi', phi''``, u the log-probability of the label.
 
@@ -422,7 +429,7 @@ def labelwise(
     what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
     """
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
-    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant)
+    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant, bounds=bounds)
     return lambda formula: _register(_made("labelwise", formula, facts, skip=2, options=options))
 
 
@@ -435,6 +442,7 @@ def rowwise(
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
     separable: bool = False,
+    bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
@@ -455,7 +463,7 @@ def rowwise(
     >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
     3.0
     """
-    facts = Facts(prediction, target, parameters or {}, None, convex, link, best_constant, separable)
+    facts = Facts(prediction, target, parameters or {}, None, convex, link, best_constant, separable, bounds=bounds)
     return lambda formula: _register(_made("rowwise", formula, facts, skip=3))
 
 

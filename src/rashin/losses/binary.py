@@ -5,6 +5,7 @@ from __future__ import annotations
 from rashin.domain import BINARY, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, SIGN
 from rashin.loss import pointwise
 from rashin.losses.arithmetic import times_exp
+from rashin.losses.bounds import shifted_logarithm
 from rashin.losses.constants import log_odds, shrunk_mean
 
 
@@ -53,6 +54,7 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     convex=True,
     best_constant=shrunk_mean,
     target_degree=1,
+    bounds=shifted_logarithm,
 )
 def binary_cross_entropy(xp, z, t, epsilon=0.0):
     r"""Cross-entropy of two classes from the probability; ``sigmoid_cross_entropy`` takes the logit.

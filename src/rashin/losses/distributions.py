@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
 from rashin.loss import rowwise
+from rashin.losses.bounds import shifted_logarithms
 from rashin.losses.constants import log_frequencies, shrunk_frequencies
 
 
@@ -13,6 +14,7 @@ from rashin.losses.constants import log_frequencies, shrunk_frequencies
     parameters={"epsilon": NONNEGATIVE},
     convex=True,
     best_constant=shrunk_frequencies,
+    bounds=shifted_logarithms,
 )
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     r"""Cross-entropy from probabilities, taken as given; ``softmax_cross_entropy`` takes logits.

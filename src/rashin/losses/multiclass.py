@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from rashin.domain import NONNEGATIVE
 from rashin.loss import labelwise
+from rashin.losses.bounds import capped_cross_entropy
 from rashin.losses.constants import log_frequencies
 
 
-@labelwise(options=("label_smoothing", "z_loss", "softcap"), convex=True, best_constant=log_frequencies)
+@labelwise(
+    options=("label_smoothing", "z_loss", "softcap"),
+    convex=True,
+    best_constant=log_frequencies,
+    bounds=capped_cross_entropy,
+)
 def softmax_cross_entropy(xp, u):
     r"""Cross-entropy from logits; ``categorical_cross_entropy`` takes probabilities.
 

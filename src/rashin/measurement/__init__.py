@@ -3,6 +3,7 @@
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.arrays import measure
 from rashin.measurement.baseline import Baseline
+from rashin.measurement.estimates import Estimate, estimate
 from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row
 from rashin.measurement.moments import Interval, Moments
@@ -12,11 +13,13 @@ __all__ = [
     "Accumulator",
     "Baseline",
     "Codes",
+    "Estimate",
     "Interval",
     "Measurement",
     "Moments",
     "Options",
     "Row",
+    "estimate",
     "measure",
     "measure_table",
 ]

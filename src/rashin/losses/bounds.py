@@ -1,0 +1,23 @@
+"""Between which numbers a loss lies, where its parameters bound it; row losses take the number of classes first."""
+
+from __future__ import annotations
+
+import math
+
+
+def shifted_logarithm(epsilon=0.0):
+    """Of a mean of -log(p + epsilon), p in [0, 1]."""
+    return -math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf
+
+
+def shifted_logarithms(classes, epsilon=0.0):
+    """The same, of a distribution over classes."""
+    return shifted_logarithm(epsilon)
+
+
+def capped_cross_entropy(classes, label_smoothing=0.0, z_loss=0.0, softcap=None):
+    """Of logits between -softcap and softcap: logsumexp is at most log(classes) + softcap."""
+    if softcap is None:
+        return 0.0, math.inf
+    highest = math.log(classes) + softcap
+    return 0.0, highest + softcap + z_loss * highest * highest

@@ -96,14 +96,14 @@ def empty(threads: int, protocol: Protocol, quick: bool) -> Results:
 
 def _machine(threads: int) -> dict[str, Any]:
     return {
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": os.cpu_count(),
         "threads": threads,
         "system": f"{platform.system()} {platform.machine()}",
     }
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """The model, and its widest vectors, which the model does not always tell."""
     about = Path("/proc/cpuinfo")
     if not about.exists():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import rashin
+from browsing import Outline, colour_of, contrast, drawn, opening, started_browser
 from rashin.cli import main
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate, train
@@ -21,7 +20,6 @@ from rashin.report.writing import files_in
 
 LOSS, HUBER = rashin.softmax_cross_entropy, rashin.huber.replace(delta=2)
 NAMES = ["downhill.png", "explanation.html", "landscape.png", "minibatches.png", "one-weight.png"]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="module")
@@ -288,27 +286,6 @@ def test_a_folder_without_permission_is_told(rashin_explain, tmp_path):
 # ----------------------------------------------------------------------------------------------------- the page
 
 
-class Outline(HTMLParser):
-    """Every tag with its attributes, and what stands in script elements."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.scripts = [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data):
-        if self.tags and self.tags[-1][0] == "script":
-            self.scripts[-1] += data
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
 @pytest.fixture(scope="module")
 def html(written):
     return written.page.read_text(encoding="utf-8")
@@ -354,52 +331,18 @@ def test_what_a_page_shows_is_only_text():
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
+    with started_browser() as browser:
+        yield browser
 
 
 @pytest.fixture
 def opened(browser, written):
-    """Opens the page without a network; at the end nothing may have gone wrong or been asked from outside."""
-    complaints, contexts = [], []
-
-    def listen(page):
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("file:") or complaints.append(request.url))
-
-    def open_page(width=1200, **options):
-        contexts.append(browser.new_context(offline=True, viewport={"width": width, "height": 800}, **options))
-        page = contexts[-1].new_page()
-        listen(page)
-        page.goto(written.page.as_uri())
-        page.wait_for_selector("html[data-ready=true]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def drawn(page):
-    """How many lines, maps and markers stand in each chart."""
-    return page.evaluate(
-        "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.trace, .hm, .contour').length)"
-    )
+    with opening(browser) as open_page:
+        yield lambda **options: open_page(written.page, **options)
 
 
 def x_range(page, chart=0):
     return page.evaluate("n => document.querySelectorAll('.plot')[n]._fullLayout.xaxis.range.map(Number)", chart)
-
-
-def colour_of(page, selector, name):
-    return page.eval_on_selector(selector, f"e => getComputedStyle(e).{name}")
 
 
 def test_every_chart_is_drawn(opened):
@@ -467,22 +410,15 @@ def test_the_theme_is_that_of_the_system_until_the_button_changes_it(scheme, oth
     assert seen["light"][1] != seen["dark"][1]
 
 
-def luminance(colour):
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return np.dot(linear, [0.2126, 0.7152, 0.0722])
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_and_lines_stand_out_from_the_paper(scheme, opened):
     page = opened(color_scheme=scheme)
-    paper = luminance(colour_of(page, "figure", "backgroundColor"))
+    paper = colour_of(page, "figure", "backgroundColor")
     words = [colour_of(page, selector, "color") for selector in ("p", "h1", ".lead", "summary", ".keys", "th", "td")]
     lines = page.eval_on_selector_all(".scatterlayer .js-line", "es => es.map(e => e.style.stroke)")
     for colours, least in ((words, 4.5), ([line for line in lines if line.startswith("rgb")], 3.0)):
         for colour in colours:
-            darker, lighter = sorted([paper, luminance(colour)])
-            assert (lighter + 0.05) / (darker + 0.05) >= least, colour
+            assert contrast(paper, colour) >= least, colour
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1600])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +26,7 @@ def measure_files(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="Files, folders, globs or addresses: .parquet, .arrow, .feather, .csv, .tsv, .npz, .npy.",
         ),
     ],
@@ -168,6 +167,7 @@ def _progress(hidden: bool) -> Iterator[Callable[[int, int | None], None] | None
 
 def _write_report(found: Measurement, path: Path, files: list[str], images: str | None, **options: Any) -> Path:
     from rashin.measurement.lookup import values_at
+    from rashin.report import write_measurement
 
     pictures: Any = None
     if images is not None and images.endswith(".npy"):
@@ -176,6 +176,4 @@ def _write_report(found: Measurement, path: Path, files: list[str], images: str 
         pictures = np.load(images, mmap_mode="r", allow_pickle=False)
     elif images is not None:
         pictures = values_at(files, images, found.worst)
-    report: Any = import_module("rashin.report")
-    written: Path = report.write_measurement(found, path, images=pictures, source=", ".join(files), **options)
-    return written
+    return write_measurement(found, path, images=pictures, source=", ".join(files), **options)

@@ -58,7 +58,7 @@ def _facts(found: Measurement, confidence: float) -> Iterator[tuple[str, str]]:
     yield "mean loss", f"{_number(found.mean)}  {_interval(found.interval(confidence), confidence)}"
     baseline = found.baseline
     if baseline is not None:
-        worse = ", no worse than this" if baseline.mean <= found.mean else ""
+        worse = ", no worse than these predictions" if baseline.mean <= found.mean else ""
         yield "best constant", f"{_number(baseline.mean)}{worse}"
     if found.accuracy is not None:
         yield "accuracy", f"{found.accuracy:.2%}"

@@ -12,11 +12,11 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from rashin.exact import BLOCK, add_block, add_one
+from rashin.exact import BLOCK, DIGITS, add_block, add_one
 from rashin.kept import kept
 from rashin.scalar import fma
 
-__all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together"]
+__all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together", "carry", "extent"]
 
 PLAIN_SUMS = 2  # of l, l^2
 WEIGHED_SUMS = 6  # of w l, w, (w l)^2, w^2, (w l) w, (w l) l
@@ -97,21 +97,22 @@ def _by_cell(_element: Any) -> Any:
     readonly = nb.types.Array(nb.float64, 1, "C", readonly=True)
     codes = nb.types.Array(nb.int64, 1, "C", readonly=True)
     counts, highest = nb.types.Array(nb.int64, 1, "C"), nb.types.Array(nb.float64, 1, "C")
-    return nb.void(readonly, readonly, codes, counts, highest, nb.types.Array(nb.int64, 3, "C"))
+    return nb.void(readonly, readonly, codes, nb.int64, codes, counts, highest, nb.types.Array(nb.int64, 3, "C"))
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _sorted_by_cell(losses: Any, w: Any, codes: Any, cells: int) -> Any:
+def _sorted_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, cells: int) -> Any:
     """Where the rows of each cell start, and losses and weights in the order of the cells."""
     starts = np.zeros(cells + 1, np.int64)
     for i in range(codes.size):
-        starts[codes[i] + 1] += 1
+        starts[cell_of[codes[i] - low] + 1] += 1
     for cell in range(cells):
         starts[cell + 1] += starts[cell]
     places, in_order, weights = starts.copy(), np.empty(losses.size), np.empty(w.size)
     for i in range(codes.size):
-        place = places[codes[i]]
-        places[codes[i]] = place + 1
+        cell = cell_of[codes[i] - low]
+        place = places[cell]
+        places[cell] = place + 1
         in_order[place] = losses[i]
         if w.size:
             weights[place] = w[i]
@@ -150,9 +151,9 @@ def _add_few(losses: Any, w: Any, limbs: Any) -> float:
 # sorted by cell 4.6, with weights 18; each row to its cell one by one 15, 53; cut into three slices of 46 bits that are
 # scattered as integers 5.2, but for losses that spread over more than 2^19, which then go one by one.
 @kept(_by_cell)
-def add_by_cell(losses: Any, w: Any, codes: Any, counts: Any, highest: Any, limbs: Any) -> None:
-    """Add each row to the cell of its code: its count, its largest loss, and its ``limbs``, (cells, sums, digits)."""
-    starts, in_order, weights = _sorted_by_cell(losses, w, codes, counts.size)
+def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
+    """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``, (sums, digits)."""
+    starts, in_order, weights = _sorted_by_cell(losses, w, codes, low, cell_of, counts.size)
     a, product, rest = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for cell in range(counts.size):
         first, last = starts[cell], starts[cell + 1]
@@ -163,3 +164,32 @@ def add_by_cell(losses: Any, w: Any, codes: Any, counts: Any, highest: Any, limb
         few = last - first < FEW
         found = _add_few(run, v, limbs[cell]) if few else _add_run(run, v, limbs[cell], a, product, rest)
         highest[cell] = max(highest[cell], found)
+
+
+def _carry(_element: Any) -> Any:
+    return nb.void(nb.types.Array(nb.int64, 2, "C"))
+
+
+@kept(_carry)
+def carry(limbs: Any) -> None:
+    """Bring the digits of each sum, (sums, digits), below 2**32; the last has the sign."""
+    for i in range(limbs.shape[0]):
+        over = np.int64(0)
+        for digit in range(DIGITS - 1):
+            total = limbs[i, digit] + over
+            limbs[i, digit] = total & 0xFFFF_FFFF
+            over = total >> 32
+        limbs[i, DIGITS - 1] += over
+
+
+def _extent(_element: Any) -> Any:
+    return nb.types.UniTuple(nb.int64, 2)(nb.types.Array(nb.int64, 1, "C", readonly=True))
+
+
+@kept(_extent)
+def extent(codes: Any) -> tuple[int, int]:
+    """The least and the largest of at least one number."""
+    low, high = codes[0], codes[0]
+    for i in range(codes.size):
+        low, high = min(low, codes[i]), max(high, codes[i])
+    return low, high

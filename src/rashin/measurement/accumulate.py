@@ -13,7 +13,6 @@ from rashin.measurement.cells import EVERYTHING, Cells
 from rashin.measurement.decisions import classes_of, right_of
 from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row, worst_of
-from rashin.measurement.moments import Moments
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -151,13 +150,12 @@ class Accumulator:
 
     def result(self) -> Measurement:
         """The measurement of all that was added; more may follow."""
-        total, groups, classes = (cells.moments() for cells in (self._total, self._groups, self._classes))
-        whole = next((parts for parts in (groups, classes, total) if parts), {0: Moments()})
+        counted = next((cells for cells in (self._groups, self._classes) if cells), self._total)
         return Measurement(
             repr(self._loss),
-            sum(whole.values(), start=Moments()),
-            {key: moments for key, moments in groups.items() if moments.count},
-            classes,
+            counted.total(),
+            {key: moments for key, moments in self._groups.moments().items() if moments.count},
+            self._classes.moments(),
             self._worst,
             self.options.worst,
             self._clusters.clusters(),

@@ -164,7 +164,8 @@ def _holds_words(column: Any) -> bool:
 
 def _words(column: Any) -> tuple[Array, Sequence[Any], Array | None]:
     if isinstance(column, np.ndarray):
-        return (*codes_of("column", column.astype(str), column.shape), None)
+        found = codes_of("column", column.astype(str), column.shape)
+        return found.codes, found.keys, None
     return _arrow().coded(column)  # type: ignore[no-any-return]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,66 +32,109 @@ _NOTHING = np.empty(0)
 _DOUBLE = np.dtype(np.float64)
 
 
-class _Sums(NamedTuple):
-    """Arrays of sums, a row for each cell: how many rows there were, the largest loss, and limbs."""
+class _Where(NamedTuple):
+    """The cell of each row: ``cell_of[codes - low]``; there are no codes where all rows fall to the first cell."""
+
+    codes: Array
+    low: int
+    cell_of: Array
+
+    def of(self, rows: Any) -> _Where:
+        """That of some rows."""
+        return self._replace(codes=self.codes[rows]) if self.codes.size else self
+
+
+class _Arrays(NamedTuple):
+    """A row for each cell: how many rows there were, the largest loss, and limbs."""
 
     counts: Array
     highest: Array
     limbs: Array
 
     @classmethod
-    def empty(cls, cells: int, sums: int) -> _Sums:
+    def empty(cls, cells: int, sums: int) -> _Arrays:
         return cls(np.zeros(cells, np.int64), np.full(cells, -np.inf), np.zeros((cells, sums, DIGITS + 2), np.int64))
 
-    def like(self, cells: int) -> _Sums:
-        return _Sums.empty(cells, self.limbs.shape[1])
-
-    def grown(self, cells: int) -> _Sums:
+    def grown(self, cells: int) -> _Arrays:
         """With room for so many cells at least."""
         missing = cells - self.counts.size
         if missing <= 0:
             return self
-        more = self.like(max(missing, self.counts.size))
-        return _Sums(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
+        more = _Arrays.empty(max(missing, self.counts.size), self.limbs.shape[1])
+        return _Arrays(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
 
-    def add(self, losses: Array, w: Array, cells: Array) -> None:
-        """Add rows; ``w`` is empty for weight 1, and ``cells`` where all fall to the first."""
-        if cells.size:
-            kernel.add_by_cell(_DOUBLE)(losses, w, cells, self.counts, self.highest, self.limbs)
+    def add(self, losses: Array, w: Array, where: _Where) -> None:
+        """Add rows; ``w`` is empty for weight 1."""
+        if where.codes.size:
+            kernel.add_by_cell(_DOUBLE)(losses, w, *where, *self)
         elif losses.size:
             self.counts[0] += losses.size
             self.highest[0] = max(self.highest[0], kernel.add_together(_DOUBLE)(losses, w, self.limbs[0]))
 
+    def join(self, other: _Arrays) -> None:
+        """Take over what another has, which is empty then."""
+        np.add(self.counts, other.counts, out=self.counts)
+        np.maximum(self.highest, other.highest, out=self.highest)
+        np.add(self.limbs, other.limbs, out=self.limbs)
+        for part, nothing in zip(other, (0, -np.inf, 0), strict=True):
+            part.fill(nothing)
+
     def carry(self) -> None:
         """Bring each digit below 2**32 again, before rows without end overflow it."""
-        for digit in range(DIGITS - 1):
-            self.limbs[..., digit + 1] += self.limbs[..., digit] >> 32
-            self.limbs[..., digit] &= 0xFFFF_FFFF
+        kernel.carry(self.limbs.dtype)(self.limbs.reshape(-1, DIGITS + 2))
 
-    def add_shared(self, losses: Array, w: Array, cells: Array) -> None:
-        """Add rows with threads, where there are many."""
-        workers = threads.count() if losses.size >= PARALLEL and self.limbs.size <= MOST_COPIED else 1
+
+class _Sums:
+    """Sums by cell; a thread has some of its own, and at the end they are joined."""
+
+    def __init__(self, sums: int) -> None:
+        self.sums = sums
+        self._of_threads = [_Arrays.empty(0, sums)]
+
+    def add(self, losses: Array, w: Array, where: _Where, cells: int) -> None:
+        """Add rows to some of so many cells, with threads if there are many rows."""
+        few = losses.size < PARALLEL or cells * self.sums * DIGITS > MOST_COPIED
+        workers = 1 if few else threads.count()
+        missing = max(0, workers - len(self._of_threads))
+        arrays = [*self._of_threads, *(_Arrays.empty(0, self.sums) for _ in range(missing))]
+        self._of_threads = [part.grown(cells) if number < workers else part for number, part in enumerate(arrays)]
         if workers == 1:
-            self.add(losses, w, cells)
+            self._of_threads[0].add(losses, w, where)
             return
+        free = self._of_threads[:workers]
 
-        def work(mine: Iterator[int]) -> _Sums:
-            own = self.like(self.counts.size)
+        def work(mine: Iterator[int]) -> None:
+            own = free.pop()
             for start in mine:
-                own.add(*(part[start : start + size] for part in (losses, w, cells)))
-            return own
+                rows = slice(start, start + size)
+                own.add(losses[rows], w[rows], where.of(rows))
 
         size = min(PIECE, -(-losses.size // workers))
-        for found in threads.share(work, range(0, losses.size, size), workers):
-            np.add(self.counts, found.counts, out=self.counts)
-            np.maximum(self.highest, found.highest, out=self.highest)
-            np.add(self.limbs, found.limbs, out=self.limbs)
+        threads.share(work, range(0, losses.size, size), workers)
 
-    def at(self, cell: int) -> tuple[int, float, list[ExactSum]]:
-        """Count, largest loss and sums of a cell; those of nothing, if it has had no room yet."""
-        if cell >= self.counts.size or not self.counts[cell]:
-            return 0, -np.inf, [ExactSum()] * self.limbs.shape[1]
-        return int(self.counts[cell]), float(self.highest[cell]), [ExactSum.of(row) for row in self.limbs[cell]]
+    def joined(self, cells: int) -> _Arrays:
+        """The arrays with so many cells, their digits carried."""
+        first, *others = (part.grown(cells) for part in self._of_threads)
+        for other in others:
+            other.carry()
+            first.join(other)
+        first.carry()
+        self._of_threads = [first]
+        return first
+
+    def taken(self, cells: int) -> list[tuple[int, float, list[ExactSum]]]:
+        """Count, largest loss and sums of each cell."""
+        counts, highest, limbs = (part[:cells] for part in self.joined(cells))
+        if not counts.any():
+            return [(0, -np.inf, [ExactSum()] * self.sums)] * cells
+        known = iter(ExactSum.each_of(limbs.reshape(-1, DIGITS + 2)))
+        pairs = zip(counts.tolist(), highest.tolist(), strict=True)
+        return [(count, most, list(islice(known, self.sums))) for count, most in pairs]
+
+    def total(self, cells: int) -> tuple[int, float, list[ExactSum]]:
+        """The same of all cells together."""
+        counts, highest, limbs = self.joined(cells)
+        return int(counts.sum()), float(highest.max(initial=-np.inf)), [ExactSum.of(row) for row in limbs.sum(axis=0)]
 
 
 class Cells:
@@ -104,58 +148,60 @@ class Cells:
     def __init__(self, plain: int = kernel.PLAIN_SUMS, weighed: int = kernel.WEIGHED_SUMS) -> None:
         self._cell_of: dict[Key, int] = {}
         self._mapped: tuple[Any, Array] = (None, _NOTHING)  # the keys that came last, and their cells
-        self._plain, self._weighed, self._right = (_Sums.empty(0, sums) for sums in (plain, weighed, 1))
+        self._plain, self._weighed, self._right = _Sums(plain), _Sums(weighed), _Sums(1)
         self._asked_right = True
         self._uncarried = 0  # rows
+
+    def __bool__(self) -> bool:
+        return bool(self._cell_of)
 
     def add(self, losses: Array, w: Array | None, right: Array | None, codes: Codes) -> None:
         """Add rows to the cells of their keys; ``right`` tells whose prediction is right, None if nobody asked."""
         self._carry(losses.size)
-        cells, everyone = self._cells(codes), len(self._cell_of)
+        where, cells = self._where(codes), len(self._cell_of)
         if w is None:
-            self._plain = self._plain.grown(everyone)
-            self._plain.add_shared(losses, _NOTHING, cells)
+            self._plain.add(losses, _NOTHING, where, cells)
         else:
-            self._weighed = self._weighed.grown(everyone)
-            self._weighed.add_shared(losses, w, cells)
+            self._weighed.add(losses, w, where, cells)
         if right is None:
             self._asked_right = False
         else:
             counted = np.ones(np.count_nonzero(right)) if w is None else w[right]
-            self._right = self._right.grown(everyone)
-            self._right.add_shared(counted, _NOTHING, cells[right] if cells.size else cells)
+            self._right.add(counted, _NOTHING, where.of(right), cells)
 
     def _carry(self, rows: int) -> None:
         self._uncarried += rows
         if self._uncarried > MOST_UNCARRIED:
             self._uncarried = rows
             for sums in (self._plain, self._weighed, self._right):
-                sums.carry()
+                sums.joined(len(self._cell_of))
 
-    def _cells(self, codes: Codes) -> Array:
+    def _where(self, codes: Codes) -> _Where:
         if self._mapped[0] is not codes.keys:
             places = [self._cell_of.setdefault(key, len(self._cell_of)) for key in codes.keys]
             self._mapped = codes.keys, np.array(places, np.int64)
-        cells = self._mapped[1]
-        if codes is EVERYTHING:
-            return cells[:0]
-        if (cells == np.arange(cells.size)).all():
-            return np.ascontiguousarray(codes.codes, np.int64)
-        return cells[codes.codes]  # type: ignore[no-any-return]
+        return _Where(np.ascontiguousarray(codes.codes, np.int64), codes.low, self._mapped[1])
+
+    def total(self) -> Moments:
+        """What has been summed up over all keys."""
+        return self._moments(*(sums.total(len(self._cell_of)) for sums in (self._plain, self._weighed, self._right)))
 
     def moments(self) -> dict[Key, Moments]:
         """What has been summed up for each key, also for those that had no row."""
-        return {key: self._moments(cell) for key, cell in in_order(self._cell_of).items()}
+        cells = (sums.taken(len(self._cell_of)) for sums in (self._plain, self._weighed, self._right))
+        return in_order(dict(zip(self._cell_of, starmap(self._moments, zip(*cells, strict=True)), strict=True)))
 
-    def _moments(self, cell: int) -> Moments:
-        both = Moments.of_plain(*self._plain.at(cell)) + Moments.of_weighed(*self._weighed.at(cell))
-        return both.with_right(self._right.at(cell)[2][0]) if self._asked_right else both
+    def _moments(self, plain: Any, weighed: Any, right: Any) -> Moments:
+        both = Moments.of_plain(*plain)
+        if weighed[0]:
+            both += Moments.of_weighed(*weighed)
+        return both.with_right(right[2][0]) if self._asked_right else both
 
     def clusters(self) -> dict[Key, Cluster]:
         """The sums of w l and w of each key that had a row."""
+        plain, weighed = (sums.taken(len(self._cell_of)) for sums in (self._plain, self._weighed))
         found = {}
-        for key, cell in in_order(self._cell_of).items():
-            (count, _, plain), (more, _, weighed) = self._plain.at(cell), self._weighed.at(cell)
+        for key, (count, _, (losses,)), (more, _, sums) in zip(self._cell_of, plain, weighed, strict=True):
             if count + more:
-                found[key] = Cluster(plain[0] + weighed[0], ExactSum.whole(count) + weighed[1])
-        return found
+                found[key] = Cluster(losses + sums[0], ExactSum.whole(count) + sums[1])
+        return in_order(found)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.kernels import moments as kernel
+from rashin.kernels import threads
 from rashin.measurement.clusters import Key
 
 __all__ = ["Codes", "codes_of"]
 
+_PIECE = 1 << 20  # numbers that a thread looks at at a time
 _NEAR = 1 << 16  # whole numbers that lie so close together need no sorting
 
 
 class Codes(NamedTuple):
-    """For each row the place of its key among ``keys``; not every key need occur."""
+    """For each row the place of its key among ``keys``, plus ``low``; not every key need occur."""
 
-    codes: NDArray[Any]
+    codes: NDArray[np.int64]
     keys: Sequence[Key]
+    low: int = 0
 
     def of(self, rows: Any) -> Codes:
         """Those of some rows."""
-        return Codes(self.codes[rows], self.keys)
+        return self._replace(codes=self.codes[rows])
 
 
 def codes_of(name: str, values: Any, shape: tuple[int, ...]) -> Codes:
@@ -48,8 +52,23 @@ def codes_of(name: str, values: Any, shape: tuple[int, ...]) -> Codes:
 
 
 def _of_numbers(array: NDArray[Any]) -> Codes:
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    if high - low < _NEAR:
-        return Codes(np.subtract(array, low, dtype=np.int64, casting="unsafe"), range(low, high + 1))
+    low, high = _extent(array)
+    if high - low < _NEAR and high < 2**63:
+        return Codes(array.astype(np.int64, copy=False), range(low, high + 1), low)
     keys, codes = np.unique(array, return_inverse=True)
     return Codes(codes.astype(np.int64), keys.tolist())
+
+
+def _extent(array: NDArray[Any]) -> tuple[int, int]:
+    """The least and the largest number; (0, 0) of none."""
+    if array.size == 0:
+        return 0, 0
+    if array.dtype != np.int64 or not (array.flags.c_contiguous and array.flags.aligned):
+        return int(array.min()), int(array.max())
+
+    def work(mine: Iterator[int]) -> list[tuple[int, int]]:
+        return [kernel.extent(array.dtype)(array[start : start + _PIECE]) for start in mine]
+
+    workers = threads.count() if array.size > _PIECE else 1
+    ends = [pair for found in threads.share(work, range(0, array.size, _PIECE), workers) for pair in found]
+    return min(low for low, _ in ends), max(high for _, high in ends)

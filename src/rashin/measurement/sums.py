@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from math import inf, ldexp, nan, sqrt
 from typing import Any, NamedTuple
 
-from rashin.exact import MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_integer
+import numpy as np
+
+from rashin.exact import DIGITS, MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_integer
 
 __all__ = ["ExactSum", "root_of_quotient"]
 
@@ -35,6 +38,17 @@ class ExactSum(NamedTuple):
     def of(cls, limbs: Limbs) -> ExactSum:
         """The sum that an accumulator holds."""
         return cls(as_integer(limbs), int(limbs[PLUS_INF]), int(limbs[MINUS_INF]))
+
+    @classmethod
+    def each_of(cls, limbs: Limbs) -> list[ExactSum]:
+        """The sums that accumulators hold, (sums, digits), whose digits are below 2**32 but for the last."""
+        digits = np.empty((len(limbs), DIGITS + 1), np.uint32)
+        digits[:, :DIGITS] = limbs[:, :DIGITS] & _LIMB
+        digits[:, DIGITS] = (limbs[:, DIGITS - 1] >> 32) & _LIMB
+        units = (int.from_bytes(row.tobytes(), sys.byteorder, signed=True) for row in digits)
+        return [
+            cls(*parts) for parts in zip(units, limbs[:, PLUS_INF].tolist(), limbs[:, MINUS_INF].tolist(), strict=True)
+        ]
 
     @classmethod
     def whole(cls, number: int) -> ExactSum:

@@ -1,4 +1,4 @@
-"""One file of a table, opened: its columns' names, the parts it falls into, and its rows, some at a time."""
+"""What an opened file of a table gives: its columns' names, the parts it falls into, and its rows, some at a time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
-from rashin.measurement.sources import File
-
-__all__ = ["BROKEN", "BreakError", "Chunk", "Part", "Table", "open_table"]
+__all__ = ["BROKEN", "BreakError", "Chunk", "Part", "Table"]
 
 # What readers raise where a file is not what its name says, or ends too early.
 BROKEN = (
@@ -81,61 +76,3 @@ class Table(Protocol):
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
         """The rows of a part, in order, no more than ``rows`` at a time; text in the columns ``numbers`` is none."""
-
-
-def open_table(file: File, stack: ExitStack, skip_malformed: bool = False) -> Table:
-    """Open a file until the ``stack`` is left.
-
-    With ``skip_malformed`` lines of text with too few or too many fields are counted and left out.
-
-    Raises
-    ------
-    ImportError : it needs pyarrow, which is not installed.
-    BROKEN : it is not what its name says.
-    """
-    table = _table(file, stack, skip_malformed)
-    twice = next((name for name, count in Counter(table.names).items() if count > 1), None)
-    if twice is not None:
-        raise ValueError(f"two columns are named {twice!r}")
-    return _KeyedTable(table, dict(file.keys)) if file.keys else table
-
-
-class _KeyedTable:
-    """A table with the columns that its folders' names give, where it has none of the same name itself."""
-
-    def __init__(self, table: Table, keys: dict[str, int | str]) -> None:
-        self.table, self.malformed, self.own = table, table.malformed, frozenset(table.names)
-        self.keys = {name: value for name, value in keys.items() if name not in self.own}
-        self.names: Sequence[str] = [*table.names, *self.keys]
-
-    def parts(self, names: Sequence[str]) -> list[Part]:
-        return self.table.parts([name for name in names if name in self.own])
-
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
-        own = [name for name in names if name in self.own]
-        given = [name for name in names if name in self.keys]
-        for chunk in self.table.chunks(own, part, rows, numbers):
-            constant = {name: np.broadcast_to(np.array(self.keys[name]), chunk.rows) for name in given}
-            yield chunk._replace(columns=chunk.columns | constant)
-
-
-def _table(file: File, stack: ExitStack, skip_malformed: bool) -> Table:
-    if file.format == "npz":
-        from rashin.measurement.numpy_files import ArchiveTable
-
-        return ArchiveTable(file, stack)
-    if file.format == "npy":
-        from rashin.measurement.numpy_files import ArrayTable
-
-        return ArrayTable(file, stack)
-    if file.format == "csv":
-        from rashin.measurement.delimited import DelimitedTable
-
-        return DelimitedTable(file, stack, skip_malformed)
-    if file.format == "arrow":
-        from rashin.measurement.arrow import ArrowTable
-
-        return ArrowTable(file, stack)
-    from rashin.measurement.parquet import ParquetTable
-
-    return ParquetTable(file, stack)

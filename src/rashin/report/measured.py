@@ -99,14 +99,26 @@ def bars_of(found: Distribution, most: int = 48) -> Bars | None:
     bins, counts = found.bins[chosen], found.counts[chosen]
     least = bins[np.searchsorted(np.cumsum(counts), _TAIL * counts.sum())]
     bins = np.maximum(bins, least)
-    step = 1 << max(math.ceil(math.log2((bins[-1] - bins[0] + 1) / most)), 2)  # at least 4 bins to a bar
-    place = bins // step
-    starts = np.flatnonzero(np.diff(place, prepend=place[0] - 1))
-    edges = np.minimum(lower_edge(np.arange(place[0], place[-1] + 2) * step), _LARGEST)
-    count, cost = np.zeros((2, edges.size - 1))
-    count[place[starts] - place[0]] = np.add.reduceat(counts, starts)
-    cost[place[starts] - place[0]] = np.add.reduceat(counts * ((low + high)[chosen] / 2), starts)
+    starts = _starts(int(bins[0]), int(bins[-1]), most)
+    place = np.searchsorted(starts, bins, side="right") - 1
+    costs = counts * ((low + high)[chosen] / 2)
+    count, cost = (np.bincount(place, heights, minlength=starts.size - 1) for heights in (counts, costs))
+    edges = np.minimum(lower_edge(starts), _LARGEST)
     return Bars(edges[:-1], edges[1:], count, cost, True)
+
+
+def _starts(first: int, last: int, most: int) -> NDArray[np.int64]:
+    """The bins at which bars begin, about equally wide on a logarithmic scale, and the one after the last bar.
+
+    An octave has 32 bins of equal width; its parts end at the bins nearest to the powers of 2 in between.
+    """
+    octaves = np.arange(first // 32, last // 32 + 2)
+    parts = next((parts for parts in (8, 4, 2) if octaves.size * parts <= most), 1)
+    within = np.round(32 * (2.0 ** (np.arange(parts) / parts) - 1)).astype(np.int64)
+    starts = (octaves[:, None] * 32 + within).reshape(-1)[:: max(1, math.ceil(octaves.size / most))]
+    starts = np.append(starts, 2 * starts[-1] - starts[-2])
+    chosen = slice(np.searchsorted(starts, first, side="right") - 1, np.searchsorted(starts, last, side="right") + 1)
+    return starts[chosen]
 
 
 def _even_bars(found: Distribution, chosen: NDArray[np.bool_], most: int) -> Bars:

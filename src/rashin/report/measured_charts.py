@@ -73,7 +73,7 @@ def shares_chart(parts: Sequence[Part], unit: str) -> Any:
         name=f"share of the {unit}", hoverinfo="skip",
     )  # fmt: skip
     name_bars(figure, [part.name for part in shown])
-    figure.update_xaxes(tickformat=".0%" if max(part.share for part in shown) > 0.05 else ".1%", **ABOVE)
+    figure.update_xaxes(tickformat="~%", **ABOVE)
     return figure
 
 
@@ -115,7 +115,7 @@ def losses_chart(bars: Bars, marks: Sequence[tuple[str, float]], *, cost: bool) 
     figure = go.Figure(
         go.Bar(
             x=(low + high) / 2, width=(high - low) * 0.94, y=heights, hovertext=told, hoverinfo="text",
-            marker={"color": LOSS, "line": {"width": 0}}, showlegend=False, textposition="none",
+            marker={"color": FILL, "line": {"color": LOSS, "width": 1}}, showlegend=False, textposition="none",
         )
     )  # fmt: skip
     colours, top = (STRAIGHT, ACCURACY, QUIET), float(heights.max()) * 1.05
@@ -130,17 +130,18 @@ def losses_chart(bars: Bars, marks: Sequence[tuple[str, float]], *, cost: bool) 
     )
     if not cost and top < 6.0:
         figure.update_yaxes(dtick=1)
-    figure.update_xaxes(title="loss of a row", **(_powers(low[0], high[-1]) if bars.is_log else {}))
+    figure.update_xaxes(title="loss of a row", tickangle=0, **(_powers(low[0], high[-1]) if bars.is_log else {}))
     return figure
 
 
 def _bars(values: Sequence[float], reach: Sequence[float], hover: Sequence[str], colour: Any, name: str = "") -> Any:
     import plotly.graph_objects as go
 
+    line = {"color": LOSS, "width": 1} if colour == FILL else {"width": 0}
     shown = [value if np.isfinite(value) else None for value in values]
     return go.Figure(
         go.Bar(
-            x=shown, y=list(range(len(values))), orientation="h", marker={"color": colour, "line": {"width": 0}},
+            x=shown, y=list(range(len(values))), orientation="h", marker={"color": colour, "line": line},
             error_x=whisker(reach), hovertext=list(hover), hoverinfo="text", textposition="none", name=name, width=0.6,
         )
     )  # fmt: skip

@@ -72,13 +72,13 @@ def _facts(measured: Measurement, confidence: float, source: str | None) -> list
         ("data", source),
         ("loss", measured.loss),
         ("rows", f"{measured.count:,}"),
-        ("weight", number(measured.weight, 6) if weighted else None),
+        ("weight", f"{measured.weight:,.6g}" if weighted else None),
         ("clusters", f"{len(measured.clusters):,}" if measured.clusters else None),
         ("mean loss", number(measured.mean, 6)),
         (f"{percent(confidence, 0)} interval", range_of(*measured.interval(confidence), 6)),
         ("best constant", number(measured.baseline.mean, 6) if measured.baseline else None),
         ("accuracy", None if measured.accuracy is None else percent(measured.accuracy, 2)),
-        ("spread of a row", number(measured.spread, 4)),
+        ("spread of the rows", number(measured.spread, 4)),
         ("largest loss", number(measured.maximum, 4)),
         ("rows left out", f"{sum(measured.skipped.values()):,}" if measured.skipped else None),
     ]
@@ -238,7 +238,7 @@ def _told(found: Distribution, bars: Bars) -> str:
 
 def _spread(found: Distribution, bars: Bars) -> str:
     told = [f"{counted(found.count, 'row')}, on a {'logarithmic' if bars.is_log else 'linear'} scale."]
-    told.append(f"The {'first bar holds' if bars.is_log else 'outer bars hold'} what lies beyond, too.")
+    told.append("The first bar also holds the smaller ones." if bars.is_log else "The outer bars also hold the rest.")
     if found.zeros and bars.is_log:
         told.append(f"Not shown: {counted(found.zeros, 'row')} whose loss is 0.")
     if found.infinite:

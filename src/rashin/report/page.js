@@ -106,7 +106,7 @@
 
   const sort = (listing, heading) => {
     const column = heading.cellIndex, body = listing.querySelector("tbody"), rows = [...body.rows];
-    const first = isNumber(keyOf(rows[0], column)) ? "descending" : "ascending"; // the large numbers are looked for
+    const first = "key" in rows[0].cells[column].dataset ? "descending" : "ascending"; // large numbers, and names
     const turned = { ascending: "descending", descending: "ascending" };
     const order = turned[heading.getAttribute("aria-sort")] ?? first;
     const sign = order === "ascending" ? 1 : -1;

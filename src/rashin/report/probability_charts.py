@@ -77,12 +77,13 @@ def split_chart(found: Split) -> Any:
             )  # fmt: skip
     told = f"always the same probability: {number(found.uncertainty, 4)}"
     figure.add_bar(
-        x=[found.uncertainty], y=[0], name="uncertainty", orientation="h", marker={"color": FILL}, hovertext=[told],
+        x=[found.uncertainty], y=[0], name="uncertainty", orientation="h", hovertext=[told],
+        marker={"color": FILL, "line": {"color": LOSS, "width": 1}},
         hoverinfo="text", width=0.6, textposition="none", showlegend=False,
     )  # fmt: skip
     name_bars(figure, ["best constant", "predictions"], height=230)
     figure.update_layout(barmode="stack", legend={**LEGEND, "traceorder": "normal"}, margin={**MARGINS, "t": 60})
-    figure.update_xaxes(title="cross-entropy, in nats", **ABOVE)
+    figure.update_xaxes(title="nats", **ABOVE)
     return figure
 
 

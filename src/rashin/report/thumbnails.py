@@ -70,11 +70,12 @@ def thumbnail(image: ArrayLike) -> str:
     pixels = _pixels(np.asarray(image))
     stride = max(1, math.ceil(max(pixels.shape[:2]) / _SIDE))
     file = io.BytesIO()
-    imsave(file, pixels[::stride, ::stride], format="png", cmap="gray", vmin=0, vmax=255)
+    imsave(file, pixels[::stride, ::stride], format="png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def _pixels(image: NDArray[Any]) -> NDArray[Any]:
+    """Its red, green and blue, from 0 to 255."""
     side = math.isqrt(image.size)
     if image.ndim == 1 and side * side == image.size:
         image = image.reshape(side, side)
@@ -88,4 +89,5 @@ def _pixels(image: NDArray[Any]) -> NDArray[Any]:
         values = np.nan_to_num(image.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
         low, high = min(float(values.min()), 0.0), max(float(values.max()), 1.0)
         pixels = np.round(255.0 * (values - low) / (high - low))
-    return pixels.astype(np.uint8)
+    pixels = pixels.astype(np.uint8)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

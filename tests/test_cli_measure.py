@@ -1,0 +1,178 @@
+"""``rashin measure``: what it prints, what it takes for granted, and how it goes wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import rashin
+from rashin.cli import main
+from rashin.measurement import Measurement
+from table_files import CLASSES, ROWS, make_rows, write
+from test_cli import in_terminal
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return make_rows()
+
+
+@pytest.fixture(scope="module")
+def file(rows, tmp_path_factory):
+    return write(tmp_path_factory.mktemp("measure") / "held-out.parquet", {n: v for n, v in rows.items() if n != "p"})
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the command in this process; gives its exit code and what it wrote."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rashin", "measure", *map(str, arguments)])
+        return main(), *capsys.readouterr()
+
+    return run
+
+
+def logits(rows):
+    return np.stack([rows[f"z_{k}"] for k in range(CLASSES)], axis=1)
+
+
+def test_it_tells_the_loss_and_where_it_comes_from(rows, file, command):
+    code, out, err = command(file, "--weight", "weight", "--group", "site", "--cluster", "patient", "--worst", 2)
+    assert (code, err) == (0, "")
+    found = rashin.measure(
+        "softmax_cross_entropy", logits(rows), rows["target"], rows["weight"], group=rows["site"],
+        cluster=rows["patient"], worst=2, by_class=True, accuracy=True, baseline=True,
+    )  # fmt: skip
+    low, high = found.interval()
+    assert re.search(rf"^mean loss +{found.mean:.5g}  \[{low:.5g}, {high:.5g}\] with confidence 0.95$", out, re.M)
+    assert re.search(rf"^best constant +{found.baseline.mean:.5g}, no worse than these predictions$", out, re.M)
+    assert re.search(rf"^accuracy +{found.accuracy:.2%}$", out, re.M)
+    assert re.search(rf"^rows +{found.count}$", out, re.M)
+    assert re.search(rf"^weight +{found.weight:.5g}$", out, re.M)
+    groups = re.findall(r"^(north|south|east) +([\d.]+)% +([\d.]+) ", out, re.M)
+    ordered = sorted(found.groups, key=lambda key: -found.groups[key].sum)
+    assert [name for name, _, _ in groups] == ordered
+    assert [share for _, share, _ in groups] == [f"{100 * found.groups[k].sum / found.sum:.1f}" for k in ordered]
+    assert [mean for _, _, mean in groups] == [f"{found.groups[k].mean:.5g}" for k in ordered]
+    assert len(re.findall(r"^\d+ +[\d.]+% ", out, re.M)) == CLASSES
+    for row in found.worst:
+        assert re.search(rf"^ *{row.loss:.5g} +{row.row}  {re.escape(str(file))}$", out, re.M)
+
+
+def test_json_holds_the_measurement_itself(rows, file, command):
+    code, out, err = command(file, "--json", "--confidence", 0.8, "--loss", "focal", "--loss-parameter", "gamma=3")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    found = Measurement.from_dict(told["measurement"])
+    assert found.mean == told["mean"] == rashin.focal(logits(rows), rows["target"], gamma=3)
+    assert told["interval"] == list(found.interval(0.8))
+    assert told["rows"] == ROWS
+    assert sum(part["rows"] for part in told["classes"].values()) == ROWS
+    assert told["worst"][0] == {"loss": found.maximum, "file": str(file), "row": found.worst[0].row}
+
+
+@pytest.mark.parametrize(
+    ("letter", "count", "loss"),
+    [
+        ("p", 1, "binary_cross_entropy"),
+        ("p", 3, "categorical_cross_entropy"),
+        ("z", 1, "sigmoid_cross_entropy"),
+        ("z", 3, "softmax_cross_entropy"),
+    ],
+)
+def test_the_names_of_the_columns_tell_the_loss(letter, count, loss, command, tmp_path):
+    rng = np.random.default_rng(1)
+    values = rng.dirichlet(np.ones(3), 40)[:, :count] if letter == "p" else rng.normal(size=(40, count))
+    target = rng.integers(0, max(2, count), 40)
+    columns = {f"{letter}_{k}": column for k, column in enumerate(values.T)}
+    parquet.write_table(pa.table({**columns, "target": target}), tmp_path / "a.parquet")
+    code, out, err = command(tmp_path / "a.parquet", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["loss"].startswith(f"{loss}(")
+    assert told["mean"] == getattr(rashin, loss)(values[:, 0] if count == 1 else values, target)
+    assert told["accuracy"] is not None
+
+
+def test_columns_with_commas_and_without_classes(rows, file, command):
+    some = ",".join(f"z_{k}" for k in range(CLASSES))
+    code, out, _ = command(file, "--prediction", some, "--loss", "softmax_cross_entropy", "--no-classes", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["mean"] == rashin.softmax_cross_entropy(logits(rows), rows["target"])
+    assert told["classes"] == {}
+
+
+def test_what_was_left_out_is_told(rows, command, tmp_path):
+    file = write(tmp_path / "a.csv", {"p": [None, 2.0, 0.5, 0.25], "target": [0, 1, 1, 0]})
+    code, out, err = command(file, "--prediction", "p", "--on-error", "skip")
+    assert (code, err) == (0, "")
+    left = out.split("left out\n")[1]
+    assert re.search(r"^ *1  null in column 'p'$", left, re.M)
+    assert re.search(r"^ *1  outside the domain in column 'p'$", left, re.M)
+    assert re.search(r"^rows +2$", out, re.M)
+
+
+def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_path):
+    first = command(file, "--checkpoint", tmp_path / "state.json")
+    assert first[0] == 0
+    assert command(file, "--checkpoint", tmp_path / "state.json") == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing.parquet"], "nothing.parquet: there is no such file or folder"),
+        (["{file}", "--target", "label"], "has no column 'label' for the target; "),
+        (["{file}", "--loss", "softmax"], "loss: got 'softmax'; there is no such loss: did you mean"),
+        (["{file}", "--prediction", "hit"], "Invalid value for '--loss': say which; "),
+        (["{file}", "--confidence", "95"], "confidence: got 95.0; accepted is a number between 0 and 1"),
+        (["{file}", "--on-error", "stop"], "on_error: got 'stop'; accepted is 'raise' or 'skip'"),
+        (
+            ["{file}", "--target", "weight"],
+            "column 'weight', row \\d+: got 0.\\d+; softmax_cross_entropy takes a class",
+        ),
+        (["{file}", "--checkpoint", "{file}"], "holds no checkpoint of a measurement"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments, words, file, command):
+    code, out, err = command(*(argument.format(file=file) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"rashin: .*{words}[^\n]*\n", err)
+
+
+def test_a_terminal_shows_the_pace_and_fits(file):
+    code, text = in_terminal("measure", file, "--group", "site", columns=80)
+    assert code == 0
+    assert re.search(r"1,000 rows .* [\d,]+ rows/s", text)
+    assert "share of the loss by group" in text
+    assert re.search(r"south +\d+\.\d%", text)
+
+
+def test_a_report_is_written_with_pictures_of_the_worst_rows(rows, command, tmp_path):
+    pixels = np.random.default_rng(3).random((ROWS, 16)).astype(np.float32)
+    columns = {f"z_{k}": rows[f"z_{k}"] for k in range(CLASSES)}
+    table = pa.table({**columns, "target": rows["target"], "pixels": pa.array(list(pixels))})
+    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=100)
+    np.save(tmp_path / "pixels.npy", pixels.reshape(-1, 4, 4))
+    pages = []
+    for images in ("pixels", tmp_path / "pixels.npy"):
+        page = tmp_path / "report.html"
+        code, out, err = command(
+            tmp_path / "a.parquet", "--report", page, "--title", "Eleven classes", "--images", images, "--worst", 3
+        )
+        assert (code, err) == (0, "")
+        assert out.endswith(f"wrote {page}\n")
+        pages.append(page.read_text(encoding="utf-8"))
+        page.unlink()
+    assert "<h1>Eleven classes</h1>" in pages[0]
+    pictures = [re.findall(r"<img[^>]*(data:image/png;base64,[^\"']+)", page) for page in pages]
+    assert len(set(pictures[0])) == 3
+    assert pictures[0] == pictures[1]

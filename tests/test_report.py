@@ -1,0 +1,451 @@
+"""The report of a measurement: what it says, and the page as a reader uses it, in a browser without a network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+
+import rashin
+from browsing import Outline, colour_of, contrast, drawn, opening, started_browser
+from rashin.datasets import load_digits
+from rashin.learn import Network, train
+from rashin.measurement import Row
+from rashin.measurement.distribution import Distribution
+from rashin.report import measurement_page, write_measurement
+from rashin.report.measured import bars_of, parts_of
+from rashin.report.thumbnails import thumbnail, thumbnails
+
+EVERYTHING = {"by_class": True, "accuracy": True, "baseline": True, "details": True}
+
+
+def binary(n=20_000, groups=("north", "south", "a region with a name that is far too long <b>")):
+    rng = np.random.default_rng(0)
+    site = rng.choice(len(groups), n, p=np.arange(1, len(groups) + 1) / sum(range(len(groups) + 1)))
+    z = rng.normal(-1.0, 2.0, n)
+    t = (rng.random(n) < rashin.sigmoid(0.6 * z)).astype(float)
+    return {
+        "prediction": z, "target": t, "weight": rng.lognormal(0.0, 0.7, n), "group": np.array(groups)[site]
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def loans():
+    return rashin.measure("sigmoid_cross_entropy", **binary(), worst=30, **EVERYTHING)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A small network, held-out images, and what it costs there."""
+    (x, labels), (x_test, t_test) = load_digits()
+    network = Network((64, 12, 10), seed=0)
+    train(network, rashin.softmax_cross_entropy, x, labels, epochs=5)
+    found = rashin.measure("softmax_cross_entropy", network.predict(x_test), t_test, worst=12, **EVERYTHING)
+    return found, x_test
+
+
+@pytest.fixture(scope="module")
+def regression():
+    rng = np.random.default_rng(1)
+    group = rng.integers(0, 40, 5000)
+    t = rng.normal(0.0, 1.0, 5000)
+    z = t + rng.normal(0.0, 0.2 + 0.02 * group)
+    return rashin.measure(rashin.huber.replace(delta=0.5), z, t, group=group, worst=3, baseline=True, details=True)
+
+
+@pytest.fixture(scope="module")
+def pages(loans, digits, regression, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports") / "deep"
+    return {
+        "loans": write_measurement(loans, folder / "loans.html", source="loans"),
+        "digits": write_measurement(digits[0], folder / "digits.html", images=digits[1], confidence=0.9),
+        "regression": write_measurement(regression, folder / "regression.html", title="House prices"),
+    }
+
+
+# ------------------------------------------------------------------------------------------------ what it says
+
+
+def sections(page):
+    return {section.title: section for section in page.sections}
+
+
+def test_what_was_measured_has_a_section(loans, digits, regression):
+    both = ["The loss", "By class", "By group", "Row by row", "Calibration", "The decision threshold"]
+    assert list(sections(measurement_page(loans))) == both
+    assert list(sections(measurement_page(digits[0]))) == ["The loss", "By class", "Row by row", "Calibration"]
+    assert list(sections(measurement_page(regression))) == ["The loss", "By group", "Row by row"]
+    plain = rashin.measure("squared_error", [1.0, 2.0], [0.0, 0.0])
+    assert list(sections(measurement_page(plain))) == ["The loss"]
+
+
+def test_the_head_has_the_numbers(loans):
+    page = measurement_page(loans, confidence=0.8, source="loans")
+    facts = dict(page.facts)
+    low, high = loans.interval(0.8)
+    assert facts["data"] == "loans"
+    assert facts["loss"] == "sigmoid_cross_entropy(positive_weight=1.0)"
+    assert facts["rows"] == "20,000"
+    for name, number in (("mean loss", loans.mean), ("best constant", loans.baseline.mean), ("weight", loans.weight)):
+        np.testing.assert_allclose(float(facts[name].replace(",", "")), number, rtol=1e-5)
+    np.testing.assert_allclose([float(end) for end in facts["80 % interval"].split(" to ")], [low, high], rtol=1e-5)
+    np.testing.assert_allclose(float(facts["accuracy"].split()[0]) / 100, loans.accuracy, rtol=1e-4)
+    assert page.title == "The loss of loans"
+    assert re.match(r"sigmoid_cross_entropy costs 0\.\d+ on average \(80 % interval .*\): \d+ % less than", page.lead)
+
+
+def test_worse_than_a_constant_is_told():
+    t = np.array([0.0, 1.0, 1.0, 0.0])
+    found = rashin.measure("sigmoid_cross_entropy", 5.0 - 10.0 * t, t, baseline=True)
+    assert ": more than the best constant prediction, which costs 0.693" in measurement_page(found).lead
+
+
+def test_shares_add_up_and_the_worst_stands_first(loans):
+    for parts in (loans.classes, loans.groups):
+        found = parts_of(loans, parts, 0.95)
+        np.testing.assert_allclose([sum(p.share for p in found), sum(p.weight for p in found)], 1.0, rtol=1e-12)
+        assert [p.share for p in found] == sorted((p.share for p in found), reverse=True)
+        for part in found:
+            np.testing.assert_allclose(part.share, parts[_key(parts, part.name)].sum / loans.sum, rtol=1e-12)
+            assert part.share_interval.low < part.share < part.share_interval.high
+
+
+def _key(parts, name):
+    return next(key for key in parts if str(key) == name)
+
+
+def test_the_interval_of_a_share_holds_it_as_often_as_it_says():
+    rng, hits, truth = np.random.default_rng(7), 0, 0.3 * 2.0 / (0.3 * 2.0 + 0.7 * 1.0)
+    for _ in range(400):
+        group = (rng.random(800) < 0.3).astype(int)
+        z = rng.exponential(1.0 + group)
+        w = rng.choice([0.5, 1.0, 3.0], 800)
+        found = rashin.measure("absolute_error", z, np.zeros(800), w, group=group)
+        low, high = next(p for p in parts_of(found, found.groups, 0.9) if p.name == "1").share_interval
+        hits += low <= truth <= high
+    assert 340 <= hits <= 380  # of 400 at 90 %: 3.3 standard deviations to both sides
+
+
+def test_losses_below_0_have_no_shares():
+    found = rashin.measure("poisson", [1.0, 3.0, 0.0, 0.1], [4, 20, 0, 2], group=[0, 0, 1, 1], details=True)
+    page = sections(measurement_page(found))
+    assert "share of the loss" not in page["By group"].listings[0].headings
+    assert [view.name for view in page["By group"].charts[0].views] == ["Mean loss"]
+    assert [view.name for view in page["Row by row"].charts[0].views] == ["Rows"]
+    assert [row[0].text for row in page["By group"].listings[0].rows] == ["1", "0"]
+
+
+def test_an_infinite_loss_is_shown_as_such(tmp_path):
+    found = rashin.measure("binary_cross_entropy", [0.0, 1.0, 0.3], [1, 1, 0], group=[0, 1, 1], worst=3, **EVERYTHING)
+    page = measurement_page(found)
+    facts = dict(page.facts)
+    assert (facts["mean loss"], facts["95 % interval"], facts["largest loss"]) == ("∞", "unknown", "∞")
+    assert "1 row said to be impossible" in sections(page)["Calibration"].words[1]
+    assert "1 row whose loss is infinite" in sections(page)["Row by row"].charts[0].views[0].caption
+    assert (
+        "nan" not in write_measurement(found, tmp_path / "report.html").read_text("utf-8").split("<main>")[1][:50_000]
+    )
+
+
+def test_one_row_has_a_report_too(tmp_path):
+    found = rashin.measure("squared_error", [0.5], [1.0], group=["only"], details=True, worst=1)
+    assert dict(measurement_page(found).facts)["95 % interval"] == "unknown"
+    assert write_measurement(found, tmp_path / "one.html").stat().st_size > 1e6
+
+
+def test_many_groups_are_cut_in_the_chart_and_in_the_page():
+    n = 3000
+    rng = np.random.default_rng(3)
+    found = rashin.measure("absolute_error", rng.normal(size=n), np.zeros(n), group=np.arange(n) % 1500)
+    section = sections(measurement_page(found))["By group"]
+    listing = section.listings[0]
+    assert (len(listing.rows), listing.shown) == (1000, 20)
+    assert listing.caption.startswith("The worst 1,000 of 1,500 groups")
+    for view in section.charts[0].views:
+        assert len(view.figure.data[0].y) == 25
+        assert view.caption.startswith("The 25 worst of 1,500 groups.")
+
+
+def test_what_was_left_out_is_listed():
+    found = rashin.measure("squared_error", [1.0, 2.0], [0.0, 0.0])
+    state = {**found.to_dict(), "skipped": {"prediction is null": 3, "target is null": 1200}}
+    page = measurement_page(rashin.Measurement.from_dict(state))
+    rows = [[cell.text for cell in row] for row in sections(page)["Left out"].listings[0].rows]
+    assert rows == [["prediction is null", "3"], ["target is null", "1,200"]]
+    assert dict(page.facts)["rows left out"] == "1,203"
+
+
+def test_clusters_are_named():
+    found = rashin.measure("absolute_error", [1.0, 2.0, 4.0], np.zeros(3), cluster=[1, 1, 2], group=[0, 1, 1])
+    page = measurement_page(found)
+    assert dict(page.facts)["clusters"] == "2"
+    assert "as many clusters" in page.sections[0].words[0]
+    assert "take rows as independent" in sections(page)["By group"].words[0]
+
+
+def test_nothing_has_no_report(tmp_path):
+    with pytest.raises(ValueError, match="no row counts; there is nothing to report"):
+        write_measurement(rashin.measure("squared_error", [], []), tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_earlier_report_is_replaced_and_other_files_are_not(tmp_path):
+    found = rashin.measure("squared_error", [0.5], [1.0])
+    path = write_measurement(found, tmp_path / "report.html", title="first")
+    write_measurement(found, path, title="second")
+    assert "<title>second</title>" in path.read_text("utf-8")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    other = tmp_path / "data.parquet"
+    other.write_bytes(b"PAR1")
+    with pytest.raises(FileExistsError, match=r"data\.parquet was not written by rashin"):
+        write_measurement(found, other)
+    assert other.read_bytes() == b"PAR1"
+
+
+# ------------------------------------------------------------------------------------------------- histograms
+
+
+@pytest.mark.parametrize("shift", [0.0, -2.0], ids=["positive", "of both signs"])
+def test_bars_hold_every_row(shift):
+    losses = np.random.default_rng(4).lognormal(0.0, 2.0, 4000) + shift
+    losses[:5] = [0.0, 0.0, np.inf, 1e-300, 1e5]
+    bars = bars_of(Distribution.of(losses))
+    assert bars.is_log == (shift == 0.0)
+    assert bars.count.sum() == 4000 - 1 - 2 * bars.is_log
+    assert 20 <= bars.count.size <= 100
+    np.testing.assert_array_equal(bars.low[1:], bars.high[:-1])
+    inner = slice(1, -1)
+    for low, high, count, cost in zip(*(x[inner] for x in (bars.low, bars.high, bars.count, bars.cost)), strict=True):
+        here = losses[(losses >= low) & (losses < high)]
+        if bars.is_log:
+            assert count == here.size
+            np.testing.assert_allclose(cost, here.sum(), rtol=0.02)
+
+
+@pytest.mark.parametrize("losses", [[], [0.0, 0.0], [np.inf, 0.0]])
+def test_without_a_finite_loss_there_are_no_bars(losses):
+    assert bars_of(Distribution.of(np.array(losses, float))) is None
+
+
+# ------------------------------------------------------------------------------------------------- thumbnails
+
+
+def pixels(uri):
+    from matplotlib.image import imread
+
+    head, content = uri.split(",")
+    assert head == "data:image/png;base64"
+    return np.round(imread(io.BytesIO(base64.b64decode(content)))[:, :, :3] * 255).astype(int)
+
+
+def test_a_thumbnail_shows_its_image():
+    rng = np.random.default_rng(5)
+    grey, colour = rng.integers(0, 256, (6, 9)).astype(np.uint8), rng.integers(0, 256, (6, 9, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(pixels(thumbnail(grey)), np.repeat(grey[:, :, None], 3, axis=2))
+    np.testing.assert_array_equal(pixels(thumbnail(colour)), colour)
+    np.testing.assert_array_equal(pixels(thumbnail(grey[:, :, None])), pixels(thumbnail(grey)))
+    np.testing.assert_array_equal(pixels(thumbnail(colour / 255.0)), colour)
+    assert pixels(thumbnail(np.linspace(0, 1, 784))).shape == (28, 28, 3)
+    assert pixels(thumbnail([[-1.0, 3.0], [np.nan, 1.0]]))[:, :, 0].tolist() == [[0, 255], [64, 128]]
+    assert pixels(thumbnail(np.zeros((500, 300)))).shape == (100, 60, 3)
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 4), (0, 4), (2, 2, 3, 1)])
+def test_what_is_no_image_is_told(shape):
+    with pytest.raises(ValueError, match=re.escape(f"images: got one of shape {shape}")):
+        thumbnail(np.zeros(shape))
+
+
+def test_images_belong_to_rows():
+    rows = [Row(2.0, "a", 1), Row(1.0, "b", 0)]
+    one, other = np.zeros((2, 2)), np.ones((2, 2))
+    assert thumbnails(rows, None) == [None, None]
+    assert thumbnails(rows, {("a", 1): one, ("b", 1): other}) == [thumbnail(one), None]
+    assert thumbnails(rows[:1], [one, other]) == [thumbnail(other)]
+    with pytest.raises(ValueError, match="several files; give a mapping"):
+        thumbnails(rows, [one, other])
+    with pytest.raises(ValueError, match="there is row 1"):
+        thumbnails(rows[:1], [one])
+
+
+# ----------------------------------------------------------------------------------------------- the page
+
+
+@pytest.mark.parametrize("name", ["loans", "digits", "regression"])
+def test_a_report_needs_nothing_from_outside_and_has_labels(name, pages):
+    html = pages[name].read_text(encoding="utf-8")
+    outline = Outline(html)
+    assert all(a["src"].startswith("data:image/png;base64,") for _, a in outline.tags if "src" in a)
+    assert not any(set(a) & {"href", "srcset", "data"} for _, a in outline.tags)
+    ids = [a["id"] for _, a in outline.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    labelled = [a for _, a in outline.tags if "aria-labelledby" in a]
+    assert {name for a in labelled for name in a["aria-labelledby"].split()} <= set(ids)
+    assert all(a["scope"] == "col" for a in outline.all("th"))
+    assert all(a["alt"] for a in outline.all("img"))
+    assert len(outline.all("img")) == (12 if name == "digits" else 0)
+    assert "name that is far too long &lt;b&gt;" in html or name != "loans"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with started_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(browser, pages):
+    with opening(browser) as open_page:
+        yield lambda name, **options: open_page(pages[name], **options)
+
+
+def listing(page, title):
+    return page.locator(".listing", has=page.get_by_role("heading", name=title, exact=True))
+
+
+def column(table, place):
+    return table.locator(f"tbody tr:visible td:nth-child({place})").all_inner_texts()
+
+
+@pytest.mark.parametrize(("name", "charts"), [("loans", 7), ("digits", 5), ("regression", 3)])
+def test_every_view_is_drawn(name, charts, opened):
+    page = opened(name)
+    assert len(drawn(page)) == charts
+    assert all(drawn(page))
+    for figure in page.locator("figure").all():
+        for label in figure.locator("label").all():
+            label.click()
+            assert figure.locator(".view:visible").count() == 1
+            assert figure.locator(".trace").count() > 0
+    assert all(drawn(page))
+
+
+def test_a_heading_sorts(opened, regression):
+    page = opened("regression")
+    table = listing(page, "Every group")
+    heading = page.get_by_role("button", name="mean loss")
+    cell = table.locator("th", has=heading)
+    shares = [float(text.split()[0]) for text in column(table, 2)]
+    assert shares == sorted(shares, reverse=True)
+    cell.get_by_role("button").click()
+    assert cell.get_attribute("aria-sort") == "descending"
+    by_mean = sorted(regression.groups, key=lambda key: -regression.groups[key].mean)
+    assert column(table, 1) == [str(key) for key in by_mean[:20]]
+    page.keyboard.press("Enter")  # the heading has the focus
+    assert cell.get_attribute("aria-sort") == "ascending"
+    assert column(table, 1) == [str(key) for key in by_mean[::-1][:20]]
+    table.get_by_role("button", name="group").click()
+    assert cell.get_attribute("aria-sort") is None
+    assert table.locator("th[aria-sort]").count() == 1
+    assert [int(text) for text in column(table, 1)] == list(range(20))
+
+
+def test_of_many_rows_the_first_are_shown_until_all_are_asked_for(opened):
+    page = opened("regression")
+    table = listing(page, "Every group")
+    assert len(column(table, 1)) == 20
+    assert table.locator(".more span").inner_text() == "20 of 40 shown."
+    table.get_by_role("button", name="Show all").click()
+    assert len(column(table, 1)) == 40
+    assert table.locator(".more span").inner_text() == "40 of 40 shown."
+    table.get_by_role("button", name="Show fewer").click()
+    assert len(column(table, 1)) == 20
+    assert listing(page, "The worst rows").locator(".more").is_hidden()
+
+
+def test_words_are_sorted_as_words_and_infinities_as_numbers(browser, tmp_path):
+    found = rashin.measure(
+        "binary_cross_entropy", [0.0, 0.5, 0.2, 0.9], [1, 1, 1, 1], group=["b10", "b9", "a", "c"], worst=4
+    )
+    path = write_measurement(found, tmp_path / "report.html")
+    with opening(browser) as open_page:
+        table = listing(open_page(path), "Every group")
+        assert column(table, 1) == ["b10", "a", "b9", "c"]
+        table.get_by_role("button", name="group").click()
+        assert column(table, 1) == ["a", "b9", "b10", "c"]
+        table.get_by_role("button", name="mean loss").click()
+        assert column(table, 1) == ["b10", "a", "b9", "c"]
+        table.get_by_role("button", name="mean loss").click()
+        assert column(table, 1) == ["c", "b9", "a", "b10"]
+
+
+def test_the_worst_rows_have_their_images(opened, digits):
+    page = opened("digits")
+    table = listing(page, "The worst rows")
+    table.get_by_role("button", name="Show all").click()
+    assert column(table, 2) == [str(row.row) for row in digits[0].worst]
+    loaded = table.locator("img").evaluate_all(
+        "images => images.map(i => [i.complete, i.naturalWidth, i.naturalHeight])"
+    )
+    assert loaded == [[True, 8, 8]] * 12
+    worst = digits[0].worst[0].row
+    np.testing.assert_array_equal(
+        pixels(table.locator("img").first.get_attribute("src"))[:, :, 0],
+        np.round(255 * digits[1][worst].reshape(8, 8).astype(float)),
+    )
+
+
+def test_hovering_tells_the_numbers(opened):
+    page = opened("loans")
+    bar = page.locator("figure", has_text="Loss by group").locator(".bars .point path").first
+    bar.scroll_into_view_if_needed()
+    bar.hover(force=True)  # what listens is a sheet above it
+    words = page.locator("figure", has_text="Loss by group").locator(".hoverlayer text")
+    assert re.search(r"% of the loss", words.first.text_content())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_and_lines_stand_out_from_the_paper(scheme, opened):
+    page = opened("loans", color_scheme=scheme)
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    paper, card = colour_of(page, "body", "backgroundColor"), colour_of(page, "figure", "backgroundColor")
+    for selector in (".listing td", ".listing th button", ".more", ".more button", ".listing p"):
+        assert contrast(paper, colour_of(page, selector, "color")) >= 4.5, selector
+    lines = page.eval_on_selector_all(".scatterlayer .js-line", "es => es.map(e => e.style.stroke)")
+    assert len(lines) >= 8
+    for line in lines:
+        assert contrast(card, line) >= 3.0, line
+
+
+@pytest.mark.parametrize(("name", "width"), [("loans", 320), ("digits", 390), ("loans", 1600)])
+def test_the_report_fits_every_window(name, width, opened):
+    page = opened(name, width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """[...document.querySelectorAll('.plot')].flatMap(plot => {
+            const box = plot.getBoundingClientRect();
+            return [...plot.querySelectorAll('.xtitle, .ytitle, .legendtext, .ytick text')]
+                .filter(text => text.getBoundingClientRect().left < box.left - 1
+                    || text.getBoundingClientRect().right > box.right + 1)
+                .map(text => text.textContent);
+        })"""
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize(("name", "sheets"), [("loans", 5), ("regression", 4)])
+def test_the_report_prints_black_on_white(name, sheets, opened):
+    page = opened(name, color_scheme="dark")
+    pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "15mm"))
+    assert abs(len(re.findall(rb"/Type\s*/Page\b", pdf)) - sheets) <= 1  # by the fonts there are
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert page.locator("fieldset:visible, .more button:visible, #theme:visible").count() == 0
+    assert len(column(listing(page, "The worst rows"), 1)) > 2
+    height = page.evaluate("Math.max(...[...document.querySelectorAll('.plot')].map(p => p._fullLayout.height))")
+    assert height < 900
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_without_scripts_the_numbers_stand_there(browser, pages):
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pages["regression"].as_uri())
+    assert page.locator(".listing").first.locator("tbody tr:visible").count() == 40
+    assert page.locator(".listing button:visible").count() == 0
+    context.close()

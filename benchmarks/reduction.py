@@ -67,7 +67,7 @@ def main(
     for kind, (groups, clusters) in KINDS.items():
         parts = list(measurements(groups, clusters))
         packed = [pickle.dumps(part, PROTOCOL) for part in parts]
-        for count in (count for count in PARTITIONS if count <= most):
+        for count in sorted({min(count, most) for count in PARTITIONS}):
             found = reduced(packed, count, seconds)
             trees.add_row(kind, f"{count:,}", str(found.depth), f"{found.share:.1%}", f"{found.milliseconds:.3f}")
         costs[kind] = _cost(parts, found.milliseconds)

@@ -27,9 +27,9 @@ import rashin
 from rashin.kernels import threads
 from rashin.measurement import dask as ours
 from rashin.measurement.accumulate import Options
-from rashin.measurement.columns import Columns
 from rashin.measurement.partition import partitions
 from rashin.measurement.sums import ExactSum
+from rashin.tables.columns import Columns
 
 ROWS = 9000
 PATIENCE = 60.0  # seconds for what takes one or two

@@ -21,11 +21,11 @@ from pyarrow import csv, parquet
 import rashin
 from rashin.measurement import table as table_module
 from rashin.measurement.accumulate import Options
-from rashin.measurement.ahead import read_ahead
-from rashin.measurement.columns import Columns
-from rashin.measurement.faults import failing_rows
 from rashin.measurement.partition import measure_partition, partitions
-from rashin.measurement.sources import find_files
+from rashin.tables.ahead import read_ahead
+from rashin.tables.columns import Columns
+from rashin.tables.faults import failing_rows
+from rashin.tables.sources import find_files
 from table_files import CLASSES, ROWS, make_rows, write
 
 FORMATS = [
@@ -80,7 +80,7 @@ def test_every_format_gives_the_bits_of_the_arrays(name, rows, expected, tmp_pat
 def test_partitions_of_any_split_and_order_add_up_to_the_same_bits(rows, expected, tmp_path, monkeypatch):
     file = write(tmp_path / "a.parquet", rows)
     for size in (1, 20_000, 1 << 28):
-        monkeypatch.setattr("rashin.measurement.parquet._PART_BYTES", size)
+        monkeypatch.setattr("rashin.tables.parquet._PART_BYTES", size)
         for batch_rows in (1, 7, 4096):
             columns = Columns(**COLUMNS, batch_rows=batch_rows)
             found = pickle.loads(pickle.dumps(partitions(file, columns)))
@@ -92,14 +92,14 @@ def test_partitions_of_any_split_and_order_add_up_to_the_same_bits(rows, expecte
 
 @pytest.mark.parametrize("name", ["a.npz", "a.npy"])
 def test_memory_maps_fall_into_parts_too(name, rows, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr("rashin.measurement.numpy_files._PART_BYTES", 10_000)
+    monkeypatch.setattr("rashin.tables.numpy_files._PART_BYTES", 10_000)
     file = write(tmp_path / name, rows)
     assert len(partitions(file, Columns(**COLUMNS))) > 5
     assert same(measured(file), expected)
 
 
 def test_large_row_groups_are_read_in_small_pieces(rows, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr("rashin.measurement.parquet._WHOLE_BYTES", 0)
+    monkeypatch.setattr("rashin.tables.parquet._WHOLE_BYTES", 0)
     assert same(measured(write(tmp_path / "a.parquet", rows)), expected)
 
 
@@ -412,7 +412,7 @@ def test_text_that_is_no_number_is_named_or_left_out(rows, tmp_path):
 
 
 def test_whole_numbers_may_become_others_after_the_first_block(tmp_path, monkeypatch):
-    monkeypatch.setattr("rashin.measurement.delimited._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("rashin.tables.delimited._BLOCK_BYTES", 1000)
     z = np.arange(2000) / np.where(np.arange(2000) < 1500, 1, 4)
     text = "\n".join(["z,t", *(f"{x:g},0" for x in z)])
     (tmp_path / "a.csv").write_text(text)

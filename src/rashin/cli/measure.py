@@ -119,8 +119,8 @@ def measure_files(
 
 def _choice(files: list[str], prediction: str | None, loss: str | None) -> tuple[str | list[str], str]:
     """The columns of the prediction and the loss, where the names of the columns tell them."""
-    from rashin.measurement.columns import Columns, default_prediction
     from rashin.measurement.lookup import column_names
+    from rashin.tables.columns import Columns, default_prediction
 
     if prediction is not None and loss is not None:
         return _names(prediction), loss

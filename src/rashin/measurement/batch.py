@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.loss import Loss
-from rashin.measurement.columns import Roles
-from rashin.measurement.faults import Faults
 from rashin.measurement.keys import Codes, codes_of
-from rashin.measurement.tables import Chunk
+from rashin.tables.columns import Roles
+from rashin.tables.faults import Faults
+from rashin.tables.table import Chunk
 
 __all__ = ["Batch", "batch_of"]
 
@@ -100,7 +100,7 @@ def _plain(column: Array) -> tuple[Array, None]:
 
 
 def _arrow() -> Any:
-    from rashin.measurement import arrow
+    from rashin.tables import arrow
 
     return arrow
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
-from rashin.measurement.columns import Columns
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Partition
 from rashin.storage import written_beside
+from rashin.tables.columns import Columns
 
 __all__ = ["SECONDS", "START", "Checkpoint", "Position"]
 

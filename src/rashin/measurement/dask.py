@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, TypeVar
 from rashin.kernels.threads import only
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
-from rashin.measurement.arrow import record_chunks
 from rashin.measurement.batch import batch_of
-from rashin.measurement.columns import Columns, Roles
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Partition, Tally, measure_partition
-from rashin.measurement.tables import Chunk
+from rashin.tables.arrow import record_chunks
+from rashin.tables.columns import Columns, Roles
+from rashin.tables.table import Chunk
 
 __all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions", "of_dask"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rashin.measurement.measurement import Row
-from rashin.measurement.opening import open_table
-from rashin.measurement.sources import File, Source, find_files
+from rashin.tables.opening import open_table
+from rashin.tables.sources import File, Source, find_files
 
 __all__ = ["column_names", "values_at"]
 

@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch, batch_of
-from rashin.measurement.columns import Columns, Roles
 from rashin.measurement.measurement import Measurement
-from rashin.measurement.opening import open_table
-from rashin.measurement.sources import File, Source, find_files
-from rashin.measurement.tables import BROKEN, Chunk, Part, Table
 from rashin.measurement.undefined import add_rows, leave_out_undefined
+from rashin.tables.columns import Columns, Roles
+from rashin.tables.opening import open_table
+from rashin.tables.sources import File, Source, find_files
+from rashin.tables.table import BROKEN, Chunk, Part, Table
 
 __all__ = ["Ending", "Partition", "Tally", "batches", "measure_partition", "partitions"]
 

@@ -9,15 +9,15 @@ from typing import Any, Literal, TypeAlias
 
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
-from rashin.measurement.ahead import read_ahead
 from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
-from rashin.measurement.columns import Columns
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Ending, Partition, Reading, Tally, batches, partitions
-from rashin.measurement.sources import Source
+from rashin.tables.ahead import read_ahead
+from rashin.tables.columns import Columns
+from rashin.tables.sources import Source
 
 __all__ = ["Progress", "measure_table"]
 

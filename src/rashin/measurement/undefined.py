@@ -13,8 +13,8 @@ from rashin.domain import LABEL, NONNEGATIVE, Domain
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch
-from rashin.measurement.faults import failing_rows
 from rashin.measurement.keys import Codes
+from rashin.tables.faults import failing_rows
 
 __all__ = ["add_rows", "leave_out_undefined"]
 

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
-from rashin.measurement.arrow import pyarrow
-from rashin.measurement.sources import File
-from rashin.measurement.tables import Chunk, Part
+from rashin.tables.arrow import pyarrow
+from rashin.tables.sources import File
+from rashin.tables.table import Chunk, Part
 
 __all__ = ["ParquetTable"]
 

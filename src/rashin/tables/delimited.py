@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from rashin.measurement.arrow import pyarrow, record_chunks
-from rashin.measurement.sources import File
-from rashin.measurement.tables import BreakError, Chunk, Part
+from rashin.tables.arrow import pyarrow, record_chunks
+from rashin.tables.sources import File
+from rashin.tables.table import BreakError, Chunk, Part
 
 __all__ = ["DelimitedTable"]
 

@@ -55,7 +55,7 @@ class File:
         """The file, to be read as bytes."""
         if self.is_local:
             return Path(self.path).open("rb")
-        from rashin.measurement.remote import open_remote
+        from rashin.tables.remote import open_remote
 
         return open_remote(self.path, self.storage_options)
 
@@ -134,7 +134,7 @@ def _local(path: Path) -> File:
 
 
 def _remote(address: str, options: dict[str, Any]) -> Iterator[File]:
-    from rashin.measurement.remote import list_remote
+    from rashin.tables.remote import list_remote
 
     entries = list_remote(address, options)
     alone = len(entries) == 1 and entries[0].path.rstrip("/") == address.rstrip("/")

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from rashin.measurement.sources import File
-from rashin.measurement.tables import Chunk, Part, Table
+from rashin.tables.sources import File
+from rashin.tables.table import Chunk, Part, Table
 
 __all__ = ["open_table"]
 
@@ -52,21 +52,21 @@ class _KeyedTable:
 
 def _table(file: File, stack: ExitStack, skip_malformed: bool) -> Table:
     if file.format == "npz":
-        from rashin.measurement.numpy_files import ArchiveTable
+        from rashin.tables.numpy_files import ArchiveTable
 
         return ArchiveTable(file, stack)
     if file.format == "npy":
-        from rashin.measurement.numpy_files import ArrayTable
+        from rashin.tables.numpy_files import ArrayTable
 
         return ArrayTable(file, stack)
     if file.format == "csv":
-        from rashin.measurement.delimited import DelimitedTable
+        from rashin.tables.delimited import DelimitedTable
 
         return DelimitedTable(file, stack, skip_malformed)
     if file.format == "arrow":
-        from rashin.measurement.arrow import ArrowTable
+        from rashin.tables.arrow import ArrowTable
 
         return ArrowTable(file, stack)
-    from rashin.measurement.parquet import ParquetTable
+    from rashin.tables.parquet import ParquetTable
 
     return ParquetTable(file, stack)

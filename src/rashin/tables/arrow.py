@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.measurement.sources import File
-from rashin.measurement.tables import Chunk, Part
+from rashin.tables.sources import File
+from rashin.tables.table import Chunk, Part
 
 __all__ = ["ArrowTable", "coded", "holds_words", "numbers", "pyarrow", "record_chunks"]
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import replace
 from functools import partial, reduce
 from itertools import pairwise
 from operator import add
+from pathlib import Path
 from types import SimpleNamespace
 
 import dask.array as da
@@ -429,3 +431,36 @@ def test_a_pickled_measurement_holds_no_zeros_at_the_ends_of_its_sums(data):
         again = pickle.loads(pickle.dumps(total))
         assert again == total
         assert type(again) is ExactSum
+
+
+# ------------------------------------------------------------------------------------------------- the benchmarks
+
+ROOT = Path(__file__).parents[1]
+
+
+def benchmark(*arguments):
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+
+
+def bytes_by_kind(text):
+    """The table of a measurement's bytes, pickled and as JSON."""
+    rows = re.findall(r"^\| ([\w, ]+?) +\| +([\d,]+) \| +([\d,]+) \| +[\d.]+ \|", text, re.MULTILINE)
+    return {kind: [int(number.replace(",", "")) for number in numbers] for kind, *numbers in rows}
+
+
+def test_the_simulated_reduction_runs_and_the_page_holds_its_bytes():
+    printed = benchmark("benchmarks.reduction", "--most", "64", "--seconds", "0")
+    assert re.search(r"\| the mean alone \| +64 \| +2 \| ", printed)
+    assert "16,000 tasks measure" in " ".join(printed.split())
+    found = bytes_by_kind(printed)
+    assert set(found) == {"the mean alone", "10 groups", "1,000 groups", "1,000 clusters"}
+    kept = bytes_by_kind((ROOT / "docs" / "clusters.md").read_text(encoding="utf-8"))
+    assert kept.keys() == found.keys()
+    for kind, numbers in found.items():
+        assert numbers == pytest.approx(kept[kind], rel=0.02)
+
+
+def test_two_workers_are_timed_against_one():
+    printed = benchmark("benchmarks.workers", "--rows", "1000", "--rounds", "1")
+    assert re.search(r"one / two +\d+\.\d+ ", printed)

@@ -21,7 +21,27 @@ from numpy.typing import NDArray
 
 from rashin.kept import kept_njit
 
-__all__ = ["BLOCK", "Limbs", "add", "add_block", "add_one", "as_float", "as_integer", "empty_limbs", "quotient"]
+__all__ = [
+    "BLOCK",
+    "DIGITS",
+    "MAGNITUDE",
+    "MINUS_INF",
+    "PLUS_INF",
+    "UNIT_EXPONENT",
+    "Limbs",
+    "add",
+    "add_block",
+    "add_block_below",
+    "add_integer",
+    "add_one",
+    "as_float",
+    "as_integer",
+    "bits_of",
+    "empty_limbs",
+    "grid_at",
+    "quotient",
+    "top_bits",
+]
 
 Limbs: TypeAlias = NDArray[np.int64]
 
@@ -30,7 +50,7 @@ DIGITS = 70  # 32 bits each: from 2**-1088, below the least subnormal, to 2**115
 PLUS_INF, MINUS_INF = DIGITS, DIGITS + 1  # two counters behind the digits
 UNIT_EXPONENT = -1088
 
-_MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF
+MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF
 _INFINITY = 0x7FF0_0000_0000_0000
 _LOW32 = 0xFFFF_FFFF
 
@@ -41,12 +61,12 @@ def empty_limbs() -> Limbs:
 
 
 @nb.njit(forceinline=True)
-def _bits(x: Any) -> Any:
+def bits_of(x: Any) -> Any:
     return np.float64(x).view(np.int64)
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _add_integer(limbs: Any, integer: int, exponent: int) -> None:
+def add_integer(limbs: Any, integer: int, exponent: int) -> None:
     """Add ``integer * 2**exponent``; ``abs(integer) < 2**62``."""
     position = exponent - UNIT_EXPONENT
     digit, shift = position >> 5, position & 31
@@ -60,28 +80,28 @@ def _add_integer(limbs: Any, integer: int, exponent: int) -> None:
 @nb.njit(error_model="numpy", nogil=True)
 def add_one(limbs: Any, x: float) -> None:
     """Add one number of any kind; the way out for infinities and for the last binades before overflow."""
-    bits = _bits(x)
-    magnitude = bits & _MAGNITUDE
+    bits = bits_of(x)
+    magnitude = bits & MAGNITUDE
     if magnitude >= _INFINITY:
         limbs[PLUS_INF if bits > 0 else MINUS_INF] += 1
         return
     exponent = max(magnitude >> 52, 1)
     mantissa = (magnitude & 0xF_FFFF_FFFF_FFFF) | ((1 << 52) if magnitude >> 52 else 0)
-    _add_integer(limbs, mantissa if bits >= 0 else -mantissa, exponent - 1075)
+    add_integer(limbs, mantissa if bits >= 0 else -mantissa, exponent - 1075)
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _grid(exponent: int) -> float:
+def grid_at(exponent: int) -> float:
     """The constant 1.5 * 2**exponent: adding it to x rounds x to a multiple of 2**(exponent - 52)."""
     return np.int64(((exponent + 1023) << 52) | (1 << 51)).view(np.float64)
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _top(x: Any) -> Any:
+def top_bits(x: Any) -> Any:
     """The bits of the largest magnitude: integers that order as the numbers do, which vectorises."""
     top = np.int64(0)
     for i in range(x.size):
-        top = max(top, _bits(x[i]) & _MAGNITUDE)
+        top = max(top, bits_of(x[i]) & MAGNITUDE)
     return top
 
 
@@ -96,9 +116,9 @@ def _on_two_grids(x: Any, first: float, second: float) -> Any:
         y = x[i] + first
         r = x[i] - (y - first)
         y2 = r + second
-        total += _bits(y) - _bits(first)
-        total2 += _bits(y2) - _bits(second)
-        left |= _bits(r - (y2 - second)) & _MAGNITUDE
+        total += bits_of(y) - bits_of(first)
+        total2 += bits_of(y2) - bits_of(second)
+        left |= bits_of(r - (y2 - second)) & MAGNITUDE
     return total, total2, left
 
 
@@ -109,8 +129,8 @@ def _on_one_grid(x: Any, grid: float) -> Any:
     for i in range(x.size):
         y = x[i] + grid
         x[i] -= y - grid
-        total += _bits(y) - _bits(grid)
-        left |= _bits(x[i]) & _MAGNITUDE
+        total += bits_of(y) - bits_of(grid)
+        left |= bits_of(x[i]) & MAGNITUDE
     return total, left
 
 
@@ -120,15 +140,20 @@ def _add_by_grids(limbs: Any, x: Any, exponent: int) -> None:
     rest = x.copy()
     left = np.int64(1)
     while left != 0:
-        total, left = _on_one_grid(rest, _grid(exponent))
-        _add_integer(limbs, total, exponent - 52)
+        total, left = _on_one_grid(rest, grid_at(exponent))
+        add_integer(limbs, total, exponent - 52)
         exponent = max(exponent - 51, -1022)
 
 
 @nb.njit(error_model="numpy", nogil=True)
 def add_block(limbs: Any, x: Any) -> bool:
     """Add at most :data:`BLOCK` doubles; False, and nothing is added, if one of them is NaN."""
-    top = _top(x)
+    return add_block_below(limbs, x, top_bits(x))
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def add_block_below(limbs: Any, x: Any, top: int) -> bool:
+    """The same where the largest magnitude is known, by its bits."""
     if top == 0:
         return True
     if top > _INFINITY:
@@ -140,12 +165,12 @@ def add_block(limbs: Any, x: Any) -> bool:
         return True
     upper = max(exponent, -1022)
     lower = max(upper - 51, -1022)
-    total, total2, left = _on_two_grids(x, _grid(upper), _grid(lower))
+    total, total2, left = _on_two_grids(x, grid_at(upper), grid_at(lower))
     if left != 0:
         _add_by_grids(limbs, x, upper)
         return True
-    _add_integer(limbs, total, upper - 52)
-    _add_integer(limbs, total2, lower - 52)
+    add_integer(limbs, total, upper - 52)
+    add_integer(limbs, total2, lower - 52)
     return True
 
 

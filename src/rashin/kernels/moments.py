@@ -12,7 +12,18 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from rashin.exact import BLOCK, DIGITS, add_block, add_one
+from rashin.exact import (
+    BLOCK,
+    DIGITS,
+    MAGNITUDE,
+    add_block,
+    add_block_below,
+    add_integer,
+    add_one,
+    bits_of,
+    grid_at,
+    top_bits,
+)
 from rashin.kept import kept
 from rashin.scalar import fma
 
@@ -31,36 +42,74 @@ def _rest(product: float, x: float, y: float) -> Any:
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _products(x: Any, y: Any, product: Any, rest: Any) -> None:
+def _on_four_grids(x: Any, y: Any, first: float, second: float, third: float, fourth: float) -> Any:
+    """The products as sums of whole numbers of four grids, and whether anything was left."""
+    total, total2, total3, total4, left = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for i in range(x.size):
-        product[i] = x[i] * y[i]
-        rest[i] = _rest(product[i], x[i], y[i])
+        product = x[i] * y[i]
+        rest = fma(x[i], y[i], -product)
+        on = product + first
+        product -= on - first
+        on2 = product + second
+        product -= on2 - second
+        on3 = product + third
+        rest_on2 = rest + second
+        rest -= rest_on2 - second
+        rest_on3 = rest + third
+        rest -= rest_on3 - third
+        on4 = rest + fourth
+        total += bits_of(on) - bits_of(first)
+        total2 += bits_of(on2) + bits_of(rest_on2) - 2 * bits_of(second)
+        total3 += bits_of(on3) + bits_of(rest_on3) - 2 * bits_of(third)
+        total4 += bits_of(on4) - bits_of(fourth)
+        left |= bits_of(product - (on3 - third)) | bits_of(rest - (on4 - fourth))
+    return total, total2, total3, total4, left & MAGNITUDE
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _add_products(limbs: Any, x: Any, y: Any, product: Any, rest: Any) -> None:
-    _products(x, y, product, rest)
-    add_block(limbs, product[: x.size])
-    add_block(limbs, rest[: x.size])
+def _add_products(limbs: Any, x: Any, y: Any, top: int, top_y: int) -> None:
+    """Add x y, whole; the largest magnitudes are given by their bits.
 
-
-@nb.njit(error_model="numpy", nogil=True)
-def _add_block_sums(losses: Any, w: Any, limbs: Any, a: Any, product: Any, rest: Any) -> None:
-    """Add at most ``BLOCK`` rows to one cell; ``a``, ``product`` and ``rest`` are for what lies between."""
-    if w.size == 0:
-        add_block(limbs[0], losses)
-        if limbs.shape[0] > 1:
-            _add_products(limbs[1], losses, losses, product, rest)
+    Four grids hold products that spread over 2^48, as losses from 1e-7 to 10 have. Others go by way of arrays.
+    """
+    bound = np.int64(top).view(np.float64) * np.int64(top_y).view(np.float64)
+    if bound == 0.0 and (top == 0 or top_y == 0):
         return
-    for i in range(losses.size):
-        a[i] = w[i] * losses[i]
-    add_block(limbs[0], a[: losses.size])
-    add_block(limbs[1], w)
+    exponent = (bits_of(bound) >> 52) - 1023 + 2
+    if -860 < exponent < 1000:
+        grids = grid_at(exponent), grid_at(exponent - 51), grid_at(exponent - 102), grid_at(exponent - 153)
+        first, second, third, fourth, left = _on_four_grids(x, y, *grids)
+        if left == 0:
+            add_integer(limbs, first, exponent - 52)
+            add_integer(limbs, second, exponent - 103)
+            add_integer(limbs, third, exponent - 154)
+            add_integer(limbs, fourth, exponent - 205)
+            return
+    product, rest = x * y, np.empty(x.size)
+    for i in range(x.size):
+        rest[i] = _rest(product[i], x[i], y[i])
+    add_block(limbs, product)
+    add_block(limbs, rest)
+
+
+@nb.njit(error_model="numpy", nogil=True)
+def _add_block_sums(losses: Any, w: Any, limbs: Any) -> None:
+    """Add at most ``BLOCK`` rows to one cell."""
+    top = top_bits(losses)
+    if w.size == 0:
+        add_block_below(limbs[0], losses, top)
+        if limbs.shape[0] > 1:
+            _add_products(limbs[1], losses, losses, top, top)
+        return
+    a = w * losses
+    top_a, top_w = top_bits(a), top_bits(w)
+    add_block_below(limbs[0], a, top_a)
+    add_block_below(limbs[1], w, top_w)
     if limbs.shape[0] > 2:
-        _add_products(limbs[2], a[: losses.size], a, product, rest)
-        _add_products(limbs[3], w, w, product, rest)
-        _add_products(limbs[4], w, a, product, rest)
-        _add_products(limbs[5], losses, a, product, rest)
+        _add_products(limbs[2], a, a, top_a, top_a)
+        _add_products(limbs[3], w, w, top_w, top_w)
+        _add_products(limbs[4], a, w, top_a, top_w)
+        _add_products(limbs[5], a, losses, top_a, top)
 
 
 @nb.njit(error_model="numpy", nogil=True)
@@ -72,9 +121,9 @@ def _largest(losses: Any) -> float:
 
 
 @nb.njit(error_model="numpy", nogil=True)
-def _add_run(losses: Any, w: Any, limbs: Any, a: Any, product: Any, rest: Any) -> float:
+def _add_run(losses: Any, w: Any, limbs: Any) -> float:
     for start in range(0, losses.size, BLOCK):
-        _add_block_sums(losses[start : start + BLOCK], w[start : start + BLOCK], limbs, a, product, rest)
+        _add_block_sums(losses[start : start + BLOCK], w[start : start + BLOCK], limbs)
     return _largest(losses)
 
 
@@ -89,8 +138,7 @@ def add_together(losses: Any, w: Any, limbs: Any) -> float:
 
     Where ``limbs`` has fewer rows, the sums that come first are taken.
     """
-    a, product, rest = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    return _add_run(losses, w, limbs, a, product, rest)
+    return _add_run(losses, w, limbs)
 
 
 def _by_cell(_element: Any) -> Any:
@@ -154,7 +202,6 @@ def _add_few(losses: Any, w: Any, limbs: Any) -> float:
 def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
     """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``, (sums, digits)."""
     starts, in_order, weights = _sorted_by_cell(losses, w, codes, low, cell_of, counts.size)
-    a, product, rest = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for cell in range(counts.size):
         first, last = starts[cell], starts[cell + 1]
         if first == last:
@@ -162,7 +209,7 @@ def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts:
         run, v = in_order[first:last], weights[first:last]
         counts[cell] += last - first
         few = last - first < FEW
-        found = _add_few(run, v, limbs[cell]) if few else _add_run(run, v, limbs[cell], a, product, rest)
+        found = _add_few(run, v, limbs[cell]) if few else _add_run(run, v, limbs[cell])
         highest[cell] = max(highest[cell], found)
 
 

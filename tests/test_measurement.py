@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import rashin
 from rashin import Measurement, measure
+from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, PROBABILITY, REAL
 from rashin.kernels.moments import FEW
 from rashin.measurement import Accumulator, Codes, Interval, Moments, Options, accumulate, arrays, cells
 from rashin.measurement.sums import ExactSum
@@ -360,6 +361,26 @@ def test_the_baseline_is_the_best_constant_where_the_loss_tells_it(loss):
     everywhere = np.broadcast_to(constant, (500, *np.shape(constant)))
     assert np.allclose(found.prediction, constant, rtol=1e-12, atol=0)
     assert math.isclose(found.mean, loss(everywhere, t, weight=w), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("domain", [PROBABILITY, NONNEGATIVE, LOG_PROBABILITY, REAL], ids=lambda domain: domain.name)
+def test_a_baseline_of_squares_asks_for_targets_of_the_domain_only(domain):
+    def squares(xp, z, t):
+        return (z - t) * (z - t), 2.0 * (z - t), 2.0
+
+    made = rashin.pointwise(target=domain, target_degree=2, best_constant=lambda t, w: np.average(t, weights=w))
+    loss, rng = made(squares), np.random.default_rng(2)
+    try:
+        t, w = domain.draw(rng, 300), rng.random(300)
+        t = np.clip(t, -50.0, 50.0)
+        found = measure(loss, np.zeros(300), t, w, baseline=True).baseline
+        mean = np.average(t, weights=w)
+        assert math.isclose(found.prediction, mean, rel_tol=1e-12)
+        assert math.isclose(found.mean, loss(np.full(300, mean), t, weight=w), rel_tol=1e-12)
+        alike = measure(loss, np.zeros(3), t[-3:-2].repeat(3), baseline=True).baseline
+        assert (alike.prediction, alike.mean) == (t[-3], 0.0)
+    finally:
+        del rashin.loss._registry["squares"]
 
 
 def test_the_baseline_knows_the_parameters():

@@ -12,6 +12,7 @@ from rashin.loss import parsed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rashin.domain import Domain
     from rashin.loss import Loss
     from rashin.measurement.clusters import Key
     from rashin.measurement.moments import Moments
@@ -60,8 +61,17 @@ def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:
     if loss.facts.target_degree == 1:
         return np.array([mean]), np.ones(1)
     if loss.facts.target_degree == 2:
-        return np.array([mean - targets.spread, mean + targets.spread]), np.ones(2)
+        return _two_points(domain, mean, targets.spread)
     return None
+
+
+def _two_points(domain: Domain, mean: float, spread: float) -> tuple[Array, Array]:
+    """Two targets of the domain with that mean and standard deviation: one is an end of the domain if it has one."""
+    if spread == 0.0:
+        return np.array([mean]), np.ones(1)
+    end = next((bound for bound in (domain.low, domain.high) if np.isfinite(bound)), mean - spread)
+    away = mean - end
+    return np.array([end, mean + spread * (spread / away)]), np.array([spread * spread, away * away])
 
 
 def _at_best(loss: Loss, target: Array, weight: Array) -> Baseline | None:

@@ -18,7 +18,7 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import batch_of
 from rashin.measurement.measurement import Measurement
-from rashin.measurement.partition import Partition, Tally, measure_partition
+from rashin.measurement.partition import Partition, TableAccumulator, measure_partition
 from rashin.tables.arrow import record_chunks
 from rashin.tables.columns import Columns, Roles
 from rashin.tables.table import Chunk
@@ -204,7 +204,7 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
 
 
 def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options, number: int, frame: Any) -> Piece:
-    tally, place = Tally(loss, options), f"partition {number}"
+    tally, place = TableAccumulator(loss, options), f"partition {number}"
     with only(1), _told(place):
         for chunk in _frame_chunks(frame, columns.batch_rows or BATCH_ROWS):
             tally.add(batch_of(chunk, roles, loss, place, columns.on_error == "skip"))

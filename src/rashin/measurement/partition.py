@@ -18,7 +18,7 @@ from rashin.tables.opening import open_table
 from rashin.tables.sources import File, Source, find_files
 from rashin.tables.table import BROKEN, Chunk, Part, Table
 
-__all__ = ["Ending", "Partition", "Tally", "batches", "measure_partition", "partitions"]
+__all__ = ["Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
 
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
@@ -156,7 +156,7 @@ def _whole(chunks: Iterator[Chunk], file: File, row: int) -> Iterator[Chunk]:
 # ---------------------------------------------------------------------------------------------- measuring
 
 
-class Tally:
+class TableAccumulator:
     """The running measurement of batches, and of what was left out of them; it may go on where another one was.
 
     Parameters
@@ -207,7 +207,7 @@ def measure_partition(loss: Loss, partition: Partition, columns: Columns, option
     ------
     ValueError : as ``batches`` and the loss do.
     """
-    tally = Tally(loss, options)
+    tally = TableAccumulator(loss, options)
     for reading in batches(loss, partition, columns):  # not ahead: another partition keeps the other threads busy
         tally.add(reading)
     return tally.result()

@@ -14,7 +14,7 @@ from rashin.measurement.checkpoint import START, Checkpoint, Position
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides
 from rashin.measurement.measurement import Measurement
-from rashin.measurement.partition import Ending, Partition, Reading, Tally, batches, partitions
+from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns
 from rashin.tables.sources import Source
@@ -139,7 +139,7 @@ def _measured(
     progress: Progress,
 ) -> Measurement:
     position, before = (START, None) if checkpoint is None else checkpoint.read()
-    tally, total = Tally(loss, options, before), _total(found)
+    tally, total = TableAccumulator(loss, options, before), _total(found)
     progress(position.rows, total)
     with read_ahead(_readings(loss, found, columns, position)) as readings:
         for after, reading in readings:

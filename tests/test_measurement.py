@@ -451,6 +451,49 @@ def test_an_accumulator_counts_nothing_of_a_batch_that_it_refuses():
     assert running.result() == before
 
 
+def test_what_only_a_part_was_asked_for_a_sum_does_not_tell():
+    z, t = np.zeros((4, 3)), np.array([0, 1, 2, 2])
+    asked = measure("softmax_cross_entropy", z, t, worst=3, **EVERYTHING)
+    plain = measure("softmax_cross_entropy", z, t, worst=1)
+    nothing = measure("softmax_cross_entropy", z[:0], t[:0])
+    both = asked + plain
+    assert (both.classes, both.accuracy, both.baseline, len(both.worst)) == ({}, None, None, 1)
+    for parts in ([asked, plain, nothing], [plain, asked, asked], [asked, asked, plain], [nothing, asked, plain]):
+        a, b, c = parts
+        assert (a + b) + c == a + (b + c) == c + (b + a)
+    assert asked + nothing == nothing + asked == asked
+    for name in ("group", "cluster"):
+        keyed = measure("softmax_cross_entropy", z, t, **{name: [1, 1, 2, 2]})
+        with pytest.raises(ValueError, match=f"got one measurement with {name}=, and one without"):
+            keyed + plain
+        assert (keyed + nothing).standard_error == keyed.standard_error
+
+
+def test_batches_are_alike_in_classes_groups_and_clusters():
+    running = Accumulator(rashin.softmax_cross_entropy, Options())
+    running.add(np.zeros((2, 3)), [0, 1])
+    with pytest.raises(ValueError, match="prediction: got rows of 4 classes after rows of 3"):
+        running.add(np.zeros((2, 4)), [0, 1])
+    with pytest.raises(ValueError, match="group, cluster: got batches with and without"):
+        running.add(np.zeros((2, 3)), [0, 1], group=Codes(np.zeros(2, int), ["a"]))
+    assert running.result().count == 2
+
+
+@pytest.mark.parametrize("name", ["huber", "softmax_cross_entropy", "binary_cross_entropy"])
+def test_an_empty_batch_is_nothing(name):
+    z, t, *_ = problem("softmax_cross_entropy" if name.startswith("soft") else "sigmoid_cross_entropy", n=50)
+    z = rashin.sigmoid(z) if name.startswith("binary") else z
+    batches = [(z[:0], t[:0]), (z[:30], t[:30]), (z[30:30], t[30:30]), (z[30:], t[30:])]
+    found = measure(name, iter(batches), details=True, worst=2)
+    assert found == measure(name, z, t, details=True, worst=2)
+
+
+def test_keys_far_apart_take_no_room():
+    found = measure("huber", [1.0, 2.0], [0.0, 0.0], group=[0, 65000], cluster=[-(2**62), 2**62])
+    assert list(found.groups) == [0, 65000]
+    assert list(found.clusters) == [-(2**62), 2**62]
+
+
 def test_measurements_of_different_losses_do_not_add():
     with pytest.raises(ValueError, match=r"\+: got measurements of huber\(delta=1.0\) and of huber\(delta=2.0\)"):
         measure("huber", [1.0], [0.0]) + measure(rashin.huber.replace(delta=2.0), [1.0], [0.0])

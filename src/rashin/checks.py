@@ -5,9 +5,11 @@ A message names the argument, what came, what is accepted, and what to do.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -273,5 +275,19 @@ def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
 
 
+_counting = threading.local()
+
+
+@contextlib.contextmanager
+def counting_from(row: int) -> Iterator[None]:
+    """Within the ``with`` block, words of this thread count the first axis from ``row``, where a piece begins."""
+    _counting.first = row
+    try:
+        yield
+    finally:
+        _counting.first = 0
+
+
 def _words(index: tuple[int, ...]) -> str:
-    return str(tuple(int(i) for i in index))
+    first = getattr(_counting, "first", 0)
+    return str(tuple(int(i) + (0 if axis else first) for axis, i in enumerate(index)))

@@ -2,7 +2,8 @@
 
 A cell's sums lie in a row of limbs each. With weights the sums are of w l, w, (w l)^2, w^2, (w l) w and (w l) l; with
 none they are of l and l^2. The product w l is rounded once, as it is in every mean; its own products are added whole,
-each as a double and the rest that its rounding left, so that a variance made of them loses nothing by cancellation.
+each as a double and the rest that its rounding left, so that a variance made of them loses nothing by cancellation (but
+for products below 2^-968, whose rests no double holds: losses below 1e-145).
 """
 
 from __future__ import annotations

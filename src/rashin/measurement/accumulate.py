@@ -56,6 +56,7 @@ class Accumulator:
         self._total, self._groups, self._classes, self._targets = Cells(), Cells(), Cells(), Cells()
         self._clusters = Cells(plain=1, weighed=2)
         self._worst: list[Row] = []
+        self._shape: tuple[Any, ...] | None = None  # what all batches have in common
         self._details: Details | None = None
 
     def add(
@@ -83,6 +84,7 @@ class Accumulator:
         TypeError, ValueError : as the loss does; nothing of the samples is then counted.
         """
         z, t = checks.array("prediction", prediction), checks.array("target", target)
+        shape = self._checked_shape(z, group, cluster)
         samples = z.shape if self._loss.kind == "pointwise" else z.shape[:-1]
         where = None if where is None else checks.selection(where, samples)
         if weight is not None:
@@ -96,13 +98,15 @@ class Accumulator:
         if chosen is not None:
             losses, w, right = (None if part is None else part[chosen] for part in (losses, w, right))
             group, cluster, classes = (None if keys is None else keys.of(chosen) for keys in (group, cluster, classes))
+        details = self._details_of(z, t, losses, w, chosen) if self.options.details else None
+        self._shape = shape  # from here on nothing raises
         self._count(losses, w, right, group, cluster, classes)
         self._keep_worst(losses, chosen, source, first_row)
         if self._loss.kind == "pointwise" and self.options.baseline:
             numbers = t.astype(np.float64).reshape(-1)
             self._targets.add(numbers if chosen is None else numbers[chosen], w, None, EVERYTHING)
-        if self.options.details:
-            self._add_details(z, t, losses, w, chosen)
+        if details is not None:
+            self._details = details if self._details is None else self._details + details
         return math.prod(samples)
 
     @property
@@ -135,18 +139,33 @@ class Accumulator:
         ]
         self._worst = worst_of([*self._worst, *found], most)
 
-    def _add_details(self, z: Array, t: Array, losses: Array, w: Array | None, chosen: Array | None) -> None:
+    def _checked_shape(self, z: Array, group: Codes | None, cluster: Codes | None) -> tuple[Any, ...]:
+        """What must be the same in every batch: the number of classes, and whether there are groups and clusters."""
+        if self._loss.kind != "pointwise":
+            checks.axis(z, -1)
+        classes = 1 if self._loss.kind == "pointwise" else z.shape[-1]
+        shape = (classes, group is not None, cluster is not None)
+        if self._shape is None or shape == self._shape:
+            return shape
+        if classes != self._shape[0]:
+            raise ValueError(
+                f"prediction: got rows of {classes} classes after rows of {self._shape[0]}; accepted is one number of "
+                "classes for all batches"
+            )
+        raise ValueError("group, cluster: got batches with and without; accepted is the one or the other")
+
+    def _details_of(self, z: Array, t: Array, losses: Array, w: Array | None, chosen: Array | None) -> Details:
         from rashin.measurement.details import Details
 
         if self._loss.kind == "pointwise":
             z, t = z.reshape(-1), t.reshape(-1)
         else:
-            z = z.reshape(-1, z.shape[-1])
-            t = t.reshape(-1, *t.shape[-1:]) if t.size == z.size else t.reshape(-1)
+            dense, classes = t.ndim == z.ndim, z.shape[-1]
+            z = z.reshape(-1, classes)
+            t = t.reshape(-1, classes) if dense else t.reshape(-1)
         if chosen is not None:
             z, t = z[chosen], t[chosen]
-        found = Details.of(self._loss, losses, w, z, t)
-        self._details = found if self._details is None else self._details + found
+        return Details.of(self._loss, losses, w, z, t)
 
     def like(self) -> Accumulator:
         """An empty one of the same loss and options."""
@@ -154,6 +173,7 @@ class Accumulator:
 
     def absorb(self, other: Accumulator) -> None:
         """Add what another accumulator of the same loss and options has counted."""
+        self._shape = self._shape or other._shape
         self._total.absorb(other._total)
         self._groups.absorb(other._groups)
         self._classes.absorb(other._classes)

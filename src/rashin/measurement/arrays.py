@@ -144,38 +144,44 @@ def _add_arrays(
 
     def add(some: Accumulator, start: int) -> None:
         rows, inside = slice(start, start + step), slice(start * each, (start + step) * each)
-        some.add(
-            z[rows],
-            t[rows],
-            weight=None if weight is None else weight[rows],
-            where=None if where is None else where[rows],
-            group=None if groups is None else groups.of(inside),
-            cluster=None if clusters is None else clusters.of(inside),
-            first_row=start * each,
-        )
+        with checks.counting_from(start):
+            some.add(
+                z[rows],
+                t[rows],
+                weight=None if weight is None else weight[rows],
+                where=None if where is None else where[rows],
+                group=None if groups is None else groups.of(inside),
+                cluster=None if clusters is None else clusters.of(inside),
+                first_row=start * each,
+            )
 
-    try:
-        _in_threads(running, add, range(0, max(1, len(z)), step))
-    except ValueError:
-        if len(z) > step:  # once more, for the first index in the whole array
-            Accumulator(loss, running.options).add(z, t, weight=weight, where=where)
-        raise
+    _in_threads(running, add, range(0, max(1, len(z)), step))
 
 
 def _in_threads(running: Accumulator, add: Callable[[Accumulator, int], None], starts: Sequence[int]) -> None:
-    """Add all pieces; where there are several, each thread counts on its own, and at the end they are put together."""
+    """Add all pieces; where there are several, each thread counts on its own, and at the end they are put together.
+
+    Of several failures that of the earliest piece is raised: pieces are handed out in order, so it has been seen.
+    """
     workers = min(threads.count(), len(starts))
     if workers == 1:
         for start in starts:
             add(running, start)
         return
 
-    def work(mine: Iterator[int]) -> Accumulator:
-        own = running.like()
+    def work(mine: Iterator[int]) -> tuple[Accumulator, tuple[int, Exception] | None]:
+        own, start = running.like(), 0
         with threads.only(1):
-            for start in mine:
-                add(own, start)
-        return own
+            try:
+                for start in mine:
+                    add(own, start)
+            except (TypeError, ValueError) as error:
+                return own, (start, error)
+        return own, None
 
-    for own in threads.share(work, starts, workers):
+    answers = threads.share(work, starts, workers)
+    failures = [failure for _, failure in answers if failure is not None]
+    if failures:
+        raise min(failures, key=lambda failure: failure[0])[1]
+    for own, _ in answers:
         running.absorb(own)

@@ -89,7 +89,10 @@ class _Sums:
 
     def __init__(self, sums: int) -> None:
         self.sums = sums
-        self._of_threads = [_Arrays.empty(0, sums)]
+        self._of_threads: list[_Arrays] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._of_threads)
 
     def add(self, losses: Array, w: Array, where: _Where, cells: int) -> None:
         """Add rows to some of so many cells, with threads if there are many rows."""
@@ -114,6 +117,8 @@ class _Sums:
 
     def absorb(self, other: _Sums, cells: Array, everyone: int) -> None:
         """Add what another has, whose cells are ``cells`` here."""
+        if not other:
+            return
         mine, theirs = self.joined(everyone), other.joined(cells.size)
         mine.counts[cells] += theirs.counts[: cells.size]
         mine.highest[cells] = np.maximum(mine.highest[cells], theirs.highest[: cells.size])
@@ -121,7 +126,7 @@ class _Sums:
 
     def joined(self, cells: int) -> _Arrays:
         """The arrays with so many cells, their digits carried."""
-        first, *others = (part.grown(cells) for part in self._of_threads)
+        first, *others = (part.grown(cells) for part in self._of_threads or [_Arrays.empty(0, self.sums)])
         for other in others:
             other.carry()
             first.join(other)
@@ -131,16 +136,16 @@ class _Sums:
 
     def taken(self, cells: int) -> list[tuple[int, float, list[ExactSum]]]:
         """Count, largest loss and sums of each cell."""
-        counts, highest, limbs = (part[:cells] for part in self.joined(cells))
-        if not counts.any():
+        if not self:
             return [(0, -np.inf, [ExactSum()] * self.sums)] * cells
+        counts, highest, limbs = (part[:cells] for part in self.joined(cells))
         known = iter(ExactSum.each_of(limbs.reshape(-1, DIGITS + 2)))
         pairs = zip(counts.tolist(), highest.tolist(), strict=True)
         return [(count, most, list(islice(known, self.sums))) for count, most in pairs]
 
     def total(self, cells: int) -> tuple[int, float, list[ExactSum]]:
         """The same of all cells together."""
-        counts, highest, limbs = self.joined(cells)
+        counts, highest, limbs = self.joined(cells if self else 0)
         return int(counts.sum()), float(highest.max(initial=-np.inf)), [ExactSum.of(row) for row in limbs.sum(axis=0)]
 
 
@@ -188,7 +193,7 @@ class Cells:
         self._uncarried += rows
         if self._uncarried > MOST_UNCARRIED:
             self._uncarried = rows
-            for sums in (self._plain, self._weighed, self._right):
+            for sums in filter(None, (self._plain, self._weighed, self._right)):
                 sums.joined(len(self._cell_of))
 
     def _where(self, codes: Codes) -> _Where:

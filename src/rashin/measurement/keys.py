@@ -15,7 +15,7 @@ from rashin.measurement.clusters import Key
 __all__ = ["Codes", "codes_of"]
 
 _PIECE = 1 << 20  # numbers that a thread looks at at a time
-_NEAR = 1 << 16  # whole numbers that lie so close together need no sorting
+_NEAR = 1 << 16  # whole numbers that lie so close together, and no further apart than there are, need no sorting
 
 
 class Codes(NamedTuple):
@@ -53,7 +53,7 @@ def codes_of(name: str, values: Any, shape: tuple[int, ...]) -> Codes:
 
 def _of_numbers(array: NDArray[Any]) -> Codes:
     low, high = _extent(array)
-    if high - low < _NEAR and high < 2**63:
+    if high - low < min(_NEAR, max(1024, array.size)) and high < 2**63:
         return Codes(array.astype(np.int64, copy=False), range(low, high + 1), low)
     keys, codes = np.unique(array, return_inverse=True)
     return Codes(codes.astype(np.int64), keys.tolist())

@@ -47,7 +47,7 @@ class Measurement:
         too.
     groups : the same by group; empty if none was given.
     classes : the same by the target's class; empty if not asked for.
-    worst : the rows of the largest losses, largest first.
+    worst : the rows of the largest losses, largest first; of a sum as many as each part was asked for.
     clusters : the sums of each cluster; with them ``interval`` is cluster-robust.
     details : what a report shows beside all this; None if not asked for.
     skipped : how many rows were left out, by reason.
@@ -82,15 +82,15 @@ class Measurement:
             return NotImplemented
         if self.loss != other.loss:
             raise ValueError(f"+: got measurements of {self.loss} and of {other.loss}; accepted are those of one loss")
-        most = max(self.most_worst, other.most_worst)
+        most = min(part.most_worst for part in _with_rows(self, other))
         return Measurement(
             self.loss,
             self.total + other.total,
-            added(self.groups, other.groups),
-            added(self.classes, other.classes),
+            _all_or_none("group", self, other, self.groups, other.groups),
+            added(self.classes, other.classes) if all(part.classes for part in _with_rows(self, other)) else {},
             worst_of([*self.worst, *other.worst], most),
             most,
-            added(self.clusters, other.clusters),
+            _all_or_none("cluster", self, other, self.clusters, other.clusters),
             _both(self, other, "targets"),
             _both(self, other, "details"),
             dict(sorted((Counter(self.skipped) + Counter(other.skipped)).items())),
@@ -196,6 +196,22 @@ class Measurement:
             details,
             state["skipped"],
         )
+
+
+def _with_rows(*parts: Measurement) -> list[Measurement]:
+    """Those that say something; all, if none does."""
+    return [part for part in parts if part.count] or list(parts)
+
+
+def _all_or_none(
+    name: str, mine: Measurement, other: Measurement, by_key: Mapping[Key, Any], others: Mapping[Key, Any]
+) -> dict[Key, Any]:
+    """Both, added by key; rows without a key beside rows with one would be missing."""
+    if mine.count and other.count and bool(by_key) != bool(others):
+        raise ValueError(
+            f"+: got one measurement with {name}=, and one without; accepted are both with or both without"
+        )
+    return added(by_key, others)
 
 
 def _both(mine: Measurement, other: Measurement, name: str) -> Any:

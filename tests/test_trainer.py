@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rashin
+from rashin.domain import PROBABILITY
 from rashin.learn import (
     SGD,
     Adam,
@@ -281,9 +282,19 @@ def test_no_training_of_a_bare_bias_beats_the_best_constant(loss, outputs, rng):
     np.testing.assert_allclose(found.score.loss, loss_of(loss, found.prediction, samples), rtol=1e-9)
     if loss.facts.best_constant is not None:
         for change in np.vstack([np.eye(outputs), -np.eye(outputs)]) * 0.01:
-            other = found.prediction + change
+            other = moved(loss, found.prediction, change)
             if loss.facts.prediction.contains(other).all():
                 assert loss_of(loss, other, samples) >= found.score.loss
+
+
+def moved(loss, prediction, change):
+    """Another constant: a row of probabilities, or of their logarithms, stays one."""
+    if loss.kind != "rowwise":
+        return prediction + change
+    if loss.facts.prediction is PROBABILITY:
+        other = prediction * np.exp(change)
+        return other / other.sum()
+    return prediction + change - np.logaddexp.reduce(prediction + change)
 
 
 def loss_of(loss, prediction, samples):

@@ -17,6 +17,7 @@ import pytest
 
 import rashin
 from rashin import kept, kernels
+from rashin.kernels import moments
 from rashin.kernels.formula import compiled
 from rashin.kernels.rowwise import of_shares
 
@@ -34,6 +35,16 @@ EXACT_SUM = r"\bvpaddq\b[^\n]*[yz]mm"
 DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 
 
+# These compare and count, or hand blocks to functions of their own, of which below.
+WITHOUT_ARITHMETIC = {
+    "decisions.first_largest",
+    "moments.add_by_cell",
+    "moments.add_together",
+    "moments.carry",
+    "moments.extent",
+}
+
+
 def sweeps():
     """Every function of the kernels that is compiled for an element type and kept on disk, once."""
     found = {}
@@ -42,7 +53,7 @@ def sweeps():
             made = getattr(value, "__wrapped__", None)
             if getattr(made, "__qualname__", "") == "kept.<locals>.decorate.<locals>.compiled_for":
                 found.setdefault(made, f"{module.name.rpartition('.')[2]}.{name}")
-    return [pytest.param(made, id=name) for made, name in found.items()]
+    return [pytest.param(made, id=name) for made, name in found.items() if name not in WITHOUT_ARITHMETIC]
 
 
 @pytest.fixture
@@ -71,6 +82,20 @@ def test_a_sweep_computes_several_doubles_at_a_time(made, dtype):
     if "limbs" in inspect.signature(compiled_sweep.py_func).parameters:
         assert re.search(CHECKS, assembly)
         assert re.search(EXACT_SUM, assembly)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "packed"),
+    [
+        (moments._on_four_grids, (np.ones(1024), np.ones(1024), 1.0, 1.0, 1.0, 1.0), ARITHMETIC),
+        (moments._largest, (np.ones(1024),), r"\bvp(?:cmpgt|max)\w*q\b[^\n]*[yz]mm"),
+    ],
+)
+def test_a_block_of_a_measurement_is_several_doubles_at_a_time(function, arguments, packed):
+    function(*arguments)
+    (assembly,) = function.inspect_asm().values()
+    assert re.search(packed, assembly)
+    assert re.search(EXACT_SUM, assembly) or function is moments._largest
 
 
 LOOPS = [

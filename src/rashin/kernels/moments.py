@@ -42,6 +42,12 @@ def _rest(product: float, x: float, y: float) -> Any:
     return fma(x, y, -product) if abs(product) < np.inf else 0.0
 
 
+@nb.njit(forceinline=True)
+def _in_order(bits: Any) -> Any:
+    """An integer that orders as the double of these bits does; and back."""
+    return bits ^ ((bits >> 63) & MAGNITUDE)
+
+
 @nb.njit(error_model="numpy", nogil=True)
 def _on_four_grids(x: Any, y: Any, first: float, second: float, third: float, fourth: float) -> Any:
     """The products as sums of whole numbers of four grids, and whether anything was left."""
@@ -115,10 +121,11 @@ def _add_block_sums(losses: Any, w: Any, limbs: Any) -> None:
 
 @nb.njit(error_model="numpy", nogil=True)
 def _largest(losses: Any) -> float:
-    highest = -np.inf
+    """By the integers that order as the numbers do, which vectorises; never -0.0. Of nothing it is -inf."""
+    highest = _in_order(bits_of(-np.inf))
     for i in range(losses.size):
-        highest = max(highest, losses[i])
-    return highest
+        highest = max(highest, _in_order(bits_of(losses[i])))
+    return np.int64(_in_order(highest)).view(np.float64) + 0.0
 
 
 @nb.njit(error_model="numpy", nogil=True)

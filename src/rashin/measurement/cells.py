@@ -145,7 +145,9 @@ class _Sums:
 
     def total(self, cells: int) -> tuple[int, float, list[ExactSum]]:
         """The same of all cells together."""
-        counts, highest, limbs = self.joined(cells if self else 0)
+        if not self:
+            return 0, -np.inf, [ExactSum()] * self.sums
+        counts, highest, limbs = self.joined(cells)
         return int(counts.sum()), float(highest.max(initial=-np.inf)), [ExactSum.of(row) for row in limbs.sum(axis=0)]
 
 

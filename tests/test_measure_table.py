@@ -44,9 +44,27 @@ def rows():
 
 @pytest.fixture(scope="module")
 def expected(rows):
+    return of_arrays(rows)
+
+
+@pytest.fixture(scope="module")
+def expected_of_text(rows):
+    return of_arrays(as_text(rows))
+
+
+def of_arrays(rows):
     return rashin.measure(
         LOSS, logits(rows), rows["target"], rows["weight"], group=rows["site"], cluster=rows["patient"], **ASKED
     )
+
+
+def as_text(rows):
+    """The rows as a file of text gives them, whose keys are no numbers."""
+    return {**rows, "patient": rows["patient"].astype(str)}
+
+
+def is_text(name):
+    return ".csv" in name or ".tsv" in name
 
 
 def logits(rows):
@@ -69,11 +87,11 @@ def measured(source, **changes):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_gives_the_bits_of_the_arrays(name, rows, expected, tmp_path):
+def test_every_format_gives_the_bits_of_the_arrays(name, rows, expected, expected_of_text, tmp_path):
     file = write(tmp_path / name, rows)
     for batch_rows in (None, 137):
         found = measured(file, batch_rows=batch_rows)
-        assert same(found, expected)
+        assert same(found, expected_of_text if is_text(name) else expected)
         assert {row.source for row in found.worst} == {str(file)}
 
 
@@ -155,7 +173,7 @@ def test_booleans_are_targets_and_groups(rows, tmp_path):
         file = write(tmp_path / name, {"p": rows["p"], "hit": hit})
         found = rashin.measure_table("binary_cross_entropy", file, prediction="p", target="hit", group="hit")
         assert found.mean == rashin.binary_cross_entropy(rows["p"], rows["hit"])
-        assert sorted(found.groups) == [0, 1]
+        assert sorted(found.groups) == (["false", "true"] if is_text(name) else [0, 1])
 
 
 # ------------------------------------------------------------------------------------------------- sources
@@ -194,7 +212,7 @@ def test_folders_named_as_keys_give_columns(rows, tmp_path):
     assert sorted(measured(tmp_path).groups) == ["east", "north", "south"]  # the file's own column comes first
 
 
-def test_addresses_that_fsspec_reaches(rows, expected, tmp_path):
+def test_addresses_that_fsspec_reaches(rows, expected, expected_of_text, tmp_path):
     memory = fsspec.filesystem("memory")
     split(rows, tmp_path, ["a.parquet", "sub/b.parquet"])
     for name in ("a.parquet", "sub/b.parquet"):
@@ -207,7 +225,8 @@ def test_addresses_that_fsspec_reaches(rows, expected, tmp_path):
         assert measured("memory://bucket/**/*.parquet").total == expected.total
         assert measured(f"file://{tmp_path}/a.parquet").count + measured("memory://bucket/sub").count == expected.count
         for name in FORMATS[1:]:
-            assert same(measured(f"memory://others/{name}", batch_rows=333), expected)
+            found = measured(f"memory://others/{name}", batch_rows=333)
+            assert same(found, expected_of_text if is_text(name) else expected)
         with pytest.raises(FileNotFoundError, match="memory://nowhere: there is no such file or folder"):
             measured("memory://nowhere")
     finally:
@@ -238,14 +257,14 @@ def test_sources_that_are_none(source, error, words, tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------------- columns
 
 
-def test_columns_by_pattern_list_and_name_are_the_same(rows, expected, tmp_path):
+def test_columns_by_pattern_list_and_name_are_the_same(rows, expected, expected_of_text, tmp_path):
     named = {f"z_{k}": f"z_{chr(ord('a') + k)}" for k in range(CLASSES)}
     words = np.array([chr(ord("a") + k) for k in range(CLASSES)])
     shuffled = dict(reversed([(named.get(name, name), values) for name, values in rows.items()]))
     by_name = write(tmp_path / "a.parquet", {**shuffled, "target": words[rows["target"]]})
     assert same(measured(by_name), expected)
     by_list = write(tmp_path / "b.csv", shuffled)
-    assert same(measured(by_list, prediction=[f"z_{word}" for word in words]), expected)
+    assert same(measured(by_list, prediction=[f"z_{word}" for word in words]), expected_of_text)
     dictionary = pa.table({**shuffled, "target": pa.array(words[rows["target"]]).dictionary_encode()})
     parquet.write_table(dictionary, tmp_path / "c.parquet", row_group_size=100)
     assert same(measured(tmp_path / "c.parquet", batch_rows=5), expected)
@@ -275,7 +294,10 @@ def test_distributions_are_targets(tmp_path):
         ({"target": ["p", "weight"]}, "target names 2 columns, and prediction 11; name equally many"),
         ({"prediction": ["z_0", "site"]}, "column 'site', row 0: the column holds string; accepted is numbers"),
         ({"weight": "site"}, "column 'site', row 0: the column holds string; accepted is numbers"),
-        ({"cluster": "p"}, "column 'p', row 0: the column holds float64; accepted is whole numbers, booleans or text"),
+        (
+            {"cluster": "p"},
+            "column 'p', row 0: the column holds float64; accepted is whole numbers, booleans, text or dates",
+        ),
         ({"batch_rows": 0}, "batch_rows: got 0; accepted is a whole number >= 1"),
         ({"worst": -1}, "worst: got -1"),
         ({"on_error": "ignore"}, "on_error: got 'ignore'; accepted is 'raise' or 'skip'"),
@@ -323,6 +345,71 @@ def test_classes_of_a_loss_without_any_are_refused_before_reading(rows, tmp_path
     for asked in ("by_class", "accuracy"):
         with pytest.raises(ValueError, match="huber, whose targets are numbers; by_class and accuracy need classes"):
             rashin.measure_table("huber", file, prediction="p", target="hit", on_error="skip", **{asked: True})
+
+
+# ------------------------------------------------------------------------------------------------- keys
+
+
+@pytest.mark.parametrize("role", ["group", "cluster"])
+def test_keys_of_text_stay_the_text_that_they_are(role, tmp_path, monkeypatch):
+    """Whatever stands in another file, another block or another row."""
+    monkeypatch.setattr("rashin.tables.delimited._BLOCK_BYTES", 64)
+    keys = ["007", "12", *["5"] * 30], ["007", "x", "2024-01-01", "true", "1.50", *["5"] * 30, "y"]
+    for name, some in zip("ab", keys, strict=True):
+        (tmp_path / f"{name}.csv").write_text("p,t,g\n" + "".join(f"0.5,1,{key}\n" for key in some))
+    for on_error in ("raise", "skip"):
+        for batch_rows in (None, 1, 7):
+            found = rashin.measure_table(
+                "huber", tmp_path, prediction="p", target="t", on_error=on_error, batch_rows=batch_rows, **{role: "g"}
+            )
+            assert found.skipped == {}
+            by_key = found.groups if role == "group" else found.clusters
+            assert list(by_key) == ["007", "1.50", "12", "2024-01-01", "5", "true", "x", "y"]
+    counts = rashin.measure_table("huber", tmp_path, prediction="p", target="t", group="g").groups
+    assert [counts[key].count for key in ("007", "12", "5")] == [2, 1, 60]
+
+
+def test_a_column_of_text_is_a_key_and_a_value_at_once(tmp_path):
+    (tmp_path / "a.csv").write_text("z_0,z_1,t,w\n1,2,0,02\n0,3,1,0.5\n3,?,1,1\n1,1,0,x\n")
+    settings = {"prediction": "z_*", "target": "t", "weight": "w", "on_error": "skip"}
+    found = rashin.measure_table(LOSS, tmp_path, group="t", cluster="w", **settings)
+    assert found.mean == LOSS([[1.0, 2.0], [0.0, 3.0]], [0, 1], weight=[2.0, 0.5])
+    assert found.skipped == {"no number in column 'w'": 1, "no number in column 'z_1'": 1}
+    assert (list(found.groups), list(found.clusters)) == (["0", "1"], ["0.5", "02"])
+    with pytest.raises(ValueError, match=r"a.csv, column 'w', row 3: got 'x'; accepted is a number"):
+        rashin.measure_table("huber", tmp_path, prediction="t", target="t", weight="w", cluster="w")
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        (pa.date32(), ["2024-01-01", "2024-02-01"]),
+        (pa.date64(), ["2024-01-01", "2024-02-01"]),
+        (pa.timestamp("s"), ["2024-01-01 00:00:00", "2024-02-01 00:00:00"]),
+        (pa.timestamp("ns"), ["2024-01-01 00:00:00", "2024-02-01 00:00:00"]),
+        (pa.timestamp("us", "UTC"), ["2024-01-01 00:00:00Z", "2024-02-01 00:00:00Z"]),
+    ],
+)
+def test_dates_are_keys_of_text(kind, keys, tmp_path):
+    seconds = pa.array([1704067200, 1706745600, 1704067200, None], pa.timestamp("s"))
+    days = seconds.cast(kind) if not pa.types.is_date64(kind) else seconds.cast(pa.date32()).cast(kind)
+    table = pa.table({"p": [0.5, 1.0, 1.5, 2.0], "t": [0.0] * 4, "day": days, "coded": days.dictionary_encode()})
+    parquet.write_table(table, tmp_path / "a.parquet", version="2.6")
+    for name in ("day", "coded"):
+        settings = {"prediction": "p", "target": "t", "group": name, "cluster": name, "on_error": "skip"}
+        found = rashin.measure_table("huber", tmp_path, **settings)
+        assert {key: part.count for key, part in found.groups.items()} == dict(zip(keys, [2, 1], strict=True))
+        assert list(found.clusters) == keys
+        assert found.skipped == {f"null in column '{name}'": 1}
+
+
+def test_times_of_different_units_are_one_key(tmp_path):
+    for unit in ("ms", "us", "ns"):
+        times = pa.array([1704067200120, 1704067200000], pa.timestamp("ms")).cast(pa.timestamp(unit))
+        table = pa.table({"p": [0.5, 1.0], "t": [0.0, 0.0], "at": times})
+        parquet.write_table(table, tmp_path / f"{unit}.parquet", version="2.6")
+    found = rashin.measure_table("huber", tmp_path, prediction="p", target="t", group="at")
+    assert list(found.groups) == ["2024-01-01 00:00:00", "2024-01-01 00:00:00.12"]
 
 
 # ------------------------------------------------------------------------------------------------- faults
@@ -374,7 +461,7 @@ FAULTS = [
         "outside the domain in column 'weight'",
     ),
     ("a.parquet", "site", None, "got null; accepted is a key", "null in column 'site'"),
-    ("a.csv", "patient", None, "got null; accepted is a number", "null in column 'patient'"),
+    ("a.csv", "patient", None, "got null; accepted is a key", "null in column 'patient'"),
     ("a.feather", "patient", None, "got null; accepted is a number", "null in column 'patient'"),
     ("a.csv", "site", None, "got null; accepted is a key", "null in column 'site'"),
     ("a.csv", "z_7", None, "got null; accepted is a number", "null in column 'z_7'"),
@@ -390,7 +477,8 @@ def test_a_faulty_row_is_named_or_left_out(name, column, value, words, reason, b
     found = measured(file, batch_rows=batch_rows, on_error="skip")
     assert list(found.skipped.values()) == [1]
     assert next(iter(found.skipped)).startswith(reason)
-    rest = write(tmp_path / "rest.npz", {key: np.delete(values, BAD) for key, values in rows.items()})
+    kept = as_text(rows) if is_text(name) else rows
+    rest = write(tmp_path / "rest.npz", {key: np.delete(values, BAD) for key, values in kept.items()})
     clean = measured(rest)
     assert (found.total, found.groups, found.classes, found.clusters) == (
         clean.total, clean.groups, clean.classes, clean.clusters

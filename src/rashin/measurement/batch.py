@@ -186,13 +186,15 @@ def _named_labels(column: Any, name: str, roles: Roles, faults: Faults) -> Array
 
 
 def _codes(chunk: Chunk, name: str, faults: Faults) -> Codes:
-    column = chunk.columns[name]
+    column = chunk.keys.get(name, chunk.columns[name])
+    if not isinstance(column, np.ndarray):
+        column = _arrow().without_dates(column)
     if _holds_words(column):
         codes, keys, missing = _words(column)
         if missing is not None:
             faults.add(missing, "null", lambda _: "got null; accepted is a key", name)
         return Codes(codes, keys)
-    accepted = "whole numbers, booleans or text"
+    accepted = "whole numbers, booleans, text or dates"
     values = _numbers(chunk, name, faults, accepted)
     if values.ndim != 1 or values.dtype.kind not in "biu":
         faults.refuse(name, f"{values.dtype}", accepted)

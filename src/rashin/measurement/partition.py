@@ -122,7 +122,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
             malformed = table.malformed
             roles = columns.roles(table.names, file.path)
             rows = columns.batch_rows or _batch_rows(loss, roles)
-            chunks = table.chunks(roles.names, part, rows, roles.numbers(loss.kind))
+            chunks = table.chunks(roles.names, part, rows, roles.uses(loss.kind))
             for chunk in _whole(chunks, file, row):
                 row = chunk.first_row + chunk.rows
                 if row > first_row:

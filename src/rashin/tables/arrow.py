@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.tables.sources import File
-from rashin.tables.table import Chunk, Part
+from rashin.tables.table import ANY, Chunk, Part, Uses
 
-__all__ = ["ArrowTable", "coded", "holds_words", "numbers", "pyarrow", "record_chunks"]
+__all__ = ["ArrowTable", "coded", "holds_words", "numbers", "pyarrow", "record_chunks", "without_dates"]
 
 Array = NDArray[Any]
 Numbers = tuple[Array, "Array | None"]  # the values, and where there is none
@@ -57,7 +57,7 @@ class ArrowTable:
         """The whole: only reading a batch tells how many rows it has."""
         return [Part()]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         reader = self._reader(names)
         batches = reader if self.is_stream else (reader.get_batch(i) for i in range(reader.num_record_batches))
         return record_chunks(batches, names, rows)
@@ -148,6 +148,19 @@ def holds_words(column: Any) -> bool:
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def without_dates(column: Any) -> Any:
+    """A column with its dates and times as text, in which the unit of a time leaves no trace; any other as it is."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        return column
+    text = _decoded(column).cast(pa.string())
+    whole = compute.replace_substring_regex(text, r"\.0+([Z+-].*)?$", r"\1")
+    return compute.replace_substring_regex(whole, r"(\.\d*[1-9])0+([Z+-].*)?$", r"\1\2")
 
 
 def coded(column: Any) -> tuple[Array, list[str], Array | None]:

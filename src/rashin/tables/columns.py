@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rashin.tables.table import Uses
+
 __all__ = ["Columns", "Roles", "default_prediction"]
 
 Names: TypeAlias = "str | Sequence[str]"
@@ -36,10 +38,12 @@ class Roles:
         single = (self.weight, self.group, self.cluster)
         return list(dict.fromkeys((*self.prediction, *self.target, *(name for name in single if name is not None))))
 
-    def numbers(self, kind: str) -> set[str]:
-        """The columns whose text cannot be meant as such, for a loss of that kind."""
+    def uses(self, kind: str) -> Uses:
+        """What the columns are for, with a loss of that kind."""
         weight = () if self.weight is None else (self.weight,)
-        return {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
+        keys = frozenset(name for name in (self.group, self.cluster) if name is not None)
+        numbers = {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
+        return Uses(frozenset(numbers), keys, keys & {*numbers, *self.target})
 
 
 @dataclass(frozen=True)

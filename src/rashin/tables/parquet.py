@@ -8,14 +8,14 @@ Measured with pyarrow 26, 1e8 rows of a double and a byte in row groups of 2^20 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
 from rashin.tables.arrow import pyarrow
 from rashin.tables.sources import File
-from rashin.tables.table import Chunk, Part
+from rashin.tables.table import ANY, Chunk, Part, Uses
 
 __all__ = ["ParquetTable"]
 
@@ -66,7 +66,7 @@ class ParquetTable:
         groups = (self.metadata.row_group(g) for g in range(len(self.rows)))
         return [sum(group.column(c).total_uncompressed_size for c in wanted) for group in groups]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         row = part.first_row
         stop = len(self.rows) if part.stop is None else part.stop
         for group in range(part.start, stop):

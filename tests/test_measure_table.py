@@ -546,11 +546,56 @@ def test_a_row_that_only_the_loss_refuses(tmp_path):
 def test_lists_of_another_length(tmp_path):
     lists = [[1.0, 2.0, 3.0]] * 9 + [[1.0, 2.0], None, [1.0, None, 2.0], [3.0, 1.0, 2.0]]
     parquet.write_table(pa.table({"z": lists, "t": [0] * 13}), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match="column 'z', row 9: got null, or a list with one or not of length 3"):
+    with pytest.raises(
+        ValueError, match="column 'z', row 9: got a list of 2; accepted are lists of 3, as in the first"
+    ):
         rashin.measure_table(LOSS, tmp_path / "a.parquet", prediction="z", target="t")
     found = rashin.measure_table(LOSS, tmp_path / "a.parquet", prediction="z", target="t", on_error="skip")
-    assert found.skipped == {"null in column 'z'": 3}
+    assert found.skipped == {"a list of another length in column 'z'": 1, "null in column 'z'": 2}
     assert found.mean == LOSS([[1.0, 2.0, 3.0]] * 9 + [[3.0, 1.0, 2.0]], [0] * 10)
+
+
+@pytest.mark.parametrize("kind", ["list", "fixed", "npz", "npy"])
+def test_the_first_list_of_the_first_file_tells_the_classes(kind, tmp_path):
+    """However the rows are batched, in whatever partition they lie."""
+    rng = np.random.default_rng(8)
+    for name, classes in (("a", 2), ("b", 3)):
+        z, t = rng.normal(size=(20, classes)), np.arange(20) % 2
+        if kind == "npz":
+            np.savez(tmp_path / f"{name}.npz", z=z, t=t)
+        elif kind == "npy":
+            rows = np.array(list(zip(z, t, strict=True)), [("z", "f8", (classes,)), ("t", "i8")])
+            np.save(tmp_path / f"{name}.npy", rows)
+        else:
+            listed = pa.list_(pa.float64(), classes) if kind == "fixed" else pa.list_(pa.float64())
+            lists = [None, *z.tolist()[1:]] if name == "a" else z.tolist()
+            table = pa.table({"z": pa.array(lists, listed), "t": t})
+            parquet.write_table(table, tmp_path / f"{name}.parquet", row_group_size=7)
+    nulls = {"null in column 'z'": 1} if kind in ("list", "fixed") else {}
+    for batch_rows in (None, 1, 3):
+        columns = Columns("z", "t", on_error="skip", batch_rows=batch_rows)
+        parts = [
+            measure_partition(LOSS, part, columns, Options(by_class=True))
+            for part in pickle.loads(pickle.dumps(partitions(tmp_path, columns)))
+        ]
+        found = reduce(lambda one, other: one + other, parts)
+        assert found.skipped == {"a list of another length in column 'z'": 20, **nulls}
+        assert (found.count, list(found.classes)) == (20 - len(nulls), [0, 1])
+        if not nulls:
+            with pytest.raises(ValueError, match=r"b.np., column 'z', row 0: got a list of 3; accepted are lists of 2"):
+                rashin.measure_table(LOSS, tmp_path, prediction="z", target="t", batch_rows=batch_rows)
+
+
+def test_a_row_of_other_classes_is_a_fault_in_a_batch_of_its_own(tmp_path):
+    lists = [[1.0, 2.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [2.0, 1.0]]
+    parquet.write_table(pa.table({"z": lists, "t": [0] * 4}), tmp_path / "a.parquet")
+    for batch_rows in (None, 1, 2, 3):
+        settings = {"prediction": "z", "target": "t", "batch_rows": batch_rows}
+        with pytest.raises(ValueError, match="row 1: got a list of 3; accepted are lists of 2, as in the first row"):
+            rashin.measure_table(LOSS, tmp_path, **settings)
+        assert rashin.measure_table(LOSS, tmp_path, on_error="skip", **settings).mean == LOSS(
+            [[1, 2], [2, 1.0]], [0, 0]
+        )
 
 
 def test_a_time_is_no_prediction(tmp_path):

@@ -27,10 +27,16 @@ _LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
 
 @dataclass(frozen=True)
 class Partition:
-    """Some rows of one file; it pickles, and is small."""
+    """Some rows of one file; it pickles, and is small.
+
+    Parameters
+    ----------
+    lengths : of the lists in columns of lists: the same in all files, or else a fault.
+    """
 
     file: File
     part: Part
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int | None:
@@ -49,7 +55,9 @@ Reading: TypeAlias = "Batch | Ending"
 
 
 def partitions(source: Source, columns: Columns, storage_options: Mapping[str, Any] | None = None) -> list[Partition]:
-    """The partitions of all files of a source, in the order of the files. Every file is opened, none is read.
+    """The partitions of all files of a source, in the order of the files.
+
+    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes.
 
     Raises
     ------
@@ -58,27 +66,32 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
         that is to be skipped.
     """
     found: list[Partition] = []
+    lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
     first: tuple[str, Roles] | None = None
     for file in find_files(source, storage_options):
         try:
-            roles, parts = _looked_at(file, columns)
+            roles, parts = _looked_at(file, columns, lengths)
         except _BrokenFileError:
             if columns.on_error == "raise":
                 raise
-            found.append(Partition(file, Part()))  # it is counted as broken when it is its turn
+            found.append(Partition(file, Part(), lengths))  # it is counted as broken when it is its turn
             continue
         first = first or (file.path, roles)
         if roles != first[1]:
             raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
-        found += [Partition(file, part) for part in parts]
+        found += [Partition(file, part, lengths) for part in parts]
     return found
 
 
-def _looked_at(file: File, columns: Columns) -> tuple[Roles, list[Part]]:
+def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[Roles, list[Part]]:
     with _opened(file, columns) as table:
         roles = columns.roles(table.names, file.path)
         with _reading(file, 0):
-            return roles, table.parts(roles.names)
+            parts = table.parts(roles.names)
+            for name in roles.listed.difference(lengths):
+                length = table.list_length(name)
+                lengths |= {} if length is None else {name: length}
+            return roles, parts
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -126,7 +139,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
             for chunk in _whole(chunks, file, row):
                 row = chunk.first_row + chunk.rows
                 if row > first_row:
-                    yield batch_of(chunk.since(first_row), roles, loss, file.path, skip)
+                    yield batch_of(chunk.since(first_row), roles, loss, file.path, skip, partition.lengths)
     except _BrokenFileError:
         if not skip:
             raise

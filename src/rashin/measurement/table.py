@@ -60,8 +60,8 @@ def measure_table(
     target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
         the prediction's columns; or, as with ``prediction``, the columns of a distribution.
     weight : the column with weights >= 0.
-    group, cluster : columns of whole numbers, booleans, text or dates; see ``rashin.measure``. Dates, and whatever stands
-        in files of text, are keys of text.
+    group, cluster : columns of whole numbers, booleans, text or dates; see ``rashin.measure``. Dates, and whatever
+        stands in files of text, are keys of text.
     worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
     on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
         and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the

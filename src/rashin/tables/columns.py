@@ -38,6 +38,11 @@ class Roles:
         single = (self.weight, self.group, self.cluster)
         return list(dict.fromkeys((*self.prediction, *self.target, *(name for name in single if name is not None))))
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """The columns that may hold a list in each row."""
+        return frozenset(names[0] for names in (self.prediction, self.target) if len(names) == 1)
+
     def uses(self, kind: str) -> Uses:
         """What the columns are for, with a loss of that kind."""
         weight = () if self.weight is None else (self.weight,)

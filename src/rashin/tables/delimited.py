@@ -40,6 +40,10 @@ class DelimitedTable:
         """The whole: where a line begins in the middle, nobody can tell."""
         return [Part()]
 
+    def list_length(self, name: str) -> int | None:
+        """Text holds no lists."""
+        return None
+
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         """Typed at once; from a number that is none on, as text that is converted column by column."""
         import pyarrow as pa

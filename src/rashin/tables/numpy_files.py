@@ -65,6 +65,10 @@ class ArrayTable:
         self.malformed: Counter[str] = Counter()
         self.member = _Member(self.header, self.stream, file.path if file.is_local else None, self.stream.tell())
 
+    def list_length(self, name: str) -> int | None:
+        shape = self.header.dtype[name].shape if self.header.dtype.names else ()
+        return int(shape[0]) if len(shape) == 1 else None
+
     def parts(self, names: Sequence[str]) -> list[Part]:
         return _row_parts(self.header.shape[0], self.header.dtype.itemsize * int(np.prod(self.header.shape[1:])))
 
@@ -85,6 +89,10 @@ class ArchiveTable:
         self.infos = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
         self.names: Sequence[str] = list(self.infos)
         self.malformed: Counter[str] = Counter()
+
+    def list_length(self, name: str) -> int | None:
+        shape = self._member(name).header.shape
+        return shape[1] if len(shape) == 2 else None
 
     def parts(self, names: Sequence[str]) -> list[Part]:
         members = self._members(names)

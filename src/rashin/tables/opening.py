@@ -42,6 +42,9 @@ class _KeyedTable:
     def parts(self, names: Sequence[str]) -> list[Part]:
         return self.table.parts([name for name in names if name in self.own])
 
+    def list_length(self, name: str) -> int | None:
+        return self.table.list_length(name) if name in self.own else None
+
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         own = [name for name in names if name in self.own]
         given = [name for name in names if name in self.keys]

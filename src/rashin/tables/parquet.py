@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
-from rashin.tables.arrow import pyarrow
+from rashin.tables.arrow import LISTS_READ, list_length, pyarrow
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -56,6 +56,9 @@ class ParquetTable:
         firsts = list(accumulate(self.rows, initial=0))
         pairs = pairwise([*bounds, len(self.rows)])
         return [Part(start, stop, firsts[start], firsts[stop] - firsts[start]) for start, stop in pairs]
+
+    def list_length(self, name: str) -> int | None:
+        return list_length(self.reader.schema_arrow.field(name).type, self.chunks([name], Part(), LISTS_READ), name)
 
     def _bytes(self, names: set[str]) -> list[int]:
         """Of each row group, what the columns take when decoded."""

@@ -86,5 +86,8 @@ class Table(Protocol):
     def parts(self, names: Sequence[str]) -> list[Part]:
         """The file in parts of some hundred megabytes, where its format allows to begin in the middle."""
 
+    def list_length(self, name: str) -> int | None:
+        """How long the lists in a column are, by its type or by the first that is one; None where none is found."""
+
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         """The rows of a part, in order, no more than ``rows`` at a time."""

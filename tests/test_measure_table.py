@@ -6,10 +6,12 @@ import itertools
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import reduce
 
 import fsspec
@@ -21,11 +23,12 @@ from pyarrow import csv, parquet
 import rashin
 from rashin.measurement import table as table_module
 from rashin.measurement.accumulate import Options
-from rashin.measurement.partition import measure_partition, partitions
+from rashin.measurement.partition import BrokenFileError, measure_partition, partitions
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns
 from rashin.tables.faults import failing_rows
 from rashin.tables.sources import find_files
+from rashin.tables.table import BreakError
 from table_files import CLASSES, ROWS, make_rows, write
 
 FORMATS = [
@@ -260,14 +263,15 @@ def test_sources_that_are_none(source, error, words, tmp_path, monkeypatch):
 def test_columns_by_pattern_list_and_name_are_the_same(rows, expected, expected_of_text, tmp_path):
     named = {f"z_{k}": f"z_{chr(ord('a') + k)}" for k in range(CLASSES)}
     words = np.array([chr(ord("a") + k) for k in range(CLASSES)])
+    named_classes = dict(zip(words.tolist(), expected.classes.values(), strict=True))
     shuffled = dict(reversed([(named.get(name, name), values) for name, values in rows.items()]))
     by_name = write(tmp_path / "a.parquet", {**shuffled, "target": words[rows["target"]]})
-    assert same(measured(by_name), expected)
+    assert same(measured(by_name), replace(expected, classes=named_classes))
     by_list = write(tmp_path / "b.csv", shuffled)
     assert same(measured(by_list, prediction=[f"z_{word}" for word in words]), expected_of_text)
     dictionary = pa.table({**shuffled, "target": pa.array(words[rows["target"]]).dictionary_encode()})
     parquet.write_table(dictionary, tmp_path / "c.parquet", row_group_size=100)
-    assert same(measured(tmp_path / "c.parquet", batch_rows=5), expected)
+    assert same(measured(tmp_path / "c.parquet", batch_rows=5), replace(expected, classes=named_classes))
 
 
 def test_distributions_are_targets(tmp_path):
@@ -303,6 +307,7 @@ def test_distributions_are_targets(tmp_path):
         ({"on_error": "ignore"}, "on_error: got 'ignore'; accepted is 'raise' or 'skip'"),
         ({"engine": "spark"}, "engine: got 'spark'; accepted is 'local' or 'dask'"),
         ({"engine": "dask", "checkpoint": "c"}, "checkpoint: goes with engine='local'"),
+        ({"engine": "dask", "progress": print}, "progress: goes with engine='local'; the dashboard of Dask"),
     ],
 )
 def test_columns_that_cannot_be_meant(changes, words, rows, tmp_path):
@@ -345,6 +350,66 @@ def test_classes_of_a_loss_without_any_are_refused_before_reading(rows, tmp_path
     for asked in ("by_class", "accuracy"):
         with pytest.raises(ValueError, match="huber, whose targets are numbers; by_class and accuracy need classes"):
             rashin.measure_table("huber", file, prediction="p", target="hit", on_error="skip", **{asked: True})
+
+
+def test_classes_go_by_their_names_in_the_order_of_the_labels(tmp_path):
+    """From a checkpoint, a cluster and added up too; what follows from their order stays the same."""
+    rng = np.random.default_rng(9)
+    p, words = rng.dirichlet(np.ones(3), 60), np.array(["a", "a1", "b"])
+    t = rng.choice(3, 60, p=[0.6, 0.3, 0.1])
+    columns = {f"{words[k]}_p": p[:, k] for k in (2, 0, 1)}  # "a1_p" comes before "a_p", and "a" before "a1"
+    settings = {"prediction": "*_p", "target": "t", "by_class": True, "baseline": True}
+    loss = "categorical_cross_entropy"
+    expected = rashin.measure(loss, p, t, by_class=True, baseline=True)
+    for name, some in (("a", slice(0, 25)), ("b", slice(25, 60))):
+        write(tmp_path / f"{name}.parquet", {**{n: v[some] for n, v in columns.items()}, "t": words[t[some]]})
+    state = tmp_path / "state.json"
+    measured = [rashin.measure_table(loss, tmp_path, checkpoint=state, **settings) for _ in range(2)]
+    one, other = (rashin.measure_table(loss, tmp_path / f"{name}.parquet", **settings) for name in "ab")
+    for found in (*measured, one + other, other + one, rashin.Measurement.from_dict(one.to_dict()) + other):
+        assert list(found.classes.items()) == list(zip(words.tolist(), expected.classes.values(), strict=True))
+        assert found.baseline == expected.baseline
+    kept = json.loads(state.read_text())["measurement"]["classes"]
+    assert [number for number, _ in kept] == [0, 1, 2]
+
+
+def test_arguments_of_another_type_are_named(tmp_path):
+    file = write(tmp_path / "a.parquet", {"p": [0.5, 0.25], "t": [0, 1], "w": [1, 2]})
+    good = {"source": file, "prediction": "p", "target": "t"}
+    name, names = (
+        "accepted is the name of a column, or None",
+        "accepted is the name of a column, a pattern such as 'p_*'",
+    )
+    for wrong, words in (
+        ({"prediction": 5}, f"prediction: got 5; {names}"),
+        ({"prediction": [0]}, f"prediction: got [0]; {names}"),
+        ({"target": None}, f"target: got None; {names}"),
+        ({"weight": ["w"]}, f"weight: got ['w']; {name}"),
+        ({"group": 1}, f"group: got 1; {name}"),
+        ({"cluster": b"w"}, f"cluster: got b'w'; {name}"),
+        ({"source": 5}, "source: got 5; accepted is a file, folder, glob or address, a list of these, or a Dask frame"),
+        ({"source": [5]}, "source: got [5]; accepted is a file"),
+        ({"source": np.zeros(3)}, "source: got a ndarray; accepted is a file"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(words)):
+            rashin.measure_table("huber", **{**good, **wrong})
+    for wrong in (True, 1.0, "2"):
+        with pytest.raises(ValueError, match=r"worst: got .*; accepted is a whole number >= 0"):
+            rashin.measure_table("huber", **good, worst=wrong)
+    state = tmp_path / "state.json"
+    found = rashin.measure_table("huber", **good, worst=np.int64(2), batch_rows=np.int32(1), checkpoint=state)
+    assert found == rashin.measure_table("huber", **good, worst=2, checkpoint=state)
+    assert len(found.worst) == 2
+
+
+def test_errors_of_files_travel_between_processes(tmp_path):
+    error = pickle.loads(pickle.dumps(BreakError(7, "it has 3 fields")))
+    assert (type(error), error.row, str(error)) == (BreakError, 7, "it has 3 fields")
+    (tmp_path / "a.csv").write_text("p,t\n1,2\n3\n")
+    with pytest.raises(BrokenFileError, match="from row 1 on") as caught:
+        rashin.measure_table("huber", tmp_path, prediction="p", target="t")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (type(copy), str(copy)) == (BrokenFileError, str(caught.value))
 
 
 # ------------------------------------------------------------------------------------------------- keys

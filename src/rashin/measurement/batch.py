@@ -184,7 +184,7 @@ def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Map
 
 def _refuse_numbers_for_names(name: str, roles: Roles, faults: Faults) -> None:
     """Numbers say nothing of classes that a pattern found by name; a list of columns is in the order of the labels."""
-    if roles.classes not in (None, roles.prediction):
+    if roles.labels is not None:
         listed = ", ".join(roles.prediction[:4])
         accepted = f"the name of a class in each row; or list the columns in the order of the labels, such as {listed}"
         faults.refuse(name, "numbers", accepted)

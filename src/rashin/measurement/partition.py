@@ -18,7 +18,7 @@ from rashin.tables.opening import open_table
 from rashin.tables.sources import File, Source, find_files
 from rashin.tables.table import BROKEN, Chunk, Part, Table
 
-__all__ = ["Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
+__all__ = ["BrokenFileError", "Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
 
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
@@ -32,11 +32,13 @@ class Partition:
     Parameters
     ----------
     lengths : of the lists in columns of lists: the same in all files, or else a fault.
+    labels : the names of the classes, where they have some.
     """
 
     file: File
     part: Part
     lengths: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
 
     @property
     def rows(self) -> int | None:
@@ -71,7 +73,7 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
     for file in find_files(source, storage_options):
         try:
             roles, parts = _looked_at(file, columns, lengths)
-        except _BrokenFileError:
+        except BrokenFileError:
             if columns.on_error == "raise":
                 raise
             found.append(Partition(file, Part(), lengths))  # it is counted as broken when it is its turn
@@ -79,7 +81,7 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
         first = first or (file.path, roles)
         if roles != first[1]:
             raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
-        found += [Partition(file, part, lengths) for part in parts]
+        found += [Partition(file, part, lengths, roles.labels) for part in parts]
     return found
 
 
@@ -97,7 +99,7 @@ def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[R
 # ---------------------------------------------------------------------------------------------- reading
 
 
-class _BrokenFileError(ValueError):
+class BrokenFileError(ValueError):
     """A file is not what its name says, or ends too early."""
 
 
@@ -110,7 +112,7 @@ def _reading(file: File, row: int) -> Iterator[None]:
     except BROKEN as error:
         words = " ".join(str(error).split()) or type(error).__name__
         at = getattr(error, "row", row)
-        raise _BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
+        raise BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
 
 
 @contextmanager
@@ -140,7 +142,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
                 row = chunk.first_row + chunk.rows
                 if row > first_row:
                     yield batch_of(chunk.since(first_row), roles, loss, file.path, skip, partition.lengths)
-    except _BrokenFileError:
+    except BrokenFileError:
         if not skip:
             raise
         lost = 1 if part.rows is None else part.first_row + part.rows - row

@@ -31,8 +31,11 @@ class BreakError(ValueError):
     """A file cannot be read on from a row."""
 
     def __init__(self, row: int, words: str) -> None:
-        super().__init__(words)
-        self.row = row
+        super().__init__(row, words)  # what a copy is made with
+        self.row, self.words = row, words
+
+    def __str__(self) -> str:
+        return self.words
 
 
 class Chunk(NamedTuple):

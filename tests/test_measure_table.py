@@ -412,6 +412,32 @@ def test_errors_of_files_travel_between_processes(tmp_path):
     assert (type(copy), str(copy)) == (BrokenFileError, str(caught.value))
 
 
+def test_workers_name_the_classes_and_know_their_number(tmp_path):
+    """Of files and of a data frame; no worker asks another."""
+    distributed, frames = pytest.importorskip("distributed"), pytest.importorskip("dask.dataframe")
+    pandas = pytest.importorskip("pandas")
+    words = np.array(["cat", "dog"])[np.arange(40) % 2]
+    p = np.random.default_rng(10).uniform(0.1, 0.9, 40)
+    frame = pandas.DataFrame({"p_dog": 1 - p, "p_cat": p, "t": words})
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=9)
+    for name, lists in (("b", [[0.5, 0.5], [0.25, 0.75]]), ("c", [[0.25, 0.25, 0.5], [0.75, 0.25]])):
+        (tmp_path / "lists").mkdir(exist_ok=True)
+        parquet.write_table(pa.table({"p": lists, "t": [0, 1]}), tmp_path / "lists" / f"{name}.parquet")
+    loss, settings = "categorical_cross_entropy", {"target": "t", "by_class": True, "baseline": True}
+    named = {**settings, "prediction": "p_*"}
+    here = rashin.measure_table(loss, tmp_path / "a.parquet", **named)
+    assert list(here.classes) == ["cat", "dog"]
+    listed = {**settings, "source": tmp_path / "lists", "prediction": "p", "on_error": "skip"}
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+        there = rashin.measure_table(loss, tmp_path / "a.parquet", **named, engine="dask", client=client)
+        assert there == here
+        of_frame = rashin.measure_table(loss, frames.from_pandas(frame, npartitions=3), **named, client=client)
+        assert (of_frame.classes, of_frame.baseline) == (here.classes, here.baseline)
+        there = rashin.measure_table(loss, **listed, engine="dask", client=client)
+    assert there == rashin.measure_table(loss, **listed)
+    assert there.skipped == {"a list of another length in column 'p'": 1}
+
+
 # ------------------------------------------------------------------------------------------------- keys
 
 
@@ -649,6 +675,14 @@ def test_the_first_list_of_the_first_file_tells_the_classes(kind, tmp_path):
         if not nulls:
             with pytest.raises(ValueError, match=r"b.np., column 'z', row 0: got a list of 3; accepted are lists of 2"):
                 rashin.measure_table(LOSS, tmp_path, prediction="z", target="t", batch_rows=batch_rows)
+
+
+def test_lists_of_which_there_is_none_are_all_left_out(tmp_path):
+    lists = pa.array([None, []], pa.list_(pa.float64()))
+    parquet.write_table(pa.table({"z": lists, "t": [0, 1]}), tmp_path / "a.parquet")
+    found = rashin.measure_table(LOSS, tmp_path, prediction="z", target="t", on_error="skip", by_class=True)
+    reasons = {"a list of another length in column 'z'": 1, "null in column 'z'": 1}
+    assert (found.count, found.skipped) == (0, reasons)
 
 
 def test_a_row_of_other_classes_is_a_fault_in_a_batch_of_its_own(tmp_path):

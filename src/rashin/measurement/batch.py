@@ -108,7 +108,7 @@ def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults:
     sizes = _sizes(column)
     if sizes is None or not sizes.size:
         return
-    wanted = next((int(size) for size in sizes if size >= 0), 0) if length is None else length
+    wanted = length or next((int(size) for size in sizes if size > 0), 1)
 
     def words(row: int) -> str:
         return f"got a list of {sizes[row]}; accepted are lists of {wanted}, as in the first row"

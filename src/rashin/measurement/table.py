@@ -101,10 +101,15 @@ def measure_table(
     (True, 2)
     """
     loss = chosen(loss)
-    single = (name_of(role, name) for role, name in (("weight", weight), ("group", group), ("cluster", cluster)))
-    rows = None if batch_rows is None else _whole("batch_rows", batch_rows, 1)
-    several = (names_of(role, names) for role, names in (("prediction", prediction), ("target", target)))
-    columns = Columns(*several, *single, on_error, rows)
+    columns = Columns(
+        names_of("prediction", prediction),
+        names_of("target", target),
+        name_of("weight", weight),
+        name_of("group", group),
+        name_of("cluster", cluster),
+        on_error,
+        None if batch_rows is None else _whole("batch_rows", batch_rows, 1),
+    )
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):

@@ -143,7 +143,7 @@ def _missing(column: Any) -> Array | None:
 def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def list_lengths(column: Any) -> Array | None:
@@ -156,7 +156,7 @@ def list_lengths(column: Any) -> Array | None:
 
 
 def list_length(kind: Any, chunks: Iterator[Chunk], name: str) -> int | None:
-    """The length of the lists of a column: that of its type, else of the first list in the chunks."""
+    """The length of the lists of a column: that of its type, else of the first list that is not empty."""
     import pyarrow as pa
 
     kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
@@ -171,25 +171,25 @@ def list_length(kind: Any, chunks: Iterator[Chunk], name: str) -> int | None:
 
 def _first_length(column: Any) -> int | None:
     lengths = list_lengths(column)
-    present = () if lengths is None else lengths[lengths >= 0]
-    return int(present[0]) if len(present) else None
+    return None if lengths is None else next((int(length) for length in lengths if length > 0), None)
 
 
 def _listed(column: Any, length: int | None) -> Numbers:
     """Lists of one length as rows; missing is a list that is null, holds a null, or has another length."""
     import pyarrow as pa
 
-    sizes = list_lengths(column)
-    classes = (_first_length(column) or 0) if length is None else length
-    good = sizes == classes
+    sizes = np.asarray(list_lengths(column))
+    classes = length or _first_length(column) or 1
+    good: Array = np.equal(sizes, classes)
     whole = bool(good.all())
     flat, holes = numbers((column if whole else column.filter(pa.array(good))).flatten())
     if whole and holes is None:
         return flat.reshape(len(column), classes), None
     values = np.zeros((len(column), classes), flat.dtype)
-    values[good] = flat.reshape(-1, classes)
+    some = np.count_nonzero(good), classes
+    values[good] = flat.reshape(some)
     if holes is not None:
-        good[good] = ~holes.reshape(-1, classes).any(axis=1)
+        good[good] = ~holes.reshape(some).any(axis=1)
     return values, ~good
 
 

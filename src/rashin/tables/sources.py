@@ -93,8 +93,8 @@ def find_files(source: Source, storage_options: Mapping[str, Any] | None = None)
 
 
 def _items(source: Any) -> list[str | os.PathLike[str]]:
-    single = isinstance(source, (str, os.PathLike))
-    items = [source] if single else list(source) if isinstance(source, Iterable) else [None]
+    single = isinstance(source, (str, os.PathLike)) or not isinstance(source, Iterable)
+    items: list[Any] = [source] if single else list(source)
     if all(isinstance(item, (str, os.PathLike)) for item in items):
         return items
     shown = repr(source) if isinstance(source, (int, float, list, tuple, type(None))) else f"a {type(source).__name__}"

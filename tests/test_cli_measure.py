@@ -6,6 +6,7 @@ import json
 import re
 import sys
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,7 +14,9 @@ from pyarrow import parquet
 
 import rashin
 from rashin.cli import main
-from rashin.measurement import Measurement
+from rashin.measurement import Measurement, Row
+from rashin.measurement.lookup import values_at
+from rashin.tables.sources import find_files
 from table_files import CLASSES, ROWS, make_rows, write
 from test_cli import in_terminal
 
@@ -140,12 +143,70 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
             "column 'weight', row \\d+: got 0.\\d+; softmax_cross_entropy takes a class",
         ),
         (["{file}", "--checkpoint", "{file}"], "holds no checkpoint of a measurement"),
+        (["{file}", "--checkpoint", "{file}.d/c"], "there is no folder .*; make it, or name another file"),
+        (["{file}", "--report", "{file}"], "was not written by rashin; move it away or name another file"),
+        (["{file}", "--report", "{file}/a.html"], "is no folder; name another file"),
+        (["{file}", "--report", "{file}.html", "--images", "pixels"], "has no column 'pixels'; its columns are z_0"),
+        (["{file}", "--report", "{file}.html", "--images", "{file}.npy"], ".npy: No such file or directory"),
+        (["{file}", "--title", "A"], "Invalid value for '--title': it goes with a page: add --report FILE.html"),
+        (["{file}", "--images", "z_0"], "Invalid value for '--images': it goes with a page: add --report FILE.html"),
     ],
 )
-def test_mistakes_are_told_in_one_line(arguments, words, file, command):
+def test_mistakes_are_told_in_one_line(arguments, words, file, command, monkeypatch):
+    if {"--report", "--title", "--images"} & set(arguments) or "{file}.d/c" in arguments:
+        monkeypatch.setattr("rashin.measurement.table.batches", None)  # it is found before a row is read
     code, out, err = command(*(argument.format(file=file) for argument in arguments))
     assert (code, out) == (2, "")
     assert re.fullmatch(rf"rashin: .*{words}[^\n]*\n", err)
+
+
+def test_what_a_page_needs_is_looked_for_before_a_row_is_read(file, command, tmp_path, monkeypatch):
+    monkeypatch.setattr("rashin.measurement.table.batches", None)
+    np.save(tmp_path / "flat.npy", np.zeros(ROWS))
+    np.save(tmp_path / "pixels.npy", np.zeros((ROWS, 2, 2)))
+    other = write(tmp_path / "other.csv", {"z_0": [1.0], "z_1": [2.0], "target": [0]})
+    page = ("--report", tmp_path / "a.html")
+    for arguments, words in (
+        ((file, *page, "--images", tmp_path / "flat.npy"), r"flat.npy is of shape \(1000,\); accepted is a picture"),
+        ((file, other, *page, "--images", tmp_path / "pixels.npy"), "is one array for the rows of several files"),
+        ((file, other, *page, "--images", "z_2"), "other.csv has no column 'z_2'"),
+    ):
+        code, out, err = command(*arguments)
+        assert (code, out) == (2, "")
+        assert re.fullmatch(rf"rashin: .*{words}[^\n]*\n", err)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert command(file, *page)[2] == "rashin: pages need jinja2 and plotly: pip install 'rashin[report]'\n"
+
+
+def test_pictures_of_the_worst_rows_beside_lines_that_are_left_out(command, tmp_path):
+    """A malformed line has no number, neither among the worst rows nor where the picture is looked up."""
+    lines = ["p,target,shade", "0.9,1,0", "1,2", "0.8,1,0", "0.5", "0.01,1,255", "0.9,1,0", "too,many,fields,here"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    found = rashin.measure_table(
+        "binary_cross_entropy", tmp_path, prediction="p", target="target", worst=1, on_error="skip"
+    )
+    assert found.worst[0].row == 2
+    (place, value), = values_at(tmp_path, "shade", found.worst, on_error="skip").items()  # fmt: skip
+    assert (place, value) == ((str(tmp_path / "a.csv"), 2), 255)
+    with pytest.raises(ValueError, match="fields"):
+        values_at(tmp_path, "shade", [found.worst[0]._replace(row=3)])
+
+
+def test_pictures_in_what_is_broken_are_missing(tmp_path):
+    """And what lies before the break is found all the same."""
+    with (tmp_path / "a.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (9000, 2)})
+        stream.write(np.arange(10_000.0).tobytes())
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/pictures/a.npy", (tmp_path / "a.npy").read_bytes())
+    try:
+        path = find_files("memory://pictures")[0].path
+        rows = [Row(1.0, path, row) for row in (10, 8000)]
+        assert values_at("memory://pictures", "1", rows, on_error="skip") == {(path, 10): 21}
+        with pytest.raises(EOFError, match="bytes too early"):
+            values_at("memory://pictures", "1", rows)
+    finally:
+        memory.rm("/pictures", recursive=True)
 
 
 def test_a_terminal_shows_the_pace_and_fits(file):

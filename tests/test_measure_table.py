@@ -6,10 +6,12 @@ import itertools
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import reduce
 
 import fsspec
@@ -21,11 +23,12 @@ from pyarrow import csv, parquet
 import rashin
 from rashin.measurement import table as table_module
 from rashin.measurement.accumulate import Options
-from rashin.measurement.partition import measure_partition, partitions
+from rashin.measurement.partition import BrokenFileError, measure_partition, partitions
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns
 from rashin.tables.faults import failing_rows
 from rashin.tables.sources import find_files
+from rashin.tables.table import BreakError
 from table_files import CLASSES, ROWS, make_rows, write
 
 FORMATS = [
@@ -44,9 +47,27 @@ def rows():
 
 @pytest.fixture(scope="module")
 def expected(rows):
+    return of_arrays(rows)
+
+
+@pytest.fixture(scope="module")
+def expected_of_text(rows):
+    return of_arrays(as_text(rows))
+
+
+def of_arrays(rows):
     return rashin.measure(
         LOSS, logits(rows), rows["target"], rows["weight"], group=rows["site"], cluster=rows["patient"], **ASKED
     )
+
+
+def as_text(rows):
+    """The rows as a file of text gives them, whose keys are no numbers."""
+    return {**rows, "patient": rows["patient"].astype(str)}
+
+
+def is_text(name):
+    return ".csv" in name or ".tsv" in name
 
 
 def logits(rows):
@@ -69,11 +90,11 @@ def measured(source, **changes):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_gives_the_bits_of_the_arrays(name, rows, expected, tmp_path):
+def test_every_format_gives_the_bits_of_the_arrays(name, rows, expected, expected_of_text, tmp_path):
     file = write(tmp_path / name, rows)
     for batch_rows in (None, 137):
         found = measured(file, batch_rows=batch_rows)
-        assert same(found, expected)
+        assert same(found, expected_of_text if is_text(name) else expected)
         assert {row.source for row in found.worst} == {str(file)}
 
 
@@ -155,7 +176,7 @@ def test_booleans_are_targets_and_groups(rows, tmp_path):
         file = write(tmp_path / name, {"p": rows["p"], "hit": hit})
         found = rashin.measure_table("binary_cross_entropy", file, prediction="p", target="hit", group="hit")
         assert found.mean == rashin.binary_cross_entropy(rows["p"], rows["hit"])
-        assert sorted(found.groups) == [0, 1]
+        assert sorted(found.groups) == (["false", "true"] if is_text(name) else [0, 1])
 
 
 # ------------------------------------------------------------------------------------------------- sources
@@ -194,7 +215,7 @@ def test_folders_named_as_keys_give_columns(rows, tmp_path):
     assert sorted(measured(tmp_path).groups) == ["east", "north", "south"]  # the file's own column comes first
 
 
-def test_addresses_that_fsspec_reaches(rows, expected, tmp_path):
+def test_addresses_that_fsspec_reaches(rows, expected, expected_of_text, tmp_path):
     memory = fsspec.filesystem("memory")
     split(rows, tmp_path, ["a.parquet", "sub/b.parquet"])
     for name in ("a.parquet", "sub/b.parquet"):
@@ -207,7 +228,8 @@ def test_addresses_that_fsspec_reaches(rows, expected, tmp_path):
         assert measured("memory://bucket/**/*.parquet").total == expected.total
         assert measured(f"file://{tmp_path}/a.parquet").count + measured("memory://bucket/sub").count == expected.count
         for name in FORMATS[1:]:
-            assert same(measured(f"memory://others/{name}", batch_rows=333), expected)
+            found = measured(f"memory://others/{name}", batch_rows=333)
+            assert same(found, expected_of_text if is_text(name) else expected)
         with pytest.raises(FileNotFoundError, match="memory://nowhere: there is no such file or folder"):
             measured("memory://nowhere")
     finally:
@@ -238,17 +260,18 @@ def test_sources_that_are_none(source, error, words, tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------------- columns
 
 
-def test_columns_by_pattern_list_and_name_are_the_same(rows, expected, tmp_path):
+def test_columns_by_pattern_list_and_name_are_the_same(rows, expected, expected_of_text, tmp_path):
     named = {f"z_{k}": f"z_{chr(ord('a') + k)}" for k in range(CLASSES)}
     words = np.array([chr(ord("a") + k) for k in range(CLASSES)])
+    named_classes = dict(zip(words.tolist(), expected.classes.values(), strict=True))
     shuffled = dict(reversed([(named.get(name, name), values) for name, values in rows.items()]))
     by_name = write(tmp_path / "a.parquet", {**shuffled, "target": words[rows["target"]]})
-    assert same(measured(by_name), expected)
+    assert same(measured(by_name), replace(expected, classes=named_classes))
     by_list = write(tmp_path / "b.csv", shuffled)
-    assert same(measured(by_list, prediction=[f"z_{word}" for word in words]), expected)
+    assert same(measured(by_list, prediction=[f"z_{word}" for word in words]), expected_of_text)
     dictionary = pa.table({**shuffled, "target": pa.array(words[rows["target"]]).dictionary_encode()})
     parquet.write_table(dictionary, tmp_path / "c.parquet", row_group_size=100)
-    assert same(measured(tmp_path / "c.parquet", batch_rows=5), expected)
+    assert same(measured(tmp_path / "c.parquet", batch_rows=5), replace(expected, classes=named_classes))
 
 
 def test_distributions_are_targets(tmp_path):
@@ -275,12 +298,16 @@ def test_distributions_are_targets(tmp_path):
         ({"target": ["p", "weight"]}, "target names 2 columns, and prediction 11; name equally many"),
         ({"prediction": ["z_0", "site"]}, "column 'site', row 0: the column holds string; accepted is numbers"),
         ({"weight": "site"}, "column 'site', row 0: the column holds string; accepted is numbers"),
-        ({"cluster": "p"}, "column 'p', row 0: the column holds float64; accepted is whole numbers, booleans or text"),
+        (
+            {"cluster": "p"},
+            "column 'p', row 0: the column holds float64; accepted is whole numbers, booleans, text or dates",
+        ),
         ({"batch_rows": 0}, "batch_rows: got 0; accepted is a whole number >= 1"),
         ({"worst": -1}, "worst: got -1"),
         ({"on_error": "ignore"}, "on_error: got 'ignore'; accepted is 'raise' or 'skip'"),
         ({"engine": "spark"}, "engine: got 'spark'; accepted is 'local' or 'dask'"),
         ({"engine": "dask", "checkpoint": "c"}, "checkpoint: goes with engine='local'"),
+        ({"engine": "dask", "progress": print}, "progress: goes with engine='local'; the dashboard of Dask"),
     ],
 )
 def test_columns_that_cannot_be_meant(changes, words, rows, tmp_path):
@@ -323,6 +350,157 @@ def test_classes_of_a_loss_without_any_are_refused_before_reading(rows, tmp_path
     for asked in ("by_class", "accuracy"):
         with pytest.raises(ValueError, match="huber, whose targets are numbers; by_class and accuracy need classes"):
             rashin.measure_table("huber", file, prediction="p", target="hit", on_error="skip", **{asked: True})
+
+
+def test_classes_go_by_their_names_in_the_order_of_the_labels(tmp_path):
+    """From a checkpoint, a cluster and added up too; what follows from their order stays the same."""
+    rng = np.random.default_rng(9)
+    p, words = rng.dirichlet(np.ones(3), 60), np.array(["a", "a1", "b"])
+    t = rng.choice(3, 60, p=[0.6, 0.3, 0.1])
+    columns = {f"{words[k]}_p": p[:, k] for k in (2, 0, 1)}  # "a1_p" comes before "a_p", and "a" before "a1"
+    settings = {"prediction": "*_p", "target": "t", "by_class": True, "baseline": True}
+    loss = "categorical_cross_entropy"
+    expected = rashin.measure(loss, p, t, by_class=True, baseline=True)
+    for name, some in (("a", slice(0, 25)), ("b", slice(25, 60))):
+        write(tmp_path / f"{name}.parquet", {**{n: v[some] for n, v in columns.items()}, "t": words[t[some]]})
+    state = tmp_path / "state.json"
+    measured = [rashin.measure_table(loss, tmp_path, checkpoint=state, **settings) for _ in range(2)]
+    one, other = (rashin.measure_table(loss, tmp_path / f"{name}.parquet", **settings) for name in "ab")
+    for found in (*measured, one + other, other + one, rashin.Measurement.from_dict(one.to_dict()) + other):
+        assert list(found.classes.items()) == list(zip(words.tolist(), expected.classes.values(), strict=True))
+        assert found.baseline == expected.baseline
+    kept = json.loads(state.read_text())["measurement"]["classes"]
+    assert [number for number, _ in kept] == [0, 1, 2]
+
+
+def test_arguments_of_another_type_are_named(tmp_path):
+    file = write(tmp_path / "a.parquet", {"p": [0.5, 0.25], "t": [0, 1], "w": [1, 2]})
+    good = {"source": file, "prediction": "p", "target": "t"}
+    name, names = (
+        "accepted is the name of a column, or None",
+        "accepted is the name of a column, a pattern such as 'p_*'",
+    )
+    for wrong, words in (
+        ({"prediction": 5}, f"prediction: got 5; {names}"),
+        ({"prediction": [0]}, f"prediction: got [0]; {names}"),
+        ({"target": None}, f"target: got None; {names}"),
+        ({"weight": ["w"]}, f"weight: got ['w']; {name}"),
+        ({"group": 1}, f"group: got 1; {name}"),
+        ({"cluster": b"w"}, f"cluster: got b'w'; {name}"),
+        ({"source": 5}, "source: got 5; accepted is a file, folder, glob or address, a list of these, or a Dask frame"),
+        ({"source": [5]}, "source: got [5]; accepted is a file"),
+        ({"source": np.zeros(3)}, "source: got a ndarray; accepted is a file"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(words)):
+            rashin.measure_table("huber", **{**good, **wrong})
+    for wrong in (True, 1.0, "2"):
+        with pytest.raises(ValueError, match=r"worst: got .*; accepted is a whole number >= 0"):
+            rashin.measure_table("huber", **good, worst=wrong)
+    state = tmp_path / "state.json"
+    found = rashin.measure_table("huber", **good, worst=np.int64(2), batch_rows=np.int32(1), checkpoint=state)
+    assert found == rashin.measure_table("huber", **good, worst=2, checkpoint=state)
+    assert len(found.worst) == 2
+
+
+def test_errors_of_files_travel_between_processes(tmp_path):
+    error = pickle.loads(pickle.dumps(BreakError(7, "it has 3 fields")))
+    assert (type(error), error.row, str(error)) == (BreakError, 7, "it has 3 fields")
+    (tmp_path / "a.csv").write_text("p,t\n1,2\n3\n")
+    with pytest.raises(BrokenFileError, match="from row 1 on") as caught:
+        rashin.measure_table("huber", tmp_path, prediction="p", target="t")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (type(copy), str(copy)) == (BrokenFileError, str(caught.value))
+
+
+def test_workers_name_the_classes_and_know_their_number(tmp_path):
+    """Of files and of a data frame; no worker asks another."""
+    distributed, frames = pytest.importorskip("distributed"), pytest.importorskip("dask.dataframe")
+    pandas = pytest.importorskip("pandas")
+    words = np.array(["cat", "dog"])[np.arange(40) % 2]
+    p = np.random.default_rng(10).uniform(0.1, 0.9, 40)
+    frame = pandas.DataFrame({"p_dog": 1 - p, "p_cat": p, "t": words})
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=9)
+    for name, lists in (("b", [[0.5, 0.5], [0.25, 0.75]]), ("c", [[0.25, 0.25, 0.5], [0.75, 0.25]])):
+        (tmp_path / "lists").mkdir(exist_ok=True)
+        parquet.write_table(pa.table({"p": lists, "t": [0, 1]}), tmp_path / "lists" / f"{name}.parquet")
+    loss, settings = "categorical_cross_entropy", {"target": "t", "by_class": True, "baseline": True}
+    named = {**settings, "prediction": "p_*"}
+    here = rashin.measure_table(loss, tmp_path / "a.parquet", **named)
+    assert list(here.classes) == ["cat", "dog"]
+    listed = {**settings, "source": tmp_path / "lists", "prediction": "p", "on_error": "skip"}
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+        there = rashin.measure_table(loss, tmp_path / "a.parquet", **named, engine="dask", client=client)
+        assert there == here
+        of_frame = rashin.measure_table(loss, frames.from_pandas(frame, npartitions=3), **named, client=client)
+        assert (of_frame.classes, of_frame.baseline) == (here.classes, here.baseline)
+        there = rashin.measure_table(loss, **listed, engine="dask", client=client)
+    assert there == rashin.measure_table(loss, **listed)
+    assert there.skipped == {"a list of another length in column 'p'": 1}
+
+
+# ------------------------------------------------------------------------------------------------- keys
+
+
+@pytest.mark.parametrize("role", ["group", "cluster"])
+def test_keys_of_text_stay_the_text_that_they_are(role, tmp_path, monkeypatch):
+    """Whatever stands in another file, another block or another row."""
+    monkeypatch.setattr("rashin.tables.delimited._BLOCK_BYTES", 64)
+    keys = ["007", "12", *["5"] * 30], ["007", "x", "2024-01-01", "true", "1.50", *["5"] * 30, "y"]
+    for name, some in zip("ab", keys, strict=True):
+        (tmp_path / f"{name}.csv").write_text("p,t,g\n" + "".join(f"0.5,1,{key}\n" for key in some))
+    for on_error in ("raise", "skip"):
+        for batch_rows in (None, 1, 7):
+            found = rashin.measure_table(
+                "huber", tmp_path, prediction="p", target="t", on_error=on_error, batch_rows=batch_rows, **{role: "g"}
+            )
+            assert found.skipped == {}
+            by_key = found.groups if role == "group" else found.clusters
+            assert list(by_key) == ["007", "1.50", "12", "2024-01-01", "5", "true", "x", "y"]
+    counts = rashin.measure_table("huber", tmp_path, prediction="p", target="t", group="g").groups
+    assert [counts[key].count for key in ("007", "12", "5")] == [2, 1, 60]
+
+
+def test_a_column_of_text_is_a_key_and_a_value_at_once(tmp_path):
+    (tmp_path / "a.csv").write_text("z_0,z_1,t,w\n1,2,0,02\n0,3,1,0.5\n3,?,1,1\n1,1,0,x\n")
+    settings = {"prediction": "z_*", "target": "t", "weight": "w", "on_error": "skip"}
+    found = rashin.measure_table(LOSS, tmp_path, group="t", cluster="w", **settings)
+    assert found.mean == LOSS([[1.0, 2.0], [0.0, 3.0]], [0, 1], weight=[2.0, 0.5])
+    assert found.skipped == {"no number in column 'w'": 1, "no number in column 'z_1'": 1}
+    assert (list(found.groups), list(found.clusters)) == (["0", "1"], ["0.5", "02"])
+    with pytest.raises(ValueError, match=r"a.csv, column 'w', row 3: got 'x'; accepted is a number"):
+        rashin.measure_table("huber", tmp_path, prediction="t", target="t", weight="w", cluster="w")
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        (pa.date32(), ["2024-01-01", "2024-02-01"]),
+        (pa.date64(), ["2024-01-01", "2024-02-01"]),
+        (pa.timestamp("s"), ["2024-01-01 00:00:00", "2024-02-01 00:00:00"]),
+        (pa.timestamp("ns"), ["2024-01-01 00:00:00", "2024-02-01 00:00:00"]),
+        (pa.timestamp("us", "UTC"), ["2024-01-01 00:00:00Z", "2024-02-01 00:00:00Z"]),
+    ],
+)
+def test_dates_are_keys_of_text(kind, keys, tmp_path):
+    seconds = pa.array([1704067200, 1706745600, 1704067200, None], pa.timestamp("s"))
+    days = seconds.cast(kind) if not pa.types.is_date64(kind) else seconds.cast(pa.date32()).cast(kind)
+    table = pa.table({"p": [0.5, 1.0, 1.5, 2.0], "t": [0.0] * 4, "day": days, "coded": days.dictionary_encode()})
+    parquet.write_table(table, tmp_path / "a.parquet", version="2.6")
+    for name in ("day", "coded"):
+        settings = {"prediction": "p", "target": "t", "group": name, "cluster": name, "on_error": "skip"}
+        found = rashin.measure_table("huber", tmp_path, **settings)
+        assert {key: part.count for key, part in found.groups.items()} == dict(zip(keys, [2, 1], strict=True))
+        assert list(found.clusters) == keys
+        assert found.skipped == {f"null in column '{name}'": 1}
+
+
+def test_times_of_different_units_are_one_key(tmp_path):
+    for unit in ("ms", "us", "ns"):
+        times = pa.array([1704067200120, 1704067200000], pa.timestamp("ms")).cast(pa.timestamp(unit))
+        table = pa.table({"p": [0.5, 1.0], "t": [0.0, 0.0], "at": times})
+        parquet.write_table(table, tmp_path / f"{unit}.parquet", version="2.6")
+    found = rashin.measure_table("huber", tmp_path, prediction="p", target="t", group="at")
+    assert list(found.groups) == ["2024-01-01 00:00:00", "2024-01-01 00:00:00.12"]
 
 
 # ------------------------------------------------------------------------------------------------- faults
@@ -374,7 +552,7 @@ FAULTS = [
         "outside the domain in column 'weight'",
     ),
     ("a.parquet", "site", None, "got null; accepted is a key", "null in column 'site'"),
-    ("a.csv", "patient", None, "got null; accepted is a number", "null in column 'patient'"),
+    ("a.csv", "patient", None, "got null; accepted is a key", "null in column 'patient'"),
     ("a.feather", "patient", None, "got null; accepted is a number", "null in column 'patient'"),
     ("a.csv", "site", None, "got null; accepted is a key", "null in column 'site'"),
     ("a.csv", "z_7", None, "got null; accepted is a number", "null in column 'z_7'"),
@@ -390,7 +568,8 @@ def test_a_faulty_row_is_named_or_left_out(name, column, value, words, reason, b
     found = measured(file, batch_rows=batch_rows, on_error="skip")
     assert list(found.skipped.values()) == [1]
     assert next(iter(found.skipped)).startswith(reason)
-    rest = write(tmp_path / "rest.npz", {key: np.delete(values, BAD) for key, values in rows.items()})
+    kept = as_text(rows) if is_text(name) else rows
+    rest = write(tmp_path / "rest.npz", {key: np.delete(values, BAD) for key, values in kept.items()})
     clean = measured(rest)
     assert (found.total, found.groups, found.classes, found.clusters) == (
         clean.total, clean.groups, clean.classes, clean.clusters
@@ -458,11 +637,64 @@ def test_a_row_that_only_the_loss_refuses(tmp_path):
 def test_lists_of_another_length(tmp_path):
     lists = [[1.0, 2.0, 3.0]] * 9 + [[1.0, 2.0], None, [1.0, None, 2.0], [3.0, 1.0, 2.0]]
     parquet.write_table(pa.table({"z": lists, "t": [0] * 13}), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match="column 'z', row 9: got null, or a list with one or not of length 3"):
+    with pytest.raises(
+        ValueError, match="column 'z', row 9: got a list of 2; accepted are lists of 3, as in the first"
+    ):
         rashin.measure_table(LOSS, tmp_path / "a.parquet", prediction="z", target="t")
     found = rashin.measure_table(LOSS, tmp_path / "a.parquet", prediction="z", target="t", on_error="skip")
-    assert found.skipped == {"null in column 'z'": 3}
+    assert found.skipped == {"a list of another length in column 'z'": 1, "null in column 'z'": 2}
     assert found.mean == LOSS([[1.0, 2.0, 3.0]] * 9 + [[3.0, 1.0, 2.0]], [0] * 10)
+
+
+@pytest.mark.parametrize("kind", ["list", "fixed", "npz", "npy"])
+def test_the_first_list_of_the_first_file_tells_the_classes(kind, tmp_path):
+    """However the rows are batched, in whatever partition they lie."""
+    rng = np.random.default_rng(8)
+    for name, classes in (("a", 2), ("b", 3)):
+        z, t = rng.normal(size=(20, classes)), np.arange(20) % 2
+        if kind == "npz":
+            np.savez(tmp_path / f"{name}.npz", z=z, t=t)
+        elif kind == "npy":
+            rows = np.array(list(zip(z, t, strict=True)), [("z", "f8", (classes,)), ("t", "i8")])
+            np.save(tmp_path / f"{name}.npy", rows)
+        else:
+            listed = pa.list_(pa.float64(), classes) if kind == "fixed" else pa.list_(pa.float64())
+            lists = [None, *z.tolist()[1:]] if name == "a" else z.tolist()
+            table = pa.table({"z": pa.array(lists, listed), "t": t})
+            parquet.write_table(table, tmp_path / f"{name}.parquet", row_group_size=7)
+    nulls = {"null in column 'z'": 1} if kind in ("list", "fixed") else {}
+    for batch_rows in (None, 1, 3):
+        columns = Columns("z", "t", on_error="skip", batch_rows=batch_rows)
+        parts = [
+            measure_partition(LOSS, part, columns, Options(by_class=True))
+            for part in pickle.loads(pickle.dumps(partitions(tmp_path, columns)))
+        ]
+        found = reduce(lambda one, other: one + other, parts)
+        assert found.skipped == {"a list of another length in column 'z'": 20, **nulls}
+        assert (found.count, list(found.classes)) == (20 - len(nulls), [0, 1])
+        if not nulls:
+            with pytest.raises(ValueError, match=r"b.np., column 'z', row 0: got a list of 3; accepted are lists of 2"):
+                rashin.measure_table(LOSS, tmp_path, prediction="z", target="t", batch_rows=batch_rows)
+
+
+def test_lists_of_which_there_is_none_are_all_left_out(tmp_path):
+    lists = pa.array([None, []], pa.list_(pa.float64()))
+    parquet.write_table(pa.table({"z": lists, "t": [0, 1]}), tmp_path / "a.parquet")
+    found = rashin.measure_table(LOSS, tmp_path, prediction="z", target="t", on_error="skip", by_class=True)
+    reasons = {"a list of another length in column 'z'": 1, "null in column 'z'": 1}
+    assert (found.count, found.skipped) == (0, reasons)
+
+
+def test_a_row_of_other_classes_is_a_fault_in_a_batch_of_its_own(tmp_path):
+    lists = [[1.0, 2.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [2.0, 1.0]]
+    parquet.write_table(pa.table({"z": lists, "t": [0] * 4}), tmp_path / "a.parquet")
+    for batch_rows in (None, 1, 2, 3):
+        settings = {"prediction": "z", "target": "t", "batch_rows": batch_rows}
+        with pytest.raises(ValueError, match="row 1: got a list of 3; accepted are lists of 2, as in the first row"):
+            rashin.measure_table(LOSS, tmp_path, **settings)
+        assert rashin.measure_table(LOSS, tmp_path, on_error="skip", **settings).mean == LOSS(
+            [[1, 2], [2, 1.0]], [0, 0]
+        )
 
 
 def test_a_time_is_no_prediction(tmp_path):

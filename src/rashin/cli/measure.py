@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rashin.cli.choices import LossParameters, chosen_loss
-
-if TYPE_CHECKING:
-    from rashin.measurement import Measurement
 
 __all__ = ["measure_files"]
 
@@ -81,12 +78,14 @@ def measure_files(
     the best constant prediction, the accuracy, the shares of the loss by class and by group, worst first, the rows with
     the largest losses, and what was left out.
     """
+    from rashin.cli.measure_report import report_of
     from rashin.cli.measure_screen import show_json, show_text
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
     from rashin.measurement.moments import interval_around
 
     interval_around(0.0, 1.0, confidence)  # tells a share that is none before the long way
+    page = report_of(report, title, images, files, on_error)  # type: ignore[arg-type]
     names, chosen = _choice(files, prediction, loss)
     settings = chosen_loss(chosen, loss_parameter)
     has_classes = decides(settings)
@@ -103,7 +102,7 @@ def measure_files(
             by_class=has_classes and classes and _is_one(target),
             accuracy=has_classes,
             baseline=settings.kind == "pointwise" or (classes and _is_one(target)),
-            details=report is not None,
+            details=page is not None,
             on_error=on_error,  # type: ignore[arg-type]
             checkpoint=checkpoint,
             progress=show,
@@ -112,9 +111,8 @@ def measure_files(
         show_json(found, files, confidence)
     else:
         show_text(found, confidence)
-    if report is not None:
-        written = _write_report(found, report, files, images, title=title, confidence=confidence)
-        typer.echo(f"wrote {written}", err=as_json)
+    if page is not None:
+        typer.echo(f"wrote {page.write(found, confidence)}", err=as_json)
 
 
 def _choice(files: list[str], prediction: str | None, loss: str | None) -> tuple[str | list[str], str]:
@@ -163,17 +161,3 @@ def _progress(hidden: bool) -> Iterator[Callable[[int, int | None], None] | None
             bar.update(task, completed=rows, total=total, description=f"{rows:,} rows", pace=pace)
 
         yield show
-
-
-def _write_report(found: Measurement, path: Path, files: list[str], images: str | None, **options: Any) -> Path:
-    from rashin.measurement.lookup import values_at
-    from rashin.report import write_measurement
-
-    pictures: Any = None
-    if images is not None and images.endswith(".npy"):
-        import numpy as np
-
-        pictures = np.load(images, mmap_mode="r", allow_pickle=False)
-    elif images is not None:
-        pictures = values_at(files, images, found.worst)
-    return write_measurement(found, path, images=pictures, source=", ".join(files), **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = ["Batch", "batch_of"]
 Array = NDArray[Any]
 
 _NUMBERS = "numbers"
+_UNKNOWN: Mapping[str, int] = MappingProxyType({})
 _BLOCK = (
     1 << 13
 )  # rows that are laid side by side at a time: they stay in the cache. Ten columns of 65,536 float32 take
@@ -44,8 +46,12 @@ class Batch:
         return self.faults.first_row + self.faults.rows
 
 
-def batch_of(chunk: Chunk, roles: Roles, loss: Loss, path: str, skip: bool) -> Batch:
+def batch_of(
+    chunk: Chunk, roles: Roles, loss: Loss, path: str, skip: bool, lengths: Mapping[str, int] = _UNKNOWN
+) -> Batch:
     """The rows of a chunk by what they are for.
+
+    ``lengths`` is how long the lists in a column are; where that is not told, as long as the first of the chunk.
 
     Raises
     ------
@@ -53,9 +59,9 @@ def batch_of(chunk: Chunk, roles: Roles, loss: Loss, path: str, skip: bool) -> B
     """
     faults = Faults(path, chunk.first_row, chunk.rows, skip)
     _leave_out_unreadable(chunk, roles, faults)
-    prediction = _rows(chunk, roles.prediction, faults)
+    prediction = _rows(chunk, roles.prediction, faults, lengths)
     _check_dimensions(prediction, roles, loss, faults)
-    target = _target(chunk, roles, loss, faults)
+    target = _target(chunk, roles, loss, faults, lengths)
     weight = None if roles.weight is None else _numbers(chunk, roles.weight, faults)
     group, cluster = (None if name is None else _codes(chunk, name, faults) for name in (roles.group, roles.cluster))
     return Batch(roles, prediction, target, weight, group, cluster, faults)
@@ -75,11 +81,15 @@ def _unread(texts: Mapping[int, str]) -> Callable[[int], str]:
 # ---------------------------------------------------------------------------------------------- numbers
 
 
-def _numbers(chunk: Chunk, name: str, faults: Faults, accepted: str = _NUMBERS) -> Array:
-    """A column's numbers; rows with a null are left out."""
-    column = chunk.columns[name]
+def _numbers(
+    chunk: Chunk, name: str, faults: Faults, accepted: str = _NUMBERS, lengths: Mapping[str, int] = _UNKNOWN
+) -> Array:
+    """A column's numbers; rows with a null, or with a list of another length, are left out."""
+    column, length = chunk.columns[name], lengths.get(name)
+    _leave_out_other_lengths(column, name, length, faults)
+    read = _plain if isinstance(column, np.ndarray) else _arrow().numbers
     try:
-        values, missing = _plain(column) if isinstance(column, np.ndarray) else _arrow().numbers(column)
+        values, missing = read(column, length)
     except TypeError as error:
         faults.refuse(name, str(error), accepted)
     if missing is not None:
@@ -89,13 +99,35 @@ def _numbers(chunk: Chunk, name: str, faults: Faults, accepted: str = _NUMBERS) 
 
 def _null(values: Array) -> str:
     if values.ndim == 2:
-        return f"got null, or a list with one or not of length {values.shape[1]}; accepted are lists of one length"
+        return "got null, or a list with one; accepted are lists of numbers; on_error='skip' leaves such rows out"
     return "got null; accepted is a number; on_error='skip' leaves such rows out"
 
 
-def _plain(column: Array) -> tuple[Array, None]:
+def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults: Faults) -> None:
+    """How many classes there are is the same in all files: the length of the first list of the first of them."""
+    sizes = _sizes(column)
+    if sizes is None or not sizes.size:
+        return
+    wanted = length or next((int(size) for size in sizes if size > 0), 1)
+
+    def words(row: int) -> str:
+        return f"got a list of {sizes[row]}; accepted are lists of {wanted}, as in the first row"
+
+    faults.add((sizes >= 0) & (sizes != wanted), "a list of another length", words, name)
+
+
+def _sizes(column: Any) -> Array | None:
+    """The length of the list in each row; None where there are none."""
+    if not isinstance(column, np.ndarray):
+        return _arrow().list_lengths(column)  # type: ignore[no-any-return]
+    return np.broadcast_to(np.int64(column.shape[1]), len(column)) if column.ndim == 2 else None
+
+
+def _plain(column: Array, length: int | None) -> tuple[Array, None]:
     if column.dtype.kind not in "biuf" and column.dtype.name != "bfloat16":
         raise TypeError(str(column.dtype))
+    if column.ndim == 2 and length not in (None, column.shape[1]):
+        return np.zeros((len(column), length), column.dtype), None  # all of them are left out
     return column, None
 
 
@@ -105,9 +137,9 @@ def _arrow() -> Any:
     return arrow
 
 
-def _rows(chunk: Chunk, names: Sequence[str], faults: Faults) -> Array:
+def _rows(chunk: Chunk, names: Sequence[str], faults: Faults, lengths: Mapping[str, int]) -> Array:
     """The numbers of a column, or of several side by side."""
-    columns = [_numbers(chunk, name, faults) for name in names]
+    columns = [_numbers(chunk, name, faults, lengths=lengths) for name in names]
     if len(columns) == 1:
         return columns[0]
     for name, column in zip(names, columns, strict=True):
@@ -135,14 +167,14 @@ def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Fault
 # ---------------------------------------------------------------------------------------------- targets
 
 
-def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults) -> Array:
+def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Mapping[str, int]) -> Array:
     if len(roles.target) > 1:
-        return _rows(chunk, roles.target, faults)
+        return _rows(chunk, roles.target, faults, lengths)
     name = roles.target[0]
     column = chunk.columns[name]
     if loss.kind != "pointwise" and _holds_words(column):
         return _named_labels(column, name, roles, faults)
-    target = _numbers(chunk, name, faults)
+    target = _numbers(chunk, name, faults, lengths=lengths)
     if loss.kind != "pointwise" and target.ndim == 1:
         _refuse_numbers_for_names(name, roles, faults)
     if loss.kind == "pointwise" and target.ndim != 1:
@@ -152,7 +184,7 @@ def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults) -> Array:
 
 def _refuse_numbers_for_names(name: str, roles: Roles, faults: Faults) -> None:
     """Numbers say nothing of classes that a pattern found by name; a list of columns is in the order of the labels."""
-    if roles.classes not in (None, roles.prediction):
+    if roles.labels is not None:
         listed = ", ".join(roles.prediction[:4])
         accepted = f"the name of a class in each row; or list the columns in the order of the labels, such as {listed}"
         faults.refuse(name, "numbers", accepted)
@@ -186,13 +218,15 @@ def _named_labels(column: Any, name: str, roles: Roles, faults: Faults) -> Array
 
 
 def _codes(chunk: Chunk, name: str, faults: Faults) -> Codes:
-    column = chunk.columns[name]
+    column = chunk.keys.get(name, chunk.columns[name])
+    if not isinstance(column, np.ndarray):
+        column = _arrow().without_dates(column)
     if _holds_words(column):
         codes, keys, missing = _words(column)
         if missing is not None:
             faults.add(missing, "null", lambda _: "got null; accepted is a key", name)
         return Codes(codes, keys)
-    accepted = "whole numbers, booleans or text"
+    accepted = "whole numbers, booleans, text or dates"
     values = _numbers(chunk, name, faults, accepted)
     if values.ndim != 1 or values.dtype.kind not in "biu":
         faults.refuse(name, f"{values.dtype}", accepted)

@@ -40,11 +40,17 @@ class Checkpoint:
     ----------
     path : the file; there need not be one yet.
     loss, columns, options, partitions : what is measured. A file that was written for something else is refused.
+
+    Raises
+    ------
+    FileNotFoundError : there is no folder for the file.
     """
 
     def __init__(
         self, path: Path, loss: Loss, columns: Columns, options: Options, partitions: Sequence[Partition]
     ) -> None:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it, or name another file")
         self.path = path
         files = {p.file.path: [p.file.size, p.file.state] for p in partitions}
         spoken = {name: value for name, value in vars(columns).items() if name != "batch_rows"}

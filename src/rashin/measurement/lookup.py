@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, Literal
 
 import numpy as np
 
 from rashin.measurement.measurement import Row
 from rashin.tables.opening import open_table
 from rashin.tables.sources import File, Source, find_files
+from rashin.tables.table import BROKEN, Part, Table
 
-__all__ = ["column_names", "values_at"]
+__all__ = ["check_column", "column_names", "values_at"]
 
 _ROWS = 1 << 12
 
@@ -25,10 +26,39 @@ def column_names(source: Source, storage_options: Mapping[str, Any] | None = Non
         return file.path, list(table.names)
 
 
+def check_column(
+    source: Source,
+    column: str,
+    storage_options: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> None:
+    """Make sure that every file has a column; of those that cannot be opened nobody knows, where they are skipped.
+
+    Raises
+    ------
+    ValueError : a file has no such column.
+    """
+    for file in find_files(source, storage_options):
+        skip, names = on_error == "skip", None
+        with suppress(*BROKEN if skip else ()), ExitStack() as stack:
+            names = list(open_table(file, stack, skip).names)
+        if names is not None:
+            _check(file, column, names)
+
+
 def values_at(
-    source: Source, column: str, rows: Iterable[Row], storage_options: Mapping[str, Any] | None = None
+    source: Source,
+    column: str,
+    rows: Iterable[Row],
+    storage_options: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
 ) -> dict[tuple[str, int], Any]:
     """What a column holds at some rows, by their file and number: a number, or an array for a list.
+
+    Parameters
+    ----------
+    on_error : as the rows were numbered: with ``"skip"`` lines with too few or too many fields have no number. What is
+        broken is then left out here as well.
 
     Raises
     ------
@@ -38,22 +68,37 @@ def values_at(
     for row in rows:
         wanted.setdefault(row.source, set()).add(row.row)
     files = (file for file in find_files(source, storage_options) if file.path in wanted)
-    return {place: value for file in files for place, value in _values(file, column, wanted[file.path]).items()}
+    return {place: value for file in files for place, value in _values(file, column, wanted[file.path], on_error)}
 
 
-def _values(file: File, column: str, rows: set[int]) -> dict[tuple[str, int], Any]:
-    found: dict[tuple[str, int], Any] = {}
+def _values(file: File, column: str, rows: set[int], on_error: str) -> Iterator[tuple[tuple[str, int], Any]]:
+    skip = on_error == "skip"
     with ExitStack() as stack:
-        table = open_table(file, stack)
-        if column not in table.names:
-            raise ValueError(f"{file.path} has no column {column!r}; its columns are {', '.join(table.names[:8])}")
+        table = open_table(file, stack, skip)
+        _check(file, column, table.names)
         for part in table.parts([column]):
-            if part.rows is not None and not rows & set(range(part.first_row, part.first_row + part.rows)):
-                continue
-            for chunk in table.chunks([column], part, _ROWS):
-                for row in rows & set(range(chunk.first_row, chunk.first_row + chunk.rows)):
-                    found[file.path, row] = _plain(chunk.columns[column][row - chunk.first_row])
-    return found
+            stop = part.first_row + part.rows if part.rows is not None else max(rows) + 1
+            left = rows & set(range(part.first_row, stop))
+            with suppress(*BROKEN if skip else ()):
+                for row, value in _of_part(table, part, column, left):
+                    yield (file.path, row), value
+
+
+def _of_part(table: Table, part: Part, column: str, rows: set[int]) -> Iterator[tuple[int, Any]]:
+    """What stands at some rows of a part; it is read as far as the last of them."""
+    if not rows:
+        return
+    for chunk in table.chunks([column], part, _ROWS):
+        stop = chunk.first_row + chunk.rows
+        for row in rows & set(range(chunk.first_row, stop)):
+            yield row, _plain(chunk.columns[column][row - chunk.first_row])
+        if stop > max(rows):
+            return
+
+
+def _check(file: File, column: str, names: Sequence[str]) -> None:
+    if column not in names:
+        raise ValueError(f"{file.path} has no column {column!r}; its columns are {', '.join(names[:8])}")
 
 
 def _plain(value: Any) -> Any:

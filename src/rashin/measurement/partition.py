@@ -18,7 +18,7 @@ from rashin.tables.opening import open_table
 from rashin.tables.sources import File, Source, find_files
 from rashin.tables.table import BROKEN, Chunk, Part, Table
 
-__all__ = ["Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
+__all__ = ["BrokenFileError", "Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
 
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
@@ -27,10 +27,18 @@ _LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
 
 @dataclass(frozen=True)
 class Partition:
-    """Some rows of one file; it pickles, and is small."""
+    """Some rows of one file; it pickles, and is small.
+
+    Parameters
+    ----------
+    lengths : of the lists in columns of lists: the same in all files, or else a fault.
+    labels : the names of the classes, where they have some.
+    """
 
     file: File
     part: Part
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
 
     @property
     def rows(self) -> int | None:
@@ -49,7 +57,9 @@ Reading: TypeAlias = "Batch | Ending"
 
 
 def partitions(source: Source, columns: Columns, storage_options: Mapping[str, Any] | None = None) -> list[Partition]:
-    """The partitions of all files of a source, in the order of the files. Every file is opened, none is read.
+    """The partitions of all files of a source, in the order of the files.
+
+    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes.
 
     Raises
     ------
@@ -58,33 +68,38 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
         that is to be skipped.
     """
     found: list[Partition] = []
+    lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
     first: tuple[str, Roles] | None = None
     for file in find_files(source, storage_options):
         try:
-            roles, parts = _looked_at(file, columns)
-        except _BrokenFileError:
+            roles, parts = _looked_at(file, columns, lengths)
+        except BrokenFileError:
             if columns.on_error == "raise":
                 raise
-            found.append(Partition(file, Part()))  # it is counted as broken when it is its turn
+            found.append(Partition(file, Part(), lengths))  # it is counted as broken when it is its turn
             continue
         first = first or (file.path, roles)
         if roles != first[1]:
             raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
-        found += [Partition(file, part) for part in parts]
+        found += [Partition(file, part, lengths, roles.labels) for part in parts]
     return found
 
 
-def _looked_at(file: File, columns: Columns) -> tuple[Roles, list[Part]]:
+def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[Roles, list[Part]]:
     with _opened(file, columns) as table:
         roles = columns.roles(table.names, file.path)
         with _reading(file, 0):
-            return roles, table.parts(roles.names)
+            parts = table.parts(roles.names)
+            for name in roles.listed.difference(lengths):
+                length = table.list_length(name)
+                lengths |= {} if length is None else {name: length}
+            return roles, parts
 
 
 # ---------------------------------------------------------------------------------------------- reading
 
 
-class _BrokenFileError(ValueError):
+class BrokenFileError(ValueError):
     """A file is not what its name says, or ends too early."""
 
 
@@ -97,7 +112,7 @@ def _reading(file: File, row: int) -> Iterator[None]:
     except BROKEN as error:
         words = " ".join(str(error).split()) or type(error).__name__
         at = getattr(error, "row", row)
-        raise _BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
+        raise BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
 
 
 @contextmanager
@@ -122,12 +137,12 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
             malformed = table.malformed
             roles = columns.roles(table.names, file.path)
             rows = columns.batch_rows or _batch_rows(loss, roles)
-            chunks = table.chunks(roles.names, part, rows, roles.numbers(loss.kind))
+            chunks = table.chunks(roles.names, part, rows, roles.uses(loss.kind))
             for chunk in _whole(chunks, file, row):
                 row = chunk.first_row + chunk.rows
                 if row > first_row:
-                    yield batch_of(chunk.since(first_row), roles, loss, file.path, skip)
-    except _BrokenFileError:
+                    yield batch_of(chunk.since(first_row), roles, loss, file.path, skip, partition.lengths)
+    except BrokenFileError:
         if not skip:
             raise
         lost = 1 if part.rows is None else part.first_row + part.rows - row

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
@@ -16,7 +19,7 @@ from rashin.measurement.decisions import decides
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
 from rashin.tables.ahead import read_ahead
-from rashin.tables.columns import Columns
+from rashin.tables.columns import Columns, name_of, names_of
 from rashin.tables.sources import Source
 
 __all__ = ["Progress", "measure_table"]
@@ -60,21 +63,28 @@ def measure_table(
     target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
         the prediction's columns; or, as with ``prediction``, the columns of a distribution.
     weight : the column with weights >= 0.
-    group, cluster : columns of whole numbers, booleans or text; see ``rashin.measure``.
+    group, cluster : columns of whole numbers, booleans, text or dates; see ``rashin.measure``. Dates, and whatever
+        stands in files of text, are keys of text.
     worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
     on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
         and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
         measurement's ``skipped`` counts them by reason.
     checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
         first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
-    progress : called with the rows done, and with those there are where the files tell that beforehand, else None.
+    progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
+        with ``engine="local"``.
     engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
         address of a scheduler will do. None is the active client, else a cluster of this machine's CPUs for this call.
     storage_options : what fsspec needs to reach an address.
     batch_rows : rows read at a time; by default as many as make about two million numbers.
 
+    Returns
+    -------
+    The measurement; its ``classes`` go by the names that stand for the star of a pattern, where these are no numbers.
+
     Raises
     ------
+    TypeError : an argument is no name of a column, and no source.
     FileNotFoundError : there is no such file, or nothing matches.
     ImportError : pyarrow, fsspec or dask is needed and not installed.
     ValueError : a file is broken, a column is missing or holds what cannot be meant, or a row has a null, a number
@@ -91,39 +101,59 @@ def measure_table(
     (True, 2)
     """
     loss = chosen(loss)
-    columns = Columns(_names(prediction), _names(target), weight, group, cluster, on_error, batch_rows)
-    options = Options(worst, by_class, accuracy, baseline, details)
-    _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint)
+    columns = Columns(
+        names_of("prediction", prediction),
+        names_of("target", target),
+        name_of("weight", weight),
+        name_of("group", group),
+        name_of("cluster", cluster),
+        on_error,
+        None if batch_rows is None else _whole("batch_rows", batch_rows, 1),
+    )
+    options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
+    _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):
-        return measure_frame(loss, source, columns, options, client)
+        measured = measure_frame(loss, source, columns, options, client)
+        return _labelled(measured, _frame_labels(source, columns))
     found = partitions(source, columns, storage_options)
+    labels = next((partition.labels for partition in found if partition.labels is not None), None)
     if engine == "dask":
-        return measure_partitions(loss, found, columns, options, client)
+        return _labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
-    return _measured(loss, found, columns, options, kept, progress or _silent)
+    return _labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
 
 
-def _names(columns: str | Sequence[str]) -> str | tuple[str, ...]:
-    return columns if isinstance(columns, str) else tuple(columns)
+def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:
+    """A measurement with the names of the classes in the place of their numbers, in the same order.
+
+    That is the order of the names as well, in which measurements with names add up.
+    """
+    if labels is None:
+        return found
+    return replace(found, classes={labels[int(number)]: part for number, part in found.classes.items()})
 
 
-def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoint: Any) -> None:
+def _frame_labels(frame: Any, columns: Columns) -> tuple[str, ...] | None:
+    return columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame").labels
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}: got {value!r}; accepted is a whole number >= {least}")
+    return int(value)
+
+
+def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoint: Any, progress: Any) -> None:
     if columns.on_error not in ("raise", "skip"):
         raise ValueError(f"on_error: got {columns.on_error!r}; accepted is 'raise' or 'skip'")
     if engine not in ("local", "dask"):
         raise ValueError(f"engine: got {engine!r}; accepted is 'local' or 'dask'")
     if engine == "dask" and checkpoint is not None:
         raise ValueError("checkpoint: goes with engine='local'; Dask repeats the partitions of a lost worker by itself")
-    _check_whole("worst", options.worst, 0)
-    if columns.batch_rows is not None:
-        _check_whole("batch_rows", columns.batch_rows, 1)
+    if engine == "dask" and progress is not None:
+        raise ValueError("progress: goes with engine='local'; the dashboard of Dask shows how far its workers are")
     if (options.by_class or options.accuracy) and not decides(loss):
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; by_class and accuracy need classes")
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: got {value!r}; accepted is a whole number >= {least}")
 
 
 def _silent(rows: int, total: int | None) -> None:

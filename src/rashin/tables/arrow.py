@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,9 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.tables.sources import File
-from rashin.tables.table import Chunk, Part
+from rashin.tables.table import ANY, Chunk, Part, Uses
 
-__all__ = ["ArrowTable", "coded", "holds_words", "numbers", "pyarrow", "record_chunks"]
+__all__ = [
+    "LISTS_READ",
+    "ArrowTable",
+    "coded",
+    "holds_words",
+    "list_length",
+    "list_lengths",
+    "numbers",
+    "pyarrow",
+    "record_chunks",
+    "without_dates",
+]
+
+LISTS_READ = 1 << 6  # at a time, to find the first one
 
 Array = NDArray[Any]
 Numbers = tuple[Array, "Array | None"]  # the values, and where there is none
@@ -57,7 +70,10 @@ class ArrowTable:
         """The whole: only reading a batch tells how many rows it has."""
         return [Part()]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def list_length(self, name: str) -> int | None:
+        return list_length(self._reader(None).schema.field(name).type, self.chunks([name], Part(), LISTS_READ), name)
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         reader = self._reader(names)
         batches = reader if self.is_stream else (reader.get_batch(i) for i in range(reader.num_record_batches))
         return record_chunks(batches, names, rows)
@@ -76,8 +92,10 @@ def record_chunks(batches: Any, names: Sequence[str], rows: int) -> Iterator[Chu
 # -------------------------------------------------------------------------------------------------- the columns
 
 
-def numbers(column: Any) -> Numbers:
+def numbers(column: Any, length: int | None = None) -> Numbers:
     """The numbers of a column, (n,), or of a column of lists, (n, C); the bytes are shared where they can be.
+
+    ``length`` is C; None is that of the first list.
 
     Raises
     ------
@@ -87,8 +105,8 @@ def numbers(column: Any) -> Numbers:
 
     column = _decoded(column)
     kind = column.type
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _listed(column)
+    if _is_list(kind):
+        return _listed(column, length)
     if pa.types.is_null(kind):
         return np.zeros(len(column)), np.ones(len(column), bool)
     if pa.types.is_boolean(kind):
@@ -122,23 +140,56 @@ def _missing(column: Any) -> Array | None:
     return missing
 
 
-def _listed(column: Any) -> Numbers:
-    """Lists of one length as rows; missing is a list that is null, holds a null, or is longer or shorter than most."""
+def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
-    lengths = column.value_lengths()
-    sizes = lengths.fill_null(-1).to_numpy(zero_copy_only=False)
-    present = sizes[sizes >= 0]
-    classes = int(np.bincount(present).argmax()) if len(present) else 0
-    good = sizes == classes
+    return bool(pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def list_lengths(column: Any) -> Array | None:
+    """How long the list in each row is, -1 for null; None if the column holds no lists."""
+    column = _decoded(column)
+    if not _is_list(column.type):
+        return None
+    lengths: Array = column.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
+    return lengths
+
+
+def list_length(kind: Any, chunks: Iterator[Chunk], name: str) -> int | None:
+    """The length of the lists of a column: that of its type, else of the first list that is not empty."""
+    import pyarrow as pa
+
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    kind = kind.value_type if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind) else kind
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size)
+    if not _is_list(kind):
+        return None
+    lengths = (_first_length(chunk.columns[name]) for chunk in chunks)
+    return next((length for length in lengths if length is not None), None)
+
+
+def _first_length(column: Any) -> int | None:
+    lengths = list_lengths(column)
+    return None if lengths is None else next((int(length) for length in lengths if length > 0), None)
+
+
+def _listed(column: Any, length: int | None) -> Numbers:
+    """Lists of one length as rows; missing is a list that is null, holds a null, or has another length."""
+    import pyarrow as pa
+
+    sizes = np.asarray(list_lengths(column))
+    classes = length or _first_length(column) or 1
+    good: Array = np.equal(sizes, classes)
     whole = bool(good.all())
     flat, holes = numbers((column if whole else column.filter(pa.array(good))).flatten())
     if whole and holes is None:
         return flat.reshape(len(column), classes), None
     values = np.zeros((len(column), classes), flat.dtype)
-    values[good] = flat.reshape(-1, classes)
+    some = np.count_nonzero(good), classes
+    values[good] = flat.reshape(some)
     if holes is not None:
-        good[good] = ~holes.reshape(-1, classes).any(axis=1)
+        good[good] = ~holes.reshape(some).any(axis=1)
     return values, ~good
 
 
@@ -148,6 +199,19 @@ def holds_words(column: Any) -> bool:
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def without_dates(column: Any) -> Any:
+    """A column with its dates and times as text, in which the unit of a time leaves no trace; any other as it is."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        return column
+    text = _decoded(column).cast(pa.string())
+    whole = compute.replace_substring_regex(text, r"\.0+([Z+-].*)?$", r"\1")
+    return compute.replace_substring_regex(whole, r"(\.\d*[1-9])0+([Z+-].*)?$", r"\1\2")
 
 
 def coded(column: Any) -> tuple[Array, list[str], Array | None]:

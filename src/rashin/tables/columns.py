@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Columns", "Roles", "default_prediction"]
+from rashin.tables.table import Uses
+
+__all__ = ["Columns", "Roles", "default_prediction", "name_of", "names_of"]
 
 Names: TypeAlias = "str | Sequence[str]"
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -31,15 +33,27 @@ class Roles:
     classes: tuple[str, ...] | None
 
     @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The names by which the classes are known; None where they are numbers, as in a list of columns."""
+        return None if self.classes == self.prediction else self.classes
+
+    @property
     def names(self) -> list[str]:
         """Every column that is needed, once."""
         single = (self.weight, self.group, self.cluster)
         return list(dict.fromkeys((*self.prediction, *self.target, *(name for name in single if name is not None))))
 
-    def numbers(self, kind: str) -> set[str]:
-        """The columns whose text cannot be meant as such, for a loss of that kind."""
+    @property
+    def listed(self) -> frozenset[str]:
+        """The columns that may hold a list in each row."""
+        return frozenset(names[0] for names in (self.prediction, self.target) if len(names) == 1)
+
+    def uses(self, kind: str) -> Uses:
+        """What the columns are for, with a loss of that kind."""
         weight = () if self.weight is None else (self.weight,)
-        return {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
+        keys = frozenset(name for name in (self.group, self.cluster) if name is not None)
+        numbers = {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
+        return Uses(frozenset(numbers), keys, keys & {*numbers, *self.target})
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,35 @@ class Columns:
         return _several(role, getattr(self, role), names, path)[0]
 
 
+def name_of(role: str, name: object) -> str | None:
+    """The name of a column, or None.
+
+    Raises
+    ------
+    TypeError : it is something else.
+    """
+    if name is None or isinstance(name, str):
+        return name
+    raise TypeError(f"{role}: got {name!r}; accepted is the name of a column, or None")
+
+
+def names_of(role: str, names: object) -> str | tuple[str, ...]:
+    """A name, a pattern, or the names of a list.
+
+    Raises
+    ------
+    TypeError : it is something else.
+    """
+    if isinstance(names, str):
+        return names
+    found = tuple(names) if isinstance(names, Iterable) else (None,)
+    if all(isinstance(name, str) for name in found):
+        return found
+    raise TypeError(
+        f"{role}: got {names!r}; accepted is the name of a column, a pattern such as 'p_*', or a list of names"
+    )
+
+
 def default_prediction(names: Sequence[str], path: str) -> str:
     """``p_*`` (probabilities) or ``z_*`` (logits), whichever columns there are.
 
@@ -128,7 +171,7 @@ def _several(
         raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
     if all(word.isdecimal() for word in found.values()):
         return _numbered(role, asked, found, path), None
-    columns = tuple(sorted(found))
+    columns = tuple(sorted(found, key=found.__getitem__))  # the order in which measurements of classes add up, too
     return columns, tuple(found[column] for column in columns)
 
 

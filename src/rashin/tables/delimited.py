@@ -6,13 +6,13 @@ import csv
 import io
 import lzma
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
 from rashin.tables.arrow import pyarrow, record_chunks
 from rashin.tables.sources import File
-from rashin.tables.table import BreakError, Chunk, Part
+from rashin.tables.table import ANY, BreakError, Chunk, Part, Uses
 
 __all__ = ["DelimitedTable"]
 
@@ -22,7 +22,10 @@ _MALFORMED = "a line with too few or too many fields"
 
 
 class DelimitedTable:
-    """A file of text. The types of its columns are those of the first block; whole numbers may turn into others."""
+    """A file of text. The types of its columns are those of the first block; whole numbers may turn into others.
+
+    Keys have no type but text: what stands in another block or file does not change them.
+    """
 
     def __init__(self, file: File, stack: ExitStack, skip_malformed: bool) -> None:
         pyarrow()
@@ -37,24 +40,31 @@ class DelimitedTable:
         """The whole: where a line begins in the middle, nobody can tell."""
         return [Part()]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def list_length(self, name: str) -> int | None:
+        """Text holds no lists."""
+        return None
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         """Typed at once; from a number that is none on, as text that is converted column by column."""
         import pyarrow as pa
 
-        types = {
-            name: pa.float64() if name in numbers and pa.types.is_string(kind) else kind
+        kinds = {
+            name: pa.float64() if name in uses.numbers and pa.types.is_string(kind) else kind
             for name, kind in self.types.items()
         }
+        types = kinds | dict.fromkeys(uses.keys & kinds.keys(), pa.string())
         done = 0
         self.malformed.clear()
         try:
             for chunk in record_chunks(self._reader(types, names), names, rows):
-                yield Chunk({name: _no_empty(column) for name, column in chunk.columns.items()}, *chunk[1:])
+                columns = {name: _no_empty(column) for name, column in chunk.columns.items()}
+                yield _with_keys(chunk._replace(columns=columns), kinds, uses)
                 done += chunk.rows
         except pa.ArrowInvalid:
             self._refuse_malformed()
             self.malformed.clear()
-            yield from self._as_text(names, types, rows, done)
+            for chunk in self._as_text(names, types, rows, done):
+                yield _with_keys(chunk, kinds, uses)
 
     def _refuse_malformed(self) -> None:
         """Raise for the first line with too few or too many fields, unless such lines are skipped."""
@@ -114,6 +124,15 @@ def _wide(kind: Any) -> Any:
     import pyarrow as pa
 
     return pa.float64() if pa.types.is_null(kind) else kind
+
+
+def _with_keys(chunk: Chunk, kinds: dict[str, Any], uses: Uses) -> Chunk:
+    """The text of keys apart; where a key is a value too, the value is made of its text."""
+    keys = {name: column for name, column in chunk.columns.items() if name in uses.keys}
+    both = {name: _converted(column, kinds[name]) for name, column in keys.items() if name in uses.values}
+    columns = chunk.columns | {name: column for name, (column, _) in both.items()}
+    wrong = {name: texts for name, (_, texts) in both.items() if texts}
+    return chunk._replace(columns=columns, unreadable={**chunk.unreadable, **wrong}, keys=keys)
 
 
 def _converted(column: Any, kind: Any) -> tuple[Any, dict[int, str]]:

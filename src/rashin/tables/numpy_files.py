@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.tables.sources import File
-from rashin.tables.table import Chunk, Part
+from rashin.tables.table import ANY, Chunk, Part, Uses
 
 __all__ = ["ArchiveTable", "ArrayTable"]
 
@@ -65,10 +65,14 @@ class ArrayTable:
         self.malformed: Counter[str] = Counter()
         self.member = _Member(self.header, self.stream, file.path if file.is_local else None, self.stream.tell())
 
+    def list_length(self, name: str) -> int | None:
+        shape = self.header.dtype[name].shape if self.header.dtype.names else ()
+        return int(shape[0]) if len(shape) == 1 else None
+
     def parts(self, names: Sequence[str]) -> list[Part]:
         return _row_parts(self.header.shape[0], self.header.dtype.itemsize * int(np.prod(self.header.shape[1:])))
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         row = part.first_row
         for array in self.member.blocks(part, rows):
             columns = {name: array[name] if array.dtype.names else array[:, int(name)] for name in names}
@@ -86,6 +90,10 @@ class ArchiveTable:
         self.names: Sequence[str] = list(self.infos)
         self.malformed: Counter[str] = Counter()
 
+    def list_length(self, name: str) -> int | None:
+        shape = self._member(name).header.shape
+        return shape[1] if len(shape) == 2 else None
+
     def parts(self, names: Sequence[str]) -> list[Part]:
         members = self._members(names)
         if not all(member.path for member in members.values()):  # a compressed stream cannot be begun in the middle
@@ -93,7 +101,7 @@ class ArchiveTable:
         sizes = [member.header.dtype.itemsize * int(np.prod(member.header.shape[1:])) for member in members.values()]
         return _row_parts(next(iter(members.values())).header.shape[0], sum(sizes))
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         members = self._members(names)
         row = part.first_row
         for arrays in zip(*(member.blocks(part, rows) for member in members.values()), strict=True):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 
 from rashin.tables.sources import File
-from rashin.tables.table import Chunk, Part, Table
+from rashin.tables.table import ANY, Chunk, Part, Table, Uses
 
 __all__ = ["open_table"]
 
@@ -42,10 +42,13 @@ class _KeyedTable:
     def parts(self, names: Sequence[str]) -> list[Part]:
         return self.table.parts([name for name in names if name in self.own])
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def list_length(self, name: str) -> int | None:
+        return self.table.list_length(name) if name in self.own else None
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         own = [name for name in names if name in self.own]
         given = [name for name in names if name in self.keys]
-        for chunk in self.table.chunks(own, part, rows, numbers):
+        for chunk in self.table.chunks(own, part, rows, uses):
             constant = {name: np.broadcast_to(np.array(self.keys[name]), chunk.rows) for name in given}
             yield chunk._replace(columns=chunk.columns | constant)
 

@@ -8,14 +8,14 @@ Measured with pyarrow 26, 1e8 rows of a double and a byte in row groups of 2^20 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
-from rashin.tables.arrow import pyarrow
+from rashin.tables.arrow import LISTS_READ, list_length, pyarrow
 from rashin.tables.sources import File
-from rashin.tables.table import Chunk, Part
+from rashin.tables.table import ANY, Chunk, Part, Uses
 
 __all__ = ["ParquetTable"]
 
@@ -57,6 +57,9 @@ class ParquetTable:
         pairs = pairwise([*bounds, len(self.rows)])
         return [Part(start, stop, firsts[start], firsts[stop] - firsts[start]) for start, stop in pairs]
 
+    def list_length(self, name: str) -> int | None:
+        return list_length(self.reader.schema_arrow.field(name).type, self.chunks([name], Part(), LISTS_READ), name)
+
     def _bytes(self, names: set[str]) -> list[int]:
         """Of each row group, what the columns take when decoded."""
         if not self.rows:
@@ -66,7 +69,7 @@ class ParquetTable:
         groups = (self.metadata.row_group(g) for g in range(len(self.rows)))
         return [sum(group.column(c).total_uncompressed_size for c in wanted) for group in groups]
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         row = part.first_row
         stop = len(self.rows) if part.stop is None else part.stop
         for group in range(part.start, stop):

@@ -69,6 +69,7 @@ def find_files(source: Source, storage_options: Mapping[str, Any] | None = None)
     Raises
     ------
     FileNotFoundError : there is no such file or folder, or nothing matches.
+    TypeError : ``source`` is something else.
     ValueError : a file is named twice, or is of an unknown format.
 
     Examples
@@ -80,7 +81,7 @@ def find_files(source: Source, storage_options: Mapping[str, Any] | None = None)
     ...     [Path(file.path).name for file in find_files(folder)]
     ['a.csv', 'b.csv']
     """
-    items = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    items = _items(source)
     if not items:
         raise ValueError("source: got an empty list; accepted is at least one file, folder, glob or address")
     options = dict(storage_options or {})
@@ -89,6 +90,17 @@ def find_files(source: Source, storage_options: Mapping[str, Any] | None = None)
         if one.path == other.path:
             raise ValueError(f"{one.path} is named twice, so that its rows would count twice; name it once")
     return _with_keys(files)
+
+
+def _items(source: Any) -> list[str | os.PathLike[str]]:
+    single = isinstance(source, (str, os.PathLike)) or not isinstance(source, Iterable)
+    items: list[Any] = [source] if single else list(source)
+    if all(isinstance(item, (str, os.PathLike)) for item in items):
+        return items
+    shown = repr(source) if isinstance(source, (int, float, list, tuple, type(None))) else f"a {type(source).__name__}"
+    raise TypeError(
+        f"source: got {shown}; accepted is a file, folder, glob or address, a list of these, or a Dask frame"
+    )
 
 
 def _named(text: str, options: dict[str, Any]) -> Iterator[File]:

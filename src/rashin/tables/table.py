@@ -7,11 +7,11 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["BROKEN", "BreakError", "Chunk", "Part", "Table"]
+__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "Part", "Table", "Uses"]
 
 # What readers raise where a file is not what its name says, or ends too early.
 BROKEN = (
@@ -31,8 +31,11 @@ class BreakError(ValueError):
     """A file cannot be read on from a row."""
 
     def __init__(self, row: int, words: str) -> None:
-        super().__init__(words)
-        self.row = row
+        super().__init__(row, words)  # what a copy is made with
+        self.row, self.words = row, words
+
+    def __str__(self) -> str:
+        return self.words
 
 
 class Chunk(NamedTuple):
@@ -42,6 +45,7 @@ class Chunk(NamedTuple):
     first_row: int  # counted from 0 within the file
     rows: int
     unreadable: Mapping[str, Mapping[int, str]] = MappingProxyType({})  # text that should be a number, by column, row
+    keys: Mapping[str, Any] = MappingProxyType({})  # columns of groups and clusters, where they are read apart
 
     def since(self, row: int) -> Chunk:
         """What there is of it from a row of the file on."""
@@ -52,8 +56,19 @@ class Chunk(NamedTuple):
             name: {place - start: text for place, text in wrong.items() if place >= start}
             for name, wrong in self.unreadable.items()
         }
-        columns = {name: column[start:] for name, column in self.columns.items()}
-        return Chunk(columns, row, self.rows - start, {name: wrong for name, wrong in texts.items() if wrong})
+        columns, keys = ({name: column[start:] for name, column in some.items()} for some in (self.columns, self.keys))
+        return Chunk(columns, row, self.rows - start, {name: wrong for name, wrong in texts.items() if wrong}, keys)
+
+
+class Uses(NamedTuple):
+    """What columns are for, where text has to be given a type."""
+
+    numbers: frozenset[str] = frozenset()  # text in them is no value
+    keys: frozenset[str] = frozenset()  # groups and clusters: they stay the text that they are
+    values: frozenset[str] = frozenset()  # keys that are a prediction, a target or a weight as well
+
+
+ANY = Uses()
 
 
 class Part(NamedTuple):
@@ -74,5 +89,8 @@ class Table(Protocol):
     def parts(self, names: Sequence[str]) -> list[Part]:
         """The file in parts of some hundred megabytes, where its format allows to begin in the middle."""
 
-    def chunks(self, names: Sequence[str], part: Part, rows: int, numbers: Collection[str] = ()) -> Iterator[Chunk]:
-        """The rows of a part, in order, no more than ``rows`` at a time; text in the columns ``numbers`` is none."""
+    def list_length(self, name: str) -> int | None:
+        """How long the lists in a column are, by its type or by the first that is one; None where none is found."""
+
+    def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
+        """The rows of a part, in order, no more than ``rows`` at a time."""

@@ -1,0 +1,100 @@
+"""The page of ``rashin measure``: what can be wrong with it is found before the long way, then it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from rashin.measurement import Measurement
+
+__all__ = ["Report", "report_of"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page that can be written once there is a measurement.
+
+    Parameters
+    ----------
+    path, title : of the page.
+    files : what is measured.
+    column : that holds pictures of the rows.
+    pictures : an array with one for each row.
+    on_error : how the files are read.
+    """
+
+    path: Path
+    title: str | None
+    files: Sequence[str]
+    column: str | None
+    pictures: Any
+    on_error: Literal["raise", "skip"]
+
+    def write(self, found: Measurement, confidence: float) -> Path:
+        """Write the page, with pictures of the worst rows if there are some."""
+        from rashin.measurement.lookup import values_at
+        from rashin.report import write_measurement
+
+        pictures = self.pictures
+        if self.column is not None:
+            pictures = values_at(self.files, self.column, found.worst, on_error=self.on_error)
+        names = ", ".join(self.files)
+        return write_measurement(
+            found, self.path, title=self.title, confidence=confidence, images=pictures, source=names
+        )
+
+
+def report_of(
+    path: Path | None, title: str | None, images: str | None, files: Sequence[str], on_error: Literal["raise", "skip"]
+) -> Report | None:
+    """The page that is asked for; None if there is none.
+
+    Raises
+    ------
+    typer.BadParameter : a title or images go with no page.
+    OSError : the page would replace a file that is not ours or lie in no folder, or the pictures cannot be read.
+    ImportError : what writes pages is not installed.
+    ValueError : the files have no such column, or the array holds no pictures of their rows.
+    """
+    if path is None:
+        for option, given in (("--title", title), ("--images", images)):
+            if given is not None:
+                raise typer.BadParameter("it goes with a page: add --report FILE.html", param_hint=f"'{option}'")
+        return None
+    _check_page(path)
+    if images is not None and images.endswith(".npy"):
+        return Report(path, title, files, None, _pictures(images, files), on_error)
+    if images is not None:
+        from rashin.measurement.lookup import check_column
+
+        check_column(files, images, on_error=on_error)
+    return Report(path, title, files, images, None, on_error)
+
+
+def _check_page(path: Path) -> None:
+    from rashin.report import Page, page_html
+    from rashin.report.writing import check_our_page
+
+    check_our_page(path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{path}: {folder} is no folder; name another file")
+    page_html(Page("", "", ()))  # an empty one needs all that the whole one does
+
+
+def _pictures(images: str, files: Sequence[str]) -> Any:
+    """An array of pictures by row, mapped into memory."""
+    from rashin.tables.sources import find_files
+
+    array = np.load(images, mmap_mode="r", allow_pickle=False)
+    if array.ndim < 2:
+        raise ValueError(f"{images} is of shape {array.shape}; accepted is a picture for each row: (n, H, W) or so")
+    if len(find_files(files)) > 1:
+        raise ValueError(f"{images} is one array for the rows of several files; name a column of pictures instead")
+    return array

@@ -37,6 +37,7 @@ __all__ = [
     "as_float",
     "as_integer",
     "bits_of",
+    "divide",
     "empty_limbs",
     "grid_at",
     "quotient",
@@ -207,7 +208,7 @@ def _infinite_part(limbs: Limbs) -> float:
     return math.inf if plus else -math.inf if minus else 0.0
 
 
-def _divide(numerator: int, denominator: int) -> float:
+def divide(numerator: int, denominator: int) -> float:
     """Python's division of integers is correctly rounded; beyond the doubles the quotient is infinite."""
     try:
         return numerator / denominator
@@ -217,7 +218,7 @@ def _divide(numerator: int, denominator: int) -> float:
 
 def as_float(limbs: Limbs) -> float:
     """The sum, rounded once."""
-    return _infinite_part(limbs) or _divide(as_integer(limbs), 1 << -UNIT_EXPONENT)
+    return _infinite_part(limbs) or divide(as_integer(limbs), 1 << -UNIT_EXPONENT)
 
 
 def quotient(numerator: Limbs, denominator: Limbs | int) -> float:
@@ -236,5 +237,5 @@ def quotient(numerator: Limbs, denominator: Limbs | int) -> float:
     if infinite:
         return infinite
     if isinstance(denominator, int):
-        return _divide(as_integer(numerator), denominator << -UNIT_EXPONENT)
-    return _divide(as_integer(numerator), as_integer(denominator))
+        return divide(as_integer(numerator), denominator << -UNIT_EXPONENT)
+    return divide(as_integer(numerator), as_integer(denominator))

@@ -26,7 +26,6 @@ from rashin.exact import (
     top_bits,
 )
 from rashin.kept import kept
-from rashin.kernels.slices import AT_ONCE, MOST_CELLS, add_by_slices
 from rashin.scalar import fma
 
 __all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together", "carry", "extent"]
@@ -34,7 +33,7 @@ __all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together", "carry",
 PLAIN_SUMS = 2  # of l, l^2
 WEIGHED_SUMS = 6  # of w l, w, (w l)^2, w^2, (w l) w, (w l) l
 
-FEW = 24  # rows of a cell below which they go one by one
+FEW = 8  # rows of a cell below which they go one by one
 
 
 @nb.njit(forceinline=True)
@@ -185,7 +184,7 @@ def _add_product(limbs: Any, x: float, y: float) -> None:
 
 @nb.njit(error_model="numpy", nogil=True)
 def _add_few(losses: Any, w: Any, limbs: Any) -> float:
-    """Add rows one by one: 15 ns each, 45 with weights, where a block costs 350 ns, 1400, however short it is."""
+    """Add rows one by one: 17 ns each, 45 with weights, where a block costs 130 ns, 300, however short it is."""
     for i in range(losses.size):
         loss = losses[i]
         if w.size == 0:
@@ -204,8 +203,11 @@ def _add_few(losses: Any, w: Any, limbs: Any) -> float:
     return _largest(losses)
 
 
-@nb.njit(error_model="numpy", nogil=True)
-def _add_sorted(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
+# Of 262,144 rows in 1,000 cells, ns a row of one thread: sorted by cell 6.2, with weights 15.5; cut into slices of 44
+# bits and these added, unsorted, as integers to the cell's row 8.1 (10 cells: 5.2 and 6.8); each row by itself 15, 45.
+@kept(_by_cell)
+def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
+    """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``, (sums, digits)."""
     starts, in_order, weights = _sorted_by_cell(losses, w, codes, low, cell_of, counts.size)
     for cell in range(counts.size):
         first, last = starts[cell], starts[cell + 1]
@@ -216,18 +218,6 @@ def _add_sorted(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts:
         few = last - first < FEW
         found = _add_few(run, v, limbs[cell]) if few else _add_run(run, v, limbs[cell])
         highest[cell] = max(highest[cell], found)
-
-
-# Rows of a thread and 1,000 cells, ns a row under load (a plain mean of half squared errors: 0.7, of cross-entropies
-# 7.8): by slices 5.2; sorted by cell 4.6 to 13, as the cache is large, with weights 18; each alone 15, with weights 53.
-@kept(_by_cell)
-def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
-    """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``, (sums, digits)."""
-    sliced = w.size == 0 and limbs.shape[1] == PLAIN_SUMS and counts.size <= MOST_CELLS
-    for start in range(0, losses.size, AT_ONCE if sliced else losses.size):
-        rows = slice(start, start + AT_ONCE) if sliced else slice(0, losses.size)
-        if not sliced or not add_by_slices(losses[rows], codes[rows], low, cell_of, counts, highest, limbs):
-            _add_sorted(losses[rows], w, codes[rows], low, cell_of, counts, highest, limbs)
 
 
 def _carry(_element: Any) -> Any:

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba as nb
 import numpy as np
 
-from rashin.kept import kept_njit
+from rashin.exact import UNIT_EXPONENT, add_integer
+from rashin.kept import kept
 
 __all__ = ["add_by_code"]
 
 
-@kept_njit
+def _signature(_element: Any) -> Any:
+    codes, numbers = (nb.types.Array(item, 1, "C", readonly=True) for item in (nb.int64, nb.float64))
+    return nb.void(nb.types.Array(nb.int64, 2, "C"), nb.int64, codes, numbers)
+
+
+@kept(_signature)
 def add_by_code(digits: Any, first: int, codes: Any, x: Any) -> None:
     """Add each number, finite and >= 0, to the row of its code; digit j of ``digits[code]`` counts 2**(32 (first + j)).
 
@@ -26,9 +33,5 @@ def add_by_code(digits: Any, first: int, codes: Any, x: Any) -> None:
         bits = np.float64(x[i]).view(np.int64)
         exponent = bits >> 52
         mantissa = (bits & 0xF_FFFF_FFFF_FFFF) | ((1 << 52) if exponent else 0)
-        position = (exponent if exponent else 1) - 1075 - 32 * first
-        digit, shift, code = position >> 5, position & 31, codes[i]
-        low, high = (mantissa & 0xFFFF_FFFF) << shift, (mantissa >> 32) << shift
-        digits[code, digit] += low & 0xFFFF_FFFF
-        digits[code, digit + 1] += (low >> 32) + (high & 0xFFFF_FFFF)
-        digits[code, digit + 2] += high >> 32
+        place = (exponent if exponent else 1) - 1075
+        add_integer(digits[codes[i]], mantissa, place - 32 * first + UNIT_EXPONENT)

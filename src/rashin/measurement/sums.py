@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rashin.exact import DIGITS, MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_integer
+from rashin.exact import DIGITS, MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_integer, divide
 
 __all__ = ["ExactSum", "root_of_quotient"]
 
@@ -80,11 +80,11 @@ class ExactSum(NamedTuple):
         return inf if self.plus else -inf if self.minus else 0.0
 
     def __float__(self) -> float:
-        return self.infinite or _quotient(self.units, 1 << -UNIT_EXPONENT)
+        return self.infinite or divide(self.units, 1 << -UNIT_EXPONENT)
 
     def over(self, divisor: ExactSum) -> float:
         """The exact quotient, rounded once."""
-        return self.infinite or _quotient(self.units, divisor.units)
+        return self.infinite or divide(self.units, divisor.units)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: the sum of ``limbs[i] * 2**(exponent + 32 i)``; ``infinities`` counts +inf and -inf."""
@@ -107,14 +107,6 @@ class ExactSum(NamedTuple):
 
 def _unpacked(digits: int, low: int, plus: int, minus: int) -> ExactSum:
     return ExactSum(digits << low, plus, minus)
-
-
-def _quotient(numerator: int, denominator: int) -> float:
-    """Python's division of integers is correctly rounded; beyond the doubles the quotient is infinite."""
-    try:
-        return numerator / denominator
-    except OverflowError:
-        return inf if numerator > 0 else -inf
 
 
 def root_of_quotient(numerator: int, denominator: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.exact import divide
 from rashin.kernels.tally import add_by_code
 
 __all__ = ["Tally"]
@@ -52,7 +53,7 @@ class Tally:
                 continue
             first = _digit_of(least)
             digits = np.zeros((size, _digit_of(float(part.max())) - first + 3), np.int64)
-            add_by_code(digits, first, np.ascontiguousarray(codes[start : start + _AT_ONCE]), part)
+            add_by_code(x.dtype)(digits, first, np.ascontiguousarray(codes[start : start + _AT_ONCE]), part)
             whole += _carried(first, digits)
         return whole
 
@@ -112,10 +113,7 @@ def _digit_of(x: float) -> int:
 
 def _scaled(integer: int, exponent: int) -> float:
     """``integer * 2**exponent``, rounded once; inf beyond the doubles."""
-    try:
-        return integer / (1 << -exponent) if exponent < 0 else float(integer << exponent)
-    except OverflowError:
-        return math.inf
+    return divide(integer, 1 << -exponent) if exponent < 0 else divide(integer << exponent, 1)
 
 
 def _carried(first: int, digits: NDArray[np.int64]) -> Tally:

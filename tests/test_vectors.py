@@ -35,13 +35,14 @@ EXACT_SUM = r"\bvpaddq\b[^\n]*[yz]mm"
 DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 
 
-# These compare and count, or hand blocks to functions of their own, of which below.
+# These compare, count and add to scattered places, or hand blocks to functions of their own, of which below.
 WITHOUT_ARITHMETIC = {
     "decisions.first_largest",
     "moments.add_by_cell",
     "moments.add_together",
     "moments.carry",
     "moments.extent",
+    "tally.add_by_code",
 }
 
 

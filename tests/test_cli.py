@@ -394,7 +394,7 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rashin", "train"])
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert main() == 2
-    assert re.fullmatch(r"rashin: [^\n]+pip install 'rashin\[learn\]'\n", capsys.readouterr().err)
+    assert re.fullmatch(r"rashin: [^\n]+pip install '\.\[learn\]' in your clone of rashin\n", capsys.readouterr().err)
 
 
 def test_a_fault_of_ours_is_not_dressed_up(monkeypatch):

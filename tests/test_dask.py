@@ -373,7 +373,7 @@ def test_a_client_that_cannot_be_used_is_refused():
 
 def test_without_dask_the_error_says_what_to_install(monkeypatch, files):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ImportError, match=r"pip install 'rashin\[dask\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[dask\]'"):
         rashin.measure_table("softmax_cross_entropy", files, **COLUMNS, engine="dask")
 
 

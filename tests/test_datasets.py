@@ -57,7 +57,7 @@ def test_the_split_is_fixed_and_fair():
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImportError, match=r"scikit-learn: pip install 'rashin\[learn\]'"):
+    with pytest.raises(ImportError, match=r"scikit-learn, which is not installed; fix: pip install '\.\[learn\]'"):
         load_digits()
 
 

@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import rashin
+from rashin.extras import missing
 from rashin.learn import Diverged, Network, NetworkClassifier, NetworkRegressor, Trainer, estimators, samples_for
 from rashin.loss import Loss
 
@@ -618,4 +619,4 @@ def test_without_scikit_learn_the_message_says_what_to_install():
         "try: l.NetworkRegressor\n"
         "except ImportError as error: print(error)"
     )
-    assert python(code) == "NetworkRegressor needs scikit-learn: pip install 'rashin[learn]'"
+    assert python(code) == str(missing("scikit-learn", "learn", "NetworkRegressor"))

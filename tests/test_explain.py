@@ -147,7 +147,7 @@ def test_a_page_that_fails_leaves_the_old_one(found, tmp_path, monkeypatch):
 )
 def test_what_is_not_installed_is_named(module, extra, found, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"pip install 'rashin\[{extra}\]'"):
+    with pytest.raises(ImportError, match=rf"pip install '\.\[{extra}\]'"):
         write_explanation(found, tmp_path / "new")
 
 

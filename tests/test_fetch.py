@@ -193,7 +193,7 @@ def test_a_mirror_without_end_takes_little_memory(mirror):
 
 def test_without_pooch_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r"pip install 'rashin\[learn\]'; or name the folder"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[learn\]' in your clone of rashin, or name their folder"):
         load_mnist()
     assert_right(offline(path=write_four(Path("own"), CONTENTS)))
     monkeypatch.setenv("RASHIN_DATA_DIR", "own")

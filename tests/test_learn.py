@@ -386,7 +386,7 @@ def test_a_picture_that_fails_leaves_the_old_one(blobs, tmp_path, monkeypatch):
 def test_drawing_without_matplotlib_names_the_extra(blobs, tmp_path, monkeypatch):
     history = train(Network((2, CLASSES)), rashin.softmax_cross_entropy, *blobs, epochs=1)
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'rashin\[learn\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[learn\]'"):
         draw_history(history, tmp_path / "history.png")
 
 

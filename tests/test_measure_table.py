@@ -921,10 +921,10 @@ def test_failing_rows_are_found(bad):
 def test_what_is_missing_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("p,t\n1,2\n")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"need pyarrow: pip install 'rashin\[parquet\]'"):
+    with pytest.raises(ImportError, match=r"needs pyarrow, which is not installed; fix: pip install '\.\[parquet\]'"):
         rashin.measure_table("huber", tmp_path, prediction="p", target="t")
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(ImportError, match=r"need fsspec: pip install 'rashin\[parquet\]'"):
+    with pytest.raises(ImportError, match=r"needs fsspec, which is not installed; fix: pip install '\.\[parquet\]'"):
         rashin.measure_table("huber", "s3://bucket/a.csv", prediction="p", target="t")
 
 

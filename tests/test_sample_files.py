@@ -105,5 +105,5 @@ def test_where_predictions_cannot_go_is_said_before_the_training(name, tmp_path)
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"pip install 'rashin\[parquet\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[parquet\]'"):
         write_predictions(tmp_path / "held-out.parquet", Network((4, 2)), np.zeros((3, 4)), T[:3])

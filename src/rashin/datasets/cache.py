@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rashin.extras import needs
 from rashin.storage import written_beside
 
 __all__ = ["cache_folder", "import_pooch", "keep"]
@@ -17,13 +18,8 @@ def cache_folder() -> Path:
 
 def import_pooch() -> Any:
     """The module, or word of how to get it and how to do without."""
-    try:
+    with needs("pooch", "learn", "downloading data", instead="name their folder with path= or RASHIN_DATA_DIR"):
         import pooch
-    except ImportError as error:
-        raise ImportError(
-            "data sets are downloaded with pooch: pip install 'rashin[learn]'; or name the folder of their files with "
-            "path= or the environment variable RASHIN_DATA_DIR"
-        ) from error
     return pooch
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.datasets.form import Parts, formed
+from rashin.extras import needs
 
 __all__ = ["load_digits"]
 
@@ -57,11 +58,9 @@ def load_digits(normalize: bool = True, flatten: bool = True, one_hot_label: boo
 
 def _read_and_split() -> tuple[Array, Array, Array, Array]:
     """Images, labels, and the indices of the two parts."""
-    try:
+    with needs("scikit-learn", "learn", "loading its digits"):
         from sklearn.datasets import load_digits as embedded_digits
         from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise ImportError("the digits come with scikit-learn: pip install 'rashin[learn]'") from error
     images, labels = embedded_digits(return_X_y=True)
     everyone = np.arange(len(labels))
     training, held_out = train_test_split(everyone, test_size=_HELD_OUT, stratify=labels, random_state=0)

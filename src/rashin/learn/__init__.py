@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rashin.extras import needs
 from rashin.learn.activations import ACTIVATIONS, Activation
 from rashin.learn.approximation import MinibatchLosses, minibatch_losses
 from rashin.learn.batches import minibatches
@@ -95,10 +96,8 @@ def __getattr__(name: str) -> Any:
     """The estimators, imported at their first use: they need scikit-learn, and nothing else here does."""
     if name not in _ESTIMATORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    with needs("scikit-learn", "learn", name):
         from rashin.learn import sklearn
-    except ModuleNotFoundError as error:
-        raise ImportError(f"{name} needs scikit-learn: pip install 'rashin[learn]'") from error
     return getattr(sklearn, name)
 
 

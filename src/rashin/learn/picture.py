@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rashin.extras import needs
 from rashin.learn.history import History
 from rashin.storage import written_beside
 
@@ -41,10 +42,8 @@ def draw_history(history: History, path: str | Path, title: str = "", *, judged:
     ------
     ImportError : matplotlib is not installed; the message says how to get it.
     """
-    try:
+    with needs("matplotlib", "learn", "drawing"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("drawing needs matplotlib: pip install 'rashin[learn]'") from error
     quantities = ["loss"] if history.steps[0].batch.accuracy is None else ["loss", "accuracy"]
     figure = Figure(figsize=(8, 3.4 * len(quantities)), layout="constrained")  # no pyplot: no window, no global state
     panels = figure.subplots(len(quantities), 1, sharex=True, squeeze=False)[:, 0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin.extras import missing
 from rashin.learn.samples import blocks
 from rashin.storage import written_beside
 
@@ -29,7 +30,7 @@ def check_predictions_file(path: Path) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: there is no such folder to write predictions to")
     if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise ImportError("Parquet files need pyarrow: pip install 'rashin[parquet]'; or name an .npz file")
+        raise missing("pyarrow", "parquet", f"{path}", instead="name an .npz file")
 
 
 def write_predictions(path: str | Path, network: Network, x: Array, target: ArrayLike) -> None:

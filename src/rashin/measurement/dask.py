@@ -13,6 +13,7 @@ from functools import partial, reduce
 from operator import add
 from typing import Any, NamedTuple, TypeVar
 
+from rashin.extras import needs
 from rashin.kernels.threads import only
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
@@ -291,10 +292,8 @@ def _connected(client: Any) -> Iterator[Any]:
 
 
 def _distributed() -> Any:
-    try:
+    with needs("dask and distributed", "dask", "engine='dask'"):
         import distributed
-    except ImportError:
-        raise ImportError("engine='dask' needs dask and distributed: pip install 'rashin[dask]'") from None
     return distributed
 
 

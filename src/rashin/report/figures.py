@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rashin.extras import needs
 from rashin.learn import Curve, Landscape, MinibatchLosses
 from rashin.storage import written_beside
 
@@ -99,10 +100,8 @@ def draw_minibatches(found: MinibatchLosses, title: str, path: str | Path) -> No
 
 
 def _figure(title: str, width: float, height: float) -> Figure:
-    try:
+    with needs("matplotlib", "learn", "drawing"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("drawing needs matplotlib: pip install 'rashin[learn]'") from error
     figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no window, no global state
     figure.suptitle(title, x=0.01, ha="left")
     return figure

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from rashin.extras import needs
+
 __all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "page_html"]
 
 MARK = '<meta name="generator" content="rashin">'  # stands at the top of every page
@@ -95,11 +97,9 @@ def page_html(page: Page) -> str:
     >>> html.startswith("<!doctype html>"), "<h1>A title</h1>" in html
     (True, True)
     """
-    try:
+    with needs("jinja2 and plotly", "report", "a page"):
         import jinja2
         from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ImportError("pages need jinja2 and plotly: pip install 'rashin[report]'") from error
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

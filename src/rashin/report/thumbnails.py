@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin.extras import needs
 from rashin.measurement import Row
 
 __all__ = ["thumbnail", "thumbnails"]
@@ -63,10 +64,8 @@ def thumbnail(image: ArrayLike) -> str:
     >>> thumbnail([[0.0, 1.0], [0.5, 0.25]])[:22]
     'data:image/png;base64,'
     """
-    try:
+    with needs("matplotlib", "report", "a picture on a page"):
         from matplotlib.image import imsave
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'rashin[report]'") from error
     pixels = _pixels(np.asarray(image))
     stride = max(1, math.ceil(max(pixels.shape[:2]) / _SIDE))
     file = io.BytesIO()

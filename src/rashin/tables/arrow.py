@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.extras import needs
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -34,10 +35,8 @@ Numbers = tuple[Array, "Array | None"]  # the values, and where there is none
 
 def pyarrow() -> Any:
     """The package, or an error that says how to get it."""
-    try:
+    with needs("pyarrow", "parquet", "a Parquet, Arrow or CSV file"):
         import pyarrow
-    except ImportError:
-        raise ImportError("Parquet, Arrow and CSV files need pyarrow: pip install 'rashin[parquet]'") from None
     return pyarrow
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from rashin.extras import needs
+
 __all__ = ["Entry", "list_remote", "open_remote"]
 
 
@@ -52,8 +54,6 @@ def _file_system(address: str, options: Mapping[str, Any]) -> tuple[Any, str]:
 
 
 def _fsspec() -> Any:
-    try:
+    with needs("fsspec", "parquet", "an address such as s3://..."):
         import fsspec
-    except ImportError:
-        raise ImportError("addresses such as s3://... need fsspec: pip install 'rashin[parquet]'") from None
     return fsspec

@@ -29,7 +29,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "log_cosh": [{}],
     "quantile": [{}, {"quantile": 0.1}, {"quantile": 0.9}],
     "sigmoid_cross_entropy": [{}, {"positive_weight": 3.0}],
-    "binary_cross_entropy": [{}, {"epsilon": 1e-7}],
+    "binary_cross_entropy": [{}, {"epsilon": 1e-7}, {"epsilon": 0.7}],
     "softmax_cross_entropy": [
         {},
         {"label_smoothing": 0.1},
@@ -47,7 +47,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "focal": [{}, *({"gamma": g} for g in (0.0, 0.5, 3.5, 5.0))],
     "sigmoid_focal": [
         {},
-        *({"gamma": g} for g in (0.0, 0.5, 3.5, 5.0)),
+        *({"gamma": g} for g in (0.0, 0.5, 3.5, 5.0, 50.0)),
         {"alpha": 0.25},
         {"gamma": 5.0, "alpha": 0.25},
     ],
@@ -196,6 +196,7 @@ def _binary_probabilities(dtype: str, rng: np.random.Generator) -> Iterator[tupl
     yield "near 0, t = 1", 10.0 ** -np.arange(1, SAMPLES + 1), np.ones(SAMPLES)
     yield "near 1", 1 - eps * np.arange(1, SAMPLES + 1), t
     yield "near 1, t = 0", 1 - eps * np.arange(1, SAMPLES + 1), np.zeros(SAMPLES)
+    yield "1 with an epsilon of 0.7", 0.3 + eps * np.arange(-4, 4), np.resize([1.0, 0.4], SAMPLES)
     yield "subnormal", tiny * np.arange(1, SAMPLES + 1), t
     yield "exactly 0 or 1", np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0, 0.5, 0.5])
     yield "equal", t[[2, 6]], t[[2, 6]]

@@ -35,11 +35,12 @@ EXACT = {"value": exact_value, "gradient": exact_gradient, "hessian": exact_hess
 
 
 def bound(loss: str, what: str, dtype: str, parameters: dict[str, Any]) -> float:
-    """The bound in ULPs; in float64 the power gamma of ``focal`` carries the error of 1 - p gamma times."""
+    """The bound in ULPs; in float64 a power gamma carries the error of 1 - p, in ``focal`` of a whole row, with it."""
     wide, narrow = BOUNDS[what]
     if dtype != "float64":
         return narrow
-    return max(wide, 2.0 * parameters.get("gamma", 0.0)) if loss == "focal" else wide
+    gamma = parameters.get("gamma", 0.0)
+    return max(wide, {"focal": 2.0 * gamma, "sigmoid_focal": 3.0 + gamma / 4.0}.get(loss, wide))
 
 
 class Sample(NamedTuple):

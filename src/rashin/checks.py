@@ -217,8 +217,11 @@ def parameter(
         value = value[()]
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: got {value!r}; accepted is one number")
-    number = float(value)
     accepted = domain.description if domain else "a finite number"
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: got a number beyond the range of float64; expected {accepted}") from None
     if not math.isfinite(number) or (domain and not domain.contains(number)):
         raise ValueError(f"{name}: got {value!r}; accepted is {accepted}")
     return number

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BINARY",
     "DISTRIBUTION",
+    "FACTOR",
+    "FOCUS",
     "LABEL",
     "LOGIT",
     "LOG_PROBABILITY",
@@ -49,6 +51,7 @@ class Domain:
     shape : ``"interval"`` is ``low <= x <= high``, ``"ends"`` is ``x in {low, high}``, ``"integers"`` is the whole
         numbers of the interval, ``"outside"`` is ``x <= low or x >= high``.
     samples : numbers that belong, the hard ones first; tests draw from them.
+    reach : the largest absolute value of an ``"outside"`` domain.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Domain:
     high: float
     shape: Shape = "interval"
     samples: tuple[float, ...] = ()
+    reach: float = np.inf
 
     def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Whether each number belongs; NaN belongs nowhere."""
@@ -73,7 +77,7 @@ class Domain:
         elif self.shape == "integers":
             inside = inside & (values == np.floor(values))
         elif self.shape == "outside":
-            inside = (values <= self.low) | (values >= self.high)
+            inside = ((values <= self.low) | (values >= self.high)) & (np.abs(values) <= self.reach)
         return inside
 
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
@@ -92,6 +96,8 @@ class Domain:
 REAL = Domain("real", "a real number", -np.inf, np.inf, samples=(0.0, -1.5, 30.0))
 LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.0, -20.0, 30.0))
 POSITIVE = Domain("positive", "a finite number > 0", _LEAST, _LARGEST, samples=(1.0, 1e-3, 50.0))
+FACTOR = Domain("factor", "a number in [1e-100, 1e100]", 1e-100, 1e100, samples=(1.0, 1e-3, 50.0))
+FOCUS = Domain("focus", "a number in [0, 100]", 0.0, 100.0, samples=(0.0, 1.0, 5.0))
 NONNEGATIVE = Domain("non-negative", "a finite number >= 0", 0.0, _LARGEST, samples=(0.0, 1.0, 50.0))
 PROBABILITY = Domain("probability", "a probability in [0, 1]", 0.0, 1.0, samples=(0.5, 1e-3, 0.999))
 OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
@@ -103,5 +109,11 @@ DISTRIBUTION = Domain(
     "distribution", "a class label, or a distribution over the classes", 0.0, 1.0, samples=(0.25, 0.5, 0.25)
 )
 TWEEDIE_POWER = Domain(
-    "power", "a number <= 0 or >= 1 (no Tweedie distribution lies between)", 0.0, 1.0, "outside", samples=(1.5, 2.0)
+    "power",
+    "a number in [-100, 0] or [1, 100] (no Tweedie distribution lies between)",
+    0.0,
+    1.0,
+    "outside",
+    samples=(1.5, 2.0),
+    reach=100.0,
 )

@@ -1,6 +1,8 @@
-"""Exponentials of a product, for formulas whose exponent is not the prediction itself."""
+"""Sums and products whose rounding errors would show in a logarithm or an exponential of them."""
 
 from __future__ import annotations
+
+INFINITY = float("inf")
 
 SPLIT = 134217729.0  # 2^27 + 1 cuts a double into two halves whose products are exact
 
@@ -23,3 +25,16 @@ def times_exp(xp, t, a, z):
     e = xp.where(e < 1e308, e + e * error, e)
     once = xp.where(t != 0.0, t * e, 0.0)
     return xp.where(far & (once != 0.0), once * e, once)
+
+
+def sum_and_log(xp, a, b, c):
+    """a + b + c for |a| >= |b|, and its logarithm.
+
+    The errors of the sum (Knuth, TAOCP 2, 4.2.2) show in a logarithm near 0. Below 1/4 it is too large for them.
+    """
+    start = a + b
+    total = start + c
+    back = total - start
+    lost = (b - (start - a)) + ((start - (total - back)) + (c - back))
+    logarithm = xp.log(total)
+    return total, xp.where(total > 0.25, logarithm + lost / total, logarithm)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rashin.domain import BINARY, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, SIGN
+from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
 from rashin.loss import pointwise
-from rashin.losses.arithmetic import times_exp
+from rashin.losses.arithmetic import INFINITY, sum_and_log, times_exp
 from rashin.losses.bounds import shifted_logarithm
 from rashin.losses.constants import log_odds, shrunk_mean
 
@@ -23,7 +23,7 @@ def softplus_and_sigmoid(xp, z):
 @pointwise(
     prediction=LOGIT,
     target=PROBABILITY,
-    parameters={"positive_weight": POSITIVE},
+    parameters={"positive_weight": FACTOR},
     convex=True,
     link="logit",
     best_constant=log_odds,
@@ -34,7 +34,7 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
 
     .. math:: \ell = w_+ t \log(1 + e^{-z}) + (1 - t) \log(1 + e^z)
 
-    positive_weight : w+ > 0, the weight of the positive class.
+    positive_weight : w+ in [1e-100, 1e100], the weight of the positive class.
 
     >>> sigmoid_cross_entropy(-20.0, 0.0)
     2.061153620314381e-09
@@ -68,12 +68,8 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
 
     Reference: Good (1952), Rational decisions.
     """
-    low = z < 0.5
-    # Each sum is formed where it is exact, or small against the 1 of log1p.
-    p, q = z + epsilon, (1.0 - z) + epsilon
-    smaller = xp.log(xp.where(low, p, q))
-    larger = xp.log1p(xp.where(low, epsilon - z, (z - 1.0) + epsilon))
-    log_p, log_q = xp.where(low, smaller, larger), xp.where(low, larger, smaller)
+    p, log_p = sum_and_log(xp, z, 0.0, epsilon)
+    q, log_q = sum_and_log(xp, 1.0, -z, epsilon)
     s = 1.0 - t
     yes, no = t > 0.0, s > 0.0
     a, b = xp.where(yes, t / p, 0.0), xp.where(no, s / q, 0.0)
@@ -112,13 +108,14 @@ def squared_hinge(xp, z, t):
     return h * h, -2.0 * t * h, xp.where(m > 0.0, 2.0, xp.where(m < 0.0, 0.0, 1.0))
 
 
-@pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": NONNEGATIVE, "alpha": PROBABILITY})
+@pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": FOCUS, "alpha": PROBABILITY})
 def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     r"""Focal loss of two classes from the logit: well-classified samples count less. Targets are 0 and 1.
 
     .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t, \quad p_t = \sigma((2 t - 1) z)
 
-    gamma : >= 0, how fast easy samples fade; 0 gives the cross-entropy.
+    gamma : in [0, 100], how fast easy samples fade; 0 gives the cross-entropy. In float64 the power adds
+        gamma / 4 ULPs.
     alpha : in [0, 1], the weight of class 1, and 1 - alpha that of class 0; None weighs neither.
 
     >>> sigmoid_focal([0.0, -3.0], [1, 0], gamma=2.0)
@@ -131,13 +128,13 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     _, loss, p, q = softplus_and_sigmoid(xp, m)  # loss = -log p, and q = 1 - p without cancellation
     factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
     # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, lest the roundings of q be raised to gamma.
-    e = xp.exp(-xp.abs(m))
+    up, e = m > 0.0, xp.exp(-xp.abs(m))
     total = 1.0 + e
     lost = (e - (total - 1.0)) / total
-    power = factor * times_exp(
-        xp, xp.float_power(total, -gamma) * (1.0 - gamma * lost), -gamma, xp.where(m > 0.0, m, 0.0)
-    )
+    power = factor * times_exp(xp, xp.float_power(total, -gamma) * (1.0 - gamma * lost), -gamma, xp.where(up, m, 0.0))
     product = xp.where(p > 0.0, p * loss, 0.0)
     slope = -power * (gamma * product + q)
-    curvature = power * (p * (gamma * gamma * product + (2.0 * gamma + 1.0) * q) - gamma * q * product)
+    # The curvature has a factor p. Where p is subnormal, its few bits times gamma log p would be all that is left.
+    bent = gamma * gamma * product + q * (2.0 * gamma + 1.0 - gamma * xp.where(loss == INFINITY, 0.0, loss))
+    curvature = times_exp(xp, power * bent / total, xp.where(up, 0.0, 1.0), xp.where(up, 0.0, m))
     return xp.where(q > 0.0, power * loss, 0.0), s * slope, curvature

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
 from rashin.loss import pointwise
-from rashin.losses.arithmetic import times_exp
+from rashin.losses.arithmetic import INFINITY, times_exp
 from rashin.losses.constants import log_mean
+
+E64 = 6.235149080811617e27  # e^64
+
+
+def over_e64(xp, z, t):
+    """e^z and t, beyond z = 700 divided by e^64, and what they are to be multiplied with."""
+    far = z > 700.0
+    return xp.exp(xp.where(far, z - 64.0, z)), t * xp.where(far, 1.0 / E64, 1.0), xp.where(far, E64, 1.0)
+
+
+def grown(xp, x, half, up):
+    """x half^2 up, in an order that does not overflow on the way."""
+    return xp.where(x != 0.0, ((x * half) * half) * up, 0.0)
 
 
 @pointwise(target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean, target_degree=1)
@@ -19,10 +32,10 @@ def poisson(xp, z, t):
 
     Reference: Nelder and Wedderburn (1972), Generalized linear models.
     """
-    mean = xp.exp(z)
-    # e^z is inf long before z is: there the product must not answer inf - inf.
-    product = t * xp.where(z < 800.0, z, 800.0)
-    return mean - xp.where(t > 0.0, product, 0.0), mean - t, mean
+    # Beyond 700 all is divided by e^64, so that e^z - t z has a sign where both are infinite.
+    mean, count, up = over_e64(xp, z, t)
+    product = xp.where(t > 0.0, count * xp.where(z < 900.0, z, 900.0), 0.0)
+    return (mean - product) * up, (mean - count) * up, mean * up
 
 
 @pointwise(target=POSITIVE, convex=True, link="log", best_constant=log_mean, target_degree=1)
@@ -58,8 +71,8 @@ def tweedie(xp, z, t, power=1.5):
 
     .. math:: \ell = t e^{(1-p) z} / (p - 1) + e^{(2-p) z} / (2 - p)
 
-    power : p <= 0 or p >= 1; 1 is ``poisson`` and 2 is ``gamma``. The target may be any number up to p = 0, >= 0
-        below 2, and > 0 from 2 on.
+    power : p in [-100, 0] or [1, 100]; 1 is ``poisson`` and 2 is ``gamma``. The target may be any number up to
+        p = 0, >= 0 below 2, and > 0 from 2 on.
 
     >>> tweedie([0.0, 1.0], [2.0, 0.0], power=1.5)
     4.648721270700128
@@ -67,11 +80,20 @@ def tweedie(xp, z, t, power=1.5):
     Reference: Jørgensen (1987), Exponential dispersion models.
     """
     a, b = 1.0 - power, 2.0 - power
-    near, far = times_exp(xp, t, a, z), times_exp(xp, 1.0, b, z)
-    # Where both powers overflow, the one that grows faster, by e^|z|, is all there is.
-    near_rules, far_rules = (near > 1e308) & (z < 0.0), (far > 1e308) & (z > 0.0)
-    near, far = xp.where(far_rules, 0.0, near), xp.where(near_rules, 0.0, far)
-    product = xp.where(t != 0.0, t * xp.where(z < 800.0, z, 800.0), 0.0)
-    first = xp.where(a == 0.0, -product, near / xp.where(a == 0.0, 1.0, -a))
-    second = xp.where(b == 0.0, xp.where(near_rules, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
-    return first + second, far - near, b * far - a * near
+    # Beyond 800 the power that grows faster, by e^|z|, is all there is.
+    near = xp.where(z > 800.0, 0.0, times_exp(xp, t, a, z))
+    far = xp.where((z < -800.0) & (t != 0.0), 0.0, times_exp(xp, 1.0, b, z))
+    first = xp.where(a == 0.0, -t * xp.where(z > 800.0, 0.0, z), near / xp.where(a == 0.0, 1.0, -a))
+    first = xp.where(t != 0.0, first, 0.0)
+    second = xp.where(b == 0.0, xp.where(z < -800.0, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
+    # Where one of them is infinite, e^(a z) is taken out, so that their difference keeps its sign.
+    over = ((near == INFINITY) | (near == -INFINITY) | (far == INFINITY)) & (xp.abs(z) <= 800.0)
+    mean, count, up = over_e64(xp, z, t)
+    half = times_exp(xp, 1.0, 0.5 * a, z)
+    nearly = xp.where(a == 0.0, -count * z, count / xp.where(a == 0.0, 1.0, -a))
+    beyond = xp.where(b == 0.0, 0.0, mean / xp.where(b == 0.0, 1.0, b))
+    return (
+        xp.where(over, grown(xp, nearly + beyond, half, up), first + second),
+        xp.where(over, grown(xp, mean - count, half, up), far - near),
+        xp.where(over, grown(xp, b * mean - a * count, half, up), b * far - a * near),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rashin.domain import NONNEGATIVE
+from rashin.domain import FOCUS
 from rashin.loss import labelwise
 from rashin.losses.bounds import capped_cross_entropy
 from rashin.losses.constants import log_frequencies
@@ -31,13 +31,14 @@ def softmax_cross_entropy(xp, u):
     return -u, -1.0, 0.0
 
 
-@labelwise(parameters={"gamma": NONNEGATIVE})
+@labelwise(parameters={"gamma": FOCUS})
 def focal(xp, u, gamma=2.0):
     r"""Focal loss from logits: well-classified samples count less.
 
     .. math:: \ell = -(1 - p)^\gamma \log p, \quad p = \mathrm{softmax}(z)_k
 
-    gamma : >= 0, how fast easy samples fade; 0 gives the cross-entropy.
+    gamma : in [0, 100], how fast easy samples fade; 0 gives the cross-entropy. In float64 the power multiplies the
+        rounding of 1 - p: 2 gamma ULPs at most.
 
     >>> focal([[2.0, 0.0]], [0], gamma=2.0)
     0.0018035628352403757

@@ -1,9 +1,13 @@
-"""Losses of a real prediction and a real target, by their difference r = z - t."""
+"""Losses of a real prediction and a real target, by their difference r = z - t.
+
+Where r overflows, a slope below 1 may still give a finite loss: slope z - slope t.
+"""
 
 from __future__ import annotations
 
 from rashin.domain import OPEN_UNIT, POSITIVE
 from rashin.loss import pointwise
+from rashin.losses.arithmetic import INFINITY
 from rashin.losses.constants import mean, weighted_quantile
 
 LOG_2 = 0.6931471805599453
@@ -70,7 +74,7 @@ def huber(xp, z, t, delta=1.0):
     r = z - t
     near = xp.abs(r) <= delta
     c = xp.where(near, r, delta * xp.sign(r))  # the clipped residual is the slope
-    return c * (r - 0.5 * c), c, xp.where(near, 1.0, 0.0)
+    return xp.where(xp.abs(r) < INFINITY, c * (r - 0.5 * c), c * z - c * t), c, xp.where(near, 1.0, 0.0)
 
 
 @pointwise(parameters={"delta": POSITIVE}, convex=True)
@@ -93,7 +97,7 @@ def pseudo_huber(xp, z, t, delta=1.0):
     # r^2 / (1 + s) has no cancellation; at r = +-inf the quotient is its limit, delta.
     slope = xp.where(s > 1e300, delta * xp.sign(r), r / s)
     ratio = xp.where(s > 1e300, delta * xp.sign(r), r / (1.0 + s))
-    return r * ratio, slope, near * near * near
+    return xp.where(xp.abs(r) < INFINITY, r * ratio, slope * z - slope * t), slope, near * near * near
 
 
 @pointwise(convex=True)
@@ -139,4 +143,5 @@ def quantile(xp, z, t, quantile=0.5):
     r = z - t
     above, below = 1.0 - quantile, -quantile
     slope = xp.where(r > 0.0, above, xp.where(r < 0.0, below, 0.5 - quantile))
-    return xp.where(r > 0.0, above, below) * r, slope, 0.0
+    value = xp.where(r > 0.0, above, below) * r
+    return xp.where(xp.abs(r) < INFINITY, value, slope * z - slope * t), slope, 0.0

@@ -79,7 +79,8 @@ class Loss:
     target : array of the same shape; row losses take integer labels (...) or, where they can, distributions
         (..., C).
     weight : non-negative weights, one per sample: the prediction's shape, or (...) for row losses.
-    where : boolean mask of the same shape as ``weight``; what it leaves out is neither evaluated nor checked.
+    where : boolean mask of the same shape as ``weight``, also as objects or nullable booleans. What it leaves out is
+        as if deleted, whatever stands there: NaN, None, NA, text, a label without a class.
     reduction : ``"mean"`` is sum(w l) / sum(w), ``"sum"`` is sum(w l), ``"none"`` is w l per sample.
     axis : the class axis of row losses.
     **parameters : the loss's own, such as ``delta``.

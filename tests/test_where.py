@@ -148,7 +148,7 @@ def test_series_of_lists_are_rows(series):
 @pytest.mark.parametrize(
     ("arguments", "keywords", "words"),
     [
-        (([1.0, None], [0, 1]), {}, r"^prediction: got None at index \(1,\); expected a real number; fix: leave it out"),
+        (([1.0, None], [0, 1]), {}, r"^prediction: got None at index \(1,\); expected a real number; fix: leave"),
         (([1.0, 2.0], [0, pd.NA]), {}, r"^target: got <NA> at index \(1,\); "),
         (([1.0, 2.0], [0, 1]), {"weight": [None, 1]}, r"^weight: got None at index \(0,\); "),
         (([1.0, None], [0, 1]), {"where": [False, True]}, r"^prediction: got None at index \(1,\); "),

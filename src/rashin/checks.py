@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import Domain
+from rashin.domain import SWITCH, Domain
 from rashin.pieces import with_axis
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -277,7 +277,7 @@ def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
 def parameter(
     loss: str, name: str, value: Any, known_names: Iterable[str], domain: Domain | None, optional: bool
 ) -> float | None:
-    """A parameter as a float in its domain, or None where that is allowed."""
+    """A parameter as a float in its domain, as a bool if it is a switch, or None where that is allowed."""
     if name not in known_names:
         close = difflib.get_close_matches(name, known_names, 1)
         known = f"accepted are {', '.join(known_names)}" if known_names else "it has no parameters"
@@ -286,6 +286,8 @@ def parameter(
         return None
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
+    if domain == SWITCH:
+        return _switch(name, value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: got {value!r}; accepted is one number")
     number = float(value)
@@ -295,11 +297,43 @@ def parameter(
     return number
 
 
+def _switch(name: str, value: Any) -> bool:
+    """True or False; 1 and 0 are what the command line has for them."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, Real) and value in (0, 1)):
+        return bool(value)
+    raise ValueError(f"{name}: got {value!r}; accepted is {SWITCH.description}")
+
+
 # --------------------------------------------------------------- what the sweeps found, put into words
 
 
 def refuse_prediction(value: Any, index: tuple[int, ...], domain: Domain, name: str = "prediction") -> NoReturn:
     _refuse(name, value, index, domain.description + (", not NaN" if math.isnan(value) else ""))
+
+
+def row_in_words(row: NDArray[Any]) -> str:
+    """A row on one line, a long one by its ends."""
+    return np.array2string(row, threshold=8, max_line_width=4096)
+
+
+def refuse_total(row: NDArray[Any], index: tuple[int, ...], of_logarithms: bool, name: str = "prediction") -> NoReturn:
+    raise ValueError(f"{name}: {total_in_words(row, of_logarithms, f' at index {_words(index)}')}")
+
+
+def total_in_words(row: NDArray[Any], of_logarithms: bool, place: str = "") -> str:
+    """What is wrong with a row of probabilities, or of their logarithms, that does not sum to 1."""
+    shown = row_in_words(row)
+    if of_logarithms:
+        total = math.fsum(np.exp(row))
+        return (
+            f"got {shown}{place}, whose exponentials sum to {total:.8g}; expected log-probabilities, whose "
+            f"exponentials sum to 1; fix: pass rashin.log_softmax of logits, or normalized=False to take such rows as "
+            f"they are"
+        )
+    return (
+        f"got {shown}{place}, which sums to {math.fsum(row):.8g}; expected probabilities, which sum to 1; fix: divide "
+        f"each row by its sum, pass rashin.softmax of logits, or normalized=False to take such rows as they are"
+    )
 
 
 def refuse_target(value: Any, index: tuple[int, ...], domain: Domain) -> NoReturn:
@@ -332,7 +366,7 @@ def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> No
 
 
 def refuse_row(name: str, row: NDArray[Any], index: tuple[int, ...]) -> NoReturn:
-    shown = np.array2string(row, threshold=8)
+    shown = row_in_words(row)
     raise ValueError(
         f"{name}: got {shown} at index {_words(index)}, a row without a limit; accepted is at most one +inf"
     )

@@ -254,7 +254,7 @@ def _refuse(layer: Layer, z: NDArray[Any], block: Any, error: ValueError) -> NoR
         layer.refuse_nan(row, int(np.argmax(missing)))
     if text.startswith("target"):
         raise ValueError(text.replace(found[0], f"at index ({row}", 1)) from None
-    shown = np.array2string(z[place], threshold=8)
+    shown = checks.row_in_words(z[place])
     raise ValueError(
         f"inputs: row {row} and the classifier give the logits {shown}, where the loss has no limit; accepted is at "
         f"most one +inf: leave the sample out by `where`, or mend inputs, classifier or bias"

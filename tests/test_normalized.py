@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import re
@@ -23,7 +24,7 @@ SUM, EXPONENTIALS = "sums to", "exponentials sum to"
 
 
 @rowwise(prediction=PROBABILITY, options=("normalized",))
-def user_brier(xp, z, t):
+def user_brier_of_shares(xp, z, t):
     """A formula of whole rows."""
     r = z - t
     return xp.sum(r * r, axis=-1), 2.0 * r, 2.0
@@ -38,7 +39,7 @@ def refused(loss, z, t, words, index, **keywords):
 # ------------------------------------------------------------------------------------------- what is refused
 
 
-@pytest.mark.parametrize("loss", [cce, user_brier], ids=str)
+@pytest.mark.parametrize("loss", [cce, user_brier_of_shares], ids=str)
 @pytest.mark.parametrize("dtype", ["f8", "f4", "f2", ml_dtypes.bfloat16])
 @pytest.mark.parametrize(
     "wrong", [[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.9, 0.9, 0.0], [0.0, 0.0, 0.0], [0.5, 0.25, 0.125], [0.3, 0.3, 0.3]]
@@ -238,11 +239,13 @@ def test_only_rows_of_probabilities_have_it():
 
 def test_a_separable_loss_of_the_users_own_may_ask_for_it():
     @rowwise(separable=True, prediction=LOG_PROBABILITY, options=("normalized",))
-    def user_likelihood(xp, z, t):
+    def user_likelihood_of_shares(xp, z, t):
         return -t * z, -t, 0.0
 
-    assert user_likelihood(np.log([[0.25, 0.75]]), [[0.5, 0.5]]) == pytest.approx(0.8369882167858358, rel=1e-15)
-    refused(user_likelihood, np.zeros((1, 2)), [[0.5, 0.5]], EXPONENTIALS, (0,))
+    assert user_likelihood_of_shares(np.log([[0.25, 0.75]]), [[0.5, 0.5]]) == pytest.approx(
+        0.8369882167858358, rel=1e-15
+    )
+    refused(user_likelihood_of_shares, np.zeros((1, 2)), [[0.5, 0.5]], EXPONENTIALS, (0,))
 
 
 def test_finite_differences_leave_the_simplex_by_name():
@@ -257,3 +260,77 @@ def test_the_books_functions_take_rows_as_they_are():
 
     assert cross_entropy_error([0.5, 0.75], 1) == pytest.approx(-math.log(0.75 + 1e-7), rel=1e-15)
     assert cross_entropy_gradient([0.5, 0.75], 1).tolist() == [0.0, -1 / (0.75 + 1e-7)]
+
+
+# ------------------------------------------------------------------------------------------------- tables
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A file whose pattern ``p_*`` takes a column that is no probability of a class."""
+    path = tmp_path / "held-out.csv"
+    lines = [
+        f"{p},{1 - p},{value},{word}" for p, value, word in ((0.25, 0.0, "cat"), (0.5, 0.04, "dog"), (1, 0.7, "cat"))
+    ]
+    path.write_text("\n".join(["p_cat,p_dog,p_value,target", *lines]) + "\n")
+    return path
+
+
+ASKED = {"prediction": "p_*", "target": "target"}
+
+
+def test_a_column_that_a_pattern_took_by_mistake_is_named(stranger):
+    words = (
+        rf"^{re.escape(str(stranger))}, row 1: got \[0.5  0.5  0.04\] in the columns p_cat, p_dog, p_value, which "
+        r"sums to 1.04; expected probabilities, which sum to 1; fix: .*normalized=False.*; 'p_value' is among the "
+        r"columns, and the others sum to 1: rename it, or name the others$"
+    )
+    for keywords in ({}, {"batch_rows": 1}):
+        with pytest.raises(ValueError, match=words):
+            rashin.measure_table(cce, stranger, **ASKED, **keywords)
+
+
+def test_skipped_rows_are_counted_by_that_reason_and_the_way_out_is_the_loss(stranger):
+    found = rashin.measure_table(cce, stranger, **ASKED, on_error="skip")
+    assert (found.count, dict(found.skipped)) == (1, {"predictions that do not sum to 1": 2})
+    assert found.mean == -math.log(0.25)
+    free = rashin.measure_table(cce.replace(normalized=False), stranger, **ASKED)
+    assert (free.count, free.skipped) == (3, {})
+
+
+def test_rows_in_a_column_of_lists_name_the_column_and_the_row(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [[0.0, 0.0], [-0.5, -0.25], [math.log(0.5)] * 2]
+    parquet.write_table(pa.table({"p": rows, "target": [0, 1, 0]}), tmp_path / "a.parquet")
+    settings = {"prediction": "p", "target": "target"}
+    words = r"a.parquet, column 'p', row 0: got \[0. 0.\], whose exponentials sum to 2; expected log-probabilities, "
+    with pytest.raises(ValueError, match=words):
+        rashin.measure_table(nll, tmp_path / "a.parquet", **settings)
+    found = rashin.measure_table(nll, tmp_path / "a.parquet", **settings, on_error="skip")
+    assert dict(found.skipped) == {"predictions that do not sum to 1 in column 'p'": 2}
+    assert found.mean == math.log(2)
+
+
+def test_workers_say_the_same(stranger):
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        with pytest.raises(ValueError, match=r"row 1: got .* in the columns p_cat, p_dog, p_value, which sums to 1.04"):
+            rashin.measure_table(cce, stranger, **ASKED, engine="dask", client=client)
+        there = rashin.measure_table(cce, stranger, **ASKED, engine="dask", client=client, on_error="skip")
+    assert there == rashin.measure_table(cce, stranger, **ASKED, on_error="skip")
+
+
+def test_the_command_says_it_in_one_line_and_has_the_way_out(stranger, monkeypatch, capsys):
+    from rashin.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["rashin", "measure", str(stranger), *arguments])
+        return main(), *capsys.readouterr()
+
+    code, out, err = run()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "row 1: got [0.5 0.5 0.04] in the columns p_cat, p_dog, p_value, which sums to 1.04; " in err
+    for off in ("0", "false", "False"):
+        code, out, err = run("--json", "--loss", "categorical_cross_entropy", "--loss-parameter", f"normalized={off}")
+        assert (code, err) == (0, "")
+        assert json.loads(out)["loss"] == "categorical_cross_entropy(epsilon=0.0, normalized=False)"

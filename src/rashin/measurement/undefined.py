@@ -109,8 +109,7 @@ def _stranger(batch: Batch, rows: Array, of_logarithms: bool) -> str:
     near = np.flatnonzero((np.abs(without - 1.0) < _NEAR).all(axis=0))
     if near.size != 1 or not are_normalized(np.delete(some, near[0], axis=1), of_logarithms).all():
         return ""
-    others = ",".join(name for name in names if name != names[near[0]])
-    return f"; {names[near[0]]!r} is among the columns, and the others sum to 1: name those, {others}"
+    return f"; {names[near[0]]!r} is among the columns, and the others sum to 1: rename it, or name the others"
 
 
 def _leave_out_labels(batch: Batch, classes: int) -> None:

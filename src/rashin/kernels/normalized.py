@@ -9,6 +9,10 @@ A row of C numbers may miss 1 by the first of these, and by one of the others mo
 The first allows for probabilities computed in float32 (a softmax in NumPy misses by up to C 2^-24) and for text of six
 or more digits; logits near 10^4 in float32 move all of their log-probabilities by 10^-3 together. Rounding to 16 bits
 moves a number by eps / 2 of itself at most, and so the sum; a softmax whose sum is rounded too moves it by eps.
+
+Measured with labels, value only, while other jobs kept the machine busy (processor time, ns per class, without the
+check -> with it): probabilities of 1,000 classes 0.9 -> 1.3 in float32 and 1.4 -> 1.8 in float64, of ten classes 2.5 ->
+4.3 and 2.4 -> 4.1; log-probabilities of 1,000 classes 0.8 -> 3.0 and 1.1 -> 3.2, nearly all of it exponentials.
 """
 
 from __future__ import annotations
@@ -100,10 +104,10 @@ def fill_totals(z: Any, start: int, whole: float, parts: Any, lanes: Any, totals
     if whole == SUM:
         fill_plain_sums(z, start, totals, lanes)
         return
-    for r in range(totals.size):
-        x, e = z[start + r], parts[r]
-        for j in range(x.size):
-            e[j] = plain.exp(np.float64(x[j]))
+    # All rows as one: a loop over ten classes is too short for vectors.
+    flat, exponentials = z[start : start + totals.size].reshape(-1), parts[: totals.size].reshape(-1)
+    for j in range(flat.size):
+        exponentials[j] = plain.exp(np.float64(flat[j]))
     fill_plain_sums(parts, 0, totals, lanes)
 
 

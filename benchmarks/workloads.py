@@ -26,7 +26,6 @@ DRAWS: dict[str, Draw] = {
     "real": lambda rng, shape: rng.standard_normal(shape, np.float32),
     "logit": lambda rng, shape: 3 * rng.standard_normal(shape, np.float32),
     "probability": lambda rng, shape: np.float32(0.98) * rng.random(shape, np.float32) + np.float32(0.01),
-    "log-probability": lambda rng, shape: -rng.standard_exponential(shape, np.float32),
     "binary": lambda rng, shape: rng.integers(0, 2, shape, np.int8).astype(np.float32),
     "sign": lambda rng, shape: (2 * rng.integers(0, 2, shape, np.int8) - 1).astype(np.float32),
     "non-negative": lambda rng, shape: rng.poisson(2.0, shape).astype(np.float32),
@@ -89,7 +88,7 @@ class Workload:
 
     def _inputs(self, rng: np.random.Generator) -> tuple[Any, ...]:
         loss = getattr(rashin, self.loss)
-        prediction = DRAWS[loss.facts.prediction.name](rng, self.shape)
+        prediction = self._prediction(loss, rng)
         if self.soft:
             return prediction, _distributions(rng, self.shape)
         if loss.kind != "pointwise":
@@ -97,6 +96,13 @@ class Workload:
         target = loss.facts.target_domain(loss.parameters).name
         # A target that may be any probability is in practice a label.
         return prediction, DRAWS["binary" if target == "probability" else target](rng, self.shape)
+
+    def _prediction(self, loss: Any, rng: np.random.Generator) -> Any:
+        if not loss.parameters.get("normalized"):
+            return DRAWS[loss.facts.prediction.name](rng, self.shape)
+        if loss.facts.prediction.low == 0.0:
+            return _distributions(rng, self.shape)
+        return rashin.log_softmax(DRAWS["logit"](rng, self.shape))
 
 
 def _distributions(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:

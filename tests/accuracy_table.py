@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rashin
-from cases import PARAMETERS
+from cases import PARAMETERS, of_any_rows
 from measuring import BOUNDS, Sample, measure
 from ulp import DTYPES
 from worst_cases import record
@@ -24,7 +24,7 @@ BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
 def wave_losses() -> dict[str, Any]:
     """The losses that ship with the library; those that other tests register are not ours to judge."""
     losses = rashin.list_losses()
-    return {loss.name: loss for loss in losses if loss.formula.__module__.startswith("rashin.losses")}
+    return {loss.name: of_any_rows(loss) for loss in losses if loss.formula.__module__.startswith("rashin.losses")}
 
 
 def rows_of(page: str) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ulp import DTYPES
 
-__all__ = ["PARAMETERS", "Case", "cases", "dtype_limits"]
+__all__ = ["PARAMETERS", "Case", "cases", "dtype_limits", "of_any_rows"]
 
 Array = NDArray[Any]
 
@@ -66,6 +66,11 @@ SAMPLES = 8
 CLASSES = 5
 MARGINS = (20.0, 50.0, 100.0)
 LARGE = (1e2, 1e4, 1e30)
+
+
+def of_any_rows(loss: Any) -> Any:
+    """The loss without the demand that rows sum to 1: for hard rows, and for changes of one entry at a time."""
+    return loss.replace(normalized=False) if "normalized" in loss.options else loss
 
 
 class Case(NamedTuple):

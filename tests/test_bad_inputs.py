@@ -19,6 +19,7 @@ NAN, INF = np.nan, np.inf
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.25, 0.0, -3.0], [1.0, 1.5, 2.0], [-0.5, 4.0, 1.0]])
 LABELS = np.array([0, 2, 1, 0])
 P = np.array([[0.7, 0.2, 0.1], [0.25, 0.5, 0.25], [0.125, 0.375, 0.5], [0.6, 0.3, 0.1]])
+LOG_P = np.log(P)
 Q = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.125, 0.375, 0.5], [0.75, 0.25, 0.0]])
 Z = np.array([0.5, -1.25, 3.0, 2.0])
 T = np.array([1.0, 0.5, -2.0, 0.25])
@@ -51,7 +52,7 @@ def row(title, loss, args, names, *fragments, error=ValueError, **keywords):
 
 LABEL_ROWS = [
     row(f"{title} {name}", loss, (z, put(LABELS.astype(dtype), 2, label)), "target", shown, "(2,)", accepted)
-    for name, loss, z in (("ce", ce, LOGITS), ("focal", rashin.focal, LOGITS), ("cce", cce, P), ("nll", nll, -P))
+    for name, loss, z in (("ce", ce, LOGITS), ("focal", rashin.focal, LOGITS), ("cce", cce, P), ("nll", nll, LOG_P))
     for title, dtype, label, shown, accepted in (
         ("label n_classes", int, 3, "got 3 ", "0 to 2"),
         ("label -1", int, -1, "got -1 ", "0 to 2"),
@@ -77,11 +78,11 @@ SHAPE_ROWS = [
     row("lengths 4 and 3", mse, (Z, T[:3]), "target", "(3,)", "(4,)"),
     row("bce (4,1) against (4,)", bce, (Z[:, None], YES), "target", "(4,)", "(4, 1)"),
     row("labels (4,1)", ce, (LOGITS, LABELS[:, None]), "target", "(4, 1)", "(4, 3)", "target[..., 0]"),
-    row("labels (4,1) of nll", nll, (-P, LABELS[:, None]), "target", "(4, 1)", "target[..., 0]"),
+    row("labels (4,1) of nll", nll, (LOG_P, LABELS[:, None]), "target", "(4, 1)", "target[..., 0]"),
     row("4 rows and 3 labels", ce, (LOGITS, LABELS[:3]), "target", "(3,)", "(4, 3)"),
     row("transposed logits", ce, (LOGITS.T, LABELS), "target", "(4,)", "(3, 4)"),
     row("transposed distributions", ce, (LOGITS, Q.T), "target", "(3, 4)", "(4, 3)"),
-    row("distributions for nll", nll, (-P, Q), "target", "(4, 3)", "argmax"),
+    row("distributions for nll", nll, (LOG_P, Q), "target", "(4, 3)", "argmax"),
     row("0-d logits", ce, (1.0, 0), "prediction", "()", "(..., C)"),
     row("no classes", ce, (np.zeros((4, 0)), LABELS), "prediction", "(4, 0)", "accepted"),
 ]
@@ -282,9 +283,9 @@ def test_a_bad_input_raises_and_the_message_names_it(bad):
         assert message.startswith(bad.names) or "no mean" in message, message
 
 
-def test_probabilities_that_do_not_sum_to_1_are_taken_as_given():
-    got = cce(np.full((4, 3), 0.3), LABELS)
-    assert close(got, -np.log(0.3))
+def test_probabilities_that_do_not_sum_to_1_are_taken_as_given_by_name_only():
+    assert close(cce(np.full((4, 3), 0.3), LABELS, normalized=False), -np.log(0.3))
+    assert nll(np.zeros((4, 3)), LABELS, normalized=False) == 0.0
 
 
 # ------------------------------------------------------------------------------------------ good inputs
@@ -425,7 +426,7 @@ def test_target_distributions_sum_to_1_within_their_own_precision():
         outside[0, 0] = float(q[0, 0]) + 4.5 * classes * eps
         logits = np.zeros((1, classes))
         assert close(ce(logits, inside), np.log(classes) * inside.astype(float).sum())  # used as given
-        for loss, z in ((ce, logits), (cce, logits + 0.5), (rashin.focal, logits)):
+        for loss, z in ((ce, logits), (cce, logits + 1 / classes), (rashin.focal, logits)):
             loss(z, inside)
             with pytest.raises(ValueError, match=r"target: the distribution at index \(0,\) sums to"):
                 loss(z, outside)
@@ -456,10 +457,10 @@ def test_weight_0_counts_as_not_selected_but_is_still_checked(kind):
     loss, z, t, infinite, bad_z, bad_t = {
         "labels": (ce, LOGITS, LABELS, -INF, NAN, 7),
         "soft": (ce, LOGITS, Q, -INF, NAN, 7.0),
-        "probabilities": (cce, P, LABELS, 0.0, NAN, -1),
+        "probabilities": (cce, P, LABELS, None, NAN, -1),
         "pointwise": (mse, Z, T, INF, NAN, NAN),
     }[kind]
-    hard = put(z, 1, infinite)  # an infinite loss, or none at all
+    hard = put(z, 1, [0.5, 0.5, 0.0] if loss is cce else infinite)  # an infinite loss, or none at all
     for reduction in ("mean", "sum"):
         expected = loss(z[keep], t[keep], weight=weight[keep], reduction=reduction)
         assert loss(hard, t, weight=weight, reduction=reduction) == expected
@@ -480,7 +481,7 @@ NASTY = {
     "softcap": (ce.replace(softcap=5.0, z_loss=0.5), LOGITS, LABELS, [NAN, INF, -INF], [7, -100]),
     "probabilities": (cce, P, LABELS, [NAN, INF, -3.0], [7, -100]),
     "soft probabilities": (cce.replace(epsilon=1e-3), P, Q, [NAN, INF, -3.0], [NAN, INF, -1.0]),
-    "log-probabilities": (nll, -P, LABELS, [NAN, INF, 3.0], [7, -100]),
+    "log-probabilities": (nll, LOG_P, LABELS, [NAN, INF, 3.0], [7, -100]),
     "mse": (mse, Z, T, [NAN, INF], [NAN, INF]),
     "huber": (rashin.huber.replace(delta=0.25), Z, T, [NAN, -INF], [NAN, INF]),
     "bce": (bce.replace(positive_weight=3.0), Z, YES, [NAN, INF], [NAN, INF, -5.0]),
@@ -590,7 +591,7 @@ def test_the_first_bad_row_is_the_first_in_threads_and_along_any_axis(threads):
     dirty = logits.copy()
     dirty[160_003, 7] = dirty[160_003, 8] = dirty[170_000, 1] = NAN
     with rashin.threads(threads):
-        for loss in (ce, rashin.focal, ce.replace(label_smoothing=0.1), nll):
+        for loss in (ce, rashin.focal, ce.replace(label_smoothing=0.1), nll.replace(normalized=False)):
             for z, axis in ((logits, -1), (np.ascontiguousarray(logits.T), 0), (np.asfortranarray(logits), 1)):
                 assert first(said(loss, z, labels, axis=axis)) == (150_001,)
             good = np.zeros_like(labels)
@@ -607,7 +608,7 @@ def test_the_index_of_a_bad_prediction_along_axis_0_is_that_of_the_callers_array
     z[2, 1, 3] = NAN
     assert first(said(ce, z, np.zeros((4, 5), int), axis=0)) == (2, 1, 3)
     assert first(said(ce, z, np.zeros((3, 5), int), axis=1)) == (2, 1, 3)
-    probabilities = np.full((3, 4, 5), 0.5)
+    probabilities = np.full((3, 4, 5), 1 / 3)
     probabilities[2, 1, 3] = 1.5
     assert first(said(cce, probabilities, np.zeros((4, 5), int), axis=0)) == (2, 1, 3)
     q = np.full((2, 4), 0.5)

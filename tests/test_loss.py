@@ -322,7 +322,8 @@ OTHERS = {
     "quantile": {"quantile": 0.9},
     "sigmoid_cross_entropy": {"positive_weight": 3.0},
     "binary_cross_entropy": {"epsilon": 1e-7},
-    "categorical_cross_entropy": {"epsilon": 1e-7},
+    "categorical_cross_entropy": {"epsilon": 1e-7, "normalized": False},
+    "negative_log_likelihood": {"normalized": False},
     "softmax_cross_entropy": {"label_smoothing": 0.1, "z_loss": 1e-4, "softcap": 30.0},
     "tweedie": {"power": 1.2},
     "focal": {"gamma": 0.5},
@@ -342,7 +343,8 @@ def changed(loss):
 @every_loss
 def test_repr_is_the_expression_that_makes_it(loss):
     other = changed(loss)
-    assert repr(loss) == f"{loss.name}({', '.join(f'{k}={v!r}' for k, v in loss.parameters.items())})"
+    shown = {k: v for k, v in loss.parameters.items() if v is not True}  # a switch shows where it is off
+    assert repr(loss) == f"{loss.name}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
     settings = eval(f"dict{repr(other)[len(loss.name) :]}", {})
     assert loss.replace(**settings) == other
     assert settings == dict(other.parameters)

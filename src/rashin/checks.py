@@ -9,24 +9,29 @@ import contextlib
 import difflib
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import Domain
+from rashin.domain import SWITCH, Domain
 from rashin.pieces import with_axis
 
 REDUCTIONS = ("mean", "sum", "none")
+_NUMBERS = (Real, np.bool_)
 FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow", "cupy": "cupy"}
 
 # ---------------------------------------------------------------------------------------------- arrays
 
 
-def array(name: str, values: Any) -> NDArray[Any]:
-    """The array of real numbers that ``values`` is; lists, other numeric types and 0-d welcome."""
+def array(name: str, values: Any, where: Any = None, axis: Any = -1) -> NDArray[Any]:
+    """The array of real numbers that ``values`` is; lists, other numeric types and 0-d welcome.
+
+    What is no number, such as None, NA or text, may stand where ``where`` is False: there it becomes 0. The mask has
+    the shape of the values, or that shape without ``axis``, and is read only if there are such entries.
+    """
     if type(values) is not np.ndarray:
         values = _from_elsewhere(name, values)
     kind = values.dtype.kind
@@ -36,8 +41,8 @@ def array(name: str, values: Any) -> NDArray[Any]:
                 f"{name}: got dtype {values.dtype}; float64 is the widest accepted: use .astype(np.float64)"
             )
         return values  # type: ignore[no-any-return]
-    if kind == "O":
-        return _from_objects(name, values)
+    if kind in "OUS":
+        return _from_objects(name, values.astype(object, copy=False), where, axis)
     raise TypeError(f"{name}: got dtype {values.dtype}; accepted are real numbers (floating, integer or bool)")
 
 
@@ -52,19 +57,67 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
             f"pass a NumPy array (for torch: tensor.detach().numpy())"
         )
     try:
-        return np.asarray(values)
+        found = np.asarray(values)
     except (ValueError, TypeError) as error:
+        if isinstance(values, (list, tuple)) and not all(map(_is_row, values)):
+            return _objects(values)  # a missing row beside rows
         raise ValueError(f"{name}: not a rectangular array of numbers ({error})") from None
+    # A list of numbers and words is no array of words.
+    return np.asarray(values, dtype=object) if found.dtype.kind in "US" and values is not found else found
 
 
-def _from_objects(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
-    for index, value in np.ndenumerate(values):
-        if not isinstance(value, (Real, np.bool_)):
-            raise TypeError(f"{name}: got {value!r} at index {_words(index)}; accepted are real numbers")
+def _is_row(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    found = np.empty(len(values), object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found
+
+
+def _from_objects(name: str, values: NDArray[Any], where: Any, axis: Any) -> NDArray[Any]:
+    if values.ndim == 1 and any(map(_is_row, values)):
+        return _from_rows(name, values, where, axis)
+    strange = np.fromiter((not isinstance(value, _NUMBERS) for value in values.flat), np.bool_, values.size)
+    strange = strange.reshape(values.shape)
+    if strange.any():
+        _refuse_strange(name, values, strange if where is None else strange & _spread(where, values, axis))
+        values = np.where(strange, 0.0, values)
     try:
         return values.astype(np.float64)
     except OverflowError:
         raise ValueError(f"{name}: got an integer beyond the range of float64; accepted are real numbers") from None
+
+
+def _from_rows(name: str, values: NDArray[Any], where: Any, axis: Any) -> NDArray[Any]:
+    """Lists or arrays in an array, as data frames hold them: each is a row, and so is what stands in a row's place."""
+    lengths = {len(value) for value in values if _is_row(value)}
+    if len(lengths) > 1:
+        raise ValueError(f"{name}: not a rectangular array of numbers (it has rows of {sorted(lengths)} numbers)")
+    width = lengths.pop()
+    rows = [list(value) if _is_row(value) else [value] * width for value in values]
+    return array(name, rows, where, axis)
+
+
+def _spread(where: Any, values: NDArray[Any], number: Any) -> NDArray[np.bool_]:
+    """The mask for each of the values: one of rows holds for every class along the axis."""
+    chosen = mask(where)
+    if chosen.ndim != values.ndim - 1:
+        return selection(chosen, values.shape)
+    rows = np.moveaxis(values, axis(values, number), -1).shape[:-1]
+    return np.broadcast_to(np.expand_dims(selection(chosen, rows), axis(values, number)), values.shape)
+
+
+def _refuse_strange(name: str, values: NDArray[Any], refused: NDArray[np.bool_]) -> None:
+    if refused.any():
+        index = _first(refused)
+        convert = "convert the text to a number, or " if isinstance(values[index], str) else ""
+        raise TypeError(
+            f"{name}: got {values[index]!r} at index {_words(index)}; expected a real number; fix: {convert}leave it "
+            f"out by where=..., a mask that is False there"
+        )
 
 
 def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
@@ -142,9 +195,9 @@ def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.
         return np.where(np.abs(numbers) < 2.0**62, numbers, -1.0).astype(np.int64)
 
 
-def weights(weight: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+def weights(weight: Any, shape: tuple[int, ...], where: Any = None) -> NDArray[Any]:
     """Weights of the given shape."""
-    weight = array("weight", weight)
+    weight = array("weight", weight, where)
     if weight.shape != shape:
         raise ValueError(
             f"weight: got shape {weight.shape}; accepted is one weight per sample, shape {shape}: "
@@ -175,12 +228,30 @@ def refuse_mean(samples: int, selected: bool, weighted: bool) -> NoReturn:
 
 def selection(where: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """A boolean mask of the given shape."""
-    where = array("where", where)
-    if where.dtype != np.bool_:
-        raise TypeError(f"where: got dtype {where.dtype}; accepted is a boolean array, such as target != -100")
+    where = mask(where)
     if where.shape != shape:
         raise ValueError(f"where: got shape {where.shape}; accepted is one boolean per sample, shape {shape}")
     return where  # type: ignore[no-any-return]
+
+
+def mask(where: Any) -> NDArray[np.bool_]:
+    """A boolean mask of any shape; booleans may come as objects, as data frames hold them where some may be missing."""
+    if type(where) is not np.ndarray:
+        where = _from_elsewhere("where", where)
+    if where.dtype.kind == "O":
+        _refuse_undecided(where)
+    elif where.dtype != np.bool_ and where.size:
+        raise TypeError(f"where: got dtype {where.dtype}; accepted is a boolean array, such as target != -100")
+    return where.astype(np.bool_, copy=False)  # type: ignore[no-any-return]
+
+
+def _refuse_undecided(where: NDArray[Any]) -> None:
+    for index, value in np.ndenumerate(where):
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(
+                f"where: got {value!r} at index {_words(index)}; expected True or False; fix: decide for it, such as "
+                f"by where.fillna(False) in pandas, where.fill_null(False) in polars"
+            )
 
 
 def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -206,7 +277,7 @@ def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
 def parameter(
     loss: str, name: str, value: Any, known_names: Iterable[str], domain: Domain | None, optional: bool
 ) -> float | None:
-    """A parameter as a float in its domain, or None where that is allowed."""
+    """A parameter as a float in its domain, as a bool if it is a switch, or None where that is allowed."""
     if name not in known_names:
         close = difflib.get_close_matches(name, known_names, 1)
         known = f"accepted are {', '.join(known_names)}" if known_names else "it has no parameters"
@@ -215,6 +286,8 @@ def parameter(
         return None
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
+    if domain == SWITCH:
+        return _switch(name, value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: got {value!r}; accepted is one number")
     accepted = domain.description if domain else "a finite number"
@@ -227,11 +300,43 @@ def parameter(
     return number
 
 
+def _switch(name: str, value: Any) -> bool:
+    """True or False; 1 and 0 are what the command line has for them."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, Real) and value in (0, 1)):
+        return bool(value)
+    raise ValueError(f"{name}: got {value!r}; accepted is {SWITCH.description}")
+
+
 # --------------------------------------------------------------- what the sweeps found, put into words
 
 
 def refuse_prediction(value: Any, index: tuple[int, ...], domain: Domain, name: str = "prediction") -> NoReturn:
     _refuse(name, value, index, domain.description + (", not NaN" if math.isnan(value) else ""))
+
+
+def row_in_words(row: NDArray[Any]) -> str:
+    """A row on one line, a long one by its ends."""
+    return np.array2string(row, threshold=8, max_line_width=4096)
+
+
+def refuse_total(row: NDArray[Any], index: tuple[int, ...], of_logarithms: bool, name: str = "prediction") -> NoReturn:
+    raise ValueError(f"{name}: {total_in_words(row, of_logarithms, f' at index {_words(index)}')}")
+
+
+def total_in_words(row: NDArray[Any], of_logarithms: bool, place: str = "") -> str:
+    """What is wrong with a row of probabilities, or of their logarithms, that does not sum to 1."""
+    shown = row_in_words(row)
+    if of_logarithms:
+        total = math.fsum(np.exp(row))
+        return (
+            f"got {shown}{place}, whose exponentials sum to {total:.8g}; expected log-probabilities, whose "
+            f"exponentials sum to 1; fix: pass rashin.log_softmax of logits, or normalized=False to take such rows as "
+            f"they are"
+        )
+    return (
+        f"got {shown}{place}, which sums to {math.fsum(row):.8g}; expected probabilities, which sum to 1; fix: divide "
+        f"each row by its sum, pass rashin.softmax of logits, or normalized=False to take such rows as they are"
+    )
 
 
 def refuse_target(value: Any, index: tuple[int, ...], domain: Domain) -> NoReturn:
@@ -264,7 +369,7 @@ def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> No
 
 
 def refuse_row(name: str, row: NDArray[Any], index: tuple[int, ...]) -> NoReturn:
-    shown = np.array2string(row, threshold=8)
+    shown = row_in_words(row)
     raise ValueError(
         f"{name}: got {shown} at index {_words(index)}, a row without a limit; accepted is at most one +inf"
     )

@@ -29,6 +29,7 @@ __all__ = [
     "PROBABILITY",
     "REAL",
     "SIGN",
+    "SWITCH",
     "TWEEDIE_POWER",
     "Domain",
 ]
@@ -104,6 +105,7 @@ OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples
 LOG_PROBABILITY = Domain("log-probability", "a log-probability, <= 0", -np.inf, 0.0, samples=(-0.5, -1e-3, -30.0))
 SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
+SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
 DISTRIBUTION = Domain(
     "distribution", "a class label, or a distribution over the classes", 0.0, 1.0, samples=(0.25, 0.5, 0.25)

@@ -171,9 +171,9 @@ def _arguments(
     inputs: Any, classifier: Any, target: Any, bias: Any, where: Any, only_labels: bool, in_place: bool = True
 ) -> tuple[Layer, NDArray[Any], NDArray[np.bool_] | None]:
     """The layer, the target (labels are whole and in range where they count), and the mask."""
-    x = checks.array("inputs", inputs)
+    x = checks.array("inputs", inputs, where)
     chosen = None if where is None else checks.selection(where, x.shape[:1])
-    t = checks.array("target", target)
+    t = checks.array("target", target, where)
     layer = checked_layer(x, classifier, bias, chosen, LOGITS if in_place and t.ndim == 1 else GATHERED)
     logits = np.broadcast_to(np.float32(0.0), (len(x), layer.classes))
     if checks.holds_distributions(logits, t, logits.shape[:1], only_labels):
@@ -254,7 +254,7 @@ def _refuse(layer: Layer, z: NDArray[Any], block: Any, error: ValueError) -> NoR
         layer.refuse_nan(row, int(np.argmax(missing)))
     if text.startswith("target"):
         raise ValueError(text.replace(found[0], f"at index ({row}", 1)) from None
-    shown = np.array2string(z[place], threshold=8)
+    shown = checks.row_in_words(z[place])
     raise ValueError(
         f"inputs: row {row} and the classifier give the logits {shown}, where the loss has no limit; accepted is at "
         f"most one +inf: leave the sample out by `where`, or mend inputs, classifier or bias"

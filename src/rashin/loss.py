@@ -14,7 +14,17 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from rashin import checks
-from rashin.domain import DISTRIBUTION, LOGIT, NONNEGATIVE, POSITIVE, PROBABILITY, REAL, Domain
+from rashin.domain import (
+    DISTRIBUTION,
+    LOG_PROBABILITY,
+    LOGIT,
+    NONNEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    REAL,
+    SWITCH,
+    Domain,
+)
 
 __all__ = ["Facts", "Loss", "get", "labelwise", "list_losses", "parsed", "pointwise", "rowwise"]
 
@@ -23,10 +33,12 @@ Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
 
 RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out"})
 
-# What the row kernel of label losses can do around any formula: default and domain.
-ROW_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
+# What the row kernels can do around any formula, that of label losses and that of rows: default and domain.
+LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
     {"label_smoothing": (0.0, PROBABILITY), "z_loss": (0.0, NONNEGATIVE), "softcap": (None, POSITIVE)}
 )
+_NO_OPTIONS: Mapping[str, float | None] = MappingProxyType({})
+ROW_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType({"normalized": (True, SWITCH)})
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,8 @@ class Loss:
     target : array of the same shape; row losses take integer labels (...) or, where they can, distributions
         (..., C).
     weight : non-negative weights, one per sample: the prediction's shape, or (...) for row losses.
-    where : boolean mask of the same shape as ``weight``; what it leaves out is neither evaluated nor checked.
+    where : boolean mask of the same shape as ``weight``, also as objects or nullable booleans. What it leaves out is
+        as if deleted, whatever stands there: NaN, None, NA, text, a label without a class.
     reduction : ``"mean"`` is sum(w l) / sum(w), ``"sum"`` is sum(w l), ``"none"`` is w l per sample.
     axis : the class axis of row losses.
     **parameters : the loss's own, such as ``delta``.
@@ -256,7 +269,8 @@ class Loss:
         return inspect.Signature(axis_less + own)
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        # A switch is not part of the formula: it shows where it is off.
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items() if value is not True)
         return f"{self.name}({settings})"
 
     def _identity(self) -> tuple[Any, ...]:
@@ -428,9 +442,11 @@ def labelwise(
     The prediction holds logits. With a distribution q as target the loss is sum_k q_k phi(u_k). ``options`` names
     what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
     """
-    own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
+    own = {**(parameters or {}), **{name: LABEL_OPTIONS[name][1] for name in options}}
     facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant, bounds=bounds)
-    return lambda formula: _register(_made("labelwise", formula, facts, skip=2, options=options))
+    return lambda formula: _register(
+        _made("labelwise", formula, facts, skip=2, options=_defaults(options, LABEL_OPTIONS))
+    )
 
 
 def rowwise(
@@ -438,6 +454,7 @@ def rowwise(
     prediction: Domain,
     target: Domain = DISTRIBUTION,
     parameters: Mapping[str, Domain] | None = None,
+    options: tuple[str, ...] = (),
     convex: bool = False,
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
@@ -452,6 +469,9 @@ def rowwise(
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
     slope, curvature`` of the class's prediction and share.
 
+    With ``options=("normalized",)`` predictions are rows of ``PROBABILITY``, or of ``LOG_PROBABILITY``, and each row
+    must sum to 1; the loss gets the parameter ``normalized=True``, which turns that off.
+
     Examples
     --------
     >>> import rashin
@@ -463,11 +483,23 @@ def rowwise(
     >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
     3.0
     """
-    facts = Facts(prediction, target, parameters or {}, None, convex, link, best_constant, separable, bounds=bounds)
-    return lambda formula: _register(_made("rowwise", formula, facts, skip=3))
+    if options and prediction not in (PROBABILITY, LOG_PROBABILITY):
+        raise TypeError(
+            f"options: got {options!r} for a prediction of {prediction.name}; expected a prediction of "
+            f"PROBABILITY or LOG_PROBABILITY; fix: leave the options out"
+        )
+    own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
+    facts = Facts(prediction, target, own, None, convex, link, best_constant, separable, bounds=bounds)
+    return lambda formula: _register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))
 
 
-def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: tuple[str, ...] = ()) -> Loss:
+def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[float | None, Domain]]) -> dict[str, float | None]:
+    return {name: known[name][0] for name in options}
+
+
+def _made(
+    kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mapping[str, float | None] = _NO_OPTIONS
+) -> Loss:
     name: str = formula.__name__
     own = list(inspect.signature(formula).parameters.values())[skip:]
     settings: dict[str, float | None] = {}
@@ -477,8 +509,7 @@ def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: tuple[
         if parameter.default is inspect.Parameter.empty:
             raise TypeError(f"{name}: the parameter {parameter.name!r} needs a default")
         settings[parameter.name] = parameter.default
-    for option in options:
-        settings[option] = ROW_OPTIONS[option][0]
+    settings |= options
     unknown = set(facts.parameters) - set(settings)
     if unknown:
         raise TypeError(f"{name}: facts name the parameters {sorted(unknown)}, which the formula does not have")
@@ -489,4 +520,4 @@ def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: tuple[
     # The loss takes the formula's name in its module: from there the formula is its attribute, for pickling too.
     formula.__qualname__ += ".formula"
     optional = frozenset(key for key, value in checked.items() if value is None)
-    return Loss(name, kind, formula, MappingProxyType(checked), facts, options, optional)
+    return Loss(name, kind, formula, MappingProxyType(checked), facts, tuple(options), optional)

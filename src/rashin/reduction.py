@@ -84,7 +84,7 @@ def weigh(weight: Any, where: Any, shape: tuple[int, ...], reduction: str) -> We
         if reduction == "mean" and total == 0:
             checks.refuse_mean(math.prod(shape), where is not None, False)
         return Weighing(None, where, reduction, float(total) if reduction == "mean" else 1.0, total)
-    weight = checks.weights(weight, shape)
+    weight = checks.weights(weight, shape, where)
     checks.weights_fit(weight, where)
     weighing = Weighing(weight, where, reduction, 1.0, None)
     return weighing if reduction != "mean" else _with_total(weighing, shape)

@@ -63,7 +63,7 @@ def softmax_statistics(logits: Any, target: Any, *, axis: int = -1, where: Any =
 
     Reference: Shannon (1948), A mathematical theory of communication.
     """
-    z, t = checks.array("logits", logits), checks.array("target", target)
+    z, t = checks.array("logits", logits, where, axis), checks.array("target", target, where)
     axis = checks.axis(z, axis, "logits")
     rows = np.moveaxis(z, axis, -1).shape[:-1]
     checks.holds_distributions(z, t, rows, True)

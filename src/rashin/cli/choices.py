@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Data", "LossParameters", "chosen_loss", "load_data"]
 
+_SWITCHES = {"true": 1.0, "false": 0.0}
 _MNIST_FAMILY = ("mnist", "fashion", "kmnist")
 
 Data = Annotated[str, typer.Option(metavar="NAME", help="digits, mnist, fashion, kmnist, or FILE.npz with x and t.")]
@@ -49,7 +50,7 @@ def chosen_loss(name: str, settings: list[str] | None) -> Loss:
 def _parsed(setting: str) -> tuple[str, float]:
     name, _, value = setting.partition("=")
     try:
-        return name.strip(), float(value)
+        return name.strip(), float(_SWITCHES.get(value.strip().lower(), value))
     except ValueError:
         message = f"{setting!r} is not of the form NAME=NUMBER"
         raise typer.BadParameter(message, param_hint="'--loss-parameter'") from None

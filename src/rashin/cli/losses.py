@@ -45,7 +45,7 @@ def _row(loss: Loss) -> _Row:
 
 
 def _number(default: float | None) -> str:
-    return "None" if default is None else f"{default:g}"
+    return str(default) if default is None or isinstance(default, bool) else f"{default:g}"
 
 
 def _takes(loss: Loss) -> str:

@@ -11,7 +11,7 @@ Tried and rejected: log and log1p both, chosen by the size of z (the loop 1.0 mo
 distributions (0.4 more for 1,000 classes); with labels, blocks of many rows that are checked and cleared in parts (0.06
 less while all stays in the cache, 0.13 more for 4096 x 1000); two threads for 60000 x 10 with labels (a fifth less in
 call after call, a third more after a pause). Long rows with labels cannot be as fast as where nobody reads the other
-classes: they are checked.
+classes: they are checked. ``normalized`` has what it costs that their sum is, which these figures leave out.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from rashin.exact import BLOCK, add_block
 from rashin.kept import kept, kept_vectorize
 from rashin.kernels.formula import Formula, call
 from rashin.kernels.labelwise import OUTSIDE
+from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals, is_normalized
 from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, all_within
-from rashin.kernels.rows import MANY, accurate_sum, array_type, jit, plus
+from rashin.kernels.rows import MANY, array_type, jit
+from rashin.kernels.sums import fill_sums
 
 __all__ = ["ARRAYS", "block", "of_shares", "sweep_distributions", "sweep_labels"]
 
 FEWER_CELLS, CELLS = 2048, 16384  # elements of a block with labels, with distributions, unless one row is longer
-SHORT = 64  # classes below which a row is summed term by term
-LANES = 32  # of the sum of a longer row
 
 
 @functools.cache
@@ -70,6 +70,20 @@ def _weighed(start: int, w: Any, terms: Any) -> Any:
             terms[r] = terms[r] * w[start + r] if w[start + r] != 0.0 else 0.0
         undefined |= np.int64(terms[r] != terms[r])
     return undefined != 0
+
+
+@jit
+def _are_normalized(z: Any, start: int, labels: Any, w: Any, whole: float, totals: Any) -> Any:
+    """Whether the predictions of the rows are distributions, those that `where` leaves out aside."""
+    close, far = deviation(z.shape[1], whole), np.int64(0)
+    for r in range(totals.size):
+        far |= np.int64(not abs(totals[r] - 1.0) <= close)
+    if far == 0:
+        return True
+    for r in range(totals.size):
+        if not (is_normalized(z[start + r], totals[r], whole) or _is_outside(start + r, labels, w)):
+            return False
+    return True
 
 
 @jit
@@ -109,13 +123,16 @@ def _labels_within(labels: Any, w: Any, classes: int) -> Any:
 
 @jit
 def _wrong_label(
-    z: Any, start: int, stop: int, labels: Any, w: Any, low: Any, high: Any, ends: bool
+    z: Any, start: int, labels: Any, w: Any, low: Any, high: Any, ends: bool, whole: float, totals: Any
 ) -> tuple[int, int]:
     """The first row of the block with something wrong."""
-    for i in range(start, stop):
+    for r in range(totals.size):
+        i = start + r
         if _is_outside(i, labels, w):
             continue
         if not all_within(z[i], low, high, ends):
+            return PREDICTION, i
+        if whole != FREE and not is_normalized(z[i], totals[r], whole):
             return PREDICTION, i
         if not 0 <= labels[i] < z.shape[1]:
             return TARGET, i
@@ -150,21 +167,26 @@ def sweep_labels(
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with labels; arguments and answer as in the pointwise sweep.
 
-    ``bounds`` holds low, high and shape of the prediction's domain. A row of weight 0 is checked and then left out; one
-    with the label OUTSIDE is not even checked.
+    ``bounds`` holds low, high and shape of the prediction's domain, and what of each row must be 1. A row of weight 0
+    is checked and then left out; one with the label OUTSIDE is not even checked.
     """
     n, classes = z.shape
-    low, high, ends = z.dtype.type(bounds[0]), z.dtype.type(bounds[1]), bounds[2] == ENDS
+    low, high, ends, whole = z.dtype.type(bounds[0]), z.dtype.type(bounds[1]), bounds[2] == ENDS, bounds[3]
     height = min(BLOCK, max(1, FEWER_CELLS // classes), max(1, n))
     flat = z.reshape(-1)
+    totals, lanes = np.empty(height), np.empty(MANY)
+    parts = np.empty((height if whole == EXPONENTIALS else 0, classes))
     own, ones, factors = np.empty(height, z.dtype), np.ones(height, z.dtype), np.full(height, 1.0 / divisor)
     terms, slopes, curvatures = np.empty(height), np.empty(height, z.dtype), np.empty(height, z.dtype)
     for start in range(0, n, height):
         stop = min(start + height, n)
         size = stop - start
         fine = all_within(flat[start * classes : stop * classes], low, high, ends)
+        if whole != FREE:
+            fill_totals(z, start, whole, parts, lanes, totals[:size])
+            fine = fine and _are_normalized(z, start, labels, w, whole, totals[:size])
         if not (fine and _labels_within(labels[start:stop], w[start:stop], classes)):
-            found, i = _wrong_label(z, start, stop, labels, w, low, high, ends)
+            found, i = _wrong_label(z, start, labels, w, low, high, ends, whole, totals[:size])
             if found != FINE:
                 return found, i
         for r in range(size):
@@ -187,67 +209,6 @@ def sweep_labels(
 
 
 @jit
-def _plain_sum(x: Any) -> Any:
-    """The sum of a short row, term by term: 0.15 ns a term of ten, since the rows overlap in the processor.
-
-    Four lanes, or halves side by side, cost 0.3 to 0.7 there; class by class across the rows 0.7.
-    """
-    total = 0.0
-    for j in range(x.size):
-        total += x[j]
-    return total
-
-
-@jit
-def _careful_sum(x: Any) -> Any:
-    """The same with the roundings added, 1 ns a term: float64 would show them."""
-    total, error = 0.0, 0.0
-    for j in range(x.size):
-        total, error = plus(total, error, np.float64(x[j]))
-    return total + error if abs(total) < np.inf else total
-
-
-@jit
-def _sum_in_lanes(x: Any, lanes: Any) -> Any:
-    """The sum of a row in fixed lanes, four terms at a time: 0.13 ns a term of a thousand, accurate_sum 0.27.
-
-    Lanes of 16 cost 0.2 to 0.3 there, of 64 as much as 32.
-    """
-    double = np.float64
-    whole, rest = x.size - x.size % (4 * LANES), x.size - x.size % LANES
-    lanes[:LANES] = 0.0
-    for i in range(0, whole, 4 * LANES):
-        # A slice each: with sums of two numbers as an index nothing would vectorise.
-        a, b = x[i : i + LANES], x[i + LANES : i + 2 * LANES]
-        c, d = x[i + 2 * LANES : i + 3 * LANES], x[i + 3 * LANES : i + 4 * LANES]
-        for j in range(LANES):
-            lanes[j] += (double(a[j]) + double(b[j])) + (double(c[j]) + double(d[j]))
-    for i in range(whole, rest, LANES):
-        a = x[i : i + LANES]
-        for j in range(LANES):
-            lanes[j] += a[j]
-    for j in range(rest, x.size):
-        lanes[j - rest] += x[j]
-    width = LANES
-    while width > 1:
-        width //= 2
-        for j in range(width):
-            lanes[j] += lanes[j + width]
-    return lanes[0]
-
-
-@jit
-def _fill_sums(x: Any, start: int, sums: Any, lanes: Any, narrow: bool) -> None:
-    """Fill in the sums of the rows of ``x`` from ``start`` on; ``narrow`` ones are not shown in float64."""
-    short = x.shape[1] < SHORT
-    for r in range(sums.size):
-        if narrow:
-            sums[r] = _plain_sum(x[start + r]) if short else _sum_in_lanes(x[start + r], lanes)
-        else:
-            sums[r] = _careful_sum(x[start + r]) if short else accurate_sum(x, start + r, lanes)
-
-
-@jit
 def _sum_to_one(start: int, labels: Any, w: Any, sums: Any, tolerance: float) -> Any:
     """Whether the targets of the rows do, those that `where` leaves out aside."""
     wrong = np.int64(0)
@@ -258,14 +219,17 @@ def _sum_to_one(start: int, labels: Any, w: Any, sums: Any, tolerance: float) ->
 
 @jit
 def _wrong_distribution(
-    z: Any, q: Any, start: int, labels: Any, w: Any, low: Any, high: Any, ends: bool, sums: Any, tolerance: float
-) -> tuple[int, int]:
+    z: Any, q: Any, start: int, labels: Any, w: Any, low: Any, high: Any, ends: bool, whole: float, totals: Any,
+    sums: Any, tolerance: float,
+) -> tuple[int, int]:  # fmt: skip
     """The first row of the block with something wrong."""
     for r in range(sums.size):
         i = start + r
         if _is_outside(i, labels, w):
             continue
         if not all_within(z[i], low, high, ends):
+            return PREDICTION, i
+        if whole != FREE and not is_normalized(z[i], totals[r], whole):
             return PREDICTION, i
         if not (all_within(q[i], 0.0, 1.0, False) and abs(sums[r] - 1.0) <= tolerance):
             return TARGET, i
@@ -299,13 +263,14 @@ def sweep_distributions(
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with distributions ``q`` (n, C); the labels say only which rows lie outside."""
     n, classes = z.shape
-    low, high, ends = z.dtype.type(bounds[0]), z.dtype.type(bounds[1]), bounds[2] == ENDS
+    low, high, ends, whole = z.dtype.type(bounds[0]), z.dtype.type(bounds[1]), bounds[2] == ENDS, bounds[3]
     height = min(BLOCK, max(1, CELLS // classes), max(1, n))
     cells, narrow = height * classes, z.itemsize == 4
     zero, one = z.dtype.type(0), z.dtype.type(1)
     flat, shares = z.reshape(-1), q.reshape(-1)
     factors, terms = np.full((height, classes), 1.0 / divisor), np.empty((height, classes))
-    sums, lanes = np.empty(height), np.empty(MANY)
+    sums, totals, lanes = np.empty(height), np.empty(height), np.empty(MANY)
+    parts = np.empty((height if whole == EXPONENTIALS else 0, classes))
     # Loops want arrays that do not overlap: a gradient in the place of z is written by way of a block.
     aside = gradient.size == 0 or gradient.ctypes.data == z.ctypes.data
     slopes = np.empty(cells if aside else 0, z.dtype)
@@ -316,9 +281,14 @@ def sweep_distributions(
         part = slice(start * classes, stop * classes)
         zs, qs = flat[part], shares[part]
         fine = all_within(zs, low, high, ends) and all_within(qs, zero, one, False)
-        _fill_sums(q, start, sums[:size], lanes, narrow)
+        if whole != FREE:
+            fill_totals(z, start, whole, parts, lanes, totals[:size])
+            fine = fine and _are_normalized(z, start, labels, w, whole, totals[:size])
+        fill_sums(q, start, sums[:size], lanes, narrow)
         if not (fine and _sum_to_one(start, labels, w, sums[:size], tolerance)):
-            found, i = _wrong_distribution(z, q, start, labels, w, low, high, ends, sums[:size], tolerance)
+            found, i = _wrong_distribution(
+                z, q, start, labels, w, low, high, ends, whole, totals[:size], sums[:size], tolerance
+            )
             if found != FINE:
                 return found, i
         if w.size:
@@ -330,7 +300,7 @@ def sweep_distributions(
              terms.ctypes.data, gs.ctypes.data, hs.ctypes.data, zs.size)  # fmt: skip
         if aside and gradient.size:
             gradient.reshape(-1)[part] = gs[: zs.size]
-        _fill_sums(terms, 0, sums[:size], lanes, narrow)
+        fill_sums(terms, 0, sums[:size], lanes, narrow)
         if _weighed(start, w, sums[:size]):
             return UNDEFINED, start + _first_nan(sums)
         _clear_left_out(start, stop, w, gradient)

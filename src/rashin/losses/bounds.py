@@ -10,7 +10,7 @@ def shifted_logarithm(epsilon=0.0):
     return -math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf
 
 
-def shifted_logarithms(classes, epsilon=0.0):
+def shifted_logarithms(classes, epsilon=0.0, normalized=True):
     """The same, of a distribution over classes."""
     return shifted_logarithm(epsilon)
 

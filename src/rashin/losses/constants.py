@@ -37,14 +37,17 @@ def shrunk_mean(t, w, epsilon=0.0):
     return np.clip(mean(t, w) * (1.0 + 2.0 * epsilon) - epsilon, 0.0, 1.0)
 
 
-def shrunk_frequencies(t, w, epsilon=0.0):
-    """The probabilities p with p + epsilon in proportion to the class frequencies; None where one falls below 0."""
+def shrunk_frequencies(t, w, epsilon=0.0, normalized=True):
+    """The distribution p with p + epsilon in proportion to the class frequencies; None where one falls below 0.
+
+    It is the best one also where predictions need not be ``normalized``.
+    """
     frequencies = mean(t, w)
     p = frequencies * (1.0 + frequencies.size * epsilon) - epsilon
     return p if np.all(p >= 0.0) else None
 
 
-def log_frequencies(t, w, label_smoothing=0.0, z_loss=0.0, softcap=None):
+def log_frequencies(t, w, label_smoothing=0.0, z_loss=0.0, softcap=None, normalized=True):
     """The logarithms of the smoothed class frequencies, whose logsumexp is 0; None under a softcap that they exceed."""
     frequencies = mean(t, w)
     with np.errstate(divide="ignore"):

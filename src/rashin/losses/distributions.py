@@ -12,6 +12,7 @@ from rashin.losses.constants import log_frequencies, shrunk_frequencies
     separable=True,
     prediction=PROBABILITY,
     parameters={"epsilon": NONNEGATIVE},
+    options=("normalized",),
     convex=True,
     best_constant=shrunk_frequencies,
     bounds=shifted_logarithms,
@@ -22,6 +23,10 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     .. math:: \ell = -\sum_k t_k \log(z_k + \epsilon)
 
     epsilon : >= 0, added inside the logarithm. With 0 an impossible label costs inf.
+    normalized : True requires that each row of predictions sums to 1. It may miss 1 by 10^-6 for each of its C classes,
+        which allows for float32 and text of six digits. If all its numbers have 2 to 5 decimals, it may miss 1 by C/2
+        units of the last one more, and if all are float16 or bfloat16 numbers, by 2 eps more, but by 0.05 at most.
+        False takes rows as they are, as numerical derivatives must, which change one entry at a time.
 
     >>> categorical_cross_entropy([[0.1, 0.6, 0.3]], [1])
     0.5108256237659907
@@ -35,12 +40,24 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     return -(t * xp.log(p) + xp.where(p > 0.75, lost * ratio, 0.0)), -ratio, ratio / p
 
 
-@rowwise(separable=True, prediction=LOG_PROBABILITY, target=LABEL, convex=True, best_constant=log_frequencies)
+@rowwise(
+    separable=True,
+    prediction=LOG_PROBABILITY,
+    target=LABEL,
+    options=("normalized",),
+    convex=True,
+    best_constant=log_frequencies,
+)
 def negative_log_likelihood(xp, z, t):
     r"""Minus the log-probability of the label, from rows of log-probabilities.
 
     .. math:: \ell = -z_k
 
+    normalized : True requires that the exponentials of each row sum to 1: rows of zeros, or logits that happen to be
+        negative, give a loss that means nothing. The sum may miss 1 by 10^-6 for each of the C classes, at least by
+        10^-3, which allows for large logits in float32. If all numbers have 2 to 5 decimals, it may miss 1 by half a
+        unit of the last one more, and if all are float16 or bfloat16 numbers, by (1 + log C) eps more, but by 0.05 at
+        most. False takes rows as they are, and saves the exponentials.
     >>> negative_log_likelihood([[-1.5, -0.25]], [1])
     0.25
 

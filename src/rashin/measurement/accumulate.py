@@ -83,12 +83,12 @@ class Accumulator:
         ------
         TypeError, ValueError : as the loss does; nothing of the samples is then counted.
         """
-        z, t = checks.array("prediction", prediction), checks.array("target", target)
+        z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
         shape = self._checked_shape(z, group, cluster)
         samples = z.shape if self._loss.kind == "pointwise" else z.shape[:-1]
         where = None if where is None else checks.selection(where, samples)
         if weight is not None:
-            weight = checks.weights(weight, samples)
+            weight = checks.weights(weight, samples, where)
             checks.weights_fit(weight, where)
         losses = self._loss.per_sample(z, t, where=where).reshape(-1)
         classes = classes_of(self._loss, z, t, where) if self._wants_classes else None

@@ -13,7 +13,7 @@ from rashin.kernels import threads
 from rashin.loss import Loss, get
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
-from rashin.measurement.keys import codes_of
+from rashin.measurement.keys import Codes, codes_of
 from rashin.measurement.measurement import Measurement
 
 __all__ = ["chosen", "measure"]
@@ -130,12 +130,11 @@ def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
 def _add_arrays(
     running: Accumulator, loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, group: Any, cluster: Any
 ) -> None:
-    z, t = checks.array("prediction", prediction), checks.array("target", target)
+    z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
     samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
-    weight = None if weight is None else checks.weights(weight, samples)
+    weight = None if weight is None else checks.weights(weight, samples, where)
     where = None if where is None else checks.selection(where, samples)
-    groups = None if group is None else codes_of("group", group, samples)
-    clusters = None if cluster is None else codes_of("cluster", cluster, samples)
+    groups, clusters = _codes("group", group, samples, where), _codes("cluster", cluster, samples, where)
     if not samples or z.shape[:1] != t.shape[:1]:
         running.add(z, t, weight=weight, where=where, group=groups, cluster=clusters)
         return
@@ -156,6 +155,19 @@ def _add_arrays(
             )
 
     _in_threads(running, add, range(0, max(1, len(z)), step))
+
+
+def _codes(name: str, keys: Any, samples: tuple[int, ...], where: Any) -> Codes | None:
+    """The codes of the samples; what stands where ``where`` is False need not be a key."""
+    if keys is None:
+        return None
+    array = np.asarray(keys)
+    if where is None or array.shape != samples:
+        return codes_of(name, keys, samples)
+    found = codes_of(name, array[where], (int(np.count_nonzero(where)),))
+    codes = np.zeros(samples, np.int64)
+    codes[where] = found.codes
+    return found._replace(codes=codes.reshape(-1))
 
 
 def _in_threads(running: Accumulator, add: Callable[[Accumulator, int], None], starts: Sequence[int]) -> None:

@@ -75,7 +75,7 @@ class Rows:
         order = np.argsort(rows)
         rows, back = rows[order], np.argsort(order)
         prediction, target, weight, where = self._fetch(rows)
-        z, t = checks.array("prediction", prediction), checks.array("target", target)
+        z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
         samples = _samples(loss, z)
         if samples[:1] != rows.shape or t.shape[:1] != rows.shape:
             raise ValueError(
@@ -127,14 +127,14 @@ def _losses(loss: Loss, z: Array, t: Array, where: Array | None, rows: Array) ->
 
 def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any) -> Rows:
     """The rows along the first axis of arrays; of memory maps, those that are drawn are read."""
-    z, t = checks.array("prediction", prediction), checks.array("target", target)
+    z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
     samples = _samples(loss, z)
     if not samples or t.shape[:1] != samples[:1]:
         raise ValueError(
             f"target: got shape {t.shape} for a prediction of shape {z.shape}; accepted are arrays with a row each, of "
             f"the same number of rows"
         )
-    w = None if weight is None else checks.weights(weight, samples)
+    w = None if weight is None else checks.weights(weight, samples, where)
     chosen = None if where is None else checks.selection(where, samples)
     counts, total, heaviest = _weighed(w, chosen, samples)
 
@@ -146,7 +146,7 @@ def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where:
 
 def rows_of_reader(loss: Loss, read: Callable[[Array], Any], size: int, weight: Any, where: Any) -> Rows:
     """The rows that ``read(indices)`` gives, as (prediction, target) or (prediction, target, weight)."""
-    w = None if weight is None else checks.weights(weight, (size,))
+    w = None if weight is None else checks.weights(weight, (size,), where)
     chosen = None if where is None else checks.selection(where, (size,))
 
     def fetch(rows: Array) -> tuple[Any, Any, Any, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import LABEL, NONNEGATIVE, Domain
+from rashin import checks
+from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, Domain
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch
@@ -20,12 +21,16 @@ __all__ = ["add_rows", "leave_out_undefined"]
 
 Array = NDArray[Any]
 
+_SHOWN = 12  # names of columns in a message
+_LOOKED_AT = 1000  # rows that say whether one column does not belong to the others
+_NEAR = 0.1  # to 1: what misses it by more is not worth a closer look
+
 
 def leave_out_undefined(loss: Loss, options: Options, batch: Batch) -> None:
     """Find the rows for which the loss raises, after it raised; this may take its time.
 
-    Most lie outside a domain, which the numbers tell; what else there is, such as a distribution that does not sum to
-    1, is found by halving.
+    Most lie outside a domain, which the numbers tell, or are predictions that do not sum to 1; what else there is, such
+    as a target that does not, is found by halving.
 
     Raises
     ------
@@ -33,6 +38,8 @@ def leave_out_undefined(loss: Loss, options: Options, batch: Batch) -> None:
     """
     names = batch.roles
     _leave_out(batch, names.prediction, batch.prediction, loss.facts.prediction, loss.name)
+    if loss.parameters.get("normalized"):
+        _leave_out_unnormalized(batch, loss.facts.prediction == LOG_PROBABILITY)
     target, classes = _target_domain(loss, batch)
     _leave_out(batch, names.target, batch.target, target, loss.name)
     if classes:
@@ -68,6 +75,41 @@ class _Got:
     def __call__(self, row: int) -> str:
         takes = "is" if self.taker.startswith("a ") else "takes"
         return f"got {self.column[row]}; {self.taker} {takes} {self.domain.description}"
+
+
+def _leave_out_unnormalized(batch: Batch, of_logarithms: bool) -> None:
+    """Leave out rows of predictions that do not sum to 1."""
+    from rashin.backends.numpy.rowwise import are_normalized
+
+    rows, names = np.asarray(batch.prediction, np.float64), batch.roles.prediction
+    wrong = ~are_normalized(rows, of_logarithms)
+
+    def words(row: int) -> str:
+        if len(names) == 1:
+            return checks.total_in_words(rows[row], of_logarithms)
+        place = f" in the columns {_listed(names)}"
+        return checks.total_in_words(rows[row], of_logarithms, place) + _stranger(batch, rows, of_logarithms)
+
+    column = names[0] if len(names) == 1 else None
+    batch.faults.add(wrong, "predictions that do not sum to 1", words, column)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _SHOWN else ", ".join((*names[: _SHOWN - 1], "...", names[-1]))
+
+
+def _stranger(batch: Batch, rows: Array, of_logarithms: bool) -> str:
+    """Which column does not belong to the others, if the rows of all but one of them sum to 1."""
+    from rashin.backends.numpy.rowwise import are_normalized
+
+    good = np.ones(len(rows), bool) if batch.faults.where is None else batch.faults.where
+    some, names = rows[good][:_LOOKED_AT], batch.roles.prediction
+    shares = np.exp(some) if of_logarithms else some
+    without = shares.sum(axis=1, keepdims=True) - shares
+    near = np.flatnonzero((np.abs(without - 1.0) < _NEAR).all(axis=0))
+    if near.size != 1 or not are_normalized(np.delete(some, near[0], axis=1), of_logarithms).all():
+        return ""
+    return f"; {names[near[0]]!r} is among the columns, and the others sum to 1: rename it, or name the others"
 
 
 def _leave_out_labels(batch: Batch, classes: int) -> None:

@@ -37,7 +37,8 @@ def evaluate(
     out: Any = None,
 ) -> Answer:
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
-    z, t = checks.array("prediction", prediction), checks.array("target", target)
+    z = checks.array("prediction", prediction, where, axis)
+    t = checks.array("target", target, where, axis)
     if out is not None:
         checks.output(out, z.shape, gradient_type(z))
     value_wanted, gradient_wanted, hessian_wanted = wanted
@@ -51,7 +52,8 @@ def evaluate(
 
 def sample_losses(rule: Rule, prediction: Any, target: Any, where: Any, axis: int) -> NDArray[np.float64]:
     """The samples' losses as doubles, as they are summed; 0 outside ``where``."""
-    z, t = checks.array("prediction", prediction), checks.array("target", target)
+    z = checks.array("prediction", prediction, where, axis)
+    t = checks.array("target", target, where, axis)
     wanted = Wanted(True, False, False, rounded=False)
     return _swept(rule, z, t, None, where, "none", axis, wanted, None)[0].values  # type: ignore[return-value]
 

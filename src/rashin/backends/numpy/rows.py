@@ -24,7 +24,7 @@ from rashin.backends.numpy.results import (
     store,
 )
 from rashin.backends.numpy.wide import WIDE, sweep_wide_row
-from rashin.domain import LABEL
+from rashin.domain import LABEL, LOG_PROBABILITY
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import labelwise as kernel
 from rashin.kernels import threads
@@ -75,14 +75,21 @@ class Rows:
         index = start_of(box, unravelled(place, self.z[box].shape[:-1]))
         row = self.z[index].astype(np.float64)
         if found == PREDICTION:
-            column = int(np.argmin(self.rule.prediction.contains(row)))
-            checks.refuse_prediction(row[column], with_axis(index, self.axis, column), self.rule.prediction)
+            self._refuse_prediction(row, index)
         target = self.given[index] if self.distributions is None else self.distributions[index]
         if found == TARGET and self.distributions is None:
             checks.refuse_label(target, index, self.classes)
         if found == TARGET:
             checks.refuse_distribution(target, index, self.axis, self.tolerance)
-        checks.refuse_undefined(np.array2string(row, threshold=8), target, index)
+        checks.refuse_undefined(checks.row_in_words(row), target, index)
+
+    def _refuse_prediction(self, row: NDArray[np.float64], index: tuple[int, ...]) -> NoReturn:
+        domain = self.rule.prediction
+        good = domain.contains(row)
+        if good.all():
+            checks.refuse_total(row, index, domain == LOG_PROBABILITY)
+        column = int(np.argmin(good))
+        checks.refuse_prediction(row[column], with_axis(index, self.axis, column), domain)
 
 
 def classes_last(array: NDArray[Any], axis: int) -> NDArray[Any]:

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import NOTHING, Results, Rule, Wanted, element_type, job, store
 from rashin.backends.numpy.rows import Rows, RowSweep
-from rashin.domain import PROBABILITY
+from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels import rowwise as kernel
 from rashin.kernels.formula import compiled
 from rashin.kernels.labelwise import OUTSIDE
+from rashin.kernels.normalized import EXPONENTIALS, FREE, SUM, fill_normalized
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.pieces import Box, read
 from rashin.reduction import Weighing
 
-__all__ = ["evaluate_rowwise"]
+__all__ = ["are_normalized", "evaluate_rowwise"]
 
 BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: it stays in the L2 cache
 GLANCE = 8  # classes that are checked and set to 0 in the time in which a formula is applied to one
@@ -52,7 +53,7 @@ class ClassSweep(RowSweep):
         work = rows.z.size // GLANCE if rows.distributions is None else rows.z.size
         super().__init__(rows, wanted, element, work)
         self.loop = compiled(kernel.of_shares(rule.formula), rule.parameters, wanted.order, element, True)
-        self.bounds = np.array(domain_bounds(rule.prediction, element))
+        self.bounds = np.array([*domain_bounds(rule.prediction, element), _whole(rule)])
 
     def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
         """The compiled sweep: the one for labels, or the one for distributions."""
@@ -71,6 +72,21 @@ class ClassSweep(RowSweep):
             )
         if found != FINE:
             rows.refuse(found, box, place)
+
+
+def _whole(rule: Rule) -> float:
+    """What of a row of predictions must be 1."""
+    if not rule.options.get("normalized"):
+        return FREE
+    return EXPONENTIALS if rule.prediction == LOG_PROBABILITY else SUM
+
+
+def are_normalized(rows: NDArray[Any], of_logarithms: bool) -> NDArray[np.bool_]:
+    """Which of the rows (n, C) of probabilities sum to 1, or of their logarithms, as the sweeps ask it."""
+    element = element_type(rows)
+    fine = np.empty(len(rows), np.bool_)
+    fill_normalized(element)(np.ascontiguousarray(rows, element), EXPONENTIALS if of_logarithms else SUM, fine)
+    return fine
 
 
 # ---------------------------------------------------------------------------------------- general formulas
@@ -100,6 +116,9 @@ def _checked_rows(rows: Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_
     labels = rows.labels[box].reshape(-1)
     inside = labels != OUTSIDE if rows.weighing.where is not None else np.ones(labels.size, np.bool_)
     _refuse_first(rows, box, PREDICTION, inside & ~rows.rule.prediction.contains(z).all(axis=-1))
+    whole = _whole(rows.rule)
+    if whole != FREE:
+        _refuse_first(rows, box, PREDICTION, inside & ~are_normalized(z, whole == EXPONENTIALS))
     if rows.distributions is None:
         _refuse_first(rows, box, TARGET, inside & ((labels < 0) | (labels >= rows.classes)))
         t = (labels[:, None] == np.arange(rows.classes)).astype(np.float64)

@@ -350,7 +350,7 @@ def test_a_file_that_holds_no_network_is_refused(content, tmp_path):
 def test_a_run_writes_three_files_and_replaces_its_own(blobs, tmp_path):
     out = tmp_path / "deep" / "run"
     for epochs in (1, 2):
-        run = run_training(rashin.huber, blobs, blobs, out=out, hidden=4, epochs=epochs)
+        run = run_training(rashin.huber, blobs, blobs, out=out, classes=True, hidden=4, epochs=epochs)
     names = ["checkpoint.npz", "history.csv", "history.png", "model.npz"]
     assert sorted(entry.name for entry in out.iterdir()) == names
     assert run.picture_file.read_bytes().startswith(b"\x89PNG")

@@ -19,6 +19,7 @@ TOLERATED = 10.0  # times the expected error; the noise of some hundred entries 
 _BESIDE = 0.55  # of the jump, from the middle: between the slopes, and a twentieth for what the curve bends as well
 _CLOSER = 10.0  # how much shorter the second look is at what disagrees
 _VISIBLE = 0.02  # of the slope: a step too short to see it better than this tells nothing
+_REACH = 2.5  # of the width: a third difference goes to twice as far
 _FINEST = 2.0**-40  # of the entry: shorter steps are rounded too coarsely
 _FINE = 1e-8  # of the slope: no more digits are looked for
 _WIDEST = 2.0**40
@@ -121,34 +122,60 @@ class _Line:
 
     def is_clear(self, reach: float) -> bool:
         """Whether no kink lies within reach on either side."""
-        return all(np.array_equal(self.at(way)[1].sides, self.probe.here.sides) for way in (reach, -reach))
+        here = self.probe.here.sides
+        return all(np.array_equal(there, here) for there in self.sides(reach))
+
+    def sides(self, reach: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        return self.at(-reach)[1].sides, self.at(reach)[1].sides
 
     def best_step(self, analytic: float) -> tuple[float, float]:
-        """The third derivative, and the step that makes the error of a quotient least, with no kink within it."""
+        """The third derivative, and the step that makes the error of a quotient least, with no kink beside it.
+
+        A kink right here bends as much to the left as to the right, and leaves a third difference as it is.
+        """
         wide, noise = self.probe.wide, self.probe.noise
-        slopes = self.slopes(wide)
+        finest = _FINEST * abs(float(self.parameter[self.index]))
+        wide = self._between_kinks(max(wide, finest), finest, analytic)
+        third = (self._bend(wide) + 4.0 * noise) / (2.0 * wide**3)  # noise: else the best step could grow beyond wide
+        return third, max((3.0 * noise / third) ** (1 / 3), finest / _CLOSER)
+
+    def _between_kinks(self, wide: float, finest: float, analytic: float) -> float:
+        """How far to look: short of the next kink, and where the loss is flat as far as it takes to see its slope."""
+        slopes, noise = self.slopes(wide), self.probe.noise
         scale = max(abs(analytic), abs(slopes.left), abs(slopes.right))
-        least = max(noise / (_VISIBLE * scale), _FINEST * abs(float(self.parameter[self.index]))) if scale else wide
-        while wide > least and not self.is_clear(2.0 * wide):
+        start, least = wide, max(noise / (_VISIBLE * scale), finest) if scale else wide
+        while wide > least and not self.is_clear(_REACH * wide):
             wide /= _CLOSER
-        bend = self._bend(wide)
-        while bend <= 4.0 * noise and noise / wide > _FINE * scale and wide < _WIDEST and self.is_clear(32.0 * wide):
-            wide *= 16.0  # it is flat here: further away the noise is less
-            bend = self._bend(wide)
-        third = (bend + 4.0 * noise) / (2.0 * wide**3)  # the noise in it keeps the best step from growing beyond wide
-        return third, (3.0 * noise / third) ** (1 / 3)
+        beside = self.sides(_REACH * wide)  # as here, or a kink is right here
+
+        def goes_on(further: float) -> bool:
+            return all(map(np.array_equal, self.sides(_REACH * further), beside))
+
+        while wide * _CLOSER <= start and goes_on(_CLOSER * wide):
+            wide *= _CLOSER
+        while noise / wide > _FINE * scale and wide < _WIDEST and self._bend(wide) <= 4.0 * noise:
+            if not goes_on(_CLOSER * wide):
+                break
+            wide *= _CLOSER  # it is flat here: further away the noise is less
+        return wide
 
     def _bend(self, wide: float) -> float:
         """What a third difference leaves of the loss."""
         low, near_low, near_high, high = (self.at(k * wide)[1].mean for k in (-2, -1, 1, 2))
         return abs(high - 2.0 * near_high + 2.0 * near_low - low)
 
+    def _rise(self, step: float) -> Array:
+        """Each sample's difference quotient to one side."""
+        moved, there = self.at(step)
+        rise: Array = (there.losses - self.probe.here.losses) / moved
+        return rise
+
     def is_between(self, step: float, analytic: float) -> bool:
         """Whether the derivative lies between the slopes to both sides, taken for each sample at a kink by itself."""
-        (up, high), (down, low), here = self.at(step), self.at(-step), self.probe.here
-        left, right = (low.losses - here.losses) / down, (high.losses - here.losses) / up
+        (_, high), (_, low), here = self.at(step), self.at(-step), self.probe.here
+        left, right = (2.0 * self._rise(way) - self._rise(2.0 * way) for way in (-step, step))  # as at step 0
         crossed = ((high.sides != here.sides) | (low.sides != here.sides)).any(axis=1)
-        middle, bound = (left + right) / 2.0, TOLERATED * self.probe.noise / step
+        middle, bound = (left + right) / 2.0, 3.0 * TOLERATED * self.probe.noise / step
         least, most = (
             math.fsum(np.where(crossed, pick(left, right), middle)) / len(left) for pick in (np.minimum, np.maximum)
         )

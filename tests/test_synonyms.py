@@ -143,7 +143,7 @@ def test_a_name_from_elsewhere_is_understood_wherever_it_is_given(name, loss):
 def test_what_is_near_nothing_gets_no_advice():
     with pytest.raises(ValueError, match="there is no such loss: `rashin losses` lists them"):
         get("xyzzy")
-    with pytest.raises(AttributeError, match="no attribute 'xyzzy'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'xyzzy'$"):
         rashin.xyzzy  # noqa: B018
     assert not hasattr(rashin, "_mse")
 
@@ -171,7 +171,7 @@ def test_a_search_by_a_part_of_names(monkeypatch, capsys):
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[:2]] == ["focal", "sigmoid_focal"]
     assert found("percentage")[0].names[0] == "mape"
-    assert searched("hubr", monkeypatch, capsys)[::2] == (
-        2,
-        "rashin: Invalid value for '--search': got 'hubr'; no loss has such a name: did you mean huber or pseudo_huber?\n",
-    )
+    code, _, err = searched("hubr", monkeypatch, capsys)
+    assert code == 2
+    assert err.endswith("got 'hubr'; no loss has such a name: did you mean huber or pseudo_huber?\n")
+    assert err.count("\n") == 1

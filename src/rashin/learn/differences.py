@@ -85,6 +85,8 @@ def tried(parameter: Array, index: tuple[int, ...], analytic: float, probe: Prob
     line = _Line(parameter, index, probe)
     third, best = line.best_step(analytic)
     step = probe.step or best
+    if probe.step:
+        third = line.third_derivative(probe.wide)
 
     def compared(step: float) -> Entry:
         expected = step * step / 6.0 * third + probe.noise / step
@@ -136,8 +138,12 @@ class _Line:
         wide, noise = self.probe.wide, self.probe.noise
         finest = _FINEST * abs(float(self.parameter[self.index]))
         wide = self._between_kinks(max(wide, finest), finest, analytic)
-        third = (self._bend(wide) + 4.0 * noise) / (2.0 * wide**3)  # noise: else the best step could grow beyond wide
+        third = self.third_derivative(wide)
         return third, max((3.0 * noise / third) ** (1 / 3), finest / _CLOSER)
+
+    def third_derivative(self, wide: float) -> float:
+        """An upper estimate of its size; the noise in it also keeps the best step from growing beyond the wide one."""
+        return (self._bend(wide) + 4.0 * self.probe.noise) / (2.0 * wide**3)
 
     def _between_kinks(self, wide: float, finest: float, analytic: float) -> float:
         """How far to look: short of the next kink, and where the loss is flat as far as it takes to see its slope."""

@@ -84,6 +84,7 @@ def samples_for(
     Raises
     ------
     ValueError : what does not fit, named.
+    TypeError : x or the target does not hold real numbers.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def _numeric(target: ArrayLike) -> NDArray[Any]:
     """Numbers by position, whatever holds them; text has no place here."""
     if (names := _text(target)) is not None:
         raise ValueError(
-            f"target: got {names.flat[0]!r} at index 0; expected numbers; fix: "
+            f"target: got {str(names.flat[0])!r} at index 0; expected numbers; fix: "
             "names, labels = np.unique(target, return_inverse=True) numbers the classes"
         )
     given: NDArray[Any] = checks.array("target", target)
@@ -234,7 +234,8 @@ def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
         value, place = given[row, column], row if outputs == 1 else (row, column)
-        raise ValueError(f"target: got {value} at index {place}; expected {domain.description}, finite{_coding(given)}")
+        expected = domain.description + (", finite" if np.isinf(domain.high) else "")
+        raise ValueError(f"target: got {value} at index {place}; expected {expected}{_coding(given)}")
     is_choice = outputs == 1 and np.isfinite(domain.low + domain.high) and domain.high <= 1.0
     return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64) if is_choice else None
 

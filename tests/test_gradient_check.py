@@ -271,7 +271,7 @@ def test_a_step_sees_the_kinks_of_inputs_of_any_size(scale, factors):
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e12])
 @pytest.mark.parametrize("name", ["absolute_error", "huber", "hinge", "quantile", "softmax_cross_entropy"])
 def test_a_right_gradient_is_never_called_wrong(name, scale):
-    for report in spoilt_reports(getattr(rashin, name), scale, np.float64, range(3), SPOILT[0]):
+    for report in spoilt_reports(getattr(rashin, name), scale, np.float64, range(2), SPOILT[0]):
         assert report.ok, report
 
 

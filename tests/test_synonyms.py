@@ -97,7 +97,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
     losses = {loss.name: loss for loss in rashin.list_losses()}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
-    np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)  # noqa: S307
+    np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
 
 
 def test_every_name_leads_to_one_registered_loss_and_hides_none():

@@ -36,8 +36,8 @@ _PROBABILITY, _LOGIT, _LOG_LINK = "z is a probability", "z is a logit", "z is th
 
 SYNONYMS = (
     Synonym(
-        ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "quadratic", "least_squares", "regression")
-        + ("reg:squarederror", "regression_l2"),
+        ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "quadratic", "least_squares", "regression",
+         "reg:squarederror", "regression_l2"),
         "squared_error",
         "squared_error(z, t)",
         "half_squared_error has the factor 1/2, as l2_loss in optax",
@@ -79,17 +79,17 @@ SYNONYMS = (
         f"{_PROBABILITY}; for several classes categorical_cross_entropy",
     ),
     Synonym(
-        ("bce_with_logits", "binary_cross_entropy_with_logits", "logistic", "logistic_regression", "binary:logistic")
-        + ("binary", "binomial_deviance", "sigmoid_binary_cross_entropy", "sigmoid_cross_entropy_with_logits"),
+        ("bce_with_logits", "binary_cross_entropy_with_logits", "logistic", "logistic_regression", "binary:logistic",
+         "binary", "binomial_deviance", "sigmoid_binary_cross_entropy", "sigmoid_cross_entropy_with_logits"),
         "sigmoid_cross_entropy",
         "sigmoid_cross_entropy(z, t)",
         _LOGIT,
     ),
     Synonym(("soft_margin",), "sigmoid_cross_entropy", "sigmoid_cross_entropy(z, (t + 1) / 2)", "t is -1 or +1"),
     Synonym(
-        ("cross_entropy", "ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax")
-        + ("multi:softprob", "multiclass", "multinomial_deviance", "sparse_softmax_cross_entropy_with_logits")
-        + ("softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_integer_labels"),
+        ("cross_entropy", "ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax",
+         "multi:softprob", "multiclass", "multinomial_deviance", "sparse_softmax_cross_entropy_with_logits",
+         "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_integer_labels"),
         "softmax_cross_entropy",
         "softmax_cross_entropy(z, t)",
         "z holds logits; categorical_cross_entropy takes probabilities",

@@ -43,9 +43,9 @@ def load_mnist(
     flatten : images of shape (n, 784); False gives (n, 1, 28, 28).
     one_hot_label : labels as float32 rows (n, 10) of 0 and 1; False gives integers (n,).
     variant : ``"mnist"``, handwritten digits; ``"fashion"``, clothes; ``"kmnist"``, cursive Japanese.
-    path : the folder of the four files, gzipped or not, each also in a folder of its own as Kaggle's archive unpacks; or
-        the one above it, where it is called as the variant, ``raw`` or, as torchvision has it, ``MNIST/raw``. Nothing
-        else is looked at and nothing is downloaded. The files may hold data of your own: any number of images of
+    path : the folder of the four files, gzipped or not, each also in a folder of its own as Kaggle's archive unpacks;
+        or the one above it, where it is called as the variant, ``raw`` or, as torchvision has it, ``MNIST/raw``.
+        Nothing else is looked at and nothing is downloaded. The files may hold data of your own: any number of images of
         28 x 28 bytes, with labels from 0 to 9. What has the form of the published files but other content may be
         that or a damaged copy, and brings a warning.
 

@@ -45,8 +45,8 @@ def load_mnist(
     variant : ``"mnist"``, handwritten digits; ``"fashion"``, clothes; ``"kmnist"``, cursive Japanese.
     path : the folder of the four files, gzipped or not, each also in a folder of its own as Kaggle's archive unpacks;
         or the one above it, where it is called as the variant, ``raw`` or, as torchvision has it, ``MNIST/raw``.
-        Nothing else is looked at and nothing is downloaded. The files may hold data of your own: any number of images of
-        28 x 28 bytes, with labels from 0 to 9. What has the form of the published files but other content may be
+        Nothing else is looked at and nothing is downloaded. The files may hold data of your own: any number of images
+        of 28 x 28 bytes, with labels from 0 to 9. What has the form of the published files but other content may be
         that or a damaged copy, and brings a warning.
 
     Returns

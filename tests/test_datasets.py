@@ -133,6 +133,37 @@ def test_files_spelt_with_a_dot_are_found(tmp_path):
     np.testing.assert_array_equal(load_mnist(path=tmp_path)[1][1], elements(contents[NAMES[3]]))
 
 
+@pytest.mark.parametrize("spelling", ["-idx", ".idx"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("subfolder", ["", "MNIST/raw", "MNIST", "raw", "mnist"])
+def test_each_file_may_lie_in_a_folder_of_its_name(tmp_path, subfolder, suffix, spelling):
+    contents = four_files(seed=6)
+    for name, content in contents.items():
+        own = write_four(tmp_path / subfolder / name, {})
+        data = packed(content) if suffix else content
+        (own / f"{name.replace('-idx', spelling)}{suffix}").write_bytes(data)
+    (x, _), (_, t) = load_mnist(normalize=False, path=tmp_path)
+    np.testing.assert_array_equal(x, elements(contents[NAMES[0]]).reshape(50, 784))
+    np.testing.assert_array_equal(t, elements(contents[NAMES[3]]))
+
+
+def test_a_file_beside_the_folder_of_its_name_is_taken(tmp_path):
+    contents = four_files(seed=7)
+    write_four(tmp_path, {name.replace("-idx", ".idx"): content for name, content in contents.items()})
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+    np.testing.assert_array_equal(load_mnist(path=tmp_path)[0][1], elements(contents[NAMES[1]]))
+
+
+def test_the_data_folder_may_be_that_of_torchvision(tmp_path, monkeypatch):
+    contents = four_files(seed=8)
+    monkeypatch.setitem(VARIANTS, "mnist", published(contents))
+    monkeypatch.setenv("RASHIN_DATA_DIR", str(tmp_path))
+    for name, content in contents.items():
+        write_four(tmp_path / "MNIST" / "raw" / name, {name.replace("-idx", ".idx"): content})
+    np.testing.assert_array_equal(load_mnist()[0][1], elements(contents[NAMES[1]]))
+
+
 def test_path_may_be_long_in_any_script_and_with_dots(tmp_path):
     folder = tmp_path.joinpath(*["羅針" + "ü" * 60] * 12)
     folder.mkdir(parents=True)
@@ -145,14 +176,18 @@ def test_path_may_be_long_in_any_script_and_with_dots(tmp_path):
 def test_nothing_but_path_is_looked_at(tmp_path, monkeypatch):
     monkeypatch.setenv("RASHIN_DATA_DIR", str(write_four(tmp_path / "elsewhere" / "mnist", four_files()).parent))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"^path: neither .*empty nor .*mnist holds train-images-idx3-ubyte"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^path: got '.*empty', which holds neither train-images-idx3-ubyte nor"
+    ):
         load_mnist(path=tmp_path / "empty")
 
 
 def test_three_files_are_not_four(own):
     folder, _ = own
     (folder / NAMES[3]).unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte\.gz"):
+    with pytest.raises(
+        FileNotFoundError, match=r"neither t10k-labels-idx1-ubyte nor .* MNIST/raw, MNIST, raw; expected"
+    ):
         load_mnist(path=folder)
 
 

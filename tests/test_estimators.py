@@ -317,6 +317,33 @@ def test_wrong_weights_are_told(weight, message, iris):
         NetworkClassifier().fit(*iris, weight)
 
 
+@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
+@pytest.mark.parametrize("scalar", [2.0, 3, np.float32(0.5), np.array(2.0)])
+def test_one_weight_for_all_is_a_weight_for_each(kind, scalar, iris):
+    x, y = iris
+    model = kind(5, max_iter=3, tol=0.0, n_iter_no_change=9, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        found = clone(model).fit(x, y, sample_weight=scalar)
+    with pytest.warns(ConvergenceWarning):
+        expected = clone(model).fit(x, y, sample_weight=np.full(150, float(scalar)))
+    same_network(found, expected, rtol=0.0)
+    np.testing.assert_allclose(found.score(x, y.tolist(), sample_weight=scalar), expected.score(x, y), rtol=1e-13)
+    same_network(
+        clone(model).partial_fit(x, y, scalar, **CLASSES_OF[kind]),
+        clone(model).partial_fit(x, y, np.full(150, float(scalar)), **CLASSES_OF[kind]),
+        rtol=0.0,
+    )
+
+
+CLASSES_OF = {NetworkClassifier: {"classes": [0, 1, 2]}, NetworkRegressor: {}}
+
+
+@pytest.mark.parametrize(("scalar", "message"), [(-1.0, "got -1.0; accepted"), (0, "all are zero"), (np.nan, "NaN")])
+def test_one_wrong_weight_for_all_is_told(scalar, message, iris):
+    with pytest.raises(ValueError, match=f"sample_weight.*{message}"):
+        NetworkClassifier().fit(*iris, sample_weight=scalar)
+
+
 def test_weights_that_all_lie_in_the_samples_set_aside_are_told(iris):
     x, y = iris
     model = NetworkRegressor(early_stopping=True, random_state=0)

@@ -250,16 +250,21 @@ def test_divergence_stops_with_advice(name, learning_rate, blobs):
         ({"x": np.full((90, 2), np.nan)}, "x holds a NaN or an infinite number, in row 0"),
         ({"x": np.zeros((0, 2)), "target": np.zeros(0)}, "no samples"),
         ({"held_out": (np.zeros((5, 3)), np.zeros(5))}, r"got \(5, 3\)"),
-        ({"target": np.full(90, 3)}, "from 0 to 2; got 3 at index 0"),
+        ({"target": np.full(90, 3)}, "got 3 at index 0; expected class labels from 0 to 2"),
         ({"target": np.full(90, 0.5)}, "got 0.5 at index 0"),
-        ({"target": np.zeros((90, 1))}, r"shape \(n,\) or \(n, 3\) for softmax_cross_entropy; got \(90, 1\)"),
-        ({"target": np.array(["a"] * 90)}, "got dtype <U1"),
-        ({"target": np.full((90, 3), np.inf), "loss": rashin.huber}, "the target must be finite; got inf"),
+        (
+            {"target": np.zeros((90, 1))},
+            r"target: got shape \(90, 1\); softmax_cross_entropy takes \(n,\) or \(n, 3\) here; fix: target\[:, 0\]",
+        ),
+        ({"target": np.array(["a"] * 90)}, "target: got 'a' at index 0; expected numbers"),
+        (
+            {"target": np.full((90, 3), np.inf), "loss": rashin.huber},
+            r"target: got inf at index \(0, 0\); expected a real number, finite",
+        ),
         (
             {"target": np.full((90, 3), -1.0), "loss": rashin.poisson},
-            r"a finite number >= 0; got -1.0 at index \(0, 0\)",
+            r"got -1.0 at index \(0, 0\); expected a finite number >= 0$",
         ),
-        ({"x": np.full((90, 2), "a")}, "x must hold real numbers; got dtype <U1"),
         ({"weight": np.ones(80)}, r"weight: got shape \(80,\)"),
         ({"weight": -np.ones(90)}, "accepted are finite weights >= 0"),
         ({"weight": np.zeros(90)}, "all are 0"),
@@ -350,7 +355,7 @@ def test_a_file_that_holds_no_network_is_refused(content, tmp_path):
 def test_a_run_writes_three_files_and_replaces_its_own(blobs, tmp_path):
     out = tmp_path / "deep" / "run"
     for epochs in (1, 2):
-        run = run_training(rashin.huber, blobs, blobs, out=out, hidden=4, epochs=epochs)
+        run = run_training(rashin.huber, blobs, blobs, out=out, classes=True, hidden=4, epochs=epochs)
     names = ["checkpoint.npz", "history.csv", "history.png", "model.npz"]
     assert sorted(entry.name for entry in out.iterdir()) == names
     assert run.picture_file.read_bytes().startswith(b"\x89PNG")

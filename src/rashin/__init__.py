@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rashin import synonyms
 from rashin.kernels.threads import threads
 from rashin.linear import linear_softmax_cross_entropy, linear_softmax_statistics
 from rashin.links import log_softmax, logsumexp, sigmoid, softmax
@@ -44,7 +45,8 @@ _MEASURING = {"Estimate", "Measurement", "estimate", "measure", "measure_table"}
 
 def __getattr__(name: str) -> Any:
     if name not in _MEASURING:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        nearest = "" if name.startswith("_") else synonyms.advice(name, __all__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{nearest and f': {nearest}'}")
     from rashin import measurement
 
     return getattr(measurement, name)

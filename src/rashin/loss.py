@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import inspect
 import sys
@@ -13,7 +12,7 @@ from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from rashin import checks
+from rashin import checks, synonyms
 from rashin.domain import (
     DISTRIBUTION,
     LOG_PROBABILITY,
@@ -349,15 +348,13 @@ def get(name: str) -> Loss:
 
     Raises
     ------
-    ValueError : there is no such loss; the message names the nearest.
+    ValueError : there is no such loss; the message names the nearest, or the one that the field calls so.
     """
     module, colon, attribute = name.partition(":")
-    if colon:
+    if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name of XGBoost's
         return _from_module(module, attribute)
     if name not in _registry:
-        close = difflib.get_close_matches(name, _registry, 3, 0.5)
-        close = close or [known for known in sorted(_registry) if name and known.startswith(name[:4])]
-        nearest = f"did you mean {' or '.join(close)}?" if close else "`rashin losses` lists them"
+        nearest = synonyms.advice(name, _registry) or "`rashin losses` lists them"
         raise ValueError(f"loss: got {name!r}; there is no such loss: {nearest}")
     return _registry[name]
 

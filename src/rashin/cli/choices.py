@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["Data", "LossParameters", "chosen_loss", "load_data"]
+__all__ = ["Data", "LossParameters", "chosen_loss", "has_classes", "load_data"]
 
 _SWITCHES = {"true": 1.0, "false": 0.0}
 _MNIST_FAMILY = ("mnist", "fashion", "kmnist")
@@ -35,6 +35,11 @@ def load_data(data: str, seed: int) -> Any:
         return read_samples(data, seed=seed)
     message = f"{data!r} is none of digits, {', '.join(_MNIST_FAMILY)}, and no FILE.npz"
     raise typer.BadParameter(message, param_hint="'--data'")
+
+
+def has_classes(data: str) -> bool | None:
+    """Whether its targets are known to be classes; None where the loss decides what they are."""
+    return None if data.endswith(".npz") else True
 
 
 def chosen_loss(name: str, settings: list[str] | None) -> Loss:

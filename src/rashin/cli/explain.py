@@ -51,6 +51,7 @@ def explain_model(
     Writes a page that needs no network, explanation.html, and PNG pictures: loss and accuracy along the gradient and
     for one weight, the landscape around the network, and the losses of mini-batches around the loss of all data.
     """
+    from rashin.learn import named_labels
     from rashin.report import check_ours, explain, write_explanation
 
     folder = model.parent / "explained" if out is None else out
@@ -58,7 +59,8 @@ def explain_model(
     network = _loaded(model)
     recorded = None if loss or loss_parameter else _recorded_loss(model, network)
     chosen = recorded or chosen_loss(loss or _DEFAULT_LOSS, loss_parameter)
-    (x, labels), _ = load_data(data, seed)
+    (x, t), (_, t_held_out) = load_data(data, seed)
+    (labels, _), _ = named_labels(t, t_held_out)
     if x.shape[1:] != network.sizes[:1]:
         raise ValueError(
             f"{model} takes {network.sizes[0]} inputs, and the samples of {data} have {x[0].size}; name the data it "

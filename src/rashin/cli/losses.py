@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from rashin import list_losses
 from rashin.cli.plain_text import formula_line
+from rashin.synonyms import Synonym, advice, found, in_words, synonym
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -25,18 +27,37 @@ class _Row(NamedTuple):
     formula: str
 
 
-def show_losses() -> None:
+def show_losses(
+    search: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only losses so called, here or elsewhere, such as mse or bce.")
+    ] = None,
+) -> None:
     """List the losses: what each takes, its parameters and its formula.
 
-    z is the prediction and t the target. The default of each parameter is shown.
+    z is the prediction and t the target. The default of each parameter is shown. --search finds a loss by the names
+    that torch, Keras, scikit-learn, XGBoost and others give it, and prints the expression that equals theirs.
     """
-    from rashin import list_losses
-
-    rows = [_row(loss) for loss in list_losses()]
+    entries = [] if search is None else found(search)
+    meant = {entry.loss for entry in entries}
+    rows = [_row(loss) for loss in list_losses() if not search or loss.name in meant or search.lower() in loss.name]
+    if not rows:
+        raise typer.BadParameter(_not_found(search or ""), param_hint="'--search'")
     if sys.stdout.isatty():
         _print_table(rows)
     else:
         _print_lines(rows)
+    for entry in entries:
+        typer.echo(f"{_called(entry, search or '')}: {in_words(entry)}")
+
+
+def _not_found(search: str) -> str:
+    nearest = advice(search, [loss.name for loss in list_losses()])
+    return f"got {search!r}; no loss has such a name: {nearest or 'rashin losses lists all of them'}"
+
+
+def _called(entry: Synonym, search: str) -> str:
+    """The name that was looked for; where that is a part of several, these."""
+    return search if synonym(search) is entry else ", ".join(name for name in entry.names if search.lower() in name)
 
 
 def _row(loss: Loss) -> _Row:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rashin.cli.choices import Data, LossParameters, chosen_loss, load_data
+from rashin.cli.choices import Data, LossParameters, chosen_loss, has_classes, load_data
 
 __all__ = ["train_network"]
 
@@ -39,6 +39,14 @@ def train_network(
         str, typer.Option(metavar="NAME", help="The loss to make small; 'rashin losses' lists them.")
     ] = "softmax_cross_entropy",
     loss_parameter: LossParameters = None,
+    classes: Annotated[
+        bool | None,
+        typer.Option(
+            "--classes/--numbers",
+            show_default=False,
+            help="Targets are classes, or numbers [images: classes; FILE.npz: what the loss takes].",
+        ),
+    ] = None,
     hidden: Annotated[
         str | None, typer.Option(metavar="N,N,..", help="Units of the hidden layers [50; beyond digits 400].")
     ] = None,
@@ -77,7 +85,8 @@ def train_network(
 
     Loads the 1,797 digits that come with scikit-learn, MNIST or one of its relatives, or your own arrays; trains a
     network by mini-batches; and writes the model, its history, a picture of loss and accuracy over the steps, and a
-    checkpoint after each epoch. In a file, whole-number targets t are classes and floats are numbers to predict.
+    checkpoint after each epoch. In a file, the loss decides what the targets t are, not their type: classes, numbered
+    from 0 or named by text, where it takes labels, and else numbers to predict. --classes says otherwise.
 
     Where two defaults are given, the first is for digits and the second for all else.
     """
@@ -98,6 +107,7 @@ def train_network(
     settings: dict[str, Any] = {**presets, **{name: value for name, value in given.items() if value is not None}}
     settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "patience": patience, "seed": seed}
     training, held_out = load_data(data, seed)
+    settings["classes"] = has_classes(data) if classes is None else classes
     files: dict[str, Any] = {"out": out, "resume": resume, "predictions": predictions}
     with progress(len(training[0]), settings, hidden=quiet or as_json) as show:
         run = run_training(chosen, training, held_out, **settings, **files, callback=show)

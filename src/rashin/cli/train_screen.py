@@ -151,6 +151,7 @@ def show_json(run: TrainingRun, settings: dict[str, Any]) -> None:
         "epochs": len(history.epochs),
         "best_epoch": None if history.best is None else history.best.epoch,
         "stopped": history.stopped or None,
+        "classes": run.classes,
         "files": {name: str(file) for name, file in _files(run).items()},
         "settings": settings,
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from rashin.datasets.idx import file_bytes, idx_header
 from rashin.datasets.published import PublishedFile, Variant, verified
 
-__all__ = ["copy_content", "in_folder", "left_by_others"]
+__all__ = ["copy_content", "in_folder", "left_by_others", "places"]
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
 _ROOTS = (".", "data", "datasets", "../data", "~", "~/data", "~/datasets")  # that people give to torchvision
@@ -28,11 +28,31 @@ _NPY_HEADER = 4096  # bytes: the header of a plain array takes 128
 
 
 def in_folder(folder: Path, file: PublishedFile) -> Iterator[Path]:
-    """What is called like the file in the folder: with or without .gz, and as some tools spell it, with a dot."""
-    for stem, suffix in product((file.name, file.name.replace("-idx", ".idx")), ("", ".gz")):
-        path = folder / f"{stem}{suffix}"
-        if os.path.lexists(path):
-            yield path
+    """What is called like the file in the folder: with or without .gz, and as some tools spell it, with a dot.
+
+    Kaggle's archive unpacks into a folder of each file's name with the file in it, which is found after files.
+    """
+    found = [folder / name for name in _spellings(file) if os.path.lexists(folder / name)]
+    folders = [path for path in found if path.is_dir()]
+    inside = [path / name for path in folders for name in _spellings(file) if (path / name).is_file()]
+    files = [path for path in found if path not in folders]
+    yield from (*files, *inside) or folders
+
+
+def places(folder: Path, variant: Variant) -> tuple[Path, ...]:
+    """The folder, and those below it in which downloads and torchvision put the files."""
+    return (
+        folder,
+        folder / variant.name,
+        folder / variant.torchvision / "raw",
+        folder / variant.torchvision,
+        folder / "raw",
+    )
+
+
+def _spellings(file: PublishedFile) -> list[str]:
+    stems = (file.name, file.name.replace("-idx", ".idx"))
+    return [f"{stem}{suffix}" for stem, suffix in product(stems, ("", ".gz"))]
 
 
 def left_by_others(variant: Variant, file: PublishedFile) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from rashin.datasets.cache import cache_folder, keep
-from rashin.datasets.copies import copy_content, in_folder, left_by_others
+from rashin.datasets.copies import copy_content, in_folder, left_by_others, places
 from rashin.datasets.download import downloaded
 from rashin.datasets.form import CLASSES, Array, Parts, Samples, formed
 from rashin.datasets.idx import file_bytes, idx_array, idx_content, idx_header
@@ -43,9 +43,10 @@ def load_mnist(
     flatten : images of shape (n, 784); False gives (n, 1, 28, 28).
     one_hot_label : labels as float32 rows (n, 10) of 0 and 1; False gives integers (n,).
     variant : ``"mnist"``, handwritten digits; ``"fashion"``, clothes; ``"kmnist"``, cursive Japanese.
-    path : the folder of the four files, gzipped or not, or the one above that has the name of the variant. Nothing
-        else is looked at and nothing downloaded. The files may hold data of your own: any number of images of
-        28 x 28 bytes, with labels from 0 to 9. What has the form of the published files but other content may be
+    path : the folder of the four files, gzipped or not, each also in a folder of its own as Kaggle's archive unpacks;
+        or the one above it, where it is called as the variant, ``raw`` or, as torchvision has it, ``MNIST/raw``.
+        Nothing else is looked at and nothing is downloaded. The files may hold data of your own: any number of images
+        of 28 x 28 bytes, with labels from 0 to 9. What has the form of the published files but other content may be
         that or a damaged copy, and brings a warning.
 
     Returns
@@ -154,7 +155,8 @@ def _found(variant: Variant, file: PublishedFile, folder: Path, is_named: bool) 
             f"{'; '.join(wrong)}. If it is a damaged copy, remove it and it is downloaded afresh; data of your own is "
             f"loaded with path="
         )
-    for path in (*in_folder(folder, file), *left_by_others(variant, file)):
+    others = (path for place in places(folder, variant) for path in in_folder(place, file))
+    for path in (*others, *left_by_others(variant, file)):
         with suppress(ValueError, OSError):
             return path, copy_content(path, file)
     return None
@@ -184,11 +186,14 @@ def _own(variant: Variant, folder: Path) -> list[_File]:
 
 
 def _own_file(variant: Variant, file: PublishedFile, folder: Path) -> _File:
-    path = next(chain(in_folder(folder, file), in_folder(folder / variant.name, file)), None)
+    sought = places(folder, variant)
+    path = next(chain.from_iterable(in_folder(place, file) for place in sought), None)
     if path is None:
+        below = ", ".join(str(place.relative_to(folder)) for place in sought[1:])
         raise FileNotFoundError(
-            f"path: neither {folder} nor {folder / variant.name} holds {file.name} or {file.name}.gz; accepted is the "
-            f"folder of the four files"
+            f"path: got {str(folder)!r}, which holds neither {file.name} nor {file.name}.gz, spelt with - or . before "
+            f"idx, nor a folder of that name with the file in it, here or in {below}; expected the folder of the four "
+            f"files, or the one above it"
         )
     return path, idx_content(file_bytes(path), (None, *file.shape[1:]), str(path))
 

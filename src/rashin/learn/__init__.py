@@ -27,7 +27,7 @@ from rashin.learn.predictions import write_predictions
 from rashin.learn.sample_files import read_samples
 from rashin.learn.samples import Samples, samples_for
 from rashin.learn.schedules import SCHEDULES, cosine, inverse_scaling
-from rashin.learn.targets import class_targets, one_hot
+from rashin.learn.targets import class_targets, named_labels, one_hot
 from rashin.learn.trainer import Trainer
 from rashin.learn.training import Interrupted, train
 from rashin.learn.training_run import TrainingRun, run_training
@@ -79,6 +79,7 @@ __all__ = [
     "loss_landscape",
     "minibatch_losses",
     "minibatches",
+    "named_labels",
     "one_hot",
     "output_for",
     "random_direction",

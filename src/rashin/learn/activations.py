@@ -24,6 +24,7 @@ class Activation:
     backward : ``(delta, a)`` multiplies ``delta`` by da/dz, told from ``a`` alone, so that ``z`` need not be kept.
     gain : the weights start with standard deviation gain / sqrt(inputs): 1 (Xavier), or sqrt 2 (He) where half of
         the units are silent, which keeps the signal's size from layer to layer.
+    is_kinked : whether the slope jumps at z = 0.
 
     Examples
     --------
@@ -36,6 +37,7 @@ class Activation:
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
     gain: float
+    is_kinked: bool = False
 
 
 def _identity(z: Array) -> Array:
@@ -84,7 +86,7 @@ def _relu_backward(delta: Array, a: Array) -> Array:
 
 ACTIVATIONS = {
     "sigmoid": Activation(_sigmoid, _sigmoid_backward, gain=1.0),
-    "relu": Activation(_relu, _relu_backward, gain=2**0.5),
+    "relu": Activation(_relu, _relu_backward, gain=2**0.5, is_kinked=True),
     "tanh": Activation(_tanh, _tanh_backward, gain=1.0),
     "identity": Activation(_identity, _identity_backward, gain=1.0),
 }

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from rashin import checks
 
 __all__ = ["Seed", "batch_rows", "minibatches", "set_aside"]
 
@@ -15,7 +17,7 @@ Seed: TypeAlias = int | Sequence[int] | np.random.Generator | None
 
 
 def minibatches(
-    *arrays: Array, size: int, seed: Seed = None, shuffle: bool = True, drop_last: bool = False
+    *arrays: ArrayLike, size: int, seed: Seed = None, shuffle: bool = True, drop_last: bool = False
 ) -> Iterator[tuple[Array, ...]]:
     """One epoch: every sample once, ``size`` at a time, in random order.
 
@@ -25,8 +27,9 @@ def minibatches(
 
     Parameters
     ----------
-    *arrays : one or more arrays whose first axes, of equal length n, belong together. Of a ``numpy.memmap`` only
-        the rows of the batch are read.
+    *arrays : one or more arrays, lists, series or data frames whose first axes, of equal length n, belong together by
+        position; the index of a series or frame does not count. Of a ``numpy.memmap`` only the rows of the batch are
+        read.
     size : samples per batch, a whole number >= 1.
     seed : of the order; the same seed gives the same batches.
     shuffle : False keeps the order of the arrays; the batches are then views, not copies.
@@ -34,7 +37,7 @@ def minibatches(
 
     Returns
     -------
-    An iterator of tuples with one array of shape (size, ...) per argument.
+    An iterator of tuples with one NumPy array of shape (size, ...) per argument, whatever type that is of.
 
     Raises
     ------
@@ -55,11 +58,12 @@ def minibatches(
     >>> sum(rashin.squared_error(*batch, reduction="sum") for batch in batches) / 5, rashin.squared_error(z, t)
     (13.2, 13.2)
     """
-    n = _common_length(arrays)
+    given = [_by_position(a) for a in arrays]
+    n = _common_length(given)
     if not isinstance(size, int | np.integer) or size < 1:
         raise ValueError(f"size must be a whole number >= 1; got {size!r}")
     rows = batch_rows(n, size, seed, shuffle, drop_last)
-    return (tuple(a[chosen] for a in arrays) for chosen in rows)
+    return (tuple(a[chosen] for a in given) for chosen in rows)
 
 
 def batch_rows(n: int, size: int, seed: Seed, shuffle: bool = True, drop_last: bool = False) -> Iterator[Any]:
@@ -77,9 +81,24 @@ def set_aside(n: int, count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[
     return np.sort(order[:count]), np.sort(order[count:])
 
 
-def _common_length(arrays: tuple[Array, ...]) -> int:
+def _by_position(values: ArrayLike) -> Array:
+    """The array that holds these rows; a memory map stays one, and what a frame of several types holds are numbers."""
+    given = np.asanyarray(values)
+    if given.dtype.kind != "O":
+        return given
+    try:
+        numbers: Array = checks.array("arrays", given)
+    except TypeError:  # text, dates and the like
+        return given
+    return numbers
+
+
+def _common_length(arrays: list[Array]) -> int:
     if not arrays:
         raise ValueError("minibatches needs at least one array")
+    for number, array in enumerate(arrays):
+        if array.ndim == 0:
+            raise ValueError(f"arrays: got {array[()]!r} as number {number}; expected samples along a first axis")
     lengths = [len(a) for a in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"arrays must have the same length along their first axis; got {lengths}")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.learn.differences import TOLERATED, WIDE, Entry, Probe, noise_of, tried
+from rashin.learn.activations import ACTIVATIONS
+from rashin.learn.differences import TOLERATED, WIDE, Entry, Probe, Seen, noise_of, tried
 from rashin.learn.landscape import in_double
-from rashin.learn.objective import loss_per_sample, loss_per_sample_and_gradient
+from rashin.learn.objective import loss_per_sample_and_gradient
 from rashin.learn.samples import samples_for
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class GradientCheck:
 
 def check_gradient(
     network: Network,
-    x: Array,
+    x: ArrayLike,
     target: ArrayLike,
     loss: Loss,
     *,
@@ -102,8 +103,9 @@ def check_gradient(
     makes it least. A disagreement counts as wrong where it is ten times as large. All is done in a float64 copy; the
     network is left as it is. A few dozen samples are enough, and the time grows with them.
 
-    An entry where the slopes to the left and to the right differ, or with such a place beside it (ReLU has them), is
-    reported as at a kink, as long as the gradient lies between the two slopes.
+    ReLU and losses such as ``absolute_error`` have kinks, where the slopes to the left and to the right differ. The
+    step is made short enough to leave every sample on its side of each kink. Where this would be too short to see
+    anything, the entry is at a kink, and its gradient must lie between the slopes of both sides.
 
     Parameters
     ----------
@@ -132,7 +134,8 @@ def check_gradient(
     """
     _check_choices(method, entries)
     step = _BOOK_STEP if method == "book" else None
-    target, double, x = samples_for(network, loss, x, target).target, in_double(network), x.astype(np.float64)
+    samples, double = samples_for(network, loss, x, target), in_double(network)
+    x, target = samples.x.astype(np.float64), samples.target
     trace = double.forward(x)
     value, slope = loss_per_sample_and_gradient(loss, trace.prediction, target)
     if not np.isfinite(value):
@@ -140,11 +143,11 @@ def check_gradient(
     gradients = double.backward(trace, slope)
     if len(gradients) != len(double.parameters):
         raise ValueError(f"backward gave {len(gradients)} arrays for {len(double.parameters)} parameter arrays")
-    probe = Probe(lambda: loss_per_sample(loss, double.predict(x), target), value, step)
-    probe.noise = noise_of(probe.loss, double.parameters, value)
+    probe = Probe(lambda: _seen(loss, double, x, target), _seen(loss, double, x, target), step)
+    probe.noise = noise_of(lambda: probe.look().mean, double.parameters, value)
     rng, checks = np.random.default_rng(seed), []
     for number, (parameter, gradient) in enumerate(zip(double.parameters, gradients, strict=True)):
-        probe.wide = WIDE / max(1.0, _reach(trace.inputs[number // 2], number))
+        probe.wide = WIDE / _reach(trace.inputs[number // 2], number)
         checks.append(_checked_array(_name(number), parameter, gradient, probe, _drawn(parameter, entries, rng)))
     return GradientCheck(
         loss.name, f"h = {step:g}" if step else "the best h for each", tuple(checks), _concluded(checks)
@@ -239,7 +242,18 @@ def _name(number: int) -> str:
 
 def _reach(entered: Array, number: int) -> float:
     """The largest number that the parameter is multiplied by: pixels up to 255 make the loss bend 255 times as soon."""
-    return float(np.abs(entered).max()) if number % 2 == 0 else 1.0
+    return float(np.abs(entered).max()) or 1.0 if number % 2 == 0 else 1.0
+
+
+def _seen(loss: Loss, network: Network, x: Array, target: Array) -> Seen:
+    """The loss of each sample, and the sides of the kinks of activations and loss on which it lies."""
+    trace = network.forward(x)
+    losses = loss.per_sample(trace.prediction, target)
+    sides = [entered > 0.0 for entered in trace.inputs[1:] if ACTIVATIONS[network.activation].is_kinked]
+    if loss.facts.kinks is not None:
+        sides += [trace.prediction > kink for kink in loss.facts.kinks(target, **loss.parameters)]
+    none = np.empty((len(x), 0), bool)
+    return Seen(losses.sum(axis=1) if losses.ndim > 1 else losses, np.concatenate([none, *sides], axis=1))
 
 
 def _drawn(parameter: Array, entries: int | None, rng: np.random.Generator) -> list[tuple[int, ...]]:

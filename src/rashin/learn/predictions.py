@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin import checks
 from rashin.extras import missing
 from rashin.learn.samples import blocks
 from rashin.storage import written_beside
@@ -33,11 +35,14 @@ def check_predictions_file(path: Path) -> None:
         raise missing("pyarrow", "parquet", f"{path}", instead="name an .npz file")
 
 
-def write_predictions(path: str | Path, network: Network, x: Array, target: ArrayLike) -> None:
+def write_predictions(
+    path: str | Path, network: Network, x: ArrayLike, target: ArrayLike, *, classes: Sequence[str] | None = None
+) -> None:
     """Write what ``network`` predicts for ``x``, (n, inputs), with the targets, to a ``.parquet`` or ``.npz`` file.
 
     Columns are ``p_0``, ``p_1``, ... where the outputs are probabilities, else ``z_0``, ``z_1``, ...; and
-    ``target``, or ``target_0``, ``target_1``, ... for targets (n, outputs).
+    ``target``, or ``target_0``, ``target_1``, ... for targets (n, outputs). With ``classes``, names for the outputs,
+    they are ``p_cat``, ``p_dog``, ..., and the labels in ``target`` are written as these names.
 
     Raises
     ------
@@ -56,7 +61,7 @@ def write_predictions(path: str | Path, network: Network, x: Array, target: Arra
     """
     path = Path(path)
     check_predictions_file(path)
-    columns = _columns(network, x, np.asarray(target))
+    columns = _columns(network, checks.array("x", x), checks.array("target", target), classes)
     with written_beside(path) as part:
         if path.suffix == ".npz":
             with part.open("wb") as file:
@@ -67,10 +72,13 @@ def write_predictions(path: str | Path, network: Network, x: Array, target: Arra
             parquet.write_table(table(columns), part)
 
 
-def _columns(network: Network, x: Array, target: Array) -> dict[str, Any]:
+def _columns(network: Network, x: Array, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:
     prediction = np.concatenate([network.predict(x[rows]) for rows in blocks(x)])
     letter = "p" if network.output in ("softmax", "sigmoid") else "z"
-    named = {f"{letter}_{k}": column for k, column in enumerate(prediction.T)}
+    names = range(prediction.shape[1]) if classes is None else classes
+    named = {f"{letter}_{name}": column for name, column in zip(names, prediction.T, strict=True)}
+    if classes is not None:
+        return {**named, "target": np.array(classes)[target]}
     if target.ndim == 1:
         return {**named, "target": target}
     return {**named, **{f"target_{k}": column for k, column in enumerate(target.T)}}

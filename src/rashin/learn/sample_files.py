@@ -25,7 +25,8 @@ def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[D
     Parameters
     ----------
     path : holds ``x_train, t_train, x_test, t_test``, or ``x, t``, of which a part is then held out. Samples are
-        (n, ...) and come as rows (n, inputs); targets are (n,) or (n, outputs). Nothing is unpickled or scaled.
+        (n, ...) and come as rows (n, inputs); targets are (n,) or (n, outputs), numbers or names of classes.
+        Nothing is unpickled or scaled.
     share : how much of ``x, t`` is held out, in (0, 1).
     seed : of that draw.
 
@@ -67,9 +68,10 @@ def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[D
 
 def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: str) -> Data:
     x, t = arrays[x_name], arrays[t_name]
-    for name, array in ((x_name, x), (t_name, t)):
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{path}: {name} has dtype {array.dtype}; accepted are real numbers")
+    for name, array, kinds in ((x_name, x, "fiub"), (t_name, t, "fiubUS")):
+        if array.dtype.kind not in kinds:
+            also = ", or text: names of classes" if array is t else ""
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}; accepted are real numbers{also}")
         if array.ndim == 0 or len(array) == 0:
             raise ValueError(f"{path}: {name} has shape {array.shape}; accepted is at least one sample")
     if x.ndim < 2 or len(x) != len(t):

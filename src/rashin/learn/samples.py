@@ -77,12 +77,14 @@ def samples_for(
     ----------
     network : its output layer must be the one that the loss needs, ``output_for(loss)``.
     x : (n, inputs), finite; best in the network's own type, where it is never copied as a whole.
-    target : labels (n,) or numbers (n, outputs), see ``targets_for``.
+    target : labels (n,) or numbers (n, outputs), see ``targets_for``. Rows of data frames and series belong together
+        by their positions; an index does not count.
     weight : (n,), finite and >= 0, or None.
 
     Raises
     ------
     ValueError : what does not fit, named.
+    TypeError : x or the target does not hold real numbers.
 
     Examples
     --------
@@ -97,11 +99,9 @@ def samples_for(
         raise ValueError(
             f"{loss.name} needs a network with output={output_for(loss)!r}; this one has {network.output!r}"
         )
-    x, (inputs, *_, outputs) = np.asanyarray(x), network.sizes  # a memory map stays one
+    x, (inputs, *_, outputs) = checks.array("x", x), network.sizes  # of a memory map this is a view
     if x.ndim != 2 or x.shape[1] != inputs:
         raise ValueError(f"x must have shape (n, {inputs}) for this network; got {x.shape}")
-    if x.dtype.kind not in "fiub":
-        raise ValueError(f"x must hold real numbers; got dtype {x.dtype}")
     values, labels = targets_for(loss, target, outputs)
     if len(x) != len(values):
         raise ValueError(f"x and the target must have the same length; got {len(x)} and {len(values)}")

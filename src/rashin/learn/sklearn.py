@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -85,7 +86,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         X : array, data frame or sparse array (n, features), finite. float32 is trained in float32, all else in
             float64. A sparse array stays sparse.
         y : the targets, (n,) or (n, outputs).
-        sample_weight : how much each sample counts, (n,), finite and >= 0; None: all alike.
+        sample_weight : how much each sample counts, (n,), or one number for all, finite and >= 0; None: all alike.
 
         Returns
         -------
@@ -350,6 +351,10 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
     def _sets_aside_by_class(self) -> bool:
         return not self._is_multilabel and len(self.classes_) == 2
 
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """The accuracy, weighted by ``sample_weight``, (n,) or one number for all."""
+        return float(super().score(X, y, _for_each(sample_weight, y)))
+
     def predict(self, X: Any) -> Array:
         """The class of the largest score for each sample, (n,); 0 and 1, (n, labels), where y was such a matrix."""
         return self._told(self._scores(X))
@@ -458,6 +463,10 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
         target = y.reshape(len(y), -1)
         return loss, target, target.shape[1]
 
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """The coefficient of determination R^2, weighted by ``sample_weight``, (n,) or one number for all."""
+        return float(super().score(X, y, _for_each(sample_weight, y)))
+
     def predict(self, X: Any) -> Array:
         """The predictions, (n,) or (n, outputs)."""
         return self._told(self._scores(X))
@@ -484,9 +493,21 @@ def _log_sigmoid(scores: Array) -> Array:
     return -loss
 
 
+def _for_each(weight: ArrayLike | None, y: Any) -> ArrayLike | None:
+    """One number for all targets as one for each, as scikit-learn's own estimators take it."""
+    if not _is_one_number(weight):
+        return weight
+    return _checked_weight(weight, y.shape[0] if hasattr(y, "shape") else len(y))
+
+
+def _is_one_number(weight: Any) -> bool:
+    return isinstance(weight, Real) or (isinstance(weight, np.ndarray) and weight.ndim == 0)
+
+
 def _checked_weight(weight: ArrayLike | None, n: int) -> Array | None:
     if weight is None:
         return None
+    weight = np.full(n, weight) if _is_one_number(weight) else weight
     checked: Array = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if checked.shape != (n,):
         raise ValueError(f"sample_weight: got shape {checked.shape}; accepted is one weight per sample, shape ({n},)")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin import checks
 from rashin.domain import LABEL, Domain
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["check_labels", "class_targets", "one_hot", "outputs_for", "targets_for"]
+__all__ = ["are_classes", "check_labels", "class_targets", "named_labels", "one_hot", "outputs_for", "targets_for"]
 
 
 def check_labels(labels: ArrayLike, classes: int) -> NDArray[np.int64]:
@@ -22,18 +23,69 @@ def check_labels(labels: ArrayLike, classes: int) -> NDArray[np.int64]:
     ------
     ValueError : another shape, or a label that is not a whole number in [0, classes).
     """
-    given = np.asarray(labels)
+    given, expected = _numeric(labels), f"expected class labels from 0 to {classes - 1}, whole numbers"
     if given.ndim != 1:
-        raise ValueError(f"labels must have shape (n,); got {given.shape}")
-    if given.dtype.kind not in "fiub":
-        raise ValueError(f"labels must be whole numbers from 0 to {classes - 1}; got dtype {given.dtype}")
+        raise ValueError(f"target: got shape {given.shape}; expected class labels of shape (n,){_flattened(given)}")
     with np.errstate(invalid="ignore"):  # NaN and infinity are no labels, and need no warning
         wrong = np.flatnonzero((given < 0) | (given >= classes) | (given != np.floor(given)))
     if wrong.size:
-        raise ValueError(
-            f"labels must be whole numbers from 0 to {classes - 1}; got {given[wrong[0]]} at index {wrong[0]}"
-        )
+        raise ValueError(f"target: got {given[wrong[0]]} at index {wrong[0]}; {expected}")
     return given.astype(np.int64, copy=False)
+
+
+def _numeric(target: ArrayLike) -> NDArray[Any]:
+    """Numbers by position, whatever holds them; text has no place here."""
+    if (names := _text(target)) is not None:
+        raise ValueError(
+            f"target: got {str(names.flat[0])!r} at index 0; expected numbers; fix: "
+            "names, labels = np.unique(target, return_inverse=True) numbers the classes"
+        )
+    given: NDArray[Any] = checks.array("target", target)
+    return given
+
+
+def _flattened(given: NDArray[Any]) -> str:
+    return "; fix: target[:, 0]" if given.ndim == 2 and given.shape[1] == 1 else ""
+
+
+def named_labels(*targets: ArrayLike) -> tuple[list[ArrayLike], tuple[str, ...] | None]:
+    """Text targets as labels, numbered by their sorted names over all of ``targets``, and these names.
+
+    Targets that are not text come back as they are, and None in place of the names.
+
+    Raises
+    ------
+    ValueError : text in some of the targets and numbers in others, or text that is not of shape (n,).
+
+    Examples
+    --------
+    >>> named_labels(["dog", "cat", "dog"], ["eel"])
+    ([array([1, 0, 1]), array([2])], ('cat', 'dog', 'eel'))
+    """
+    texts = [_text(target) for target in targets]
+    found = [text for text in texts if text is not None]
+    if not found:
+        return list(targets), None
+    if len(found) < len(texts):
+        raise ValueError("target: got text in one part of the data and numbers in another; expected one of both")
+    for text in found:
+        if text.ndim != 1:
+            raise ValueError(f"target: got text of shape {text.shape}; expected shape (n,){_flattened(text)}")
+    names = np.unique(np.concatenate(found))
+    return [np.searchsorted(names, text) for text in found], tuple(map(str, names))
+
+
+def _text(target: ArrayLike) -> NDArray[np.str_] | None:
+    """The target as an array of text, or None if its first entry is something else."""
+    given = np.asarray(target)
+    if given.size == 0 or not (given.dtype.kind in "UST" or isinstance(given.flat[0], str)):
+        return None
+    if given.dtype.kind == "O":
+        for index, value in enumerate(given.flat):
+            if not isinstance(value, str):
+                raise ValueError(f"target: got {value!r} at index {index}; expected text, as at index 0")
+    text: NDArray[np.str_] = given.astype(np.str_)
+    return text
 
 
 def one_hot(labels: ArrayLike, classes: int) -> NDArray[np.float32]:
@@ -82,27 +134,61 @@ def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
     )
 
 
-def outputs_for(loss: Loss, target: ArrayLike) -> int:
+def are_classes(loss: Loss, classes: bool | None) -> bool:
+    """Whether targets are classes: where the caller says so, else where the loss takes labels.
+
+    Raises
+    ------
+    ValueError : the caller says that they are numbers, and the loss compares classes.
+    """
+    takes_labels = loss.kind != "pointwise"
+    if takes_labels and classes is False:
+        raise ValueError(f"classes: got False; {loss.name} compares classes, and numbers need a loss such as huber")
+    return takes_labels if classes is None else classes
+
+
+def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> int:
     """How many outputs a network needs for this target: one per class or per number.
 
-    Whole numbers (n,) by their type are classes. Floats (n,) are numbers where a pointwise loss looks at them.
+    Parameters
+    ----------
+    loss : decides where ``classes`` does not: a row loss takes classes, a pointwise loss numbers.
+    target : labels (n,), numbers (n,) or (n, outputs), or distributions (n, outputs). Their dtype decides nothing.
+    classes : whether the targets are classes.
+
+    Raises
+    ------
+    ValueError : targets of another shape, labels that are not whole numbers >= 0, or labels with wide gaps.
 
     Examples
     --------
     >>> import rashin
-    >>> outputs_for(rashin.huber, [0, 2, 1]), outputs_for(rashin.huber, [0.0, 2.0, 1.0])
-    (3, 1)
+    >>> outputs_for(rashin.poisson, [0, 2, 1]), outputs_for(rashin.softmax_cross_entropy, [0, 2, 1])
+    (1, 3)
+    >>> outputs_for(rashin.half_squared_error, [0, 2, 1], classes=True)
+    3
     """
-    given = np.asarray(target)
-    if given.ndim == 2:
-        return int(given.shape[1])
-    if loss.kind == "pointwise" and given.dtype.kind == "f":
-        return 1
-    if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "fiub" or not np.isfinite(given).all():
+    given, coded = _numeric(target), are_classes(loss, classes)
+    if given.size == 0 or given.ndim not in (1, 2):
+        raise ValueError(f"target: got shape {given.shape}; expected (n,) or (n, outputs), with n > 0")
+    if coded and (given.ndim == 1 or given.shape[1] == 1 or loss.kind == "pointwise"):
+        return _classes_of(given)
+    return 1 if given.ndim == 1 else int(given.shape[1])
+
+
+_MANY = 10_000  # classes, from which on most of them must occur in the data
+
+
+def _classes_of(given: NDArray[Any]) -> int:
+    """How many classes the labels count."""
+    labels = check_labels(given, 2**31)
+    count, found = int(labels.max()) + 1, len(np.unique(labels))
+    if count > _MANY and found < count / 10:
         raise ValueError(
-            f"the target must have shape (n,) or (n, outputs), with n > 0 finite numbers; got {given.shape}"
+            f"target: got label {count - 1} at index {int(labels.argmax())}, which makes {count:,} classes, of which "
+            f"{found:,} occur; expected labels 0, 1, 2, ...; fix: np.unique(target, return_inverse=True)[1]"
         )
-    return max(int(given.max()) + 1, 1)
+    return count
 
 
 def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
@@ -111,8 +197,8 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
     ============  ==================================  ===============================================
     shape         a pointwise loss takes it as        a row loss takes it as
     ============  ==================================  ===============================================
-    (n,)          labels, coded one-hot               labels
     (n,)          numbers, where there is one output  labels
+    (n,)          labels, coded one-hot, where more   labels
     (n, outputs)  numbers                             distributions, whose class is the largest entry
     ============  ==================================  ===============================================
 
@@ -129,27 +215,33 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
     (array([[ 0.5],
            [-2. ]]), None)
     """
-    given, domain = np.asarray(target), loss.facts.target_domain(loss.parameters)
-    is_table = given.ndim == 2 and given.shape[1] == outputs and (loss.kind == "pointwise" or domain is not LABEL)
+    given, domain = _numeric(target), loss.facts.target_domain(loss.parameters)
+    takes_table = loss.kind == "pointwise" or (domain is not LABEL and outputs > 1)
+    is_table = given.ndim == 2 and given.shape[1] == outputs and takes_table
     if loss.kind == "pointwise" and (is_table or (outputs == 1 and given.ndim == 1)):
         return _numbers(given.reshape(-1, outputs), domain, outputs)
     if is_table:
         return given, given.argmax(axis=1)
     if given.ndim != 1:
-        raise ValueError(f"the target must have shape (n,) or (n, {outputs}) for {loss.name}; got {given.shape}")
+        expected = f"(n,) or (n, {outputs})" if takes_table else "(n,)"
+        raise ValueError(f"target: got shape {given.shape}; {loss.name} takes {expected} here{_flattened(given)}")
     labels = check_labels(given, outputs)
     return class_targets(loss, labels, outputs), labels
 
 
 def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    if given.dtype.kind not in "fiub":
-        raise ValueError(f"the target must hold real numbers; got dtype {given.dtype}")
-    wrong = ~domain.contains(given)
+    wrong = ~(domain.contains(given) & np.isfinite(given))
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(f"the target must be {domain.description}; got {given[row, column]} at index {(row, column)}")
-    finite = np.isfinite(given)
-    if not finite.all():
-        raise ValueError(f"the target must be finite; got {given[~finite][0]}")
+        value, place = given[row, column], row if outputs == 1 else (row, column)
+        expected = domain.description + (", finite" if np.isinf(domain.high) else "")
+        raise ValueError(f"target: got {value} at index {place}; expected {expected}{_coding(given)}")
     is_choice = outputs == 1 and np.isfinite(domain.low + domain.high) and domain.high <= 1.0
     return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64) if is_choice else None
+
+
+def _coding(given: NDArray[Any]) -> str:
+    """What helps where these numbers may have been meant as labels."""
+    if given.shape[1] > 1 or given.dtype.kind not in "iub" or given.min() < 0:
+        return ""
+    return "; fix: if these are classes, --classes (in Python classes=True) gives the network an output for each"

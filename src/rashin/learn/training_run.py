@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from rashin import checks
 from rashin.learn.batches import set_aside
 from rashin.learn.checkpoint import is_checkpoint
 from rashin.learn.history import CSV_HEADER, History, Score
@@ -19,7 +21,7 @@ from rashin.learn.objective import evaluate
 from rashin.learn.outputs import output_for
 from rashin.learn.picture import draw_history
 from rashin.learn.predictions import check_predictions_file, write_predictions
-from rashin.learn.targets import outputs_for
+from rashin.learn.targets import are_classes, named_labels, outputs_for
 from rashin.learn.training import Interrupted, train
 from rashin.storage import PART
 
@@ -37,7 +39,8 @@ class TrainingRun:
     """The trained network, how it came about, what it scores, and the files that hold all of it.
 
     ``scores`` are those of the network as it was written, by the name of the data: ``"training"``, ``"validation"``
-    where some was set aside, ``"held out"``.
+    where some was set aside, ``"held out"``. ``classes`` are the names, in the order of the outputs, of classes that
+    were given as text, else None.
     """
 
     network: Network
@@ -49,6 +52,7 @@ class TrainingRun:
     picture_file: Path
     checkpoint_file: Path
     predictions_file: Path | None
+    classes: tuple[str, ...] | None = None
 
 
 def run_training(
@@ -59,6 +63,7 @@ def run_training(
     out: str | Path,
     hidden: int | Sequence[int] = 50,
     activation: str = "sigmoid",
+    classes: bool | None = None,
     validation: float = 0.0,
     predictions: str | Path | None = None,
     seed: int = 0,
@@ -70,10 +75,13 @@ def run_training(
     Parameters
     ----------
     loss : what is made small.
-    training, held_out : samples (n, inputs), and classes (n,) or numbers as ``train`` takes them.
+    training, held_out : samples (n, inputs), and targets: classes (n,), as whole numbers from 0 on or as text, or
+        numbers (n,) or (n, outputs). Rows belong together by their positions.
     out : the folder to write to; it is made if need be. What an earlier run wrote there is replaced.
     hidden : units of the hidden layers, from the inputs on.
     activation : after each hidden layer, a key of ``ACTIVATIONS``.
+    classes : whether the targets are classes, with an output for each; a pointwise loss then gets them one-hot. None:
+        where the loss takes labels they are classes, and for a pointwise loss numbers, whatever their dtype.
     validation : the share, in [0, 1), of the training data that is set aside to judge the epochs by; with 0 the
         held-out data are scored after each epoch.
     predictions : a file for the held-out predictions and targets, ``.parquet`` or ``.npz``.
@@ -97,9 +105,12 @@ def run_training(
     hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
     if predictions is not None:
         check_predictions_file(Path(predictions))
+    training, held_out, names = _prepared(loss, training, held_out, classes)
+    outputs = outputs_for(loss, np.concatenate([training[1], held_out[1]]), classes)
+    if outputs < 2 and are_classes(loss, classes):
+        raise ValueError("target: got one class; expected two or more")
     parts = _parts(training, held_out, validation, seed)
     (x, target), judged = parts["training"], parts.get("validation", held_out)
-    outputs = max(outputs_for(loss, each) for _, each in parts.values())
     network = Network((x.shape[1], *hidden, outputs), activation=activation, output=output_for(loss), seed=seed)
     with _claimed(Path(out)) as folder:
         checkpoint = folder / "checkpoint.npz"
@@ -112,7 +123,29 @@ def run_training(
             history = interruption.history
             if not history.epochs:
                 raise
-        return _written(network, loss, history, parts, folder, None if predictions is None else Path(predictions))
+        file = None if predictions is None else Path(predictions)
+        return _written(network, loss, history, parts, folder, file, names)
+
+
+def _prepared(
+    loss: Loss, training: Data, held_out: Data, classes: bool | None
+) -> tuple[Data, Data, tuple[str, ...] | None]:
+    """Samples and targets as arrays, by position; classes given by name as labels, and their names."""
+    (t_train, t_test), names = named_labels(training[1], held_out[1])
+    if names and not are_classes(loss, classes):
+        raise ValueError(
+            f"target: got text, such as {names[0]!r}; {loss.name} takes numbers; fix: a loss of labels, such as "
+            "softmax_cross_entropy, or --classes (in Python classes=True)"
+        )
+    learnt, unseen = (
+        (checks.array("x", x), checks.array("target", t)) for x, t in ((training[0], t_train), (held_out[0], t_test))
+    )
+    if learnt[1].shape[1:] != unseen[1].shape[1:]:
+        raise ValueError(
+            f"target: got shape {learnt[1].shape} to train on and {unseen[1].shape} held out; expected the same but "
+            "for n"
+        )
+    return learnt, unseen, names
 
 
 def _parts(training: Data, held_out: Data, validation: float, seed: int) -> dict[str, Data]:
@@ -130,7 +163,13 @@ def _parts(training: Data, held_out: Data, validation: float, seed: int) -> dict
 
 
 def _written(
-    network: Network, loss: Loss, history: History, parts: dict[str, Data], folder: Path, predictions: Path | None
+    network: Network,
+    loss: Loss,
+    history: History,
+    parts: dict[str, Data],
+    folder: Path,
+    predictions: Path | None,
+    classes: tuple[str, ...] | None,
 ) -> TrainingRun:
     run = TrainingRun(
         network,
@@ -142,13 +181,14 @@ def _written(
         folder / "history.png",
         folder / "checkpoint.npz",
         predictions,
+        classes,
     )
     history.write_csv(run.history_file)  # first: it marks the folder as ours
     network.save(run.model_file)
     shape = "-".join(str(size) for size in network.sizes)
     draw_history(history, run.picture_file, f"{loss.name}, a {shape} network", judged=list(parts)[1])
     if predictions is not None:
-        write_predictions(predictions, network, *parts["held out"])
+        write_predictions(predictions, network, *parts["held out"], classes=classes)
     return run
 
 

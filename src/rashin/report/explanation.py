@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin import checks
 from rashin.learn import (
     Curve,
     Direction,
@@ -101,10 +102,11 @@ def explain(
     """
     begin = callback or (lambda stage: None)
     begin("mini-batches")
-    if samples_for(network, loss, x, labels).labels is None:
+    fitting = samples_for(network, loss, x, labels)
+    if fitting.labels is None:
         raise ValueError("labels are numbers, not classes: there is no accuracy to set beside the loss")
     minibatches = minibatch_losses(network, x, labels, loss, seed=seed)
-    chosen_x, chosen_labels = _drawn(x, np.asarray(labels), samples, seed)
+    chosen_x, chosen_labels = _drawn(fitting.x, checks.array("labels", labels), samples, seed)
     begin("gradient")
     gradient = loss_gradient(network, chosen_x, chosen_labels, loss)
     downhill, weight, weight_name = _directions(gradient)
@@ -127,7 +129,7 @@ def explain(
         network="-".join(str(size) for size in network.sizes),
         data=data,
         samples=len(chosen_x),
-        of=len(x),
+        of=len(fitting.x),
         downhill=all_parameters,
         weight=one_weight,
         weight_name=weight_name,

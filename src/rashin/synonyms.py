@@ -1,0 +1,186 @@
+"""What the field calls its losses, and the exact rashin expression for each name.
+
+An expression is Python in the names of ``rashin``: ``z`` is the prediction, ``t`` the target and ``n`` the number of
+samples. Where the field's number differs by a factor or a constant, the expression has it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+__all__ = ["SYNONYMS", "Synonym", "advice", "found", "in_words", "synonym"]
+
+
+class Synonym(NamedTuple):
+    """One loss of the field under all its names.
+
+    Parameters
+    ----------
+    names : as torch, Keras, scikit-learn, XGBoost, LightGBM, optax and papers write them; case, ``_`` and ``Loss`` at
+        the end do not count.
+    loss : the registered loss that is meant.
+    expression : what gives the same mean.
+    remark : what to know besides.
+    """
+
+    names: tuple[str, ...]
+    loss: str
+    expression: str
+    remark: str = ""
+
+
+_PROBABILITY, _LOGIT, _LOG_LINK = "z is a probability", "z is a logit", "z is the logarithm of the mean"
+
+SYNONYMS = (
+    Synonym(
+        ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "quadratic", "least_squares", "regression",
+         "reg:squarederror", "regression_l2"),
+        "squared_error",
+        "squared_error(z, t)",
+        "half_squared_error has the factor 1/2, as l2_loss in optax",
+    ),
+    Synonym(
+        ("rmse", "root_mean_squared_error", "neg_root_mean_squared_error"),
+        "squared_error",
+        "squared_error(z, t) ** 0.5",
+    ),
+    Synonym(("sse", "rss", "residual_sum_of_squares"), "squared_error", "squared_error(z, t, reduction='sum')"),
+    Synonym(("sum_squared_error", "half_mse"), "half_squared_error", "half_squared_error(z, t)",
+            "reduction='sum' gives the sum"),
+    Synonym(("msle", "mean_squared_logarithmic_error", "mean_squared_log_error", "reg:squaredlogerror"),
+            "squared_error", "squared_error(np.log1p(z), np.log1p(t))"),
+    Synonym(
+        ("mae", "mean_absolute_error", "neg_mean_absolute_error", "l1", "lad", "reg:absoluteerror", "regression_l1"),
+        "absolute_error",
+        "absolute_error(z, t)",
+    ),
+    Synonym(
+        ("mape", "mean_absolute_percentage_error", "neg_mean_absolute_percentage_error"),
+        "absolute_error",
+        "absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n",
+    ),
+    Synonym(("smooth_l1",), "huber", "huber(z, t, delta=beta) / beta"),
+    Synonym(("charbonnier", "reg:pseudohubererror", "pseudohuber"), "pseudo_huber", "pseudo_huber(z, t)"),
+    Synonym(("log_cosh", "LogCosh"), "log_cosh", "log_cosh(z, t)"),
+    Synonym(
+        ("pinball", "mean_pinball_loss", "quantile_loss", "check_loss", "tilted", "reg:quantileerror"),
+        "quantile",
+        "quantile(z, t, quantile=alpha)",
+    ),
+    Synonym(("brier", "brier_score", "brier_score_loss", "neg_brier_score"), "squared_error", "squared_error(z, t)",
+            _PROBABILITY),
+    Synonym(
+        ("bce", "binary_crossentropy", "log_loss", "neg_log_loss", "binary_logloss"),
+        "binary_cross_entropy",
+        "binary_cross_entropy(z, t)",
+        f"{_PROBABILITY}; for several classes categorical_cross_entropy",
+    ),
+    Synonym(
+        ("bce_with_logits", "binary_cross_entropy_with_logits", "logistic", "logistic_regression", "binary:logistic",
+         "binary", "binomial_deviance", "sigmoid_binary_cross_entropy", "sigmoid_cross_entropy_with_logits"),
+        "sigmoid_cross_entropy",
+        "sigmoid_cross_entropy(z, t)",
+        _LOGIT,
+    ),
+    Synonym(("soft_margin",), "sigmoid_cross_entropy", "sigmoid_cross_entropy(z, (t + 1) / 2)", "t is -1 or +1"),
+    Synonym(
+        ("cross_entropy", "ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax",
+         "multi:softprob", "multiclass", "multinomial_deviance", "sparse_softmax_cross_entropy_with_logits",
+         "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_integer_labels"),
+        "softmax_cross_entropy",
+        "softmax_cross_entropy(z, t)",
+        "z holds logits; categorical_cross_entropy takes probabilities",
+    ),
+    Synonym(
+        ("categorical_crossentropy", "sparse_categorical_crossentropy", "multi_logloss", "mlogloss"),
+        "categorical_cross_entropy",
+        "categorical_cross_entropy(z, t)",
+        "z holds probabilities; softmax_cross_entropy takes logits",
+    ),
+    Synonym(("nll", "negative_log_likelihood"), "negative_log_likelihood", "negative_log_likelihood(z, t)",
+            "z holds log-probabilities"),
+    Synonym(
+        ("kl", "kl_div", "kl_divergence", "kullback_leibler_divergence", "kld", "relative_entropy"),
+        "categorical_cross_entropy",
+        "categorical_cross_entropy(z, t) - categorical_cross_entropy(t, t)",
+        "z and t hold probabilities; the gradient is that of categorical_cross_entropy",
+    ),
+    Synonym(("svm", "hinge_loss", "binary:hinge"), "hinge", "hinge(z, t)", "t is -1 or +1"),
+    Synonym(("binary_focal_crossentropy", "sigmoid_focal"), "sigmoid_focal", "sigmoid_focal(z, t)", _LOGIT),
+    Synonym(("categorical_focal_crossentropy", "multiclass_focal"), "focal", "focal(z, t)", "z holds logits"),
+    Synonym(("poisson_nll", "count:poisson", "regression_poisson"), "poisson", "poisson(z, t)", _LOG_LINK),
+    Synonym(
+        ("mean_poisson_deviance", "neg_mean_poisson_deviance", "poisson_deviance"),
+        "poisson",
+        "2 * (poisson(np.log(z), t) - poisson(np.log(t), t))",
+        "here z is the mean itself; t > 0",
+    ),
+    Synonym(("reg:gamma", "gamma_nll"), "gamma", "gamma(z, t)", _LOG_LINK),
+    Synonym(
+        ("mean_gamma_deviance", "neg_mean_gamma_deviance", "gamma_deviance"),
+        "gamma",
+        "2 * (gamma(np.log(z), t) - gamma(np.log(t), t))",
+        "here z is the mean itself",
+    ),
+    Synonym(("reg:tweedie",), "tweedie", "tweedie(z, t, power=power)", _LOG_LINK),
+    Synonym(
+        ("mean_tweedie_deviance", "tweedie_deviance"),
+        "tweedie",
+        "2 * (tweedie(np.log(z), t, power=power) - tweedie(np.log(t), t, power=power))",
+        "here z is the mean itself",
+    ),
+)  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A name without what does not count: ``torch.nn.MSELoss`` is ``mse``, as ``reg:squarederror`` is itself."""
+    last = name.rpartition(".")[2].lower()
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"(?<=\w)[ _]?loss$", "", last))
+
+
+_BY_NAME = {_plain(name): entry for entry in SYNONYMS for name in entry.names}
+
+
+def synonym(name: str) -> Synonym | None:
+    """The loss that the field calls so.
+
+    >>> synonym("torch.nn.MSELoss").expression
+    'squared_error(z, t)'
+    """
+    return _BY_NAME.get(_plain(name))
+
+
+def advice(name: str, known: Iterable[str]) -> str:
+    """What to write in place of a name that is not among the known ones; "" if nothing is near.
+
+    >>> advice("rmse", [])
+    'did you mean squared_error? rmse is squared_error(z, t) ** 0.5'
+    >>> advice("hubert", ["huber", "hinge"])
+    'did you mean huber?'
+    """
+    meant, plain = synonym(name), {_plain(other): other for other in sorted(known)}
+    if meant is not None:
+        return f"did you mean {meant.loss}? {name} is {in_words(meant)}"
+    close = [_plain(name)] if _plain(name) in plain else difflib.get_close_matches(_plain(name), plain, 3, 0.5)
+    close = close or [other for other in plain if name and other.startswith(_plain(name)[:4])]
+    return f"did you mean {' or '.join(plain[other] for other in close)}?" if close else ""
+
+
+def in_words(entry: Synonym) -> str:
+    """The expression and its remark."""
+    return f"{entry.expression} ({entry.remark})" if entry.remark else entry.expression
+
+
+def found(text: str) -> list[Synonym]:
+    """The entry of that name, else those with names that contain it.
+
+    >>> [entry.expression for entry in found("percentage")]
+    ["absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n"]
+    """
+    exact, sought = synonym(text), _plain(text)
+    if exact is not None:
+        return [exact]
+    return [entry for entry in SYNONYMS if sought and any(sought in _plain(name) for name in entry.names)]

@@ -1,0 +1,177 @@
+"""What the field calls its losses leads to ours, by an expression that gives the field's number."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import pytest
+
+import rashin
+from rashin.cli import main
+from rashin.loss import get
+from rashin.synonyms import SYNONYMS, found, synonym
+
+RNG = np.random.default_rng(3)
+REALS = {"z": RNG.normal(size=9), "t": RNG.normal(size=9)}
+POSITIVE = {"z": RNG.uniform(0.2, 3.0, 9), "t": RNG.uniform(0.2, 3.0, 9)}
+CODES = {"z": RNG.normal(size=9), "t": RNG.integers(0, 2, 9)}
+SIGNS = {"z": RNG.normal(size=9), "t": RNG.choice([-1.0, 1.0], 9)}
+CHANCES = {"z": RNG.uniform(0.1, 0.9, 9), "t": RNG.integers(0, 2, 9)}
+LOGITS = {"z": RNG.normal(size=(9, 4)), "t": RNG.integers(0, 4, 9)}
+ROWS = {"z": RNG.dirichlet(np.ones(4), 9), "t": RNG.dirichlet(np.ones(4), 9)}
+LABELS = {"z": ROWS["z"], "t": LOGITS["t"]}
+PICK = np.arange(9)
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def softmax(z):
+    return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+
+def entropy(z, t):
+    return -np.mean(t * np.log(z) + (1 - t) * np.log(1 - z))
+
+
+def smooth_l1(z, t, beta):
+    r = np.abs(z - t)
+    return np.mean(np.where(r < beta, 0.5 * r**2 / beta, r - 0.5 * beta))
+
+
+def pinball(z, t, alpha):
+    return np.mean(np.maximum(alpha * (t - z), (alpha - 1) * (t - z)))
+
+
+def tweedie(z, t, p):
+    return -t * z ** (1 - p) / (1 - p) + z ** (2 - p) / (2 - p)
+
+
+def deviance(z, t, p):
+    return 2 * np.mean(tweedie(z, t, p) - tweedie(t, t, p))
+
+
+FIELD = {  # one name of each entry: data, and the field's own formula
+    "mse": (REALS, lambda z, t: np.mean((z - t) ** 2)),
+    "rmse": (REALS, lambda z, t: math.sqrt(np.mean((z - t) ** 2))),
+    "sse": (REALS, lambda z, t: np.sum((z - t) ** 2)),
+    "half_mse": (REALS, lambda z, t: np.mean((z - t) ** 2) / 2),
+    "msle": (POSITIVE, lambda z, t: np.mean((np.log(1 + z) - np.log(1 + t)) ** 2)),
+    "mae": (REALS, lambda z, t: np.mean(np.abs(z - t))),
+    "mape": (REALS, lambda z, t: np.mean(np.abs((z - t) / t))),
+    "smooth_l1": (REALS, lambda z, t: smooth_l1(z, t, 0.4)),
+    "charbonnier": (REALS, lambda z, t: np.mean(np.sqrt(1 + (z - t) ** 2) - 1)),
+    "LogCosh": (REALS, lambda z, t: np.mean(np.log(np.cosh(z - t)))),
+    "pinball": (REALS, lambda z, t: pinball(z, t, 0.8)),
+    "brier": (CHANCES, lambda z, t: np.mean((z - t) ** 2)),
+    "bce": (CHANCES, entropy),
+    "bce_with_logits": (CODES, lambda z, t: entropy(sigmoid(z), t)),
+    "soft_margin": (SIGNS, lambda z, t: np.mean(np.log(1 + np.exp(-t * z)))),
+    "cross_entropy": (LOGITS, lambda z, t: -np.mean(np.log(softmax(z)[PICK, t]))),
+    "sparse_categorical_crossentropy": (LABELS, lambda z, t: -np.mean(np.log(z[PICK, t]))),
+    "nll": ({**LABELS, "z": np.log(ROWS["z"])}, lambda z, t: -np.mean(z[PICK, t])),
+    "kl": (ROWS, lambda z, t: np.mean(np.sum(t * np.log(t / z), axis=1))),
+    "svm": (SIGNS, lambda z, t: np.mean(np.maximum(0, 1 - t * z))),
+    "binary_focal_crossentropy": (CODES, lambda z, t: np.mean(
+        -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
+    "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
+        -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
+    "poisson_nll": (POSITIVE, lambda z, t: np.mean(np.exp(z) - t * z)),
+    "mean_poisson_deviance": (POSITIVE, lambda z, t: 2 * np.mean(t * np.log(t / z) + z - t)),
+    "gamma_nll": (POSITIVE, lambda z, t: np.mean(z + t * np.exp(-z))),
+    "mean_gamma_deviance": (POSITIVE, lambda z, t: 2 * np.mean(np.log(z / t) + t / z - 1)),
+    "reg:tweedie": (POSITIVE, lambda z, t: np.mean(tweedie(np.exp(z), t, 1.3))),
+    "mean_tweedie_deviance": (POSITIVE, lambda z, t: deviance(z, t, 1.3)),
+}  # fmt: skip
+
+
+def test_every_entry_has_an_independent_formula_here():
+    assert [synonym(name) for name in FIELD] == list(SYNONYMS)
+
+
+@pytest.mark.parametrize("name", FIELD)
+def test_the_expression_gives_the_number_of_the_field(name):
+    entry, (data, formula) = synonym(name), FIELD[name]
+    losses = {loss.name: loss for loss in rashin.list_losses()}
+    given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
+    np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
+
+
+def test_every_name_leads_to_one_registered_loss_and_hides_none():
+    names = [name for entry in SYNONYMS for name in entry.names]
+    assert len(names) == len(set(names))
+    for entry in SYNONYMS:
+        assert entry.expression.count(entry.loss)
+        for name in entry.names:
+            assert synonym(name) is entry, name
+            if name not in rashin.__all__:
+                with pytest.raises(ValueError, match=rf"there is no such loss: did you mean {entry.loss}\? "):
+                    get(name)
+    for loss in rashin.list_losses():
+        assert get(loss.name) is loss
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("torch.nn.MSELoss", "squared_error"),
+        ("nn.CrossEntropyLoss", "softmax_cross_entropy"),
+        ("BCEWithLogitsLoss", "sigmoid_cross_entropy"),
+        ("BinaryCrossentropy", "binary_cross_entropy"),
+        ("SmoothL1Loss", "huber"),
+        ("HuberLoss", "huber"),
+        ("NLLLoss", "negative_log_likelihood"),
+        ("KLDivLoss", "categorical_cross_entropy"),
+        ("Log Loss", "binary_cross_entropy"),
+        ("RMSE", "squared_error"),
+        ("L1Loss", "absolute_error"),
+        ("l2_loss", "squared_error"),
+        ("focal_loss", "focal"),
+        ("softmax_cross_entropi", "softmax_cross_entropy or"),
+    ],
+)
+def test_a_name_from_elsewhere_is_understood_wherever_it_is_given(name, loss):
+    with pytest.raises(ValueError, match=rf"did you mean {loss}"):
+        get(name)
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}': did you mean"):
+        getattr(rashin, name)
+
+
+def test_what_is_near_nothing_gets_no_advice():
+    with pytest.raises(ValueError, match="there is no such loss: `rashin losses` lists them"):
+        get("xyzzy")
+    with pytest.raises(AttributeError, match=r"no attribute 'xyzzy'$"):
+        rashin.xyzzy  # noqa: B018
+    assert not hasattr(rashin, "_mse")
+
+
+def searched(text, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rashin", "losses", "--search", text])
+    code = main()
+    return (code, *capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [("bce", "binary_cross_entropy"), ("mae", "absolute_error"), ("MSE", "squared_error"), ("pinball", "quantile")],
+)
+def test_the_list_is_searched_by_the_names_of_the_field(text, loss, monkeypatch, capsys):
+    code, out, err = searched(text, monkeypatch, capsys)
+    assert (code, err) == (0, "")
+    *rows, last = out.splitlines()
+    assert [row.split()[0] for row in rows] == [loss]
+    assert last.startswith(f"{text}: {synonym(text).expression}")
+
+
+def test_a_search_by_a_part_of_names(monkeypatch, capsys):
+    code, out, _ = searched("focal", monkeypatch, capsys)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[:2]] == ["focal", "sigmoid_focal"]
+    assert found("percentage")[0].names[0] == "mape"
+    code, _, err = searched("hubr", monkeypatch, capsys)
+    assert code == 2
+    assert err.endswith("got 'hubr'; no loss has such a name: did you mean huber or pseudo_huber?\n")
+    assert err.count("\n") == 1

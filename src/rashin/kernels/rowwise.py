@@ -32,6 +32,7 @@ from rashin.kernels.formula import Formula, call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, all_within
 from rashin.kernels.rows import MANY, accurate_sum, array_type, jit, plus
+from rashin.waiting import explained
 
 __all__ = ["ARRAYS", "block", "of_shares", "sweep_distributions", "sweep_labels"]
 
@@ -353,7 +354,7 @@ def _universal(function: Any) -> Any:
 
     def on_arrays(*arrays: Any) -> Any:
         if not made:
-            with _compiling:
+            with _compiling, explained():
                 universal = kept_vectorize(function.py_func)
                 universal(*(1.0 for _ in arrays))
                 made.append(universal)

@@ -30,8 +30,8 @@ JAPANESE = {
     "training, mean of an epoch": "訓練データ（エポックの平均）",
     "held out": "検証データ",
     "best constant prediction": "最良の定数予測",
-    "right answers": "正解",
-    "right answers, of {samples:,}": "正解数（{samples:,} 個中）",
+    "correct predictions": "正解数",
+    "correct predictions, of {samples:,}": "正解数（{samples:,} 個中）",
     "tangent, from the gradient": "接線（勾配から）",
     "first direction": "第1の方向",
     "second direction": "第2の方向",
@@ -40,9 +40,9 @@ JAPANESE = {
     "median batch": "中央値のバッチ",
     "all {samples:,} samples": "全 {samples:,} 個のデータ",
     "measured": "測定値",
-    "promised by 1 / √size": "1 / √n による予想（n は大きさ）",
-    "distance from the whole": "全データの損失からのずれ",
-    "samples in a mini-batch": "ミニバッチの大きさ（個）",
+    "expected, σ / √size": "予想（σ / √大きさ）",
+    "root mean squared error": "全データの損失からのずれ（二乗平均平方根）",
+    "batch size": "ミニバッチの大きさ（個）",
 }
 
 

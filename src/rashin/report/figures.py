@@ -26,7 +26,7 @@ _LOSS, _ACCURACY, _STRAIGHT = "#1f4e8c", "#d9622b", "#333333"
 
 
 def draw_curves(curves: tuple[Curve, ...], way: str, title: str, path: str | Path, lang: str = "en") -> None:
-    """Loss and tangent above, right answers below; a column per view, from the widest to the nearest.
+    """Loss and tangent above, correct predictions below; a column per view, from the widest to the nearest.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def _curves_figure(curves: tuple[Curve, ...], way: str, title: str, lang: str) -
         loss.set_title(f"± {curve.offsets[-1]:g}", fontsize="medium")
         right.set_xlabel(way)
     above[0].set_ylabel(said("loss", lang))
-    below[0].set_ylabel(said("right answers, of {samples:,}", lang, samples=curves[0].samples))
+    below[0].set_ylabel(said("correct predictions, of {samples:,}", lang, samples=curves[0].samples))
     figure.align_ylabels()
     handles = [*above[0].get_legend_handles_labels(), *below[0].get_legend_handles_labels()]
     figure.legend(handles[0] + handles[2], handles[1] + handles[3], loc="outside lower center", ncols=3, frameon=False)
@@ -78,7 +78,7 @@ def _landscape_figure(landscape: Landscape, title: str, lang: str) -> Figure:
     figure.colorbar(hills, ax=left, label=said("loss", lang), format="%.2g", ticks=levels[::4], **below)
     fields = right.pcolormesh(across, up, landscape.accuracy, cmap="cividis", shading="nearest")
     percent = PercentFormatter(1.0, decimals=0)
-    figure.colorbar(fields, ax=right, label=said("right answers", lang), format=percent, **below)
+    figure.colorbar(fields, ax=right, label=said("accuracy", lang), format=percent, **below)
     left.set_ylabel(said("first direction", lang))
     right.tick_params(labelleft=False)
     for axes in (left, right):
@@ -111,14 +111,14 @@ def _minibatches_figure(found: MinibatchLosses, title: str, lang: str) -> Figure
     everyone = said("all {samples:,} samples", lang, samples=found.samples)
     left.axhline(found.whole, color=_STRAIGHT, linestyle="--", linewidth=1.2, label=everyone)
     right.plot(found.sizes, found.spread, "o", color=_LOSS, label=said("measured", lang))
-    promised = said("promised by 1 / √size", lang)
-    right.plot(found.sizes, found.expected_spread, "--", color=_STRAIGHT, linewidth=1.2, label=promised)
+    expected = said("expected, σ / √size", lang)
+    right.plot(found.sizes, found.expected_spread, "--", color=_STRAIGHT, linewidth=1.2, label=expected)
     left.set_ylabel(said("loss", lang))
-    right.set(ylabel=said("distance from the whole", lang), yscale="log" if found.spread.any() else "linear")
+    right.set(ylabel=said("root mean squared error", lang), yscale="log" if found.spread.any() else "linear")
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.set_xlabel(said("samples in a mini-batch", lang))
+        axes.set_xlabel(said("batch size", lang))
         _dress(axes)
         axes.legend(frameon=False)
     return figure
@@ -127,14 +127,14 @@ def _minibatches_figure(found: MinibatchLosses, title: str, lang: str) -> Figure
 @contextmanager
 def _lettered(lang: str) -> Iterator[None]:
     """Text is laid out when a picture is saved, so that both drawing and saving stand inside."""
-    with needs("matplotlib", "learn", "drawing"):
+    with needs("matplotlib", "report", "drawing"):
         from matplotlib import rc_context
     with rc_context({"font.family": font_family(lang)}):
         yield
 
 
 def _figure(title: str, width: float, height: float) -> Figure:
-    with needs("matplotlib", "learn", "drawing"):
+    with needs("matplotlib", "report", "drawing"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no window, no global state
     figure.suptitle(title, x=0.01, ha="left")
@@ -154,7 +154,7 @@ def _draw_loss(axes: Axes, curve: Curve, lang: str) -> None:
 
 def _draw_right(axes: Axes, curve: Curve, lang: str) -> None:
     right = curve.accuracy * curve.samples
-    label = said("right answers", lang)
+    label = said("correct predictions", lang)
     axes.plot(curve.offsets, right, drawstyle="steps-mid", color=_ACCURACY, linewidth=1.8, label=label)
     if np.ptp(right) <= 8:
         axes.set_ylim(right.min() - 1.5, min(right.max() + 1.5, curve.samples + 0.5))

@@ -143,7 +143,7 @@ def test_a_page_that_fails_leaves_the_old_one(found, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "extra"), [("jinja2", "report"), ("plotly.offline", "report"), ("matplotlib.figure", "learn")]
+    ("module", "extra"), [("jinja2", "report"), ("plotly.offline", "report"), ("matplotlib.figure", "report")]
 )
 def test_what_is_not_installed_is_named(module, extra, found, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)

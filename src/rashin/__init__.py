@@ -1,4 +1,4 @@
-"""rashin: loss functions for Python - exact, at memory speed, wherever your arrays live."""
+"""rashin: loss functions for NumPy arrays - exact, at memory speed."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -16,6 +16,8 @@ from typing import Any
 import numba as nb
 from numba.core.caching import FunctionCache
 
+from rashin.waiting import explained
+
 __all__ = ["kept", "kept_njit", "kept_vectorize"]
 
 
@@ -50,7 +52,8 @@ def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Call
             dispatcher = nb.njit(error_model="numpy", nogil=True)(function)
             with contextlib.suppress(RuntimeError):  # nowhere to keep it: then each process compiles it
                 dispatcher._cache = _Fingerprinted(function)
-            dispatcher.compile(signature(nb.from_dtype(element)))
+            with explained():
+                dispatcher.compile(signature(nb.from_dtype(element)))
             dispatcher.disable_compile()
             return dispatcher
 

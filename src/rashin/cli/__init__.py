@@ -17,7 +17,7 @@ from rashin.cli import explain, fetch, losses, measure, train
 __all__ = ["main"]
 
 app = typer.Typer(
-    help="Loss functions: exact, at memory speed, wherever your arrays live.",
+    help="Loss functions for NumPy arrays: exact, at memory speed.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

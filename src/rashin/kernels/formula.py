@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from rashin import plain, scalar
+from rashin.waiting import explained
 
 __all__ = ["Formula", "Loop", "call", "compiled"]
 
@@ -130,5 +131,5 @@ def _compile(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any,
     double = nb.types.CPointer(nb.float64)
     signature = nb.void(element, element, double, double, double, element, element, nb.intp)
     body = (_with_target if target else _without_target)(formula, absent, order, dtype)
-    owner = nb.cfunc(signature, error_model="numpy")(body)
-    return Loop(owner)
+    with explained():
+        return Loop(nb.cfunc(signature, error_model="numpy")(body))

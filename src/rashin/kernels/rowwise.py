@@ -34,6 +34,7 @@ from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals
 from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, all_within
 from rashin.kernels.rows import MANY, array_type, jit
 from rashin.kernels.sums import fill_sums
+from rashin.waiting import explained
 
 __all__ = ["ARRAYS", "block", "of_shares", "sweep_distributions", "sweep_labels"]
 
@@ -323,7 +324,7 @@ def _universal(function: Any) -> Any:
 
     def on_arrays(*arrays: Any) -> Any:
         if not made:
-            with _compiling:
+            with _compiling, explained():
                 universal = kept_vectorize(function.py_func)
                 universal(*(1.0 for _ in arrays))
                 made.append(universal)

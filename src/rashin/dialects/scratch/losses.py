@@ -1,4 +1,4 @@
-"""The losses as the book *Deep Learning from Scratch* writes them (Saito 2016, chapter 4), to its printed digits.
+"""The two losses of the chapter, to its printed digits, and their derivatives.
 
 Per-sample values come from the core; they are summed as the book sums, in NumPy's order. Two things differ, because
 the book guesses: the shape of the target decides what it is, and soft labels count as given.
@@ -12,9 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.links import softmax
 from rashin.losses import categorical_cross_entropy, half_squared_error
 
-__all__ = ["DELTA", "cross_entropy_error", "cross_entropy_gradient", "mean_squared_error", "mean_squared_gradient"]
+__all__ = [
+    "DELTA",
+    "cross_entropy_error",
+    "cross_entropy_gradient",
+    "mean_squared_error",
+    "mean_squared_gradient",
+    "softmax_loss",
+    "sum_squared_error",
+]
 
 DELTA = 1e-7  # keeps the logarithm from -inf; it also hides how wrong a certain prediction is
 
@@ -45,6 +54,9 @@ def mean_squared_error(y: Any, t: Any) -> float:
     """
     # The book halves the sum; halving is exact, so that halves summed are the same digits.
     return float(np.sum(_doubles(half_squared_error(_wide(y), t, reduction="none"))))
+
+
+sum_squared_error = mean_squared_error  # its name in the book's repository today, and the better one
 
 
 def mean_squared_gradient(y: Any, t: Any) -> NDArray[Any]:
@@ -100,6 +112,18 @@ def cross_entropy_gradient(y: Any, t: Any) -> NDArray[Any]:
     """
     gradient: NDArray[Any] = _CROSS_ENTROPY.gradient(y, t)
     return gradient
+
+
+def softmax_loss(X: Any, t: Any) -> float:  # noqa: N803
+    """:func:`cross_entropy_error` of the softmax of the logits ``X``, (C,) or (N, C).
+
+    Examples
+    --------
+    >>> from rashin.dialects.scratch import softmax_loss
+    >>> softmax_loss([1.0, 3.0], 1)
+    0.1269278...
+    """
+    return cross_entropy_error(softmax(_wide(X)), t)
 
 
 def _wide(y: Any) -> NDArray[np.float64]:

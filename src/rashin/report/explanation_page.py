@@ -31,7 +31,7 @@ def explanation_page(found: Explanation) -> Page:
 
     Raises
     ------
-    ImportError : plotly is not installed.
+    ImportError : matplotlib is not installed; the message says how to get it.
     """
     here, gradient = found.downhill[0], -found.downhill[0].slope
     right = round(float(found.downhill[-1].accuracy[len(found.downhill[-1].offsets) // 2]) * found.samples)
@@ -75,7 +75,7 @@ def _one_weight(found: Explanation) -> Section:
 
 def _landscape(found: Explanation) -> Section:
     words = [
-        "Two random directions span a plane through the parameters; the cross is the network. Each unit's weights move "
+        "Two random directions span a plane through the parameters; the dot is the network. Each unit's weights move "
         "by as much as they are long, so that landscapes of different networks can be compared (Li and others, 2018).",
         "The loss has a slope at every place. The accuracy is made of flat fields.",
     ]

@@ -100,7 +100,7 @@ def draw_minibatches(found: MinibatchLosses, title: str, path: str | Path) -> No
 
 
 def _figure(title: str, width: float, height: float) -> Figure:
-    with needs("matplotlib", "learn", "drawing"):
+    with needs("matplotlib", "report", "drawing"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no window, no global state
     figure.suptitle(title, x=0.01, ha="left")

@@ -366,7 +366,7 @@ def test_a_button_shows_another_view(opened, found):
             page.keyboard.press("Escape")
             assert figure.locator(".view:visible").count() == 1
         caption = figure.locator(".view:visible > p:not(.keys)").inner_text()
-        assert re.match(r"\d+ of 400 are right, whatever the step: the accuracy is flat\.", caption)
+        assert re.match(r"\d+ of 400 predictions are correct, whatever the step: the accuracy is flat\.", caption)
 
 
 def test_the_pointer_reads_the_nearest_value(opened, found):
@@ -391,7 +391,7 @@ def test_a_map_is_read_in_both_directions(opened, found):
     n = len(found.landscape.offsets[0])
     page.mouse.move(box["x"] + 2.5 * box["width"] / n, box["y"] + (n - 4.5) * box["height"] / n)  # up is up
     share, up, across = found.landscape.accuracy[4, 2], found.landscape.offsets[0][4], found.landscape.offsets[1][2]
-    words = f"{100 * share:.1f} % right\n{across:.3g} to the right, {up:.3g} up"
+    words = f"accuracy {100 * share:.1f} %\nsecond direction {across:.3g}, first {up:.3g}"
     assert tips(page) == [words.replace("-", "−")]
 
 

@@ -25,10 +25,10 @@ _LEVELS = 24
 
 
 def curve_chart(curve: Curve, way: str) -> Figure:
-    """The loss with its tangent above, the right answers below, over the same way."""
+    """The loss with its tangent above, the correct predictions below, over the same way."""
     x, right = curve.offsets, curve.accuracy * curve.samples
     told = [
-        f"{number(offset)}: loss {number(loss, 6)}, tangent {number(tangent, 6)}, {share:,.0f} right"
+        f"{number(offset)}: loss {number(loss, 6)}, tangent {number(tangent, 6)}, {share:,.0f} correct"
         for offset, loss, tangent, share in zip(x, curve.loss, curve.tangent, right, strict=True)
     ]
     axis = linear(x, margin=0.0)
@@ -37,7 +37,7 @@ def curve_chart(curve: Curve, way: str) -> Figure:
         Line(x, _within(curve.tangent, curve.loss), STRAIGHT, "tangent, from the gradient", 1.5, DASH),
         Dots([0.0], [curve.value], STRAIGHT),
     ]
-    stairs = Line(x, right, ACCURACY, f"right answers, of {curve.samples:,}", 2.5, is_stairs=True)
+    stairs = Line(x, right, ACCURACY, f"correct predictions, of {curve.samples:,}", 2.5, is_stairs=True)
     titled = Axis(axis.low, axis.high, axis.ticks, way)
     return Figure(
         [
@@ -50,7 +50,7 @@ def curve_chart(curve: Curve, way: str) -> Figure:
             ),
             Panel(
                 titled,
-                linear(_room(right, least=3.0, most=curve.samples), "right answers", margin=0.0, whole=True),
+                linear(_room(right, least=3.0, most=curve.samples), "correct predictions", margin=0.0, whole=True),
                 [stairs],
                 points_at(x, right, told),
                 height="10rem",
@@ -77,14 +77,14 @@ def loss_map(landscape: Landscape) -> Figure:
 
 
 def accuracy_map(landscape: Landscape) -> Figure:
-    """The share of right answers as fields of colour.
+    """The accuracy as fields of colour.
 
     Raises
     ------
     ImportError : matplotlib is not installed; the message says how to get it.
     """
     share = landscape.accuracy
-    told = [f"{percent(value)} right" for value in share.ravel()]
+    told = [f"accuracy {percent(value)}" for value in share.ravel()]
     bar = shares([share.min(), share.max()], "accuracy", margin=0.0)
     return _map(landscape, share, told, bar, colours="cividis", is_smooth=False)
 
@@ -95,7 +95,8 @@ def _map(landscape: Landscape, z: Array, told: list[str], bar: Axis, *, colours:
     x, y = linear(across, "second direction", margin=half), linear(up, "first direction", margin=half)
     places = [(float(a), float(u)) for u in up for a in across]
     points = [
-        (a, u, f"{text}\n{number(a)} to the right, {number(u)} up") for (a, u), text in zip(places, told, strict=True)
+        (a, u, f"{text}\nsecond direction {number(a)}, first {number(u)}")
+        for (a, u), text in zip(places, told, strict=True)
     ]
     marks: list[Mark] = [Picture(_image(z[::-1], colours), is_smooth)]
     if is_smooth and z.min() < z.max():
@@ -149,28 +150,28 @@ def band_chart(found: MinibatchLosses) -> Figure:
     ]
     low, high = found.quantile(0.05), found.quantile(0.95)
     told = [
-        f"{size:,} samples: median {number(m, 4)}, 9 of 10 from {number(a, 4)} to {number(b, 4)}"
+        f"batch size {size:,}: median {number(m, 4)}, 9 of 10 from {number(a, 4)} to {number(b, 4)}"
         for size, m, a, b in zip(found.sizes, median, low, high, strict=True)
     ]
     return _over_sizes(found, linear([*low, *high, found.whole], "loss"), marks, points_at(found.sizes, median, told))
 
 
 def spread_chart(found: MinibatchLosses) -> Figure:
-    """How far mini-batches lie from the whole, with what statistics promises, both axes logarithmic."""
+    """How far mini-batches lie from the whole, with what statistics expects, both axes logarithmic."""
     marks: list[Mark] = [
-        Line(found.sizes, found.expected_spread, STRAIGHT, "promised by 1 / √size", 1.5, DASH),
+        Line(found.sizes, found.expected_spread, STRAIGHT, "expected, σ / √size", 1.5, DASH),
         Dots(found.sizes, found.spread, LOSS, "measured"),
     ]
     told = [
-        f"{size:,} samples: {number(spread)} measured, {number(promised)} promised"
-        for size, spread, promised in zip(found.sizes, found.spread, found.expected_spread, strict=True)
+        f"batch size {size:,}: error {number(spread)}, expected {number(expected)}"
+        for size, spread, expected in zip(found.sizes, found.spread, found.expected_spread, strict=True)
     ]
-    y = logarithmic([*found.spread, *found.expected_spread], "distance from the whole", margin=0.05)
+    y = logarithmic([*found.spread, *found.expected_spread], "root mean squared error", margin=0.05)
     return _over_sizes(found, y, marks, points_at(found.sizes, found.spread, told))
 
 
 def _over_sizes(found: MinibatchLosses, y: Axis, marks: list[Mark], points: list[Point]) -> Figure:
-    x = logarithmic(found.sizes, "samples in a mini-batch", margin=0.03)
+    x = logarithmic(found.sizes, "batch size", margin=0.03)
     sizes = found.sizes[:: -(-found.sizes.size // 6)]
     x = Axis(x.low, x.high, [(float(size), f"{size:,}") for size in sizes], x.title, is_log=True)
     return Figure([Panel(x, y, marks, points)])

@@ -110,12 +110,12 @@ def accuracy_chart(found: Thresholds, cross_entropy: float) -> Figure:
 
 
 def cost_chart(found: Thresholds, ratios: Sequence[float]) -> Figure:
-    """The mean cost of decisions by the threshold, where a miss costs so many times as much as a false alarm."""
+    """The mean cost of decisions by the threshold, where a false negative costs so many false positives."""
     marks: list[Mark] = []
     read, words, costs = _read(found), [], []
     for ratio, colour, dash in zip(ratios, (LOSS, ACCURACY, STRAIGHT), (DASH, "", "2 3"), strict=False):
         cost = found.cost(1.0 / (1.0 + ratio))
-        best, name = int(np.argmin(cost)), _dearer(ratio)
+        best, name = int(np.argmin(cost)), _ratio_told(ratio)
         marks += [
             Line(found.threshold, cost, colour, name, 2.5, dash),
             Dots([found.threshold[best]], [cost[best]], colour, size=10.0),
@@ -126,7 +126,7 @@ def cost_chart(found: Thresholds, ratios: Sequence[float]) -> Figure:
         "\n".join([f"threshold {percent(found.threshold[i])}", *lines])
         for i, lines in zip(read, zip(*words, strict=True), strict=True)
     ]
-    x, y = shares(_UNIT, "decision threshold", margin=0.01), linear(costs, "mean cost of a decision", zero=True)
+    x, y = shares(_UNIT, "decision threshold", margin=0.01), linear(costs, "mean cost", zero=True)
     return Figure([Panel(x, y, marks, points_at(found.threshold[read], costs[0][read], told))])
 
 
@@ -141,17 +141,17 @@ def fair_cost_chart(found: Thresholds) -> Figure:
     ticks = [(float(np.log(share / (1.0 - share))), f"{100 * share:.10g} %") for share in chances]
     ticks = [tick for tick in ticks if x.low <= tick[0] <= x.high]
     x = Axis(x.low, x.high, ticks[:: -(-len(ticks) // 6)] if ticks else (), "threshold, on the scale of log-odds")
-    y = linear(cost, "mean cost of a decision", zero=True)
+    y = linear(cost, "mean cost", zero=True)
     marks: list[Mark] = [Band(logit, np.zeros(cost.size), cost, "var(--band)"), Line(logit, cost, LOSS)]
     return Figure([Panel(x, y, marks, points_at(logit, cost, told))])
 
 
-def _dearer(ratio: float) -> str:
+def _ratio_told(ratio: float) -> str:
     if ratio == 1.0:
-        return "both cost the same"
-    return (
-        f"a miss costs {ratio:g} times as much" if ratio > 1.0 else f"a false alarm costs {1.0 / ratio:g} times as much"
-    )
+        return "equal costs"
+    if ratio > 1.0:
+        return f"a false negative costs {ratio:g} times as much"
+    return f"a false positive costs {1.0 / ratio:g} times as much"
 
 
 def _read(found: Thresholds) -> list[int]:

@@ -13,7 +13,7 @@ from rashin.report.page import Chart, Section, Table, View
 
 __all__ = ["calibration_section", "threshold_section"]
 
-_RATIOS = (0.1, 1.0, 10.0)  # what a miss costs, in false alarms
+_RATIOS = (0.1, 1.0, 10.0)  # the cost of a false negative, in false positives
 _TOLD = np.linspace(0.0, 1.0, 21)  # the thresholds in tables
 
 
@@ -113,20 +113,20 @@ def threshold_section(found: Calibration) -> Section:
     highest = np.flatnonzero(decided.accuracy == decided.accuracy.max())
     best = int(highest[np.argmin(np.abs(decided.threshold[highest] - 0.5))])
     words = [
-        "A decision says 1 where the probability reaches a threshold. Accuracy changes with the threshold, and so do "
-        "the mistakes; the loss does not, for it judges the probabilities themselves.",
-        f"Accuracy is highest at {percent(float(decided.threshold[best]))}: "
-        f"{percent(float(decided.accuracy[best]), 2)}. {percent(decided.positive)} of the weight is positive.",
+        "A row is classified as 1 if its probability reaches a threshold. Accuracy and errors change with the "
+        "threshold; the loss does not, because it judges the probabilities themselves.",
+        f"Accuracy is highest, {percent(float(decided.accuracy[best]), 2)}, at the threshold "
+        f"{percent(float(decided.threshold[best]))}. Positives make up {percent(decided.positive)} of the weight.",
     ]
     fair = (
-        "At threshold c a false alarm costs c and a miss 1 − c, the prices for which c is the right threshold. The "
-        f"area under the curve is the cross-entropy, {number(entropy, 4)}: the loss is the cost of decisions, over all "
-        "prices (Schervish 1989; Ehm and others 2016)."
+        "At threshold c a false positive costs c and a false negative 1 − c, the costs for which c is the optimal "
+        f"threshold. The area under the curve is the cross-entropy, {number(entropy, 4)}: the loss is the cost of "
+        "decisions, integrated over all such costs (Schervish 1989; Ehm and others 2016)."
     )
-    prices = (
-        "A false alarm and a miss cost 1 together; dots are the cheapest thresholds. With calibrated predictions they "
+    unequal = (
+        "A false positive and a false negative cost 1 together; dots mark the cheapest thresholds. For calibrated "
+        "predictions these equal the cost of a false positive: 9 %, 50 % and 91 %."
     )
-    prices += "lie at the false alarm's part of it: 9 %, 50 % and 91 %."
     views = [
         View(
             "Loss and accuracy",
@@ -134,8 +134,8 @@ def threshold_section(found: Calibration) -> Section:
             _accuracy_told(decided),
             _decision_table(decided),
         ),
-        View("Unequal prices", charts.cost_chart(decided, _RATIOS), prices, _price_table(decided)),
-        View("The loss as an area", charts.fair_cost_chart(decided), fair, _price_table(decided)),
+        View("Unequal costs", charts.cost_chart(decided, _RATIOS), unequal, _cost_table(decided)),
+        View("The loss as an area", charts.fair_cost_chart(decided), fair, _cost_table(decided)),
     ]
     return Section("The decision threshold", words, [Chart("By the threshold", views)])
 
@@ -163,10 +163,19 @@ def _decision_table(decided: Thresholds) -> Table:
     return Table(("threshold", "accuracy", "recall", "false positive rate"), rows)
 
 
-def _price_table(decided: Thresholds) -> Table:
+def _cost_table(decided: Thresholds) -> Table:
     columns = [decided.cost(1.0 / (1.0 + ratio)) for ratio in _RATIOS] + [decided.fair_cost]
     rows = [
         (percent(float(decided.threshold[i])), *(number(float(column[i]), 4) for column in columns))
         for i in _at(decided)
     ]
-    return Table(("threshold", "alarm 10 times", "the same", "miss 10 times", "at its own price"), rows)
+    return Table(
+        (
+            "threshold",
+            "false positive costs 10 times",
+            "equal costs",
+            "false negative costs 10 times",
+            "costs c and 1 − c",
+        ),
+        rows,
+    )

@@ -278,14 +278,14 @@ def test_refinement_is_the_cost_of_the_isotonic_regression(weighted):
     found = split(details(PROBABILITIES, p, t, w if weighted else None).calibration)
     refinement = -np.average(xlogy(t, f) + xlogy(1 - t, 1 - f), weights=w)
     np.testing.assert_allclose(found.refinement, refinement, rtol=1e-9)
-    np.testing.assert_allclose(found.calibration, rashin.binary_cross_entropy(p, t, w) - refinement, rtol=1e-9)
+    np.testing.assert_allclose(found.calibration, rashin.binary_cross_entropy(p, t, weight=w) - refinement, rtol=1e-9)
     assert found.levels == np.unique(f.round(12)).size
 
 
 def test_the_parts_add_up_where_calibration_is_below_0():
     """Predictions that are right within a bin, which an isotonic frequency of the bin cannot be."""
-    p = np.array([0.50001] * 20 + [0.5035] * 20)
-    t = np.array([0.0, 1.0] * 10 + [0.0] * 9 + [1.0] * 11)
+    p = np.repeat([0.5002, 0.5036], 10_000)
+    t = (np.tile(np.arange(10_000), 2) < 10_000 * p).astype(float)
     found = split(details(PROBABILITIES, p, t).calibration)
     np.testing.assert_allclose(found.calibration + found.refinement, rashin.binary_cross_entropy(p, t), rtol=1e-13)
     assert found.calibration < 0.0

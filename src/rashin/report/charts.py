@@ -113,10 +113,11 @@ def _map(landscape: Landscape, z: Array, told: list[str], bar: Axis, *, colours:
 
 def _image(z: Array, colours: str) -> str:
     """A PNG as a data URI, one pixel a number."""
+    file = io.BytesIO()
     with needs("matplotlib", "report", "a map"):
         from matplotlib.image import imsave
-    file = io.BytesIO()
-    imsave(file, z, cmap=colours, format="png")
+
+        imsave(file, z, cmap=colours, format="png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 

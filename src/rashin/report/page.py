@@ -51,6 +51,12 @@ class Cell:
     key: float | None = None
     picture: str | None = None
 
+    @property
+    def style(self) -> str:
+        """How it is set: words wrap in what is ``long``, and break only where one is longer than a line."""
+        longest = max(map(len, self.text.split()), default=0)
+        return "long broken" if longest > 40 else "long" if len(self.text) > 20 else ""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -75,12 +81,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, a sentence below it, some facts (name and value), and sections."""
+    """A title, a sentence below it, remarks that no reader may miss, some facts (name and value), and sections."""
 
     title: str
     lead: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section] = field(default_factory=tuple)
+    remarks: Sequence[str] = ()
 
 
 def page_html(page: Page) -> str:

@@ -23,7 +23,7 @@ _LOSS, _ACCURACY, _STRAIGHT = "#1f4e8c", "#d9622b", "#333333"
 
 
 def draw_curves(curves: tuple[Curve, ...], way: str, title: str, path: str | Path) -> None:
-    """Loss and tangent above, correct predictions below; a column per view, from the widest to the nearest.
+    """Loss and tangent above, right answers below; a column per view, from the widest to the nearest.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def draw_curves(curves: tuple[Curve, ...], way: str, title: str, path: str | Pat
         loss.set_title(f"± {curve.offsets[-1]:g}", fontsize="medium")
         right.set_xlabel(way)
     above[0].set_ylabel("loss")
-    below[0].set_ylabel(f"correct predictions, of {curves[0].samples:,}")
+    below[0].set_ylabel(f"right answers, of {curves[0].samples:,}")
     figure.align_ylabels()
     handles = [*above[0].get_legend_handles_labels(), *below[0].get_legend_handles_labels()]
     figure.legend(handles[0] + handles[2], handles[1] + handles[3], loc="outside lower center", ncols=3, frameon=False)
@@ -62,7 +62,7 @@ def draw_landscape(landscape: Landscape, title: str, path: str | Path) -> None:
     below: dict[str, Any] = {"location": "bottom", "shrink": 0.9, "aspect": 30}
     figure.colorbar(hills, ax=left, label="loss", format="%.2g", ticks=levels[::4], **below)
     fields = right.pcolormesh(across, up, landscape.accuracy, cmap="cividis", shading="nearest")
-    figure.colorbar(fields, ax=right, label="accuracy", format=PercentFormatter(1.0, decimals=0), **below)
+    figure.colorbar(fields, ax=right, label="right answers", format=PercentFormatter(1.0, decimals=0), **below)
     left.set_ylabel("first direction")
     right.tick_params(labelleft=False)
     for axes in (left, right):
@@ -87,20 +87,20 @@ def draw_minibatches(found: MinibatchLosses, title: str, path: str | Path) -> No
     left.plot(found.sizes, found.quantile(0.5), color=_LOSS, linewidth=2, label="median batch")
     left.axhline(found.whole, color=_STRAIGHT, linestyle="--", linewidth=1.2, label=f"all {found.samples:,} samples")
     right.plot(found.sizes, found.spread, "o", color=_LOSS, label="measured")
-    right.plot(found.sizes, found.expected_spread, "--", color=_STRAIGHT, linewidth=1.2, label="expected, σ / √size")
+    right.plot(found.sizes, found.expected_spread, "--", color=_STRAIGHT, linewidth=1.2, label="promised by 1 / √size")
     left.set_ylabel("loss")
-    right.set(ylabel="root mean squared error", yscale="log" if found.spread.any() else "linear")
+    right.set(ylabel="distance from the whole", yscale="log" if found.spread.any() else "linear")
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.set_xlabel("batch size")
+        axes.set_xlabel("samples in a mini-batch")
         _dress(axes)
         axes.legend(frameon=False)
     _save(figure, path)
 
 
 def _figure(title: str, width: float, height: float) -> Figure:
-    with needs("matplotlib", "report", "drawing"):
+    with needs("matplotlib", "learn", "drawing"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no window, no global state
     figure.suptitle(title, x=0.01, ha="left")
@@ -119,7 +119,7 @@ def _draw_loss(axes: Axes, curve: Curve) -> None:
 
 def _draw_right(axes: Axes, curve: Curve) -> None:
     right = curve.accuracy * curve.samples
-    axes.plot(curve.offsets, right, drawstyle="steps-mid", color=_ACCURACY, linewidth=1.8, label="correct predictions")
+    axes.plot(curve.offsets, right, drawstyle="steps-mid", color=_ACCURACY, linewidth=1.8, label="right answers")
     if np.ptp(right) <= 8:
         axes.set_ylim(right.min() - 1.5, min(right.max() + 1.5, curve.samples + 0.5))
         axes.locator_params(axis="y", integer=True)

@@ -70,10 +70,27 @@ def opening(browser):
 
 
 def drawn(page):
-    """How many lines, maps and markers stand in each chart."""
+    """How many shapes, beside the lines of the grid, are visible in each chart that is shown."""
     return page.evaluate(
-        "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.trace, .hm, .contour').length)"
+        """[...document.querySelectorAll('.plot')].filter(plot => plot.checkVisibility()).map(plot =>
+            [...plot.querySelectorAll('.field :is(path:not(:first-child), image)')]
+                .filter(shape => { const box = shape.getBoundingClientRect(); return box.width + box.height > 0; })
+                .length)"""
     )
+
+
+def line_colours(page):
+    """The colours of the lines and dots that carry meaning."""
+    return page.eval_on_selector_all(
+        ".field path:not(:first-child)",
+        """paths => paths.filter(path => path.style.stroke.startsWith('var(--'))
+            .map(path => getComputedStyle(path).stroke)""",
+    )
+
+
+def tips(page):
+    """What is written at the values that are pointed at."""
+    return page.locator(".tip:visible").all_inner_texts()
 
 
 def colour_of(page, selector, name):

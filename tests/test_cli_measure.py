@@ -176,7 +176,7 @@ def test_what_a_page_needs_is_looked_for_before_a_row_is_read(file, command, tmp
         assert (code, out) == (2, "")
         assert re.fullmatch(rf"rashin: .*{words}[^\n]*\n", err)
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert command(file, *page)[2] == f"rashin: {missing('jinja2 and plotly', 'report', 'a page')}\n"
+    assert command(file, *page)[2] == f"rashin: {missing('jinja2', 'report', 'a page')}\n"
 
 
 def test_pictures_of_the_worst_rows_beside_lines_that_are_left_out(command, tmp_path):

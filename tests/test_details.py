@@ -9,7 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.special import xlogy
 from scipy.stats import binomtest
+from sklearn.isotonic import IsotonicRegression
 
 import rashin
 from rashin.domain import REAL
@@ -231,13 +233,13 @@ def entropy(f):
 def test_the_parts_of_the_cross_entropy_are_its_sum(name):
     loss, z, t, w = CASES[name]
     p = z if name == "probabilities" else rashin.sigmoid(z)
-    found = split(details(loss, z, t, w).calibration, bins=6)
+    found = split(details(loss, z, t, w).calibration)
     cross_entropy = rashin.binary_cross_entropy(p, t, weight=w)
     np.testing.assert_allclose(found.cross_entropy, cross_entropy, rtol=1e-12)
-    np.testing.assert_allclose(found.calibration + found.refinement + found.within, cross_entropy, rtol=1e-12)
+    np.testing.assert_allclose(found.calibration + found.refinement, cross_entropy, rtol=1e-12)
     np.testing.assert_allclose(found.uncertainty, entropy(np.average(t, weights=w)), rtol=1e-12)
     np.testing.assert_allclose(found.refinement, found.uncertainty - found.resolution, rtol=1e-12)
-    np.testing.assert_allclose(found.bias, found.bins * (w @ w) / (2 * w.sum() ** 2), rtol=1e-12)
+    np.testing.assert_allclose(found.bias, found.levels * (w @ w) / (2 * w.sum() ** 2), rtol=1e-12)
     assert min(found.calibration, found.resolution) > 0.0
 
 
@@ -253,15 +255,40 @@ def test_calibration_is_the_divergence_that_was_put_in():
     np.testing.assert_allclose(found.calibration + found.refinement, found.cross_entropy, rtol=1e-12)
 
 
-def test_what_binning_alone_moves_is_the_bias():
-    """Perfectly calibrated predictions: what is called calibration then is the bias of the bins."""
+def test_fitting_the_scale_to_the_same_rows_moves_about_the_bias():
+    """Perfectly calibrated predictions: what is called calibration is the gain of the fit, 1 to 1.6 times the bias."""
     rng = np.random.default_rng(6)
-    found = []
-    for _ in range(200):
-        p = rng.uniform(0.2, 0.8, 2000)
-        found.append(split(details(PROBABILITIES, p, (rng.random(2000) < p).astype(float)).calibration))
-    np.testing.assert_allclose(np.mean([s.calibration for s in found]), found[0].bias, rtol=0.1)
-    assert found[0].bias == 16 / 4000
+    for low, high in ((0.2, 0.8), (0.001, 0.999)):
+        found = []
+        for _ in range(100):
+            p = rng.uniform(low, high, 2000)
+            found.append(split(details(PROBABILITIES, p, (rng.random(2000) < p).astype(float)).calibration))
+        gain, bias = np.mean([s.calibration for s in found]), np.mean([s.bias for s in found])
+        assert bias < gain < 1.6 * bias
+        assert [s.bias for s in found] == [s.levels / 4000 for s in found]
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_refinement_is_the_cost_of_the_isotonic_regression(weighted):
+    rng = np.random.default_rng(8)
+    p = rng.integers(4, 252, 3000) / 256.0 + 1 / 512  # each bin of the calibration has one prediction
+    t = (rng.random(3000) < 0.9 * p**2).astype(float)
+    w = rng.lognormal(0.0, 2.0, 3000) if weighted else np.ones(3000)
+    f = IsotonicRegression(y_min=0.0, y_max=1.0).fit(p, t, w).predict(p)
+    found = split(details(PROBABILITIES, p, t, w if weighted else None).calibration)
+    refinement = -np.average(xlogy(t, f) + xlogy(1 - t, 1 - f), weights=w)
+    np.testing.assert_allclose(found.refinement, refinement, rtol=1e-9)
+    np.testing.assert_allclose(found.calibration, rashin.binary_cross_entropy(p, t, weight=w) - refinement, rtol=1e-9)
+    assert found.levels == np.unique(f.round(12)).size
+
+
+def test_the_parts_add_up_where_calibration_is_below_0():
+    """Predictions that are right within a bin, which an isotonic frequency of the bin cannot be."""
+    p = np.repeat([0.5002, 0.5036], 10_000)
+    t = (np.tile(np.arange(10_000), 2) < 10_000 * p).astype(float)
+    found = split(details(PROBABILITIES, p, t).calibration)
+    np.testing.assert_allclose(found.calibration + found.refinement, rashin.binary_cross_entropy(p, t), rtol=1e-13)
+    assert found.calibration < 0.0
 
 
 def test_small_probabilities_keep_their_digits():

@@ -83,6 +83,7 @@ def measure_files(
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
     from rashin.measurement.moments import interval_around
+    from rashin.tables.columns import Columns, names_of
 
     interval_around(0.0, 1.0, confidence)  # tells a share that is none before the long way
     page = report_of(report, title, images, files, on_error)  # type: ignore[arg-type]
@@ -112,7 +113,8 @@ def measure_files(
     else:
         show_text(found, confidence)
     if page is not None:
-        typer.echo(f"wrote {page.write(found, confidence)}", err=as_json)
+        columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
+        typer.echo(f"wrote {page.write(found, confidence, columns)}", err=as_json)
 
 
 def _choice(files: list[str], prediction: str | None, loss: str | None) -> tuple[str | list[str], str]:

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from rashin.measurement import Measurement
+    from rashin.tables.columns import Columns
 
 __all__ = ["Report", "report_of"]
 
@@ -36,8 +37,8 @@ class Report:
     pictures: Any
     on_error: Literal["raise", "skip"]
 
-    def write(self, found: Measurement, confidence: float) -> Path:
-        """Write the page, with pictures of the worst rows if there are some."""
+    def write(self, found: Measurement, confidence: float, columns: Columns) -> Path:
+        """Write the page, with what ``columns`` hold in the worst rows, and their pictures if there are some."""
         from rashin.measurement.lookup import values_at
         from rashin.report import write_measurement
 
@@ -46,8 +47,27 @@ class Report:
             pictures = values_at(self.files, self.column, found.worst, on_error=self.on_error)
         names = ", ".join(self.files)
         return write_measurement(
-            found, self.path, title=self.title, confidence=confidence, images=pictures, source=names
+            found,
+            self.path,
+            title=self.title,
+            confidence=confidence,
+            images=pictures,
+            source=names,
+            **self._worst(found, columns),
         )
+
+    def _worst(self, found: Measurement, columns: Columns) -> dict[str, Any]:
+        """Prediction and target of the worst rows, and the names of the classes."""
+        from rashin.measurement.lookup import column_names, values_at
+
+        path, names = column_names(self.files)
+        roles = columns.roles(names, path)
+        by_role = {"prediction": roles.prediction, "target": roles.target}
+        shown: dict[str, Any] = {
+            role: values_at(self.files, some if len(some) > 1 else some[0], found.worst, on_error=self.on_error)
+            for role, some in by_role.items()
+        }
+        return {**shown, "classes": roles.labels}
 
 
 def report_of(

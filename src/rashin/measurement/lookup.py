@@ -48,7 +48,7 @@ def check_column(
 
 def values_at(
     source: Source,
-    column: str,
+    column: str | Sequence[str],
     rows: Iterable[Row],
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -57,6 +57,7 @@ def values_at(
 
     Parameters
     ----------
+    column : a name; of a list of names the values of a row are one array.
     on_error : as the rows were numbered: with ``"skip"`` lines with too few or too many fields have no number. What is
         broken is then left out here as well.
 
@@ -71,27 +72,30 @@ def values_at(
     return {place: value for file in files for place, value in _values(file, column, wanted[file.path], on_error)}
 
 
-def _values(file: File, column: str, rows: set[int], on_error: str) -> Iterator[tuple[tuple[str, int], Any]]:
-    skip = on_error == "skip"
+def _values(
+    file: File, column: str | Sequence[str], rows: set[int], on_error: str
+) -> Iterator[tuple[tuple[str, int], Any]]:
+    skip, columns = on_error == "skip", [column] if isinstance(column, str) else list(column)
     with ExitStack() as stack:
         table = open_table(file, stack, skip)
-        _check(file, column, table.names)
-        for part in table.parts([column]):
+        for name in columns:
+            _check(file, name, table.names)
+        for part in table.parts(columns):
             stop = part.first_row + part.rows if part.rows is not None else max(rows) + 1
             left = rows & set(range(part.first_row, stop))
             with suppress(*BROKEN if skip else ()):
-                for row, value in _of_part(table, part, column, left):
-                    yield (file.path, row), value
+                for row, values in _of_part(table, part, columns, left):
+                    yield (file.path, row), values[0] if isinstance(column, str) else np.array(values)
 
 
-def _of_part(table: Table, part: Part, column: str, rows: set[int]) -> Iterator[tuple[int, Any]]:
+def _of_part(table: Table, part: Part, columns: list[str], rows: set[int]) -> Iterator[tuple[int, list[Any]]]:
     """What stands at some rows of a part; it is read as far as the last of them."""
     if not rows:
         return
-    for chunk in table.chunks([column], part, _ROWS):
+    for chunk in table.chunks(columns, part, _ROWS):
         stop = chunk.first_row + chunk.rows
         for row in rows & set(range(chunk.first_row, stop)):
-            yield row, _plain(chunk.columns[column][row - chunk.first_row])
+            yield row, [_plain(chunk.columns[column][row - chunk.first_row]) for column in columns]
         if stop > max(rows):
             return
 

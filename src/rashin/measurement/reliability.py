@@ -45,21 +45,22 @@ class Reliability:
 
 
 class Split(NamedTuple):
-    """The mean cross-entropy of the event, in nats, as ``calibration + refinement + within``.
+    """The mean cross-entropy of the event, in nats: exactly ``calibration + refinement``.
 
-    ``uncertainty`` is the entropy of the event's frequency over all rows, which the best constant prediction costs;
-    ``resolution`` is what the bins save of it, so that ``refinement = uncertainty - resolution``. ``within`` is what
-    the differences of predictions inside a bin change. ``bias`` is about what binning alone moves from refinement to
-    calibration: bins / (2 rows).
+    ``refinement`` is what the predictions cost once each is replaced by the isotonic frequency of the event, the best
+    that any rising scale of the same predictions achieves; ``calibration`` is what that saves, infinite where
+    something happened at probability 0. ``uncertainty`` is the entropy of the event's frequency over all rows, the
+    cost of the best constant prediction; ``resolution = uncertainty - refinement``. ``levels`` is the number of
+    distinct recalibrated probabilities. The scale is fitted to the rows that it is judged on, which moves 1 to 1.6
+    times ``bias`` from refinement to calibration: levels / (2 rows).
     """
 
     cross_entropy: float
     calibration: float
     refinement: float
-    within: float
     uncertainty: float
     resolution: float
-    bins: int
+    levels: int
     bias: float
 
 
@@ -100,34 +101,58 @@ def reliability(
     return Reliability(count, w / total, p / w, against / w, events / w, low, high)
 
 
-def split(found: Calibration, bins: int = 16) -> Split:
-    r"""Cross-entropy as calibration and refinement, by bins of equal weight.
+def split(found: Calibration) -> Split:
+    r"""Cross-entropy as calibration and refinement, with nothing left over.
 
-    .. math:: \sum_b \frac{w_b}{w} \mathrm{KL}(f_b \,\|\, p_b) + \sum_b \frac{w_b}{w} H(f_b)
+    .. math:: S(p) = [S(p) - S(\hat f)] + S(\hat f)
 
-    with f the frequency of the event in a bin and p its mean prediction. With few rows to a bin f strays from its
-    expectation: calibration comes out too large, and refinement too small, by about ``bias``.
+    with S the mean cross-entropy over all rows and f the isotonic regression of the event on the prediction, over the
+    bins of ``found``: 256 to the unit, closer near 0 and 1. Because f is constant within such a bin, calibration can
+    come out slightly below 0 for predictions that are calibrated already.
 
     Raises
     ------
     ValueError : there are no rows.
 
-    Reference: Murphy (1973), A new vector partition of the probability score; Bröcker (2009), Reliability, sufficiency,
-    and the decomposition of proper scores; Kull and Flach (2015), Novel decompositions of proper scoring rules.
+    Reference: Dimitriadis, Gneiting and Jordan (2021), Stable reliability diagrams for probabilistic classifiers;
+    Murphy (1973), A new vector partition of the probability score; Meyer and Woodroofe (2000), On the degrees of
+    freedom in shape-restricted regression.
     """
-    binned = reliability(found, bins)
-    f, share = binned.frequency, binned.share
-    missed = _times_log(f, binned.predicted) + _times_log(1.0 - f, binned.against)
-    kept = _times_log(f, f) + _times_log(1.0 - f, 1.0 - f)
-    calibration, refinement = float(np.sum(share * (kept - missed))), -float(np.sum(share * kept))
-    came, weight = float(np.sum(share * f)), found.weight.total()
-    uncertainty = -float(_times_log(came, came) + _times_log(1.0 - came, 1.0 - came))
-    entropy = math.inf if found.impossible else found.cross_entropy.total() / weight
-    bias = f.size * found.square.total() / (2.0 * weight * weight)
-    within = entropy - calibration - refinement if math.isfinite(calibration) else math.nan
+    against, events = found.weight.values().reshape(BINS, 2).T
+    total = found.weight.total()
+    if total == 0.0:
+        raise ValueError("calibration: there are no rows; measure some first")
+    levels = _isotonic(against, events)
+    refinement = float(np.sum(_entropies(*levels))) / total
+    uncertainty = float(_entropies(against.sum(), events.sum())) / total
+    entropy = math.inf if found.impossible else found.cross_entropy.total() / total
+    bias = levels.shape[1] * found.square.total() / (2.0 * total * total)
     return Split(
-        entropy, max(calibration, 0.0), refinement, within, uncertainty, uncertainty - refinement, f.size, bias
+        entropy, entropy - refinement, refinement, uncertainty, uncertainty - refinement, levels.shape[1], bias
     )
+
+
+def _isotonic(against: Array, events: Array) -> Array:
+    """Weights against and for the event, (2, levels), of neighbouring bins pooled until its frequency rises.
+
+    Reference: Ayer, Brunk, Ewing, Reid and Silverman (1955), An empirical distribution function for sampling with
+    incomplete information.
+    """
+    levels: list[tuple[float, float]] = []
+    for a, e in zip(against.tolist(), events.tolist(), strict=True):
+        if a + e == 0.0:
+            continue
+        while levels and levels[-1][1] * a >= e * levels[-1][0]:
+            last = levels.pop()
+            a, e = a + last[0], e + last[1]
+        levels.append((a, e))
+    return np.array(levels).T
+
+
+def _entropies(against: Any, events: Any) -> Any:
+    """Weight times the entropy of the event's frequency."""
+    weight = against + events
+    return -(_times_log(events, events / weight) + _times_log(against, against / weight))
 
 
 def _middles() -> Array:

@@ -1,141 +1,190 @@
-"""Plotly figures of what is measured around a network; their colours are variables of the page's style."""
+"""Charts of what is measured around a network."""
 
 from __future__ import annotations
 
+import base64
+import io
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rashin.extras import needs
 from rashin.learn import Curve, Landscape, MinibatchLosses
+from rashin.report.axes import linear, logarithmic, shares
+from rashin.report.drawing import Axis, Band, Dots, Figure, Line, Mark, Panel, Picture, Point, points_at
+from rashin.report.measured_charts import ACCURACY, DASH, LOSS, STRAIGHT
+from rashin.report.numbers import number, percent
 
 __all__ = ["accuracy_map", "band_chart", "curve_chart", "loss_map", "spread_chart"]
 
-_LOSS, _ACCURACY, _STRAIGHT = "var(--loss)", "var(--accuracy)", "var(--straight)"
-_MARGINS = {"l": 10, "r": 10, "t": 30, "b": 10}
-_LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
-_NOTHING = {"hoverinfo": "skip", "showlegend": False}
+Array = NDArray[Any]
+
+_SQUARE = "min(24rem, 72vw)"
+_LEVELS = 24
 
 
-def curve_chart(curve: Curve, way: str) -> Any:
-    """The loss with its tangent above, the right answers below, over the same way."""
-    from plotly.subplots import make_subplots
-
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.58, 0.42])
+def curve_chart(curve: Curve, way: str) -> Figure:
+    """The loss with its tangent above, the correct predictions below, over the same way."""
     x, right = curve.offsets, curve.accuracy * curve.samples
-    figure.add_scatter(x=x, y=curve.loss, name="loss", line={"color": _LOSS, "width": 3}, row=1, col=1)
-    tangent = {"color": _STRAIGHT, "width": 1.5, "dash": "dash"}
-    figure.add_scatter(x=x, y=curve.tangent, name="tangent, from the gradient", line=tangent, row=1, col=1)
-    stairs = {"color": _ACCURACY, "width": 2.5, "shape": "hvh"}
-    figure.add_scatter(x=x, y=right, name=f"right answers, of {curve.samples:,}", line=stairs, row=2, col=1)
-    here = {"color": _STRAIGHT, "size": 9}
-    figure.add_scatter(x=[0], y=[curve.value], mode="markers", marker=here, **_NOTHING, row=1, col=1)
-    figure.update_layout(height=460, margin=_MARGINS, legend=_LEGEND, hovermode="x unified")
-    figure.update_yaxes(title={"text": "loss", "standoff": 12}, range=_room(curve.loss), row=1, col=1)
-    figure.update_yaxes(
-        title={"text": "right", "standoff": 12}, range=_room(right, least=3.0, most=curve.samples), row=2, col=1
+    told = [
+        f"{number(offset)}: loss {number(loss, 6)}, tangent {number(tangent, 6)}, {share:,.0f} correct"
+        for offset, loss, tangent, share in zip(x, curve.loss, curve.tangent, right, strict=True)
+    ]
+    axis = linear(x, margin=0.0)
+    above: list[Mark] = [
+        Line(x, curve.loss, LOSS, "loss", 3.0),
+        Line(x, _within(curve.tangent, curve.loss), STRAIGHT, "tangent, from the gradient", 1.5, DASH),
+        Dots([0.0], [curve.value], STRAIGHT),
+    ]
+    stairs = Line(x, right, ACCURACY, f"correct predictions, of {curve.samples:,}", 2.5, is_stairs=True)
+    titled = Axis(axis.low, axis.high, axis.ticks, way)
+    return Figure(
+        [
+            Panel(
+                axis,
+                linear(_room(curve.loss), "loss", margin=0.0),
+                above,
+                points_at(x, curve.loss, told),
+                height="14rem",
+            ),
+            Panel(
+                titled,
+                linear(_room(right, least=3.0, most=curve.samples), "correct predictions", margin=0.0, whole=True),
+                [stairs],
+                points_at(x, right, told),
+                height="10rem",
+            ),
+        ]
     )
-    figure.update_yaxes(dtick=1 if np.ptp(right) <= 8 else None, tickformat=",d", row=2, col=1)
-    figure.update_xaxes(range=[x[0], x[-1]])
-    figure.update_xaxes(title=way, row=2, col=1)
-    return figure
 
 
-def loss_map(landscape: Landscape) -> Any:
-    """Contours of the loss; on a logarithmic scale where it changes tenfold."""
+def loss_map(landscape: Landscape) -> Figure:
+    """Contours of the loss; on a logarithmic scale where it changes tenfold.
+
+    Raises
+    ------
+    ImportError : matplotlib is not installed; the message says how to get it.
+    """
     loss = landscape.loss
-    low, high = float(np.nanmin(loss)), float(np.max(loss[np.isfinite(loss)]))
+    finite = loss[np.isfinite(loss)]
+    low, high = float(finite.min()), float(finite.max())
     is_log = 0.0 < 10.0 * low < high
-    bar: dict[str, Any] = {}
-    if is_log:
-        ticks = _round_numbers(low, high)
-        bar = {"tickvals": np.log10(ticks), "ticktext": [f"{tick:g}" for tick in ticks]}
-    z, colours = np.log10(loss) if is_log else loss, "Cividis_r"  # in both maps what is good is bright
-    return _map(landscape, z, loss, "loss %{customdata:.4g}", bar, colorscale=colours, smooth=True)
+    z = np.log10(np.clip(loss, low, high)) if is_log else np.clip(loss, low, high)
+    told = [f"loss {number(value, 4)}" for value in loss.ravel()]
+    bar = (logarithmic if is_log else linear)([low, high], "loss", margin=0.0)
+    return _map(landscape, z, told, bar, colours="cividis_r", is_smooth=True)  # in both maps what is good is bright
 
 
-def accuracy_map(landscape: Landscape) -> Any:
-    """The share of right answers as fields of colour."""
+def accuracy_map(landscape: Landscape) -> Figure:
+    """The accuracy as fields of colour.
+
+    Raises
+    ------
+    ImportError : matplotlib is not installed; the message says how to get it.
+    """
     share = landscape.accuracy
-    bar = {"tickformat": ".0%"}
-    return _map(landscape, share, share, "%{customdata:.1%} right", bar, colorscale="Cividis", smooth=False)
+    told = [f"accuracy {percent(value)}" for value in share.ravel()]
+    bar = shares([share.min(), share.max()], "accuracy", margin=0.0)
+    return _map(landscape, share, told, bar, colours="cividis", is_smooth=False)
 
 
-def _map(
-    landscape: Landscape, z: Any, shown: Any, hover: str, bar: dict[str, Any], *, colorscale: str, smooth: bool
-) -> Any:
-    import plotly.graph_objects as go
-
-    vertical, horizontal = landscape.offsets  # the first direction is the first axis, drawn upwards
-    below = {"orientation": "h", "y": -0.17, "yanchor": "top", "thickness": 12, "outlinewidth": 0, **bar}
-    surface = {"x": horizontal, "y": vertical, "z": z, "customdata": shown, "colorscale": colorscale, "colorbar": below}
-    place = "<br>%{x:.2f} to the right, %{y:.2f} up<extra></extra>"
-    if smooth:
-        field = go.Contour(**surface, hovertemplate=hover + place, ncontours=25, line={"width": 0.6})
-    else:
-        field = go.Heatmap(**surface, hovertemplate=hover + place)
-    figure = go.Figure(field)
-    here = {"symbol": "x", "size": 11, "color": "white", "line": {"color": "black", "width": 1.5}}
-    figure.add_scatter(x=[0], y=[0], mode="markers", marker=here, **_NOTHING)
-    figure.update_layout(height=460, margin={**_MARGINS, "t": 10})
-    figure.update_xaxes(title={"text": "second direction", "standoff": 4}, constrain="domain")
-    figure.update_yaxes(title={"text": "first direction", "standoff": 12}, scaleanchor="x", constrain="domain")
-    return figure
-
-
-def band_chart(found: MinibatchLosses) -> Any:
-    """The losses of mini-batches, as bands around the loss of all data, over the size of the batch."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for low, high, name, colour in (
-        (0.05, 0.95, "9 of 10 batches", "var(--band)"),
-        (0.25, 0.75, "half", "var(--core)"),
-    ):
-        edge = {"mode": "lines", "line": {"width": 0, "color": colour}}
-        figure.add_scatter(x=found.sizes, y=found.quantile(low), **edge, **_NOTHING)
-        top = {"y": found.quantile(high), "fill": "tonexty", "fillcolor": colour, "hoverinfo": "skip"}
-        figure.add_scatter(x=found.sizes, **top, **edge, name=f"{name} lie here")
-    middle = {"color": _LOSS, "width": 2.5}
-    figure.add_scatter(x=found.sizes, y=found.quantile(0.5), name="median batch", line=middle, mode="lines")
-    whole, dash = np.full(found.sizes.size, found.whole), {"color": _STRAIGHT, "width": 1.5, "dash": "dash"}
-    figure.add_scatter(x=found.sizes, y=whole, name=f"all {found.samples:,} samples", line=dash, mode="lines")
-    return _over_sizes(figure, found, "loss")
-
-
-def spread_chart(found: MinibatchLosses) -> Any:
-    """How far mini-batches lie from the whole, beside the promise of statistics, both axes logarithmic."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    promised = {"color": _STRAIGHT, "width": 1.5, "dash": "dash"}
-    figure.add_scatter(
-        x=found.sizes, y=found.expected_spread, name="promised by 1 / √size", line=promised, mode="lines"
+def _map(landscape: Landscape, z: Array, told: list[str], bar: Axis, *, colours: str, is_smooth: bool) -> Figure:
+    up, across = landscape.offsets  # the first direction is the first axis, drawn upwards
+    half = 0.5 / (len(across) - 1)  # of a pixel, whose middle is where the loss was computed
+    x, y = linear(across, "second direction", margin=half), linear(up, "first direction", margin=half)
+    places = [(float(a), float(u)) for u in up for a in across]
+    points = [
+        (a, u, f"{text}\nsecond direction {number(a)}, first {number(u)}")
+        for (a, u), text in zip(places, told, strict=True)
+    ]
+    marks: list[Mark] = [Picture(_image(z[::-1], colours), is_smooth)]
+    if is_smooth and z.min() < z.max():
+        marks += _contours(across, up, z)
+    marks += [Dots([0.0], [0.0], "black", size=13.0), Dots([0.0], [0.0], "white", size=8.0)]
+    scale = Panel(
+        bar,
+        Axis(0.0, 1.0, ()),
+        [Picture(_image(np.linspace(z.min(), z.max(), 256)[None], colours), True)],
+        height="0.8rem",
     )
-    dots = {"color": _LOSS, "size": 9}
-    figure.add_scatter(x=found.sizes, y=found.spread, name="measured", mode="markers", marker=dots)
-    spread = found.spread[found.spread > 0.0]  # where all samples cost the same there is none
-    ticks = _round_numbers(float(spread.min()), float(spread.max())) if spread.size else []
-    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
-    return _over_sizes(figure, found, "distance from the whole")
+    return Figure([Panel(x, y, marks, points, "both", _SQUARE), scale])
 
 
-def _over_sizes(figure: Any, found: MinibatchLosses, quantity: str) -> Any:
-    figure.update_layout(height=400, margin={**_MARGINS, "t": 60}, legend={**_LEGEND, "traceorder": "normal"})
-    figure.update_layout(hovermode="x unified")
-    figure.update_yaxes(title={"text": quantity, "standoff": 12})
-    labels = [f"{size:,}" for size in found.sizes]
-    figure.update_xaxes(title="samples in a mini-batch", type="log", tickvals=found.sizes, ticktext=labels)
-    return figure
+def _image(z: Array, colours: str) -> str:
+    """A PNG as a data URI, one pixel a number."""
+    file = io.BytesIO()
+    with needs("matplotlib", "report", "a map"):
+        from matplotlib.image import imsave
+
+        imsave(file, z, cmap=colours, format="png")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _round_numbers(low: float, high: float) -> Any:
-    """1, 2 and 5 times powers of ten between two positive numbers."""
-    exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    numbers = np.array([float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)])
-    return numbers[(numbers >= low) & (numbers <= high)]
+def _contours(across: Array, up: Array, z: Array) -> list[Mark]:
+    with needs("contourpy", "report", "a map"):  # it comes with matplotlib
+        from contourpy import contour_generator
+    found = contour_generator(across, up, z)
+    levels = np.linspace(z.min(), z.max(), _LEVELS + 2)[1:-1]
+    gap = np.full((1, 2), np.nan)
+    lines: list[Any] = [part for level in levels for line in found.lines(float(level)) for part in (line, gap)]
+    if not lines:
+        return []
+    x, y = np.concatenate(lines).T
+    return [Line(x, y, "rgba(0, 0, 0, 0.45)", width=0.6)]
 
 
-def _room(values: Any, least: float = 0.0, most: float = np.inf) -> list[float]:
+def band_chart(found: MinibatchLosses) -> Figure:
+    """The losses of mini-batches, as bands around the loss of all data, over the size of the batch."""
+    marks: list[Mark] = [
+        Band(found.sizes, found.quantile(low), found.quantile(high), colour, name)
+        for low, high, name, colour in (
+            (0.05, 0.95, "9 of 10 batches lie here", "var(--band)"),
+            (0.25, 0.75, "half of the batches lie here", "var(--core)"),
+        )
+    ]
+    median = found.quantile(0.5)
+    whole = np.full(found.sizes.size, found.whole)
+    marks += [
+        Line(found.sizes, median, LOSS, "median batch", 2.5),
+        Line(found.sizes, whole, STRAIGHT, f"all {found.samples:,} samples", 1.5, DASH),
+    ]
+    low, high = found.quantile(0.05), found.quantile(0.95)
+    told = [
+        f"batch size {size:,}: median {number(m, 4)}, 9 of 10 from {number(a, 4)} to {number(b, 4)}"
+        for size, m, a, b in zip(found.sizes, median, low, high, strict=True)
+    ]
+    return _over_sizes(found, linear([*low, *high, found.whole], "loss"), marks, points_at(found.sizes, median, told))
+
+
+def spread_chart(found: MinibatchLosses) -> Figure:
+    """How far mini-batches lie from the whole, with what statistics expects, both axes logarithmic."""
+    marks: list[Mark] = [
+        Line(found.sizes, found.expected_spread, STRAIGHT, "expected, σ / √size", 1.5, DASH),
+        Dots(found.sizes, found.spread, LOSS, "measured"),
+    ]
+    told = [
+        f"batch size {size:,}: error {number(spread)}, expected {number(expected)}"
+        for size, spread, expected in zip(found.sizes, found.spread, found.expected_spread, strict=True)
+    ]
+    y = logarithmic([*found.spread, *found.expected_spread], "root mean squared error", margin=0.05)
+    return _over_sizes(found, y, marks, points_at(found.sizes, found.spread, told))
+
+
+def _over_sizes(found: MinibatchLosses, y: Axis, marks: list[Mark], points: list[Point]) -> Figure:
+    x = logarithmic(found.sizes, "batch size", margin=0.03)
+    sizes = found.sizes[:: -(-found.sizes.size // 6)]
+    x = Axis(x.low, x.high, [(float(size), f"{size:,}") for size in sizes], x.title, is_log=True)
+    return Figure([Panel(x, y, marks, points)])
+
+
+def _within(tangent: Array, loss: Array) -> Array:
+    """The part of the tangent that lies in the picture of the loss."""
+    low, high = _room(loss)
+    return np.where((tangent >= low) & (tangent <= high), tangent, np.nan)
+
+
+def _room(values: Array, least: float = 0.0, most: float = np.inf) -> list[float]:
     """A range with a margin, at least so wide, and hardly above what is possible; infinite values are left out."""
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())

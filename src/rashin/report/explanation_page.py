@@ -10,7 +10,7 @@ import numpy as np
 from rashin.learn import Curve
 from rashin.report.charts import accuracy_map, band_chart, curve_chart, loss_map, spread_chart
 from rashin.report.explanation import Explanation
-from rashin.report.numbers import number
+from rashin.report.numbers import counted, number, percent
 from rashin.report.page import Chart, Page, Section, Table, View
 
 __all__ = ["DOWNHILL", "explanation_page", "weight_way"]
@@ -31,7 +31,7 @@ def explanation_page(found: Explanation) -> Page:
 
     Raises
     ------
-    ImportError : plotly is not installed.
+    ImportError : matplotlib is not installed; the message says how to get it.
     """
     here, gradient = found.downhill[0], -found.downhill[0].slope
     right = round(float(found.downhill[-1].accuracy[len(found.downhill[-1].offsets) // 2]) * found.samples)
@@ -41,8 +41,8 @@ def explanation_page(found: Explanation) -> Page:
         ("data", found.data),
         ("samples", drawn),
         ("loss", f"{found.loss} = {here.value:.5g}"),
-        ("right answers", f"{right:,} of {found.samples:,}"),
-        ("length of the gradient", f"{gradient:.3g}"),
+        ("accuracy", f"{percent(right / found.samples, 2)} ({right:,} of {found.samples:,})"),
+        ("gradient norm", f"{gradient:.3g}"),
     ]
     return Page(
         "Why a network follows its loss",
@@ -57,8 +57,8 @@ def _downhill(found: Explanation) -> Section:
     words = [
         "Here all parameters move together, straight against the gradient. The loss bends smoothly, and its tangent, "
         "which the backward pass computes, says which way is down and how steeply.",
-        "The accuracy counts right answers. It stands still, jumps when a sample changes sides, and stands still "
-        "again: a staircase. On a step its slope is 0, so it says nothing about where to go. Look closer to see it.",
+        "The accuracy counts correct predictions. It stays constant, jumps when the predicted class of a sample "
+        "changes, and stays constant again: a staircase. On a step its slope is 0, so it does not show a direction.",
     ]
     return Section("Downhill: loss against accuracy", words, [_curves("Along the gradient", found.downhill, DOWNHILL)])
 
@@ -66,8 +66,8 @@ def _downhill(found: Explanation) -> Section:
 def _one_weight(found: Explanation) -> Section:
     words = [
         f"Now a single weight moves, {found.weight_name}, the one with the largest derivative, and all others stay. "
-        "The question that the gradient answers is just this one, for every weight: if it grows a little, does the "
-        "loss rise or fall, and by how much?"
+        "The gradient answers this question for every weight: if it grows a little, does the loss rise or fall, and "
+        "by how much?"
     ]
     title = f"The weight {found.weight_name}"
     return Section("One weight", words, [_curves(title, found.weight, weight_way(found))])
@@ -75,9 +75,9 @@ def _one_weight(found: Explanation) -> Section:
 
 def _landscape(found: Explanation) -> Section:
     words = [
-        "Two random directions span a plane through the parameters; the cross is the network. Each unit's weights move "
+        "Two random directions span a plane through the parameters; the dot is the network. Each unit's weights move "
         "by as much as they are long, so that landscapes of different networks can be compared (Li and others, 2018).",
-        "The loss has a slope at every place. The accuracy is made of flat fields.",
+        "The loss has a slope at every place. The accuracy consists of flat areas.",
     ]
     table = _landscape_table(found)
     charts = [
@@ -91,20 +91,25 @@ def _minibatches(found: Explanation) -> Section:
     batches = found.minibatches
     draws = batches.losses.shape[1]
     words = [
-        f"The loss over all data is {batches.whole:.5g}. A mini-batch, drawn at random, gives a guess at it: cheap, "
-        "right on average, and the closer the larger the batch. Four times as many samples halve the distance."
+        f"The loss over all data is {batches.whole:.5g}. The loss of a random mini-batch estimates it: without bias, "
+        "and more closely the larger the batch. Four times as many samples halve the error."
     ]
     one, last = batches.sizes[0], batches.sizes[-1]
-    headings = ("samples", "5 %", "median", "95 %", "distance", "promised")
+    headings = ("batch size", "5 %", "median", "95 %", "error", "expected error")
     columns = (*(batches.quantile(q) for q in (0.05, 0.5, 0.95)), batches.spread, batches.expected_spread)
     rows = [(f"{size:,}", *_numbers(row)) for size, row in zip(batches.sizes, np.stack(columns, axis=1), strict=True)]
     table = Table(headings, rows)
-    band = f"{draws:,} batches of each size. With {_samples(one)} they lie {batches.spread[0]:.2g} from the whole, "
-    band += f"with {_samples(last)} {batches.spread[-1]:.2g}."
-    spread = "The root of the mean squared distance, and the standard deviation of one sample divided by √size."
+    band = (
+        f"{draws:,} batches of each size. Their root mean squared error is {batches.spread[0]:.2g} for batches of "
+        f"{one:,} and {batches.spread[-1]:.2g} for batches of {last:,}."
+    )
+    spread = (
+        "The root mean squared difference from the loss over all data. The expectation is the standard deviation of "
+        "the samples' losses divided by √size, and less where a batch holds much of the data."
+    )
     charts = [
         Chart("Losses of mini-batches", [View("losses", band_chart(batches), band, table)]),
-        Chart("Their distance from the whole", [View("distance", spread_chart(batches), spread, table)]),
+        Chart("Error of the mini-batch loss", [View("error", spread_chart(batches), spread, table)]),
     ]
     return Section("A mini-batch is an approximation", words, charts)
 
@@ -123,13 +128,13 @@ def _told(curve: Curve) -> str:
     if right.size == 1:
         change = curve.loss[-1] - curve.value
         return (
-            f"{right[0]:,} of {curve.samples:,} are right, whatever the step: the accuracy is flat. "
+            f"{right[0]:,} of {curve.samples:,} predictions are correct, whatever the step: the accuracy is flat. "
             f"The loss changes by {number(change)} at {reach:g}. {tangent}"
         )
     steps = int(np.count_nonzero(np.diff(curve.accuracy)))
     return (
-        f"From {right[0]:,} to {right[-1]:,} of {curve.samples:,} are right, with {steps} "
-        f"{'jump' if steps == 1 else 'jumps'} on the way. {tangent}"
+        f"{right[0]:,} to {right[-1]:,} of {curve.samples:,} predictions are correct, with {counted(steps, 'jump')} on "
+        f"the way. {tangent}"
     )
 
 
@@ -140,7 +145,7 @@ def _curve_table(curve: Curve) -> Table:
         (number(offset), f"{loss:.7g}", number(tangent, 7), f"{share * curve.samples:,.0f}")
         for offset, loss, tangent, share in zip(*columns, strict=True)
     ]
-    return Table(("offset", "loss", "tangent", f"right, of {curve.samples:,}"), rows)
+    return Table(("offset", "loss", "tangent", f"correct, of {curve.samples:,}"), rows)
 
 
 def _landscape_table(found: Explanation) -> Table:
@@ -151,7 +156,7 @@ def _landscape_table(found: Explanation) -> Table:
         places = ((i, middle), (middle, i))
         losses, shares = (f"{land.loss[p]:.4g}" for p in places), (f"{land.accuracy[p]:.1%}" for p in places)
         rows.append((number(land.offsets[0][i]), *losses, *shares))
-    return Table(("offset", "loss, first", "loss, second", "right, first", "right, second"), rows)
+    return Table(("offset", "loss, first", "loss, second", "accuracy, first", "accuracy, second"), rows)
 
 
 def _extremes(values: Any, what: str) -> str:
@@ -159,12 +164,8 @@ def _extremes(values: Any, what: str) -> str:
 
 
 def _shares(accuracy: Any) -> str:
-    return f"From {accuracy.min():.1%} to {accuracy.max():.1%} are right."
+    return f"The accuracy runs from {percent(accuracy.min())} to {percent(accuracy.max())}."
 
 
 def _numbers(row: Any) -> tuple[str, ...]:
     return tuple(number(value, 4) for value in row)
-
-
-def _samples(count: int) -> str:
-    return "1 sample" if count == 1 else f"{count:,} samples"

@@ -12,8 +12,10 @@ from rashin.measurement import Measurement, Moments
 from rashin.measurement.distribution import Distribution
 from rashin.report import measured_charts as charts
 from rashin.report.measured import Bars, Part, are_shares, bars_of, parts_of
-from rashin.report.numbers import counted, number, percent, range_of
+from rashin.report.numbers import counted, number, percent, range_of, short
+from rashin.report.order import are_dates, are_numbers, in_order
 from rashin.report.page import Cell, Chart, Listing, Page, Section, Table, View
+from rashin.report.predicted import Predicted
 from rashin.report.probability_page import calibration_section, threshold_section
 from rashin.report.thumbnails import thumbnails
 
@@ -21,6 +23,8 @@ __all__ = ["Images", "measurement_page"]
 
 _DRAWN = 25  # parts in a chart
 _LISTED = 1000  # parts in a listing: of more a browser grows slow
+
+NOTHING_PREDICTED = Predicted()
 
 Images = Mapping[tuple[str, int], ArrayLike] | ArrayLike | None
 
@@ -32,6 +36,7 @@ def measurement_page(
     confidence: float = 0.95,
     images: Images = None,
     source: str | None = None,
+    predicted: Predicted = NOTHING_PREDICTED,
 ) -> Page:
     """The whole page; see :func:`rashin.report.write_measurement`."""
     if measured.count == 0:
@@ -41,7 +46,7 @@ def measurement_page(
         sections.append(_parts(measured, measured.classes, "class", "classes", confidence))
     if measured.groups:
         sections.append(_parts(measured, measured.groups, "group", "groups", confidence))
-    sections += _rows(measured, images)
+    sections += _rows(measured, images, predicted)
     found = None if measured.details is None else measured.details.calibration
     if found is not None:
         sections.append(calibration_section(found, confidence))
@@ -54,16 +59,26 @@ def measurement_page(
 
 
 def _lead(measured: Measurement, confidence: float) -> str:
-    interval, baseline, mean = measured.interval(confidence), measured.baseline, measured.mean
-    told = f"{_name(measured.loss)} costs {number(mean, 4)} on average"
-    if math.isfinite(interval.high):
-        told += f" ({percent(confidence, 0)} interval {range_of(*interval)})"
-    if baseline is None or not math.isfinite(mean) or not math.isfinite(baseline.mean):
-        return f"{told}."
-    if mean > baseline.mean:
-        return f"{told}: more than the best constant prediction, which costs {number(baseline.mean, 4)}."
-    saved = f"{percent(1.0 - mean / baseline.mean, 0)} " if baseline.mean > 0.0 <= mean else ""
-    return f"{told}: {saved}less than the best constant prediction, which costs {number(baseline.mean, 4)}."
+    """The mean loss in one sentence, with its interval and the best constant prediction where they are known."""
+    interval, baseline, mean = measured.interval(confidence), measured.baseline, number(measured.mean, 4)
+    name = measured.loss.partition("(")[0]
+    span = f"{percent(confidence, 0)} interval {range_of(*interval)}"
+    is_known = math.isfinite(interval.high - interval.low)
+    if baseline is None or not math.isfinite(measured.mean) or not math.isfinite(baseline.mean):
+        return f"The mean {name} loss is {mean} ({span})." if is_known else f"The mean {name} loss is {mean}."
+    constant = number(baseline.mean, 4)
+    if measured.mean > baseline.mean:
+        compared = f"more than that of the best constant prediction, {constant}"
+    elif baseline.mean > 0.0 <= measured.mean:
+        saved = percent(1.0 - measured.mean / baseline.mean, 0)
+        compared = f"{saved} less than that of the best constant prediction, {constant}"
+    else:
+        compared = f"less than that of the best constant prediction, {constant}"
+    return (
+        f"The mean {name} loss is {mean} ({span}): {compared}."
+        if is_known
+        else f"The mean {name} loss is {mean}: {compared}."
+    )
 
 
 def _facts(measured: Measurement, confidence: float, source: str | None) -> list[tuple[str, str]]:
@@ -78,7 +93,7 @@ def _facts(measured: Measurement, confidence: float, source: str | None) -> list
         (f"{percent(confidence, 0)} interval", range_of(*measured.interval(confidence), 6)),
         ("best constant", number(measured.baseline.mean, 6) if measured.baseline else None),
         ("accuracy", None if measured.accuracy is None else percent(measured.accuracy, 2)),
-        ("spread of the rows", number(measured.spread, 4)),
+        ("standard deviation", number(measured.spread, 4)),
         ("largest loss", number(measured.maximum, 4)),
         ("rows left out", f"{sum(measured.skipped.values()):,}" if measured.skipped else None),
     ]
@@ -90,19 +105,21 @@ def _whole(measured: Measurement, confidence: float) -> Section:
     witness = "clusters" if measured.clusters else "rows"
     words = [
         f"The mean is the sum of weight times loss, divided by the sum of weights. Another sample of as many {witness} "
-        f"from the same source would give another mean; the interval says how far off this one may be."
+        f"from the same source would give another mean; the interval shows how far the two may differ."
     ]
     rows = [("measured", number(measured.mean, 8), range_of(*interval, 8))]
     caption = "The line is the interval."
     if baseline is not None:
         rows.append(("best constant", number(baseline.mean, 8), ""))
-        caption += " The best constant prediction is the same for every row"
-        caption += f": {number(baseline.prediction)}." if np.ndim(baseline.prediction) == 0 else "."
+        caption = "The line is the interval. The best constant prediction is the same for every row."
+        if np.ndim(baseline.prediction) == 0:
+            constant = number(baseline.prediction)
+            caption = f"The line is the interval. The best constant prediction is {constant} for every row."
     view = View(
         "loss",
         charts.loss_chart(measured.mean, interval, baseline),
         caption,
-        Table(("", "mean loss", "interval"), rows),
+        Table(("prediction", "mean loss", "interval"), rows),
     )
     return Section("The loss", words, [Chart("Mean loss", [view])])
 
@@ -113,44 +130,74 @@ def _whole(measured: Measurement, confidence: float) -> Section:
 def _parts(measured: Measurement, of: Mapping[int | str, Moments], one: str, many: str, confidence: float) -> Section:
     parts, shares = parts_of(measured, of, confidence), are_shares(measured, of)
     unit = "rows" if measured.weight == measured.count else "weight"
-    drawn = parts[:_DRAWN]
-    told = f"The {len(drawn)} worst of {len(parts):,} {many}. " if len(parts) > _DRAWN else ""
-    table = _part_table(drawn, one, unit)
-    by_mean = sorted(parts, key=lambda part: part.mean, reverse=True)[:_DRAWN]
-    means = View(
-        "Mean loss",
-        charts.means_chart(by_mean, measured.mean),
-        f"{told}The mean loss of the rows of a {one}, with its interval; the broken line is the mean over all rows. "
-        "A mean of few rows strays far: look at the interval first.",
-        _part_table(by_mean, one, unit),
-    )
-    views = [means]
+    views = [_means_view(parts, measured, one, many, unit)]
     if shares:
-        caption = f"{told}What share of the whole loss the rows of a {one} cost. "
-        caption += f"Beyond the upright mark, its share of the {unit}, a {one} costs more than its size explains."
-        views = [View("Share of the loss", charts.shares_chart(drawn, unit), caption, table), means]
+        views = [_shares_view(parts, one, many, unit), *views]
+    names = [part.name for part in parts]
+    if len(parts) > 2 and are_dates(names):
+        views = [_ordered_view(parts, measured, one, unit, is_time=True), *views]
+    elif len(parts) > 2 and are_numbers(names):
+        views = [*views, _ordered_view(parts, measured, one, unit, is_time=False)]
     listing = Listing(f"Every {one}", _listing_caption(len(parts), many), *_listed(parts[:_LISTED], one, unit, shares))
-    return Section(
-        f"By {one}", _part_words(parts, shares, one, unit, measured), [Chart(f"Loss by {one}", views)], [listing]
+    words = _part_words(parts, shares, one, unit, measured)
+    return Section(f"By {one}", words, [Chart(f"Loss by {one}", views)], [listing])
+
+
+def _means_view(parts: Sequence[Part], measured: Measurement, one: str, many: str, unit: str) -> View:
+    by_mean = sorted(parts, key=lambda part: part.mean, reverse=True)[:_DRAWN]
+    caption = (
+        f"The mean loss of each {one} with its interval; the broken line is the mean over all rows. The mean of a few "
+        "rows varies widely: read it with its interval."
     )
+    figure = charts.means_chart(by_mean, measured.mean)
+    return View("Mean loss", figure, _with_cut(caption, parts, many), _part_table(by_mean, one, unit))
+
+
+def _shares_view(parts: Sequence[Part], one: str, many: str, unit: str) -> View:
+    drawn = parts[:_DRAWN]
+    caption = (
+        f"The share of the whole loss that comes from each {one}, with its interval. The upright mark is its share of "
+        f"the {unit}: a bar that passes the mark has a mean loss above that of all rows."
+    )
+    figure = charts.shares_chart(drawn, unit)
+    return View("Share of the loss", figure, _with_cut(caption, parts, many), _part_table(drawn, one, unit))
+
+
+def _ordered_view(parts: Sequence[Part], measured: Measurement, one: str, unit: str, *, is_time: bool) -> View:
+    by_name = {part.name: part for part in parts}
+    ordered = [by_name[name] for name in in_order(list(by_name))][:_LISTED]
+    caption = f"The mean loss of each {one} with its interval, in order; the broken line is the mean over all rows."
+    return View(
+        "In order",
+        charts.ordered_chart(ordered, measured.mean, one, is_line=is_time),
+        caption,
+        _part_table(ordered, one, unit),
+    )
+
+
+def _with_cut(caption: str, parts: Sequence[Part], many: str) -> str:
+    return f"The {_DRAWN} worst of {len(parts):,} {many}. {caption}" if len(parts) > _DRAWN else caption
 
 
 def _part_words(parts: Sequence[Part], shares: bool, one: str, unit: str, measured: Measurement) -> list[str]:
-    worst = parts[0]
-    if not shares:
-        told = f"The highest mean is that of {one} {worst.name}: {number(worst.mean, 4)}."
+    largest = parts[0]
+    name = short(largest.name)
+    if shares:
+        words = [
+            f"The largest part of the loss, {percent(largest.share)}, comes from {one} {name}, which has "
+            f"{percent(largest.weight)} of the {unit}."
+        ]
     else:
-        told = f"The largest part of the loss, {percent(worst.share)}, comes from {one} {worst.name}, which has "
-        told += f"{percent(worst.weight)} of the {unit}."
+        words = [f"The highest mean loss is that of {one} {name}: {number(largest.mean, 4)}."]
     if measured.clusters:
-        told += " The interval of the whole allows for clusters; those of the parts take rows as independent."
-    return [told]
+        words.append("The interval of the whole allows for clusters; those of the parts take rows as independent.")
+    return words
 
 
 def _listing_caption(count: int, many: str) -> str:
     if count > _LISTED:
-        return f"The worst {_LISTED:,} of {count:,} {many}; the measurement holds them all. A heading sorts."
-    return "Worst first; a heading sorts."
+        return f"The worst {_LISTED:,} of {count:,} {many}; the measurement holds them all. Click a heading to sort."
+    return "Worst first; click a heading to sort."
 
 
 def _listed(parts: Sequence[Part], one: str, unit: str, shares: bool) -> tuple[list[str], list[list[Cell]]]:
@@ -204,41 +251,42 @@ def _part_table(parts: Sequence[Part], one: str, unit: str) -> Table:
 # -------------------------------------------------------------------------------------------------------- rows
 
 
-def _rows(measured: Measurement, images: Images) -> list[Section]:
+def _rows(measured: Measurement, images: Images, predicted: Predicted) -> list[Section]:
     found = None if measured.details is None else measured.details.losses
     bars = None if found is None else bars_of(found)
-    listings = [_worst(measured, images)] if measured.worst else []
+    listings = [_worst(measured, images, predicted)] if measured.worst else []
     if found is None or bars is None:
         return [Section("Row by row", [], [], listings)] if listings else []
-    marks = [("mean", measured.mean), ("median", found.quantile(0.5)), ("99 % lie below", found.quantile(0.99))]
+    marks = [("mean", measured.mean), ("median", found.quantile(0.5)), ("99th percentile", found.quantile(0.99))]
     rows = View("Rows", charts.losses_chart(bars, marks, cost=False), _spread(found, bars), _bar_table(bars))
     views = [rows]
     if bars.low[0] >= 0.0:
-        caption = (
-            "The same bars, each as high as the share of the loss that its rows cost together, whatever they weigh."
-        )
-        views.append(View("What they cost", charts.losses_chart(bars, marks, cost=True), caption, _bar_table(bars)))
+        caption = "The same bars; the height is the share of the loss that these rows make up, each counted once."
+        views.append(View("Share of the loss", charts.losses_chart(bars, marks, cost=True), caption, _bar_table(bars)))
     return [Section("Row by row", [_told(found, bars)], [Chart("Losses of single rows", views)], listings)]
 
 
 def _told(found: Distribution, bars: Bars) -> str:
     """How much of the loss the worst rows hold, as far as bins tell."""
     if bars.low[0] < 0.0 or bars.cost.sum() == 0.0 or found.count < 100 or found.infinite:
-        return f"Half of the rows cost less than {number(found.quantile(0.5))}."
+        return f"Half of the rows have a loss below {number(found.quantile(0.5))}."
     low, high = found.edges
     counts, costs = found.counts[::-1], (found.counts * ((low + high) / 2))[::-1]
     reached = np.cumsum(counts)
     dear = float(np.interp(0.01 * found.count, np.append(0, reached), np.append(0.0, np.cumsum(costs))))
     share = percent(dear / float(costs.sum()), 0)
     return (
-        f"Half of the rows cost less than {number(found.quantile(0.5))}. The worst 1 % of the rows hold about {share} "
-        "of the loss, each row counted once."
+        f"Half of the rows have a loss below {number(found.quantile(0.5))}. The worst 1 % of the rows make up about "
+        f"{share} of the loss, each row counted once."
     )
 
 
 def _spread(found: Distribution, bars: Bars) -> str:
-    told = [f"{counted(found.count, 'row')}, on a {'logarithmic' if bars.is_log else 'linear'} scale."]
-    told.append("The first bar also holds the smaller ones." if bars.is_log else "The outer bars also hold the rest.")
+    rows = counted(found.count, "row")
+    if bars.is_log:
+        told = [f"{rows} on a logarithmic scale; the first bar also contains all smaller losses."]
+    else:
+        told = [f"{rows} on a linear scale; the first and the last bar also contain all losses beyond them."]
     if found.zeros and bars.is_log:
         told.append(f"Not shown: {counted(found.zeros, 'row')} whose loss is 0.")
     if found.infinite:
@@ -256,16 +304,17 @@ def _bar_table(bars: Bars) -> Table:
     return Table(("loss of a row", "rows", "share of the loss"), rows)
 
 
-def _worst(measured: Measurement, images: Images) -> Listing:
+def _worst(measured: Measurement, images: Images, predicted: Predicted) -> Listing:
     pictures = thumbnails(measured.worst, images)
+    known, cells = predicted.columns(measured.loss, measured.worst)
     named, shown = any(row.source for row in measured.worst), any(pictures)
-    headings = [*(["image"] if shown else []), "row", *(["file"] if named else []), "loss"]
+    headings = [*(["image"] if shown else []), "row", *(["file"] if named else []), *known, "loss"]
     rows = []
-    for place, (row, picture) in enumerate(zip(measured.worst, pictures, strict=True), 1):
+    for place, (row, picture, told) in enumerate(zip(measured.worst, pictures, cells, strict=True), 1):
         image = [Cell(f"row {row.row}" if picture else "none", place, picture)] if shown else []
         source = [Cell(row.source)] if named else []
-        rows.append([*image, _cell(row.row, str(row.row)), *source, _cell(row.loss, number(row.loss, 6))])
-    caption = "Rows are counted from 0. A wrong label or a broken file is often among them."
+        rows.append([*image, _cell(row.row, str(row.row)), *source, *told, _cell(row.loss, number(row.loss, 6))])
+    caption = "Rows are counted from 0. Wrong labels and broken files are often among them."
     return Listing("The worst rows", caption, headings, rows, shown=10 if shown else 20)
 
 
@@ -274,10 +323,5 @@ def _worst(measured: Measurement, images: Images) -> Listing:
 
 def _skipped(skipped: Mapping[str, int]) -> Section:
     rows = [[Cell(reason), _cell(count, f"{count:,}")] for reason, count in skipped.items()]
-    words = ["These rows could not be measured, and are in no number above."]
-    return Section("Left out", words, [], [Listing("Reasons", "A heading sorts.", ("reason", "rows"), rows)])
-
-
-def _name(loss: str) -> str:
-    """The name of a loss without its parameters."""
-    return loss.partition("(")[0]
+    words = ["These rows could not be measured; no number above includes them."]
+    return Section("Left out", words, [], [Listing("Reasons", "Click a heading to sort.", ("reason", "rows"), rows)])

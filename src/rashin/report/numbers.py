@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
-__all__ = ["counted", "number", "percent", "range_of"]
+__all__ = ["counted", "number", "percent", "range_of", "short", "summands"]
 
 
 def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
@@ -65,3 +66,37 @@ def counted(count: int, one: str) -> str:
     ('1 row', '2,000 rows')
     """
     return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
+def summands(whole: float, *parts: float, digits: int = 4) -> list[str]:
+    """A number and the parts that it is the sum of, rounded to the same decimals so that the parts shown add up to it.
+
+    The part that is largest in size takes up the rounding, less than one unit of the last digit for each other part.
+
+    Examples
+    --------
+    >>> summands(0.083544, 0.002846, 0.080698)
+    ['0.08354', '0.00285', '0.08069']
+    >>> summands(0.5, -0.00004, 0.50004)
+    ['0.5000', '0.0000', '0.5000']
+    >>> summands(float("inf"), float("inf"), 0.25)
+    ['∞', '∞', '0.25']
+    """
+    if not all(map(math.isfinite, (whole, *parts))) or whole == 0.0:
+        return [number(value, digits) for value in (whole, *parts)]
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(whole))))
+    total, *shown = (Decimal(value).quantize(Decimal(1).scaleb(-decimals)) for value in (whole, *parts))
+    largest = max(range(len(parts)), key=lambda place: abs(parts[place]))
+    shown[largest] = total - sum(part for place, part in enumerate(shown) if place != largest)
+    return [f"{abs(value) if value == 0 else value:,f}".replace("-", "−") for value in (total, *shown)]
+
+
+def short(name: str, most: int = 60) -> str:
+    """A name for a sentence, cut where it is longer than so many letters.
+
+    Examples
+    --------
+    >>> short("north"), short("a very long name", 9)
+    ('north', 'a very l…')
+    """
+    return name if len(name) <= most else name[: most - 1] + "…"

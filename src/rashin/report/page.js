@@ -3,90 +3,72 @@
   const root = document.documentElement;
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const paper = { width: 680, height: 340 }; // pixels between the margins of A4 and of Letter; of a chart there
-
-  const charts = [...document.querySelectorAll("figure[data-chart]")].map((figure) => ({
-    figure,
-    plot: document.getElementById(figure.dataset.chart),
-    views: JSON.parse(document.getElementById(`${figure.dataset.chart}-figures`).textContent),
-    beside: figure.parentElement.children.length,
-    shown: 0,
-  }));
-
-  // A figure names its colours as the style sheet does; here they become what they are in the present theme.
-  const coloured = (value, style) => {
-    if (typeof value === "string") {
-      return value.startsWith("var(") ? style.getPropertyValue(value.slice(4, -1)).trim() : value;
-    }
-    if (Array.isArray(value)) return value.map((item) => coloured(item, style));
-    if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, coloured(item, style)]));
-  };
-
-  const axis = {
-    gridcolor: "var(--line)", linecolor: "var(--quiet)", zerolinecolor: "var(--line)", automargin: true,
-    tickfont: { color: "var(--quiet)" },
-  };
-  const template = {
-    layout: {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: "var(--ink)", family: "inherit", size: 13 },
-      hoverlabel: { bgcolor: "var(--card)", bordercolor: "var(--quiet)", font: { color: "var(--ink)" } },
-      xaxis: axis, yaxis: axis,
-    },
-  };
-  const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]]; // named, for among plotly's own is one that uploads
-  const config = { responsive: true, displaylogo: false, modeBarButtons: buttons };
-
-  const draw = (chart, onPaper = false) => {
-    const { data, layout } = chart.views[chart.shown];
-    const tall = layout.meta?.height_on_paper ?? paper.height;
-    const size = onPaper ? { width: paper.width / chart.beside, height: tall } : { autosize: true };
-    const figure = coloured({ data, layout: { ...layout, ...size, template } }, getComputedStyle(root));
-    return Plotly.react(chart.plot, figure.data, figure.layout, config);
-  };
-
-  const drawAll = (onPaper) => Promise.all(charts.map((chart) => draw(chart, onPaper)));
 
   const setTheme = (dark) => {
     root.dataset.theme = dark ? "dark" : "light";
-    button.setAttribute("aria-pressed", String(dark));
-    return drawAll();
+    button.textContent = dark ? button.dataset.light : button.dataset.dark; // what a click leads to
   };
 
-  const show = (chart, view) => {
-    chart.shown = view;
-    chart.figure.querySelectorAll(".view").forEach((caption, index) => { caption.hidden = index !== view; });
-    return draw(chart);
-  };
-
-  const xAxes = (plot) => Object.keys(plot.layout).filter((name) => /^xaxis\d*$/.test(name));
-
-  const move = (plot, scale, shift) => {
-    const change = {};
-    for (const name of xAxes(plot)) {
-      const [low, high] = plot._fullLayout[name].range;
-      const middle = (low + high) / 2 + shift * (high - low);
-      change[`${name}.range`] = [middle - (scale * (high - low)) / 2, middle + (scale * (high - low)) / 2];
-    }
-    return Plotly.relayout(plot, change);
-  };
-
-  const onKey = (chart) => (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target !== chart.plot) return;
-    const moves = { "+": [0.5, 0], "=": [0.5, 0], "-": [2, 0], ArrowLeft: [1, -0.2], ArrowRight: [1, 0.2] };
-    if (event.key in moves) move(chart.plot, ...moves[event.key]);
-    else if (event.key === "Home") draw(chart);
-    else return;
-    event.preventDefault();
-  };
-
-  for (const chart of charts) {
-    chart.plot.addEventListener("keydown", onKey(chart));
-    for (const input of chart.figure.querySelectorAll("input[type=radio]")) {
-      input.addEventListener("change", () => show(chart, Number(input.value)));
+  for (const figure of document.querySelectorAll("figure")) {
+    for (const input of figure.querySelectorAll("input[type=radio]")) {
+      input.addEventListener("change", () => {
+        figure.querySelectorAll(".view").forEach((view, place) => { view.hidden = place !== Number(input.value); });
+      });
     }
   }
+
+  // The value nearest to the pointer, or the one before or after by keyboard, is written beside its place.
+  const read = (field) => {
+    const points = JSON.parse(field.dataset.points);
+    const tip = document.createElement("p"), ring = document.createElement("span");
+    let shown = -1;
+    tip.className = "tip";
+    tip.setAttribute("role", "status");
+    ring.className = "ring";
+    tip.hidden = ring.hidden = true;
+    field.append(ring, tip);
+
+    const hide = () => { tip.hidden = ring.hidden = true; };
+    const show = (place) => {
+      const [x, y, words] = points[(shown = place)];
+      tip.textContent = words;
+      ring.style.left = tip.style.left = `${100 * x}%`;
+      ring.style.top = `${100 * y}%`;
+      tip.style.translate = `${-100 * x}%`; // never beyond the field
+      tip.style.top = y > 0.5 ? "auto" : `calc(${100 * y}% + 0.8rem)`;
+      tip.style.bottom = y > 0.5 ? `calc(${100 - 100 * y}% + 0.8rem)` : "auto";
+      tip.hidden = ring.hidden = false;
+    };
+    const distance = ([x, y], at) => {
+      const across = Math.abs(x * at.width - at.x), down = Math.abs(y * at.height - at.y);
+      return { x: across + down / 1e4, y: down + across / 1e4, both: Math.hypot(across, down) }[field.dataset.nearest];
+    };
+    const point = (event) => {
+      const box = field.getBoundingClientRect();
+      const at = { x: event.clientX - box.left, y: event.clientY - box.top, width: box.width, height: box.height };
+      const far = points.map((each) => distance(each, at));
+      show(far.indexOf(Math.min(...far)));
+    };
+
+    field.addEventListener("pointermove", point);
+    field.addEventListener("pointerdown", point);
+    field.addEventListener("pointerleave", hide);
+    field.addEventListener("blur", hide);
+    field.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      const last = points.length - 1;
+      const places = {
+        ArrowRight: Math.min(shown + 1, last), ArrowDown: Math.min(shown + 1, last),
+        ArrowLeft: Math.max(shown - 1, 0), ArrowUp: Math.max(shown - 1, 0), Home: 0, End: last,
+      };
+      if (event.key in places) show(places[event.key]);
+      else if (event.key === "Escape") hide();
+      else return;
+      event.preventDefault();
+    });
+  };
+
+  document.querySelectorAll(".field[data-points]").forEach(read);
 
   const keyOf = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;
   const isNumber = (key) => key !== "" && !Number.isNaN(Number(key));
@@ -134,15 +116,9 @@
     limit(listing);
   }
 
-  let darkBeforePrint = false;
-  addEventListener("beforeprint", () => {
-    darkBeforePrint = root.dataset.theme === "dark";
-    root.dataset.theme = "light";
-    drawAll(true);
-  });
-  addEventListener("afterprint", () => setTheme(darkBeforePrint));
   system.addEventListener("change", (event) => setTheme(event.matches));
   button.addEventListener("click", () => setTheme(root.dataset.theme !== "dark"));
   button.hidden = false;
-  setTheme(system.matches).then(() => { root.dataset.ready = "true"; });
+  setTheme(system.matches);
+  root.dataset.ready = "true";
 })();

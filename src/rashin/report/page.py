@@ -1,7 +1,6 @@
 """The frame of every page: one file that needs no network, light and dark, printable, usable by keyboard.
 
-It knows nothing of what it shows. A figure is plotly's JSON; a colour in it may be a variable of ``page.css``, such as
-``var(--loss)``, and then follows the theme.
+It knows nothing of what it shows.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
 
 from rashin.extras import needs
+from rashin.report.drawing import Figure, figure_html
 
 __all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "page_html"]
 
@@ -28,10 +27,10 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """One look at a chart: the name of its button, a plotly figure, a sentence, and the numbers behind it."""
+    """One look at a chart: the name of its button, a figure, a sentence, and the numbers behind it."""
 
     name: str
-    figure: Any
+    figure: Figure
     caption: str
     table: Table
 
@@ -51,6 +50,12 @@ class Cell:
     text: str
     key: float | None = None
     picture: str | None = None
+
+    @property
+    def style(self) -> str:
+        """How it is set: words wrap in what is ``long``, and break only where one is longer than a line."""
+        longest = max(map(len, self.text.split()), default=0)
+        return "long broken" if longest > 40 else "long" if len(self.text) > 20 else ""
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, a sentence below it, some facts (name and value), and sections."""
+    """A title, a sentence below it, remarks that no reader may miss, some facts (name and value), and sections."""
 
     title: str
     lead: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section] = field(default_factory=tuple)
+    remarks: Sequence[str] = ()
 
 
 def page_html(page: Page) -> str:
@@ -89,7 +95,7 @@ def page_html(page: Page) -> str:
 
     Raises
     ------
-    ImportError : jinja2 or plotly is not installed; the message says how to get them.
+    ImportError : jinja2 is not installed; the message says how to get it.
 
     Examples
     --------
@@ -97,22 +103,14 @@ def page_html(page: Page) -> str:
     >>> html.startswith("<!doctype html>"), "<h1>A title</h1>" in html
     (True, True)
     """
-    with needs("jinja2 and plotly", "report", "a page"):
+    with needs("jinja2", "report", "a page"):
         import jinja2
-        from plotly.offline import get_plotlyjs
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["json_of"] = _json_of
+    environment.globals["figure_html"] = figure_html
     template = environment.from_string(_file("page.html.jinja"))
-    return str(
-        template.render(page=page, mark=MARK, style=_file("page.css"), script=_file("page.js"), plotly=get_plotlyjs())
-    )
-
-
-def _json_of(chart: Chart) -> str:
-    """The figures of a chart; no text in them can end the script element they stand in."""
-    return f"[{', '.join(view.figure.to_json() for view in chart.views)}]".replace("</", "<\\/")
+    return str(template.render(page=page, mark=MARK, style=_file("page.css"), script=_file("page.js")))
 
 
 def _file(name: str) -> str:

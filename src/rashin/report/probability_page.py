@@ -8,67 +8,89 @@ from rashin.measurement.calibration import Calibration
 from rashin.measurement.reliability import Reliability, Split, reliability, split
 from rashin.measurement.thresholds import Thresholds, thresholds
 from rashin.report import probability_charts as charts
-from rashin.report.numbers import counted, number, percent
+from rashin.report.numbers import counted, number, percent, summands
 from rashin.report.page import Chart, Section, Table, View
 
 __all__ = ["calibration_section", "threshold_section"]
 
-_RATIOS = (0.1, 1.0, 10.0)  # what a miss costs, in false alarms
+_RATIOS = (0.1, 1.0, 10.0)  # the cost of a false negative, in false positives
 _TOLD = np.linspace(0.0, 1.0, 21)  # the thresholds in tables
 
 
 def calibration_section(found: Calibration, confidence: float) -> Section:
     """Whether what was predicted came as often, and what the cross-entropy is made of."""
-    binary = found.kind == "binary"
-    event = "the target is 1" if binary else "the top class is right"
     parts = split(found)
-    words = [
-        "Predictions are calibrated if what is predicted with 80 % comes in 80 % of the cases."
-        + (
-            ""
-            if binary
-            else " Here the most probable class of each row is judged: its probability, and if it is right."
-        ),
-        f"The cross-entropy of whether {event}, {number(parts.cross_entropy, 4)}, is made of two parts. Calibration, "
-        f"{number(parts.calibration, 3)}, is what a better scale of the same predictions would save. Refinement, "
-        f"{number(parts.refinement, 4)}, is left when the scale is right: telling the rows apart better would lower it."
-        + (f" Infinitely dear: {counted(found.impossible, 'row')} said to be impossible." if found.impossible else ""),
-    ]
     views = []
-    for name, equal in (("Bins of equal weight", "weight"), ("Of equal width", "width")):
+    for name, equal in (("Bins of equal weight", "weight"), ("Bins of equal width", "width")):
         curve = reliability(found, equal=equal, confidence=confidence)  # type: ignore[arg-type]
-        caption = f"Lines are {percent(confidence, 0)} intervals (Wilson). The expected calibration error, the mean "
-        caption += f"distance from the diagonal, is {percent(curve.error, 2)} over {curve.count.size} bins."
+        caption = (
+            f"Lines are {percent(confidence, 0)} intervals (Wilson). The expected calibration error, the mean distance "
+            f"from the diagonal, is {percent(curve.error, 2)} over {curve.count.size} bins."
+        )
         views.append(View(name, charts.reliability_chart(curve), caption, _curve_table(curve)))
     two = [
         Chart("Predicted and observed", views),
         Chart(
             "What the cross-entropy is made of",
-            [View("split", charts.split_chart(parts), _split_told(parts), _split_table(parts))],
+            [View("split", charts.split_chart(parts, _NAMES), _split_told(parts), _split_table(parts))],
         ),
     ]
-    return Section("Calibration", words, two)
+    return Section("Calibration", _calibration_words(found, parts), two)
+
+
+_NAMES = {
+    "refinement": "refinement",
+    "calibration": "calibration",
+    "uncertainty": "best constant",
+    "predictions": "predictions",
+}
+
+
+def _calibration_words(found: Calibration, parts: Split) -> list[str]:
+    whole, calibration, refinement = summands(parts.cross_entropy, parts.calibration, parts.refinement)
+    words = []
+    if found.kind == "binary":
+        words.append("Predictions are calibrated if what is predicted with 80 % happens in 80 % of the cases.")
+        words.append(
+            f"The cross-entropy of the targets, {whole}, is calibration, {calibration}, plus refinement, {refinement}."
+        )
+    else:
+        words.append(
+            "Predictions are calibrated if what is predicted with 80 % happens in 80 % of the cases. Here the most "
+            "probable class of each row is judged: its probability, and whether it is the label."
+        )
+        words.append(
+            f"The cross-entropy of whether the top class is right, {whole}, is calibration, {calibration}, plus "
+            f"refinement, {refinement}."
+        )
+    words.append(
+        "Calibration is what the best rising scale of the same predictions would save. Refinement is what they cost on "
+        "that scale: only predictions that separate the rows better lower it."
+    )
+    if found.impossible:
+        words.append(
+            f"Calibration is infinite because of {counted(found.impossible, 'row')} in which something happened that "
+            "was predicted with probability 0."
+        )
+    return words
 
 
 def _split_told(parts: Split) -> str:
     return (
-        f"Always saying how often the event comes would cost {number(parts.uncertainty, 4)}. From {parts.bins} bins of "
-        f"equal weight; with few rows to a bin, calibration looks too large and refinement too small, here by about "
-        f"{number(parts.bias, 2)}. (Murphy 1973; Bröcker 2009; Kull and Flach 2015.)"
+        f"The best constant prediction costs {number(parts.uncertainty, 4)}. The scale is an isotonic regression with "
+        f"{counted(parts.levels, 'level')}, fitted to these rows, so that calibration looks too large and refinement "
+        f"too small, by about {number(parts.bias, 2)} or a little more. (Dimitriadis, Gneiting and Jordan 2021.)"
     )
 
 
 def _split_table(parts: Split) -> Table:
-    names = ("cross_entropy", "calibration", "refinement", "within", "uncertainty", "resolution")
-    words = (
-        "cross-entropy",
-        "calibration",
-        "refinement",
-        "inside the bins",
-        "best constant",
-        "saved of it by the bins",
-    )
-    rows = [(word, number(getattr(parts, name), 6)) for name, word in zip(names, words, strict=True)]
+    names = ("cross-entropy", "calibration", "refinement")
+    shown = summands(parts.cross_entropy, parts.calibration, parts.refinement, digits=6)
+    rows = [
+        *zip(names, shown, strict=True),
+        ("best constant", number(parts.uncertainty, 6)),
+        ("resolution, best constant minus refinement", number(parts.resolution, 6)),
+    ]
     return Table(("part", "nats"), rows)
 
 
@@ -91,20 +113,20 @@ def threshold_section(found: Calibration) -> Section:
     highest = np.flatnonzero(decided.accuracy == decided.accuracy.max())
     best = int(highest[np.argmin(np.abs(decided.threshold[highest] - 0.5))])
     words = [
-        "A decision says 1 where the probability reaches a threshold. Accuracy changes with the threshold, and so do "
-        "the mistakes; the loss does not, for it judges the probabilities themselves.",
-        f"Accuracy is highest at {percent(float(decided.threshold[best]))}: "
-        f"{percent(float(decided.accuracy[best]), 2)}. {percent(decided.positive)} of the weight is positive.",
+        "A row is classified as 1 if its probability reaches a threshold. Accuracy and errors change with the "
+        "threshold; the loss does not, because it judges the probabilities themselves.",
+        f"Accuracy is highest, {percent(float(decided.accuracy[best]), 2)}, at the threshold "
+        f"{percent(float(decided.threshold[best]))}. Positives make up {percent(decided.positive)} of the weight.",
     ]
     fair = (
-        "At threshold c a false alarm costs c and a miss 1 − c, the prices for which c is the right threshold. The "
-        f"area under the curve is the cross-entropy, {number(entropy, 4)}: the loss is the cost of decisions, over all "
-        "prices (Schervish 1989; Ehm and others 2016)."
+        "At threshold c a false positive costs c and a false negative 1 − c, the costs for which c is the optimal "
+        f"threshold. The area under the curve is the cross-entropy, {number(entropy, 4)}: the loss is the cost of "
+        "decisions, integrated over all such costs (Schervish 1989; Ehm and others 2016)."
     )
-    prices = (
-        "A false alarm and a miss cost 1 together; dots are the cheapest thresholds. With calibrated predictions they "
+    unequal = (
+        "A false positive and a false negative cost 1 together; dots mark the cheapest thresholds. For calibrated "
+        "predictions these equal the cost of a false positive: 9 %, 50 % and 91 %."
     )
-    prices += "lie at the false alarm's part of it: 9 %, 50 % and 91 %."
     views = [
         View(
             "Loss and accuracy",
@@ -112,8 +134,8 @@ def threshold_section(found: Calibration) -> Section:
             _accuracy_told(decided),
             _decision_table(decided),
         ),
-        View("Unequal prices", charts.cost_chart(decided, _RATIOS), prices, _price_table(decided)),
-        View("The loss as an area", charts.fair_cost_chart(decided), fair, _price_table(decided)),
+        View("Unequal costs", charts.cost_chart(decided, _RATIOS), unequal, _cost_table(decided)),
+        View("The loss as an area", charts.fair_cost_chart(decided), fair, _cost_table(decided)),
     ]
     return Section("The decision threshold", words, [Chart("By the threshold", views)])
 
@@ -121,9 +143,9 @@ def threshold_section(found: Calibration) -> Section:
 def _accuracy_told(decided: Thresholds) -> str:
     place = int(np.searchsorted(decided.threshold, 0.5, side="right")) - 1
     return (
-        f"At 50 %, {percent(float(decided.accuracy[place]), 2)} of the decisions are right. Found: "
-        f"{percent(float(decided.true_positive_rate[place]))} of the positives; falsely called positive: "
-        f"{percent(float(decided.false_positive_rate[place]))} of the negatives."
+        f"At a threshold of 50 %, accuracy is {percent(float(decided.accuracy[place]), 2)}, recall (the share of "
+        f"positives that are predicted positive) {percent(float(decided.true_positive_rate[place]))}, and the false "
+        f"positive rate {percent(float(decided.false_positive_rate[place]))}."
     )
 
 
@@ -138,13 +160,22 @@ def _decision_table(decided: Thresholds) -> Table:
         (percent(float(decided.threshold[i])), *(percent(float(column[i]), 2) for column in columns))
         for i in _at(decided)
     ]
-    return Table(("threshold", "accuracy", "positives found", "false alarms among negatives"), rows)
+    return Table(("threshold", "accuracy", "recall", "false positive rate"), rows)
 
 
-def _price_table(decided: Thresholds) -> Table:
+def _cost_table(decided: Thresholds) -> Table:
     columns = [decided.cost(1.0 / (1.0 + ratio)) for ratio in _RATIOS] + [decided.fair_cost]
     rows = [
         (percent(float(decided.threshold[i])), *(number(float(column[i]), 4) for column in columns))
         for i in _at(decided)
     ]
-    return Table(("threshold", "alarm 10 times", "the same", "miss 10 times", "at its own price"), rows)
+    return Table(
+        (
+            "threshold",
+            "false positive costs 10 times",
+            "equal costs",
+            "false negative costs 10 times",
+            "costs c and 1 − c",
+        ),
+        rows,
+    )

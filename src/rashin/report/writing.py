@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rashin.report import figures, page
 from rashin.report.explanation import Explanation
 from rashin.report.explanation_page import DOWNHILL, explanation_page, weight_way
 from rashin.report.measured_page import Images, measurement_page
+from rashin.report.predicted import ByRow, Predicted
 from rashin.storage import written_beside
 
 __all__ = ["Explained", "check_our_page", "check_ours", "files_in", "write_explanation", "write_measurement"]
@@ -69,7 +71,7 @@ def write_explanation(found: Explanation, folder: str | Path) -> Explained:
     Raises
     ------
     FileExistsError : the folder holds files of these names that something else has written.
-    ImportError : matplotlib, plotly or jinja2 is not installed; the message says how to get it.
+    ImportError : matplotlib or jinja2 is not installed; the message says how to get it.
     OSError : the folder cannot be written.
     """
     check_ours(folder)
@@ -93,6 +95,9 @@ def write_measurement(
     confidence: float = 0.95,
     images: Images = None,
     source: str | None = None,
+    prediction: ByRow = None,
+    target: ByRow = None,
+    classes: Sequence[str] | None = None,
 ) -> Path:
     """Write the report of a measurement: one HTML file that needs no network.
 
@@ -106,6 +111,9 @@ def write_measurement(
     images : pictures of the worst rows: a mapping from (source, row) to an image, or an array of images by row, each
         (H, W), (H, W, 3), or (H * H,).
     source : what was measured, such as the name of the file.
+    prediction, target : shown with the worst rows: the arrays that were measured, or mappings from (source, row), as
+        ``rashin.measurement.lookup.values_at`` reads them from files.
+    classes : the names of the classes, in the order of the predictions; by default their numbers.
 
     Returns
     -------
@@ -113,9 +121,9 @@ def write_measurement(
 
     Raises
     ------
-    ValueError : nothing was measured, or ``images`` do not fit the rows.
+    ValueError : nothing was measured, or ``images``, ``prediction`` or ``target`` do not fit the rows.
     FileExistsError : there is a file of that name that is no page of rashin's.
-    ImportError : jinja2 or plotly is not installed; the message says how to get them.
+    ImportError : jinja2 is not installed; the message says how to get it.
     OSError : the file cannot be written.
 
     Examples
@@ -129,7 +137,10 @@ def write_measurement(
     """
     path = Path(path)
     check_our_page(path)
-    content = measurement_page(measurement, title=title, confidence=confidence, images=images, source=source)
+    predicted = Predicted(prediction, target, classes)
+    content = measurement_page(
+        measurement, title=title, confidence=confidence, images=images, source=source, predicted=predicted
+    )
     html = page.page_html(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as part:

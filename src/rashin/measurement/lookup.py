@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from rashin.measurement.measurement import Row
-from rashin.tables.opening import open_table
+from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
-from rashin.tables.table import BROKEN, Part, Table
+from rashin.tables.table import Part, Table
 
 __all__ = ["check_column", "column_names", "values_at"]
 
@@ -40,7 +40,7 @@ def check_column(
     """
     for file in find_files(source, storage_options):
         skip, names = on_error == "skip", None
-        with suppress(*BROKEN if skip else ()), ExitStack() as stack:
+        with suppress(*(BrokenFileError,) if skip else ()), ExitStack() as stack:
             names = list(open_table(file, stack, skip).names)
         if names is not None:
             _check(file, column, names)
@@ -79,7 +79,7 @@ def _values(file: File, column: str, rows: set[int], on_error: str) -> Iterator[
         for part in table.parts([column]):
             stop = part.first_row + part.rows if part.rows is not None else max(rows) + 1
             left = rows & set(range(part.first_row, stop))
-            with suppress(*BROKEN if skip else ()):
+            with suppress(*(BrokenFileError,) if skip else ()), reading(file, part.first_row):
                 for row, value in _of_part(table, part, column, left):
                     yield (file.path, row), value
 

@@ -23,10 +23,11 @@ from pyarrow import csv, parquet
 import rashin
 from rashin.measurement import table as table_module
 from rashin.measurement.accumulate import Options
-from rashin.measurement.partition import BrokenFileError, measure_partition, partitions
+from rashin.measurement.partition import measure_partition, partitions
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns
 from rashin.tables.faults import failing_rows
+from rashin.tables.opening import BrokenFileError
 from rashin.tables.sources import find_files
 from rashin.tables.table import BreakError
 from table_files import CLASSES, ROWS, make_rows, write

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from rashin.measurement.measurement import Row
-from rashin.tables.opening import open_table
+from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
-from rashin.tables.table import BROKEN, Part, Table
+from rashin.tables.table import Part, Table
 
 __all__ = ["check_column", "column_names", "values_at"]
 
@@ -40,7 +40,7 @@ def check_column(
     """
     for file in find_files(source, storage_options):
         skip, names = on_error == "skip", None
-        with suppress(*BROKEN if skip else ()), ExitStack() as stack:
+        with suppress(*(BrokenFileError,) if skip else ()), ExitStack() as stack:
             names = list(open_table(file, stack, skip).names)
         if names is not None:
             _check(file, column, names)
@@ -83,7 +83,7 @@ def _values(
         for part in table.parts(columns):
             stop = part.first_row + part.rows if part.rows is not None else max(rows) + 1
             left = rows & set(range(part.first_row, stop))
-            with suppress(*BROKEN if skip else ()):
+            with suppress(*(BrokenFileError,) if skip else ()), reading(file, part.first_row):
                 for row, values in _of_part(table, part, columns, left):
                     yield (file.path, row), values[0] if isinstance(column, str) else np.array(values)
 

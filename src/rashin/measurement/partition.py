@@ -14,11 +14,11 @@ from rashin.measurement.batch import Batch, batch_of
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.undefined import add_rows, leave_out_undefined
 from rashin.tables.columns import Columns, Roles
-from rashin.tables.opening import open_table
+from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
-from rashin.tables.table import BROKEN, Chunk, Part, Table
+from rashin.tables.table import Chunk, Part, Table
 
-__all__ = ["BrokenFileError", "Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
+__all__ = ["Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
 
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
@@ -88,7 +88,7 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
 def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[Roles, list[Part]]:
     with _opened(file, columns) as table:
         roles = columns.roles(table.names, file.path)
-        with _reading(file, 0):
+        with reading(file, 0):
             parts = table.parts(roles.names)
             for name in roles.listed.difference(lengths):
                 length = table.list_length(name)
@@ -99,28 +99,10 @@ def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[R
 # ---------------------------------------------------------------------------------------------- reading
 
 
-class BrokenFileError(ValueError):
-    """A file is not what its name says, or ends too early."""
-
-
-@contextmanager
-def _reading(file: File, row: int) -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, PermissionError):
-        raise
-    except BROKEN as error:
-        words = " ".join(str(error).split()) or type(error).__name__
-        at = getattr(error, "row", row)
-        raise BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
-
-
 @contextmanager
 def _opened(file: File, columns: Columns) -> Iterator[Table]:
     with ExitStack() as stack:
-        with _reading(file, 0):
-            table = open_table(file, stack, columns.on_error == "skip")
-        yield table
+        yield open_table(file, stack, columns.on_error == "skip")
 
 
 def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int = 0) -> Iterator[Reading]:
@@ -160,7 +142,7 @@ def _batch_rows(loss: Loss, roles: Roles) -> int:
 def _whole(chunks: Iterator[Chunk], file: File, row: int) -> Iterator[Chunk]:
     """Chunks, until the file breaks."""
     while True:
-        with _reading(file, row):
+        with reading(file, row):
             chunk = next(chunks, None)
         if chunk is None:
             return
@@ -223,6 +205,6 @@ def measure_partition(loss: Loss, partition: Partition, columns: Columns, option
     ValueError : as ``batches`` and the loss do.
     """
     tally = TableAccumulator(loss, options)
-    for reading in batches(loss, partition, columns):  # not ahead: another partition keeps the other threads busy
-        tally.add(reading)
+    for batch in batches(loss, partition, columns):  # not ahead: another partition keeps the other threads busy
+        tally.add(batch)
     return tally.result()

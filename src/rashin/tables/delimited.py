@@ -1,4 +1,8 @@
-"""Comma- and tab-separated text, also compressed, block by block."""
+"""Comma- and tab-separated text, also compressed, block by block.
+
+Each block is read, then parsed, before the next is: ``pyarrow.csv.open_csv`` reads ahead in threads that outlive a
+reader that is dropped, and one that still waits for Python when the interpreter ends aborts the process.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,19 @@ import csv
 import io
 import lzma
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 from rashin.tables.arrow import pyarrow, record_chunks
 from rashin.tables.sources import File
-from rashin.tables.table import ANY, BreakError, Chunk, Part, Uses
+from rashin.tables.table import ANY, BROKEN, BreakError, Chunk, Part, Uses
 
 __all__ = ["DelimitedTable"]
 
 _BLOCK_BYTES = 1 << 22
+_READ_BYTES = 1 << 16  # at a time: where a stream breaks, no more than that is lost
+_PIECE_BYTES = 1 << 18  # of a block, that a thread parses: larger ones take more time in all
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _MALFORMED = "a line with too few or too many fields"
 
@@ -27,13 +33,16 @@ class DelimitedTable:
     Keys have no type but text: what stands in another block or file does not change them.
     """
 
-    def __init__(self, file: File, stack: ExitStack, skip_malformed: bool) -> None:
+    def __init__(self, file: File, skip_malformed: bool) -> None:
         pyarrow()
-        self.file, self.stack, self.skip_malformed = file, stack, skip_malformed
+        self.file, self.skip_malformed = file, skip_malformed
         self.malformed: Counter[str] = Counter()
         self.types: dict[str, Any] = {}
-        self.types = {field.name: _wide(field.type) for field in self._reader({}, None).schema}
-        self.names: Sequence[str] = list(self.types)
+        self.names: Sequence[str] = ()
+        with closing(self._batches({}, None)) as batches:
+            schema = next(batches).schema
+        self.types = {field.name: _wide(field.type) for field in schema}
+        self.names = schema.names
         self.malformed.clear()
 
     def parts(self, names: Sequence[str]) -> list[Part]:
@@ -56,7 +65,7 @@ class DelimitedTable:
         done = 0
         self.malformed.clear()
         try:
-            for chunk in record_chunks(self._reader(types, names), names, rows):
+            for chunk in record_chunks(self._batches(types, names), names, rows):
                 columns = {name: _no_empty(column) for name, column in chunk.columns.items()}
                 yield _with_keys(chunk._replace(columns=columns), kinds, uses)
                 done += chunk.rows
@@ -70,9 +79,9 @@ class DelimitedTable:
         """Raise for the first line with too few or too many fields, unless such lines are skipped."""
         if self.skip_malformed:
             return
-        lines = io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="")
-        rows = (fields for fields in csv.reader(lines, delimiter=self._delimiter) if fields)
-        with suppress(csv.Error):  # such as a field that is very long
+        with self._stream() as stream, suppress(csv.Error):  # such as a field that is very long
+            lines = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="")
+            rows = (fields for fields in csv.reader(lines, delimiter=self._delimiter) if fields)
             next(rows, None)
             for row, fields in enumerate(rows):
                 if len(fields) != len(self.names):
@@ -82,8 +91,8 @@ class DelimitedTable:
         """The rows from ``done`` on, every column read as text first."""
         import pyarrow as pa
 
-        reader = self._reader(dict.fromkeys(self.names, pa.string()), names)
-        for chunk in record_chunks(reader, names, rows):
+        batches = self._batches(dict.fromkeys(self.names, pa.string()), names)
+        for chunk in record_chunks(batches, names, rows):
             if chunk.first_row + chunk.rows > done:
                 later = chunk.since(done)
                 both = {name: _converted(column, types[name]) for name, column in later.columns.items()}
@@ -91,15 +100,39 @@ class DelimitedTable:
                 wrong = {name: texts for name, (_, texts) in both.items() if texts}
                 yield later._replace(columns=columns, unreadable=wrong)
 
-    def _reader(self, types: dict[str, Any], names: Sequence[str] | None) -> Any:
-        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
+    def _batches(self, types: dict[str, Any], names: Sequence[str] | None) -> Generator[Any, None, None]:
+        """Record batches of the columns ``names``, None for all; of each block one at least.
 
-        return open_csv(
-            self._stream(),
-            ReadOptions(block_size=_BLOCK_BYTES),
-            ParseOptions(delimiter=self._delimiter, invalid_row_handler=self._malformed),
-            ConvertOptions(column_types=types, include_columns=None if names is None else list(names)),
-        )
+        A column that has no type in ``types`` gets that of its block.
+        """
+        import pyarrow as pa
+        from pyarrow.csv import ConvertOptions
+
+        convert = ConvertOptions(column_types=types, include_columns=None if names is None else list(names))
+        with self._stream() as stream:
+            for number, block in enumerate(_blocks(stream)):
+                table = self._parsed(block, convert, number == 0)
+                yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+
+    def _parsed(self, block: bytes, convert: Any, is_first: bool) -> Any:
+        """The rows of a block; the header stands in the first."""
+        import pyarrow as pa
+        from pyarrow.csv import ParseOptions, ReadOptions, read_csv
+
+        def parsed(piece_bytes: int) -> Any:
+            read = ReadOptions(block_size=piece_bytes, column_names=None if is_first else list(self.names))
+            return read_csv(pa.BufferReader(block), read, parse, convert)
+
+        parse = ParseOptions(delimiter=self._delimiter, invalid_row_handler=self._malformed)
+        found = self.malformed.copy()
+        try:
+            return parsed(_PIECE_BYTES)
+        except pa.ArrowInvalid:
+            if max(map(len, block.splitlines()), default=0) < _PIECE_BYTES // 2:
+                raise
+            self.malformed.clear()
+            self.malformed.update(found)
+            return parsed(len(block))  # a line that is longer than a piece
 
     @property
     def _delimiter(self) -> str:
@@ -109,14 +142,37 @@ class DelimitedTable:
         self.malformed[_MALFORMED] += 1
         return "skip" if self.skip_malformed or not self.types else "error"
 
-    def _stream(self) -> Any:
-        """The text from its beginning, unpacked."""
+    @contextmanager
+    def _stream(self) -> Iterator[Any]:
+        """The text from its beginning, unpacked; closed at the end of the context."""
         pa = pyarrow()
         ending = "." + self.file.path.lower().rsplit(".", 1)[-1]
-        packed = self.stack.enter_context(self.file.open())
-        if ending == ".xz":  # Arrow has no decoder for it
-            return self.stack.enter_context(lzma.open(packed))
-        return pa.input_stream(packed, compression=_COMPRESSIONS.get(ending))
+        with ExitStack() as stack:
+            if ending == ".xz":  # Arrow has no decoder for it
+                yield stack.enter_context(lzma.open(stack.enter_context(self.file.open())))
+                return
+            packed = self.file.path if self.file.is_local else stack.enter_context(self.file.open())
+            yield stack.enter_context(pa.input_stream(packed, compression=_COMPRESSIONS.get(ending)))
+
+
+def _blocks(stream: Any) -> Iterator[bytes]:
+    """The lines of a stream, some megabytes at a time; one block at least. A break raises after the lines before it."""
+    lines, end, is_first = bytearray(), 0, True
+    try:
+        while piece := stream.read(_READ_BYTES):
+            place = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+            end = end if place < 0 else len(lines) + place + 1
+            lines += piece
+            if end and len(lines) >= _BLOCK_BYTES:
+                yield bytes(lines[:end])
+                del lines[:end]
+                end, is_first = 0, False
+    except BROKEN:
+        if end:
+            yield bytes(lines[:end])
+        raise
+    if lines or is_first:
+        yield bytes(lines) + b"\n"
 
 
 def _wide(kind: Any) -> Any:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
 from rashin.tables.sources import File
-from rashin.tables.table import ANY, Chunk, Part, Table, Uses
+from rashin.tables.table import ANY, BROKEN, Chunk, Part, Table, Uses
 
-__all__ = ["open_table"]
+__all__ = ["BrokenFileError", "open_table", "reading"]
 
 
 def open_table(file: File, stack: ExitStack, skip_malformed: bool = False) -> Table:
@@ -22,13 +22,40 @@ def open_table(file: File, stack: ExitStack, skip_malformed: bool = False) -> Ta
     Raises
     ------
     ImportError : it needs pyarrow, which is not installed.
-    BROKEN : it is not what its name says.
+    BrokenFileError : it is not what its name says.
     """
-    table = _table(file, stack, skip_malformed)
+    with reading(file, 0):
+        table = _table(file, stack, skip_malformed)
+        _check_names(table)
+    return _KeyedTable(table, dict(file.keys)) if file.keys else table
+
+
+class BrokenFileError(ValueError):
+    """A file is not what its name says, or ends too early."""
+
+
+@contextmanager
+def reading(file: File, row: int) -> Iterator[None]:
+    """Name the file in what its reader raises, and the row; ``row`` is the next one.
+
+    Raises
+    ------
+    BrokenFileError : the reader raised one of ``BROKEN``.
+    """
+    try:
+        yield
+    except (FileNotFoundError, PermissionError, BrokenFileError):
+        raise
+    except BROKEN as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        at = getattr(error, "row", row)
+        raise BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
+
+
+def _check_names(table: Table) -> None:
     twice = next((name for name, count in Counter(table.names).items() if count > 1), None)
     if twice is not None:
         raise ValueError(f"two columns are named {twice!r}")
-    return _KeyedTable(table, dict(file.keys)) if file.keys else table
 
 
 class _KeyedTable:
@@ -65,7 +92,7 @@ def _table(file: File, stack: ExitStack, skip_malformed: bool) -> Table:
     if file.format == "csv":
         from rashin.tables.delimited import DelimitedTable
 
-        return DelimitedTable(file, stack, skip_malformed)
+        return DelimitedTable(file, skip_malformed)
     if file.format == "arrow":
         from rashin.tables.arrow import ArrowTable
 

@@ -82,10 +82,10 @@ def measure_files(
     from rashin.cli.measure_screen import show_json, show_text
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
-    from rashin.measurement.moments import interval_around
+    from rashin.measurement.intervals import check_confidence
     from rashin.tables.columns import Columns, names_of
 
-    interval_around(0.0, 1.0, confidence)  # tells a share that is none before the long way
+    check_confidence(confidence)  # reject a bad confidence before reading
     page = report_of(report, title, images, files, on_error)  # type: ignore[arg-type]
     names, chosen = _choice(files, prediction, loss)
     settings = chosen_loss(chosen, loss_parameter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
 from rashin.loss import pointwise
 from rashin.losses.arithmetic import INFINITY, sum_and_log, times_exp
-from rashin.losses.bounds import shifted_logarithm
+from rashin.losses.bounds import nonnegative, shifted_logarithm
 from rashin.losses.constants import log_odds, shrunk_mean
 
 
@@ -28,6 +28,7 @@ def softplus_and_sigmoid(xp, z):
     link="logit",
     best_constant=log_odds,
     target_degree=1,
+    bounds=nonnegative,
 )
 def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     r"""Cross-entropy of two classes from the logit; ``binary_cross_entropy`` takes the probability.
@@ -77,7 +78,7 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
     return value, b - a, xp.where(yes, a / p, 0.0) + xp.where(no, b / q, 0.0)
 
 
-@pointwise(target=SIGN, kinks=lambda t: (t,), convex=True)
+@pointwise(target=SIGN, kinks=lambda t: (t,), convex=True, bounds=nonnegative)
 def hinge(xp, z, t):
     r"""Zero once the margin t z reaches 1; targets are -1 and +1. Slope -t/2 at the kink.
 
@@ -92,7 +93,7 @@ def hinge(xp, z, t):
     return xp.where(m < 0.0, 0.0, m), xp.where(m > 0.0, -t, xp.where(m < 0.0, 0.0, -0.5 * t)), 0.0
 
 
-@pointwise(target=SIGN, kinks=lambda t: (t,), convex=True)
+@pointwise(target=SIGN, kinks=lambda t: (t,), convex=True, bounds=nonnegative)
 def squared_hinge(xp, z, t):
     r"""The square of the hinge loss; targets are -1 and +1. The curvature jumps from 2 to 0 at t z = 1, where it is 1.
 
@@ -108,7 +109,7 @@ def squared_hinge(xp, z, t):
     return h * h, -2.0 * t * h, xp.where(m > 0.0, 2.0, xp.where(m < 0.0, 0.0, 1.0))
 
 
-@pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": FOCUS, "alpha": PROBABILITY})
+@pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": FOCUS, "alpha": PROBABILITY}, bounds=nonnegative)
 def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     r"""Focal loss of two classes from the logit: well-classified samples count less. Targets are 0 and 1.
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 
 
+def nonnegative(*classes, **parameters):
+    """Of a loss that reaches 0 and is never below."""
+    return 0.0, math.inf
+
+
 def shifted_logarithm(epsilon=0.0):
     """Of a mean of -log(p + epsilon), p in [0, 1]."""
     return -math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf

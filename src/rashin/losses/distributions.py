@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
 from rashin.loss import rowwise
-from rashin.losses.bounds import shifted_logarithms
+from rashin.losses.bounds import nonnegative, shifted_logarithms
 from rashin.losses.constants import log_frequencies, shrunk_frequencies
 
 
@@ -47,6 +47,7 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     options=("normalized",),
     convex=True,
     best_constant=log_frequencies,
+    bounds=nonnegative,
 )
 def negative_log_likelihood(xp, z, t):
     r"""Minus the log-probability of the label, from rows of log-probabilities.

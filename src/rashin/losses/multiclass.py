@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rashin.domain import FOCUS
 from rashin.loss import labelwise
-from rashin.losses.bounds import capped_cross_entropy
+from rashin.losses.bounds import capped_cross_entropy, nonnegative
 from rashin.losses.constants import log_frequencies
 
 
@@ -31,7 +31,7 @@ def softmax_cross_entropy(xp, u):
     return -u, -1.0, 0.0
 
 
-@labelwise(parameters={"gamma": FOCUS})
+@labelwise(parameters={"gamma": FOCUS}, bounds=nonnegative)
 def focal(xp, u, gamma=2.0):
     r"""Focal loss from logits: well-classified samples count less.
 

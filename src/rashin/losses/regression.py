@@ -8,12 +8,13 @@ from __future__ import annotations
 from rashin.domain import OPEN_UNIT, POSITIVE
 from rashin.loss import pointwise
 from rashin.losses.arithmetic import INFINITY
+from rashin.losses.bounds import nonnegative
 from rashin.losses.constants import mean, weighted_quantile
 
 LOG_2 = 0.6931471805599453
 
 
-@pointwise(convex=True, best_constant=mean, target_degree=2)
+@pointwise(convex=True, best_constant=mean, target_degree=2, bounds=nonnegative)
 def half_squared_error(xp, z, t):
     r"""Half the squared difference, whose slope is the difference itself.
 
@@ -28,7 +29,7 @@ def half_squared_error(xp, z, t):
     return 0.5 * r * r, r, 1.0
 
 
-@pointwise(convex=True, best_constant=mean, target_degree=2)
+@pointwise(convex=True, best_constant=mean, target_degree=2, bounds=nonnegative)
 def squared_error(xp, z, t):
     r"""The squared difference; its mean is the mean squared error.
 
@@ -43,7 +44,7 @@ def squared_error(xp, z, t):
     return r * r, 2.0 * r, 2.0
 
 
-@pointwise(kinks=lambda t: (t,), convex=True, best_constant=weighted_quantile)
+@pointwise(kinks=lambda t: (t,), convex=True, best_constant=weighted_quantile, bounds=nonnegative)
 def absolute_error(xp, z, t):
     r"""The absolute difference: its best constant is the median. Slope 0 at the kink r = 0.
 
@@ -58,7 +59,9 @@ def absolute_error(xp, z, t):
     return xp.abs(r), xp.sign(r), 0.0
 
 
-@pointwise(kinks=lambda t, delta: (t - delta, t + delta), parameters={"delta": POSITIVE}, convex=True)
+@pointwise(
+    kinks=lambda t, delta: (t - delta, t + delta), parameters={"delta": POSITIVE}, convex=True, bounds=nonnegative
+)
 def huber(xp, z, t, delta=1.0):
     r"""Quadratic within ``delta`` of the target, linear beyond: robust to outliers.
 
@@ -77,7 +80,7 @@ def huber(xp, z, t, delta=1.0):
     return xp.where(xp.abs(r) < INFINITY, c * (r - 0.5 * c), c * z - c * t), c, xp.where(near, 1.0, 0.0)
 
 
-@pointwise(parameters={"delta": POSITIVE}, convex=True)
+@pointwise(parameters={"delta": POSITIVE}, convex=True, bounds=nonnegative)
 def pseudo_huber(xp, z, t, delta=1.0):
     r"""A smooth Huber loss: quadratic near the target, of slope ``delta`` far away.
 
@@ -100,7 +103,7 @@ def pseudo_huber(xp, z, t, delta=1.0):
     return xp.where(xp.abs(r) < INFINITY, r * ratio, slope * z - slope * t), slope, near * near * near
 
 
-@pointwise(convex=True)
+@pointwise(convex=True, bounds=nonnegative)
 def log_cosh(xp, z, t):
     r"""Half the squared error near the target, the absolute error less log 2 far away, and smooth between.
 
@@ -126,7 +129,11 @@ def log_cosh(xp, z, t):
 
 
 @pointwise(
-    kinks=lambda t, quantile: (t,), parameters={"quantile": OPEN_UNIT}, convex=True, best_constant=weighted_quantile
+    kinks=lambda t, quantile: (t,),
+    parameters={"quantile": OPEN_UNIT},
+    convex=True,
+    best_constant=weighted_quantile,
+    bounds=nonnegative,
 )
 def quantile(xp, z, t, quantile=0.5):
     r"""The pinball loss, whose best constant is the quantile. Slope 1/2 - q at the kink z = t.

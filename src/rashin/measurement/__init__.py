@@ -4,9 +4,11 @@ from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.arrays import measure
 from rashin.measurement.baseline import Baseline
 from rashin.measurement.estimates import Estimate, estimate
+from rashin.measurement.intervals import Interval
 from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row
-from rashin.measurement.moments import Interval, Moments
+from rashin.measurement.moments import Infinite, Moments
+from rashin.measurement.standouts import Standout
 from rashin.measurement.table import measure_table
 
 __all__ = [
@@ -14,11 +16,13 @@ __all__ = [
     "Baseline",
     "Codes",
     "Estimate",
+    "Infinite",
     "Interval",
     "Measurement",
     "Moments",
     "Options",
     "Row",
+    "Standout",
     "estimate",
     "measure",
     "measure_table",

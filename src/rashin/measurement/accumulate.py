@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.measurement.cells import EVERYTHING, Cells
+from rashin.measurement.cells import EVERYTHING, Cells, by_first, pairs_of
+from rashin.measurement.clusters import Cluster, Key, together
 from rashin.measurement.decisions import classes_of, right_of
+from rashin.measurement.intervals import UNBOUNDED
 from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row, worst_of
+from rashin.measurement.moments import Moments
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -54,7 +59,8 @@ class Accumulator:
     def __init__(self, loss: Loss, options: Options) -> None:
         self._loss, self.options = loss, options
         self._total, self._groups, self._classes, self._targets = Cells(), Cells(), Cells(), Cells()
-        self._clusters = Cells(plain=1, weighed=2)
+        # Of all rows, or of each group and of each class: then the total's are the sums of theirs.
+        self._clusters, self._group_clusters, self._class_clusters = (Cells(plain=1, weighed=2) for _ in range(3))
         self._worst: list[Row] = []
         self._shape: tuple[Any, ...] | None = None  # what all batches have in common
         self._details: Details | None = None
@@ -120,7 +126,13 @@ class Accumulator:
             self._classes.add(losses, w, right, classes)
         if group is None and classes is None:  # else the total is that of the parts
             self._total.add(losses, w, right, EVERYTHING)
-        if cluster is not None:
+        if cluster is None:
+            return
+        if group is not None:
+            self._group_clusters.add(losses, w, None, pairs_of(group, cluster))
+        if classes is not None:
+            self._class_clusters.add(losses, w, None, pairs_of(classes, cluster))
+        if group is None and classes is None:
             self._clusters.add(losses, w, None, cluster)
 
     def _keep_worst(self, losses: Array, chosen: Array | None, source: str, first_row: int) -> None:
@@ -179,6 +191,8 @@ class Accumulator:
         self._classes.absorb(other._classes)
         self._targets.absorb(other._targets)
         self._clusters.absorb(other._clusters)
+        self._group_clusters.absorb(other._group_clusters)
+        self._class_clusters.absorb(other._class_clusters)
         self._worst = worst_of([*self._worst, *other._worst], self.options.worst)
         if other._details is not None:
             self._details = other._details if self._details is None else self._details + other._details
@@ -186,17 +200,32 @@ class Accumulator:
     def result(self) -> Measurement:
         """The measurement of all that was added; more may follow."""
         counted = next((cells for cells in (self._groups, self._classes) if cells), self._total)
+        of_groups, of_classes = by_first(self._group_clusters.clusters()), by_first(self._class_clusters.clusters())
+        clusters = together((self._clusters.clusters(), *(of_groups or of_classes).values()))
+        groups = {key: moments for key, moments in self._groups.moments().items() if moments.count}
         return Measurement(
             repr(self._loss),
-            counted.total(),
-            {key: moments for key, moments in self._groups.moments().items() if moments.count},
-            self._classes.moments(),
+            self._finished(counted.total(), clusters),
+            {key: self._finished(moments, of_groups.get(key, {})) for key, moments in groups.items()},
+            {key: self._finished(part, of_classes.get(key, {})) for key, part in self._classes.moments().items()},
             self._worst,
             self.options.worst,
-            self._clusters.clusters(),
             next(iter(self._targets.moments().values()), None),
             self._details,
         )
+
+    def _finished(self, moments: Moments, clusters: Mapping[Key, Cluster]) -> Moments:
+        """With what no sum by cell knows."""
+        if not moments.count:
+            return moments
+        return replace(moments, clusters=clusters, bounds=self._bounds())
+
+    def _bounds(self) -> tuple[float, float]:
+        """Between which every loss lies."""
+        bounds = self._loss.facts.bounds
+        if bounds is None or self._shape is None:
+            return UNBOUNDED
+        return bounds(*(() if self._loss.kind == "pointwise" else self._shape[:1]), **self._loss.parameters)
 
 
 def _chosen(weight: Array | None, where: Array | None) -> Array | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.loss import parsed
+from rashin.measurement.remarks import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +35,8 @@ def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | No
     That is the weight of each class, or the moments of the targets, from which it follows for losses that are
     polynomials in the target. None where neither does, or where the loss does not tell its best constant.
     """
-    try:
-        loss = parsed(name)
-    except ValueError:  # of the user's own, and not known to this process
-        return None
-    if loss.facts.best_constant is None:
+    loss = loss_of(name)
+    if loss is None or loss.facts.best_constant is None:
         return None
     found = _points(loss, targets) if loss.kind == "pointwise" else _classes(classes)
     return None if found is None else _at_best(loss, *found)

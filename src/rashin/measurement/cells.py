@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice, starmap
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +16,10 @@ from rashin.kernels import moments as kernel
 from rashin.kernels import threads
 from rashin.measurement.clusters import Cluster, Key, in_order
 from rashin.measurement.keys import Codes
-from rashin.measurement.moments import Moments
+from rashin.measurement.moments import NO_INFINITE, Infinite, Moments
 from rashin.measurement.sums import ExactSum
 
-__all__ = ["EVERYTHING", "Cells"]
+__all__ = ["EVERYTHING", "Cells", "by_first", "pairs_of"]
 
 Array = NDArray[Any]
 
@@ -162,7 +164,7 @@ class Cells:
     def __init__(self, plain: int = kernel.PLAIN_SUMS, weighed: int = kernel.WEIGHED_SUMS) -> None:
         self._cell_of: dict[Key, int] = {}
         self._mapped: tuple[Any, Array] = (None, _NOTHING)  # the keys that came last, and their cells
-        self._plain, self._weighed, self._right = _Sums(plain), _Sums(weighed), _Sums(1)
+        self._plain, self._weighed, self._right, self._infinite = _Sums(plain), _Sums(weighed), _Sums(1), _Sums(2)
         self._asked_right = True
         self._uncarried = 0  # rows
 
@@ -182,12 +184,19 @@ class Cells:
         else:
             counted = np.ones(np.count_nonzero(right)) if w is None else w[right]
             self._right.add(counted, _NOTHING, where.of(right), cells)
+        infinite = _infinite(losses, w)
+        if infinite is not None:
+            counted = np.ones(np.count_nonzero(infinite)) if w is None else w[infinite]
+            self._infinite.add(counted, _NOTHING, where.of(infinite), cells)
+
+    @property
+    def _sums(self) -> tuple[_Sums, ...]:
+        return self._plain, self._weighed, self._right, self._infinite
 
     def absorb(self, other: Cells) -> None:
         """Add what another has summed up."""
         cells = np.array([self._cell_of.setdefault(key, len(self._cell_of)) for key in other._cell_of], np.int64)
-        mine, theirs = (self._plain, self._weighed, self._right), (other._plain, other._weighed, other._right)
-        for own, sums in zip(mine, theirs, strict=True):
+        for own, sums in zip(self._sums, other._sums, strict=True):
             own.absorb(sums, cells, len(self._cell_of))
         self._asked_right &= other._asked_right
 
@@ -195,7 +204,7 @@ class Cells:
         self._uncarried += rows
         if self._uncarried > MOST_UNCARRIED:
             self._uncarried = rows
-            for sums in filter(None, (self._plain, self._weighed, self._right)):
+            for sums in filter(None, self._sums):
                 sums.joined(len(self._cell_of))
 
     def _where(self, codes: Codes) -> _Where:
@@ -206,24 +215,62 @@ class Cells:
 
     def total(self) -> Moments:
         """What has been summed up over all keys."""
-        return self._moments(*(sums.total(len(self._cell_of)) for sums in (self._plain, self._weighed, self._right)))
+        return self._moments(*(sums.total(len(self._cell_of)) for sums in self._sums))
 
     def moments(self) -> dict[Key, Moments]:
         """What has been summed up for each key, also for those that had no row."""
-        cells = (sums.taken(len(self._cell_of)) for sums in (self._plain, self._weighed, self._right))
+        cells = (sums.taken(len(self._cell_of)) for sums in self._sums)
         return in_order(dict(zip(self._cell_of, starmap(self._moments, zip(*cells, strict=True)), strict=True)))
 
-    def _moments(self, plain: Any, weighed: Any, right: Any) -> Moments:
+    def _moments(self, plain: Any, weighed: Any, right: Any, infinite: Any) -> Moments:
         both = Moments.of_plain(*plain)
         if weighed[0]:
             both += Moments.of_weighed(*weighed)
-        return both.with_right(right[2][0]) if self._asked_right else both
+        beyond = Infinite(infinite[0], *infinite[2]) if infinite[0] else NO_INFINITE
+        return replace(both, right=right[2][0] if self._asked_right else None, infinite=beyond)
 
     def clusters(self) -> dict[Key, Cluster]:
-        """The sums of w l and w of each key that had a row."""
-        plain, weighed = (sums.taken(len(self._cell_of)) for sums in (self._plain, self._weighed))
+        """The sums of w l and w of each key that had a row, in the order in which they came."""
+        cells = (sums.taken(len(self._cell_of)) for sums in (self._plain, self._weighed, self._infinite))
         found = {}
-        for key, (count, _, (losses,)), (more, _, sums) in zip(self._cell_of, plain, weighed, strict=True):
+        for key, (count, _, (losses,)), (more, _, sums), infinite in zip(self._cell_of, *cells, strict=True):
             if count + more:
-                found[key] = Cluster(losses + sums[0], ExactSum.whole(count) + sums[1])
-        return in_order(found)
+                found[key] = Cluster(losses + sums[0], ExactSum.whole(count) + sums[1], infinite[2][0])
+        return found
+
+
+def _infinite(losses: Array, w: Array | None) -> Array | None:
+    """Which rows have an infinite w l; None where the largest numbers show that there are none."""
+    if losses.size == 0:
+        return None
+    largest = max(float(losses.max()), -float(losses.min()))
+    if isfinite(largest if w is None else largest * float(w.max())):
+        return None
+    with np.errstate(over="ignore"):
+        found = np.isinf(losses if w is None else losses * w)
+    return found if found.any() else None
+
+
+# ------------------------------------------------------------------------------------- a group's clusters
+
+
+def pairs_of(first: Codes, second: Codes) -> Codes:
+    """The pair of keys that each row has; the keys are the pairs that occur."""
+    many = len(second.keys)
+    places = (first.codes - first.low) * many + (second.codes - second.low)
+    if len(first.keys) * many <= 4 * places.size:
+        occurs = np.zeros(len(first.keys) * many, bool)
+        occurs[places] = True
+        found, codes = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[places]
+    else:
+        found, codes = np.unique(places, return_inverse=True)
+    keys: Any = [(first.keys[place // many], second.keys[place % many]) for place in found.tolist()]
+    return Codes(codes.astype(np.int64, copy=False), keys)
+
+
+def by_first(clusters: Mapping[Any, Cluster]) -> dict[Key, dict[Key, Cluster]]:
+    """Clusters by pairs of keys, as those of each first key."""
+    found: dict[Key, dict[Key, Cluster]] = {}
+    for (first, second), cluster in clusters.items():
+        found.setdefault(first, {})[second] = cluster
+    return {key: in_order(some) for key, some in found.items()}

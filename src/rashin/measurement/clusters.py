@@ -1,37 +1,47 @@
-"""Rows that belong together, such as those of one patient: their losses are no independent witnesses."""
+"""Rows that belong together, such as those of one patient: their losses are not independent of each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, nan
 from typing import Any, NamedTuple
 
 from rashin.measurement.sums import ExactSum, root_of_quotient
 
-__all__ = ["Cluster", "Clusters", "Key", "added", "from_pairs", "in_order", "standard_error", "to_pairs"]
+__all__ = ["Cluster", "Clusters", "Key", "added", "from_pairs", "in_order", "standard_error", "to_pairs", "together"]
 
 Key = int | str  # of a group or a cluster
 
+_NOTHING = ExactSum()
+
 
 class Cluster(NamedTuple):
-    """The sums of w l and of w over the rows of one cluster."""
+    """The sums of w l and of w over the rows of one cluster, and of w over those whose loss is infinite."""
 
     losses: ExactSum
     weights: ExactSum
+    infinite: ExactSum = _NOTHING
 
     def __add__(self, other: object) -> Cluster:
         if not isinstance(other, Cluster):
             return NotImplemented
-        return Cluster(self.losses + other.losses, self.weights + other.weights)
+        pairs = zip(self, other, strict=True)
+        return Cluster(*(mine + theirs for mine, theirs in pairs))
+
+    @property
+    def finite(self) -> Cluster:
+        """The sums over the rows whose loss is finite."""
+        return Cluster(ExactSum(self.losses.units), self.weights - self.infinite)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"losses": self.losses.to_dict(), "weights": self.weights.to_dict()}
+        kept = {"losses": self.losses.to_dict(), "weights": self.weights.to_dict()}
+        return {**kept, "infinite": self.infinite.to_dict()} if self.infinite.units else kept
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Cluster:
         """What ``to_dict`` described."""
-        return cls(ExactSum.from_dict(state["losses"]), ExactSum.from_dict(state["weights"]))
+        return cls(*(ExactSum.from_dict(state[name]) for name in cls._fields if name in state))
 
 
 Clusters = Mapping[Key, Cluster]
@@ -56,9 +66,16 @@ def standard_error(clusters: Clusters, losses: ExactSum, weights: ExactSum) -> f
 
 def added(mine: Mapping[Key, Any], others: Mapping[Key, Any]) -> dict[Key, Any]:
     """Both, with what stands under the same key added."""
-    both = {**mine, **others}
-    both.update((key, mine[key] + others[key]) for key in mine.keys() & others.keys())
-    return in_order(both)
+    return together((mine, others))
+
+
+def together(parts: Iterable[Mapping[Key, Any]]) -> dict[Key, Any]:
+    """All of them, with what stands under the same key added."""
+    found: dict[Key, Any] = {}
+    for part in parts:
+        for key, entry in part.items():
+            found[key] = found[key] + entry if key in found else entry
+    return in_order(found)
 
 
 def in_order(by_key: Mapping[Key, Any]) -> dict[Key, Any]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rashin.measurement import clusters as by_cluster
+from rashin import checks
 from rashin.measurement.baseline import Baseline, baseline_of
 from rashin.measurement.clusters import Clusters, Key, added, from_pairs, to_pairs
-from rashin.measurement.moments import Interval, Moments, interval_around, number_from, number_to
+from rashin.measurement.intervals import Interval
+from rashin.measurement.moments import Moments, number_from, number_to
+from rashin.measurement.remarks import infinite_remark, loss_of
+from rashin.measurement.standouts import Standout, worst_for_size
 
 if TYPE_CHECKING:
     from rashin.measurement.details import Details
 
 __all__ = ["Measurement", "Row", "worst_of"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Row(NamedTuple):
@@ -45,10 +48,9 @@ class Measurement:
     loss : what was measured, such as ``focal(gamma=3.0)``.
     total : count, weight, sum, mean, spread, interval, maximum and accuracy over all rows; the measurement has them
         too.
-    groups : the same by group; empty if none was given.
+    groups : the same by group; empty if none was given. With clusters all intervals are cluster-robust.
     classes : the same by the target's class; empty if not asked for.
     worst : the rows of the largest losses, largest first; of a sum as many as each part was asked for.
-    clusters : the sums of each cluster; with them ``interval`` is cluster-robust.
     details : what a report shows beside all this; None if not asked for.
     skipped : how many rows were left out, by reason.
 
@@ -69,7 +71,6 @@ class Measurement:
     classes: Mapping[Key, Moments] = field(default_factory=dict)
     worst: list[Row] = field(default_factory=list)
     most_worst: int = 0  # how many of the worst rows are kept
-    clusters: Clusters = field(default_factory=dict)
     targets: Moments | None = None  # of the targets, as if they were losses; for the baseline
     details: Details | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class Measurement:
             return NotImplemented
         if self.loss != other.loss:
             raise ValueError(f"+: got measurements of {self.loss} and of {other.loss}; accepted are those of one loss")
+        _check_alike("cluster", self, other, self.clusters, other.clusters)
         most = min(part.most_worst for part in _with_rows(self, other))
         return Measurement(
             self.loss,
@@ -90,7 +92,6 @@ class Measurement:
             added(self.classes, other.classes) if all(part.classes for part in _with_rows(self, other)) else {},
             worst_of([*self.worst, *other.worst], most),
             most,
-            _all_or_none("cluster", self, other, self.clusters, other.clusters),
             _both(self, other, "targets"),
             _both(self, other, "details"),
             dict(sorted((Counter(self.skipped) + Counter(other.skipped)).items())),
@@ -132,18 +133,53 @@ class Measurement:
         return self.total.accuracy
 
     @property
+    def clusters(self) -> Clusters:
+        """The sums of each cluster; none if there are no clusters."""
+        return self.total.clusters
+
+    @property
     def standard_error(self) -> float:
         """That of the mean: cluster-robust where there are clusters."""
-        if not self.clusters:
-            return self.total.standard_error
-        return by_cluster.standard_error(self.clusters, self.total.losses, self.total.weights)
+        return self.total.standard_error
 
     def interval(self, confidence: float = 0.95) -> Interval:
         """The interval for the mean over the population that the rows, or the clusters, are a sample of.
 
-        It is normal: for few rows, or for losses with a heavy tail, too narrow.
+        It stays between the bounds of the loss. For few rows, or for losses with a heavy tail, it is too narrow.
         """
-        return interval_around(self.mean, self.standard_error, confidence)
+        return self.total.interval(confidence)
+
+    def standout(self, by: Literal["group", "class"] = "group", confidence: float = 0.95) -> Standout | None:
+        """The group, or class, whose loss is the worst for its size; None if none is worse than chance explains.
+
+        Of each the mean loss of further rows is at least ``low``, for all of them together with the probability
+        ``confidence``. The one with the highest ``low`` is named, if that exceeds the mean over all rows: so neither
+        the largest group as such, nor three rows that happened to go wrong. Groups of fewer than 10 rows, or clusters,
+        are left out, and so are rows of an infinite loss.
+
+        Examples
+        --------
+        >>> import numpy as np, rashin
+        >>> loss, site = np.arange(100.0) % 5, np.repeat(["a", "b"], [80, 20])
+        >>> loss[site == "b"] += 9.0
+        >>> rashin.measure("absolute_error", loss, np.zeros(100), group=site).standout()
+        Standout(key='b', low=10.3..., times=2.8...)
+        """
+        checks.choice("by", by, ("group", "class"))
+        return worst_for_size(self.total, self.groups if by == "group" else self.classes, confidence)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What makes the mean useless, and the remedy, one line each; the command line and reports show them.
+
+        Examples
+        --------
+        >>> import rashin
+        >>> rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-0.5, -0.9]], [0, 0]).remarks
+        ['1 of 2 rows gave probability 0 to what happened; the other costs 0.5']
+        """
+        loss = loss_of(self.loss)
+        return [remark for remark in (infinite_remark(loss, self.total),) if remark is not None]
 
     @property
     def baseline(self) -> Baseline | None:
@@ -160,7 +196,6 @@ class Measurement:
             "classes": to_pairs(self.classes),
             "worst": [[number_to(row.loss), row.source, row.row] for row in self.worst],
             "most_worst": self.most_worst,
-            "clusters": to_pairs(self.clusters),
             "skipped": dict(self.skipped),
         }
         kept = {"targets": self.targets, "details": self.details}
@@ -191,7 +226,6 @@ class Measurement:
             from_pairs(state["classes"], Moments),
             [Row(number_from(loss), source, row) for loss, source, row in state["worst"]],
             state["most_worst"],
-            from_pairs(state["clusters"], by_cluster.Cluster),
             Moments.from_dict(state["targets"]) if "targets" in state else None,
             details,
             state["skipped"],
@@ -207,11 +241,17 @@ def _all_or_none(
     name: str, mine: Measurement, other: Measurement, by_key: Mapping[Key, Any], others: Mapping[Key, Any]
 ) -> dict[Key, Any]:
     """Both, added by key; rows without a key beside rows with one would be missing."""
+    _check_alike(name, mine, other, by_key, others)
+    return added(by_key, others)
+
+
+def _check_alike(
+    name: str, mine: Measurement, other: Measurement, by_key: Mapping[Key, Any], others: Mapping[Key, Any]
+) -> None:
     if mine.count and other.count and bool(by_key) != bool(others):
         raise ValueError(
             f"+: got one measurement with {name}=, and one without; accepted are both with or both without"
         )
-    return added(by_key, others)
 
 
 def _both(mine: Measurement, other: Measurement, name: str) -> Any:

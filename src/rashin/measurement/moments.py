@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field
 from math import inf, isfinite, isnan, nan
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from rashin.exact import UNIT_EXPONENT
+from rashin.measurement import clusters as by_cluster
+from rashin.measurement.clusters import Cluster, Clusters, added, from_pairs, to_pairs
+from rashin.measurement.intervals import UNBOUNDED, Interval, interval_around, normal_quantile, student_quantile
 from rashin.measurement.sums import ExactSum, root_of_quotient
 
-__all__ = ["Interval", "Moments", "interval_around", "number_from", "number_to"]
+__all__ = ["Infinite", "Interval", "Moments", "number_from", "number_to"]
 
 NOTHING = ExactSum()
 
 
-class Interval(NamedTuple):
-    """From ``low`` to ``high``."""
+class Infinite(NamedTuple):
+    """The rows whose loss, or weight times loss, is infinite: how many, and their sums of w and of w^2."""
 
-    low: float
-    high: float
+    rows: int = 0
+    weights: ExactSum = NOTHING
+    weight_squares: ExactSum = NOTHING
+
+    def __add__(self, other: object) -> Infinite:
+        if not isinstance(other, Infinite):
+            return NotImplemented
+        weights, squares = self.weights + other.weights, self.weight_squares + other.weight_squares
+        return Infinite(self.rows + other.rows, weights, squares)
+
+    @property
+    def weight(self) -> float:
+        """sum(w) over these rows."""
+        return float(self.weights)
 
 
-def interval_around(mean: float, standard_error: float, confidence: float) -> Interval:
-    """The normal interval; everything where the standard error is not known."""
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence: got {confidence!r}; accepted is a number between 0 and 1, such as 0.95")
-    if not isfinite(standard_error):
-        return Interval(-inf, inf)
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * standard_error
-    return Interval(mean - reach, mean + reach)
+NO_INFINITE = Infinite()
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,6 +51,9 @@ class Moments:
     losses, weights : sums of w l and of w.
     squares, weight_squares, cross, second : sums of (w l)^2, w^2, (w l) w and (w l) l.
     right : the sum of w over the rows whose prediction is right; None where nobody asked.
+    infinite : how many rows have an infinite loss, and what they weigh; ``finite`` has the sums of all others.
+    clusters : the sums of each cluster; with them ``standard_error`` and ``interval`` are cluster-robust.
+    bounds : between which every loss lies, and so the interval.
 
     Examples
     --------
@@ -64,6 +74,9 @@ class Moments:
     cross: ExactSum = NOTHING
     second: ExactSum = NOTHING
     right: ExactSum | None = None
+    infinite: Infinite = NO_INFINITE
+    clusters: Clusters = field(default_factory=dict)
+    bounds: tuple[float, float] = UNBOUNDED
 
     @classmethod
     def of_plain(cls, count: int, maximum: float, sums: Sequence[ExactSum]) -> Moments:
@@ -77,10 +90,6 @@ class Moments:
         losses, weights, squares, weight_squares, cross, second = sums
         return cls(count, maximum, losses, weights, squares, weight_squares, cross, second)
 
-    def with_right(self, right: ExactSum | None) -> Moments:
-        """The same, with what the rows weigh whose prediction is right."""
-        return replace(self, right=right)
-
     def __repr__(self) -> str:
         return f"Moments(mean={self.mean!r}, count={self.count})" if self.count else "Moments(count=0)"
 
@@ -91,7 +100,36 @@ class Moments:
             return other if self.count == 0 else self
         sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMS}
         right = None if self.right is None or other.right is None else self.right + other.right
-        return Moments(self.count + other.count, max(self.maximum, other.maximum), **sums, right=right)
+        return Moments(
+            self.count + other.count,
+            max(self.maximum, other.maximum),
+            **sums,
+            right=right,
+            infinite=self.infinite + other.infinite,
+            clusters=added(self.clusters, other.clusters),
+            bounds=(min(self.bounds[0], other.bounds[0]), max(self.bounds[1], other.bounds[1])),
+        )
+
+    @property
+    def finite(self) -> Moments:
+        """The sums over the rows whose loss is finite: all, or those that others with an infinite loss stand beside.
+
+        What is not known of these alone is their maximum, which is NaN then, and their accuracy, None.
+        """
+        found = self.infinite
+        if not found.rows:
+            return self
+        sums: dict[str, Any] = {name: _without(getattr(self, name), found.rows) for name in _PRODUCTS}
+        rest = {name: cluster.finite for name, cluster in self.clusters.items()}
+        return Moments(
+            self.count - found.rows,
+            nan,
+            **sums,
+            weights=self.weights - found.weights,
+            weight_squares=self.weight_squares - found.weight_squares,
+            clusters={name: cluster for name, cluster in rest.items() if cluster.weights.units},
+            bounds=self.bounds,
+        )
 
     @property
     def sum(self) -> float:
@@ -123,7 +161,15 @@ class Moments:
 
     @property
     def standard_error(self) -> float:
-        """That of the mean: (sum(w^2 (l - mean)^2))^(1/2) / sum(w); infinite for fewer than two rows."""
+        """That of the mean: (sum(w^2 (l - mean)^2))^(1/2) / sum(w), or cluster-robust where there are clusters.
+
+        It is infinite for fewer than two rows or clusters, and NaN where a loss is infinite.
+
+        Reference: White (1980), A heteroskedasticity-consistent covariance matrix estimator and a direct test for
+        heteroskedasticity; Liang and Zeger (1986), Longitudinal data analysis using generalized linear models.
+        """
+        if self.clusters:
+            return by_cluster.standard_error(self.clusters, self.losses, self.weights)
         if self.count < 2:
             return inf
         weight, losses = self.weights.units, self.losses.units
@@ -138,28 +184,64 @@ class Moments:
         return root_of_quotient(numerator, denominator) if numerator > 0 else 0.0
 
     def interval(self, confidence: float = 0.95) -> Interval:
-        """The interval for the mean, by the sandwich estimate of its variance and the normal distribution.
+        """The interval for the mean over the population that the rows, or the clusters, are a sample of.
 
-        Reference: White (1980), A heteroskedasticity-consistent covariance matrix estimator and a direct test for
-        heteroskedasticity.
+        It is normal on a scale on which the loss has no bounds: for a loss that cannot be negative, that of log(mean).
+        For few rows, or for losses with a heavy tail, it is too narrow.
+
+        Reference: Oehlert (1992), A note on the delta method.
         """
-        return interval_around(self.mean, self.standard_error, confidence)
+        reach = normal_quantile(confidence)
+        return interval_around(self.mean, self.standard_error, reach, self.bounds)
+
+    def at_least(self, tail: float) -> float:
+        """What the mean of the population exceeds but for a probability ``tail``, also where rows are few.
+
+        The interval's lower end, with the quantile of Student's distribution for one less than there are rows, or
+        clusters: three rows that all went wrong say little of a fourth.
+        """
+        freedom = (len(self.clusters) if self.clusters else self.count) - 1
+        if freedom < 1:
+            return self.bounds[0]
+        return interval_around(self.mean, self.standard_error, student_quantile(2.0 * tail, freedom), self.bounds).low
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         sums = {name: getattr(self, name).to_dict() for name in _SUMS}
-        right = {} if self.right is None else {"right": self.right.to_dict()}
-        return {"count": self.count, "maximum": number_to(self.maximum), **sums, **right}
+        kept: dict[str, Any] = {} if self.right is None else {"right": self.right.to_dict()}
+        if self.infinite.rows:
+            count, *weights = self.infinite
+            kept["infinite"] = [count, *(each.to_dict() for each in weights)]
+        if self.clusters:
+            kept["clusters"] = to_pairs(self.clusters)
+        if self.bounds != UNBOUNDED:
+            kept["bounds"] = [number_to(bound) for bound in self.bounds]
+        return {"count": self.count, "maximum": number_to(self.maximum), **sums, **kept}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Moments:
         """What ``to_dict`` described."""
         sums = {name: ExactSum.from_dict(state[name]) for name in _SUMS}
-        right = ExactSum.from_dict(state["right"]) if "right" in state else None
-        return cls(state["count"], number_from(state["maximum"]), **sums, right=right)
+        count, *weights = state.get("infinite", (0,))
+        low, high = state.get("bounds", UNBOUNDED)
+        return cls(
+            state["count"],
+            number_from(state["maximum"]),
+            **sums,
+            right=ExactSum.from_dict(state["right"]) if "right" in state else None,
+            infinite=Infinite(count, *map(ExactSum.from_dict, weights)),
+            clusters=from_pairs(state.get("clusters", []), Cluster),
+            bounds=(number_from(low), number_from(high)),
+        )
 
 
-_SUMS = tuple(entry.name for entry in fields(Moments) if entry.name not in ("count", "maximum", "right"))
+_SUMS = ("losses", "weights", "squares", "weight_squares", "cross", "second")
+_PRODUCTS = ("losses", "squares", "cross", "second")  # sums of what is infinite where the loss is
+
+
+def _without(total: ExactSum, infinite: int) -> ExactSum:
+    """A sum without its infinite terms, of which so many are those of infinite losses."""
+    return ExactSum(total.units, total.plus + total.minus - infinite)
 
 
 def number_to(number: float) -> float | str:

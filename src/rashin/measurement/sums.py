@@ -68,6 +68,9 @@ class ExactSum(NamedTuple):
             return NotImplemented
         return ExactSum(self.units + other.units, self.plus + other.plus, self.minus + other.minus)
 
+    def __sub__(self, other: ExactSum) -> ExactSum:
+        return ExactSum(self.units - other.units, self.plus - other.plus, self.minus - other.minus)
+
     @property
     def _lowest_bit(self) -> int:
         return (self.units & -self.units).bit_length() - 1 if self.units else 0

@@ -1,0 +1,44 @@
+"""One-line remarks on a measurement: what makes its number useless, and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rashin.domain import LOG_PROBABILITY, PROBABILITY
+from rashin.loss import Loss, parsed
+
+if TYPE_CHECKING:
+    from rashin.measurement.moments import Moments
+
+__all__ = ["infinite_remark", "loss_of"]
+
+
+def loss_of(name: str) -> Loss | None:
+    """The loss of a measurement by its name, such as ``focal(gamma=3.0)``; None if this process does not know it."""
+    try:
+        return parsed(name)
+    except ValueError:
+        return None
+
+
+def infinite_remark(loss: Loss | None, total: Moments) -> str | None:
+    """How many rows make the mean infinite, what the others average, and how to bound them.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> found = rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-0.5, -0.9]], [0, 0])
+    >>> infinite_remark(rashin.negative_log_likelihood, found.total)
+    '1 of 2 rows gave probability 0 to what happened; the other costs 0.5'
+    """
+    count = total.infinite.rows
+    if not count:
+        return None
+    of_probability = loss is not None and loss.facts.prediction in (PROBABILITY, LOG_PROBABILITY)
+    told = "gave probability 0 to what happened" if of_probability else "have an infinite loss"
+    words = f"{count:,} of {total.count:,} rows {told}"
+    if total.count > count:
+        words += f"; the {'others average' if total.count > count + 1 else 'other costs'} {total.finite.mean:.5g}"
+    if loss is not None and loss.parameters.get("epsilon") == 0.0:
+        words += "; --loss-parameter epsilon=1e-6 bounds such losses"
+    return words

@@ -179,6 +179,21 @@ def test_what_a_page_needs_is_looked_for_before_a_row_is_read(file, command, tmp
     assert command(file, *page)[2] == f"rashin: {missing('jinja2', 'report', 'a page')}\n"
 
 
+def test_the_worst_rows_of_a_report_have_target_and_prediction(command, tmp_path):
+    lines = ["p_cat,p_dog,target", "0.75,0.25,cat", "0.9,0.1,dog", "0.5,0.5,dog"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    np.savez(tmp_path / "b.npz", z=np.array([1.0, -3.0]), target=np.array([1.0, 1.0]))
+    page = tmp_path / "report.html"
+    for file, cells in (
+        ("a.csv", ["1", str(tmp_path / "a.csv"), "dog", "cat", "90.0 %", "10.0 %", "2.30259"]),
+        ("b.npz", ["1", str(tmp_path / "b.npz"), "1", "4.7 %", "3.04859"]),
+    ):
+        more = ("--prediction", "z", "--loss", "sigmoid_cross_entropy") if file == "b.npz" else ()
+        assert command(tmp_path / file, *more, "--report", page, "--worst", 1)[0] == 0
+        worst = page.read_text(encoding="utf-8").split("The worst rows</h3>")[1].partition("</table>")[0]
+        assert re.findall(r"<td[^>]*>([^<]*)</td>", worst) == cells
+
+
 def test_pictures_of_the_worst_rows_beside_lines_that_are_left_out(command, tmp_path):
     """A malformed line has no number, neither among the worst rows nor where the picture is looked up."""
     lines = ["p,target,shade", "0.9,1,0", "1,2", "0.8,1,0", "0.5", "0.01,1,255", "0.9,1,0", "too,many,fields,here"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import json
 import re
 
 import numpy as np
@@ -143,16 +144,76 @@ def test_losses_below_0_have_no_shares():
     assert [row[0].text for row in page["By group"].listings[0].rows] == ["1", "0"]
 
 
-def test_an_infinite_loss_is_shown_as_such(tmp_path):
-    found = rashin.measure("binary_cross_entropy", [0.0, 1.0, 0.3], [1, 1, 0], group=[0, 1, 1], worst=3, **EVERYTHING)
+def test_an_infinite_loss_is_counted_and_the_rest_is_drawn(tmp_path):
+    p, t = np.array([0.0, 1.0, 0.3, 0.2, 0.9, 0.0]), np.array([1, 1, 0, 0, 1, 1])
+    group = ["a", "b", "a", "b", "b", "c"]
+    found = rashin.measure("binary_cross_entropy", p, t, group=group, worst=3, **EVERYTHING)
     page = measurement_page(found)
-    facts = dict(page.facts)
-    assert (facts["mean loss"], facts["95 % interval"], facts["largest loss"]) == ("∞", "unknown", "∞")
-    assert "infinite because of 1 row in which" in sections(page)["Calibration"].words[-1]
-    assert "1 row whose loss is infinite" in sections(page)["Row by row"].charts[0].views[0].caption
-    assert (
-        "nan" not in write_measurement(found, tmp_path / "report.html").read_text("utf-8").split("<main>")[1][:50_000]
+    facts, rest = dict(page.facts), -np.log([1.0, 0.7, 0.8, 0.9])
+    assert (facts["mean loss"], facts["rows of infinite loss"], facts["largest loss"]) == ("∞", "2", "∞")
+    np.testing.assert_allclose(float(facts["mean loss, other rows"]), rest.mean(), rtol=1e-5)
+    assert page.remarks[0].startswith("2 of 6 rows gave probability 0 to what happened; the others average 0.17")
+    assert "epsilon=1e-6" in page.remarks[0]
+    assert "infinite because of 2 rows in which" in sections(page)["Calibration"].words[-1]
+    assert "2 rows whose loss is infinite" in sections(page)["Row by row"].charts[0].views[0].caption
+    bar = sections(page)["The loss"].charts[0].views[0].figure.panels[0].points[0]
+    np.testing.assert_allclose(bar[0], rest.mean(), rtol=1e-12)
+    listing = sections(page)["By group"].listings[0]
+    rows = {row[0].text: dict(zip(listing.headings, (cell.text for cell in row), strict=True)) for row in listing.rows}
+    assert [rows[name]["rows of infinite loss"] for name in "abc"] == ["1", "0", "1"]
+    assert (rows["a"]["mean loss"], rows["c"]["mean loss"]) == ("0.3567", "∞")
+    shares = [-np.log(0.7) / rest.sum(), (-np.log(0.8) - np.log(0.9)) / rest.sum(), 0.0]
+    assert [rows[name]["share of the loss"] for name in "abc"] == [f"{100 * share:.1f} %" for share in shares]
+    assert "nan" not in write_measurement(found, tmp_path / "report.html").read_text("utf-8").split("<main>")[1]
+
+
+def test_where_all_losses_are_infinite_there_is_nothing_to_draw(tmp_path):
+    found = rashin.measure("binary_cross_entropy", [0.0, 1.0], [1, 0], group=["a", "b"], worst=2, **EVERYTHING)
+    page = measurement_page(found)
+    assert "Every row has an infinite loss: there is nothing to draw." in page.sections[0].words
+    assert not any(sections(page)[name].charts for name in ("The loss", "By group", "By class", "Row by row"))
+    assert len(sections(page)["By group"].listings[0].rows) == 2
+    write_measurement(found, tmp_path / "report.html")
+
+
+def test_the_worst_for_its_size_is_named_with_the_largest():
+    rng = np.random.default_rng(11)
+    group = np.repeat(["large", "small", "tiny"], [900, 90, 3])
+    loss = rng.exponential(1.0, group.size) * np.repeat([1.0, 3.0, 9.0], [900, 90, 3])
+    found = rashin.measure("absolute_error", loss, np.zeros(group.size), group=group)
+    words = sections(measurement_page(found))["By group"].words
+    mean = loss[group == "small"].mean()
+    assert words[0].startswith(
+        f"The worst group for its size is small: its mean loss is {mean:.4g}, and that of all rows"
     )
+    assert words[1].startswith("The largest part of the loss, ")
+    assert "comes from group large, which has 90.6 % of the rows." in words[1]
+    even = rashin.measure("absolute_error", np.ones(40), np.zeros(40), group=np.arange(40) % 2)
+    words = sections(measurement_page(even))["By group"].words
+    assert words[0] == "No group has a mean loss that is higher than that of all rows by more than chance explains."
+
+
+def test_the_interval_of_a_share_allows_for_clusters():
+    rng = np.random.default_rng(12)
+    cluster = np.repeat(np.arange(50), 20)
+    loss = np.repeat(rng.exponential(1.0, 50), 20) + 0.01 * rng.random(1000)
+    group = np.where(cluster % 3 == 0, "a", "b")
+    plain, robust = (
+        parts_of(found, found.groups, 0.95)
+        for found in (
+            rashin.measure("absolute_error", loss, np.zeros(1000), group=group, cluster=given)
+            for given in (None, cluster)
+        )
+    )
+    share = plain[0].share
+    totals = np.array([loss[cluster == c].sum() for c in range(50)])
+    inside = np.array([(group[cluster == c][0] == plain[0].name) for c in range(50)])
+    error = np.sqrt(50 / 49 * np.sum((totals * inside - share * totals) ** 2)) / loss.sum()
+    moved = 1.959964 * error / (share * (1 - share))
+    odds = share / (1 - share) * np.exp([-moved, moved])
+    np.testing.assert_allclose(robust[0].share_interval, odds / (1 + odds), rtol=1e-5)
+    widths = [part.share_interval.high - part.share_interval.low for part in (plain[0], robust[0])]
+    assert widths[1] > 3.0 * widths[0]
 
 
 def test_one_row_has_a_report_too(tmp_path):
@@ -189,7 +250,6 @@ def test_clusters_are_named():
     page = measurement_page(found)
     assert dict(page.facts)["clusters"] == "2"
     assert "as many clusters" in page.sections[0].words[0]
-    assert "take rows as independent" in sections(page)["By group"].words[1]
 
 
 def test_nothing_has_no_report(tmp_path):
@@ -427,6 +487,18 @@ def test_a_report_needs_nothing_from_outside_and_has_labels(name, pages):
     assert all(a["alt"] for a in outline.all("img"))
     assert len(outline.all("img")) == (12 if name == "digits" else 0)
     assert "name that is far too long &lt;b&gt;" in html or name != "loans"
+
+
+def test_names_are_only_text(tmp_path):
+    names = ["<b>bold</b>", '<a href="https://example.org">x</a>', "a & b", "'\"", "🙂", "مجموعة", "x" * 300]
+    found = rashin.measure("absolute_error", np.arange(14.0), np.zeros(14), group=names * 2, worst=2, details=True)
+    outline = Outline(write_measurement(found, tmp_path / "names.html").read_text("utf-8"))
+    assert not outline.all("b")
+    assert not outline.all("a")
+    assert {a["title"] for a in outline.all("span") if "title" in a} >= set(names)
+    read = [point[2] for a in outline.all("div") for point in json.loads(a.get("data-points", "[]"))]
+    for name in names:
+        assert sum(words.startswith(f"{name}: ") for words in read) == 2  # share and mean
 
 
 @pytest.fixture(scope="module")

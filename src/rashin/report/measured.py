@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from rashin.measurement import Interval, Measurement, Moments
 from rashin.measurement.distribution import Distribution, lower_edge
+from rashin.measurement.intervals import interval_around, normal_quantile
 
 __all__ = ["Bars", "Part", "are_shares", "bars_of", "parts_of"]
 
@@ -24,10 +24,14 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True)
 class Part:
-    """A class or a group: how large it is, what it costs, and its share of the whole loss."""
+    """A class or a group: how large it is, its mean loss, and its share of the loss of all rows.
+
+    All numbers but ``count`` and ``accuracy`` are those of the rows of finite loss; ``infinite`` counts the others.
+    """
 
     name: str
     count: int
+    infinite: int
     weight: float  # share of the weight
     mean: float
     mean_interval: Interval
@@ -37,39 +41,47 @@ class Part:
 
 
 def are_shares(measured: Measurement, parts: Mapping[int | str, Moments]) -> bool:
-    """Whether a part's loss is a share of the whole: not if a loss is negative or infinite, or all are 0."""
-    return math.isfinite(measured.sum) and measured.sum > 0.0 and all(part.sum >= 0.0 for part in parts.values())
+    """Whether a part's loss is a share of the whole: not if a loss is negative, or all finite ones are 0."""
+    total = measured.total.finite
+    return math.isfinite(total.sum) and total.sum > 0.0 and all(part.finite.sum >= 0.0 for part in parts.values())
 
 
 def parts_of(measured: Measurement, parts: Mapping[int | str, Moments], confidence: float) -> list[Part]:
     """The parts in which there are any rows, worst first: by their share of the loss, else by their mean.
 
-    The interval of a share S_g / S takes rows as independent: its variance is
-    ((1 - s)^2 sum_g (w l)^2 + s^2 sum_rest (w l)^2) / S^2, the linearisation of the ratio.
+    The variance of a share s = S_g / S is sum_i (y_i - s x_i)^2 / S^2, the linearisation of the ratio, over rows or
+    clusters i with the loss y_i of the part and x_i of all. The interval stays within 0 and 1.
 
     Reference: Särndal, Swensson and Wretman (1992), Model assisted survey sampling, section 5.6.
     """
+    shares, total = are_shares(measured, parts), measured.total.finite
     some = {str(key): part for key, part in parts.items() if part.count}
-    shares = are_shares(measured, parts)
-    found = [_part(name, part, measured, shares, confidence) for name, part in some.items()]
+    found = [_part(name, part, total, shares, confidence) for name, part in some.items()]
     return sorted(found, key=lambda part: part.share if shares else part.mean, reverse=True)
 
 
-def _part(name: str, part: Moments, measured: Measurement, shares: bool, confidence: float) -> Part:
-    share, interval = math.nan, Interval(-math.inf, math.inf)
+def _part(name: str, part: Moments, total: Moments, shares: bool, confidence: float) -> Part:
+    finite, share, share_interval = part.finite, math.nan, Interval(-math.inf, math.inf)
     if shares:
-        share = part.losses.over(measured.total.losses)
-        reach = NormalDist().inv_cdf(0.5 + confidence / 2) * _share_error(share, part, measured.total)
-        interval = Interval(max(share - reach, 0.0), min(share + reach, 1.0))
-    weight = part.weights.over(measured.total.weights)
-    return Part(name, part.count, weight, part.mean, part.interval(confidence), share, interval, part.accuracy)
+        share = finite.losses.over(total.losses)
+        error = _share_error(share, finite, total)
+        share_interval = interval_around(share, error, normal_quantile(confidence), (0.0, 1.0))
+    weight = finite.weights.over(total.weights) if total.count else math.nan
+    mean = finite.mean if finite.count else math.inf
+    interval = finite.interval(confidence) if finite.count else Interval(-math.inf, math.inf)
+    return Part(name, part.count, part.infinite.count, weight, mean, interval, share, share_interval, part.accuracy)
 
 
 def _share_error(share: float, part: Moments, total: Moments) -> float:
     """The standard error of a share of the loss."""
     whole = float(total.losses)
-    own, every = (math.sqrt(float(moments.squares)) / whole for moments in (part, total))
-    return math.sqrt(max((1.0 - share) ** 2 * own**2 + share**2 * (every**2 - own**2), 0.0))
+    if total.clusters:
+        own = [float(part.clusters[key].losses) if key in part.clusters else 0.0 for key in total.clusters]
+        every = [float(cluster.losses) for cluster in total.clusters.values()]
+        squares = math.fsum(((y - share * x) / whole) ** 2 for y, x in zip(own, every, strict=True))
+        return math.sqrt(len(own) / (len(own) - 1) * squares) if len(own) > 1 else math.inf
+    within, all_rows = (math.sqrt(float(moments.squares)) / whole for moments in (part, total))
+    return math.sqrt(max((1.0 - share) ** 2 * within**2 + share**2 * (all_rows**2 - within**2), 0.0))
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def measurement_page(
     if measured.skipped:
         sections.append(_skipped(measured.skipped))
     name = title or (f"The loss of {source}" if source else "The loss of a data set")
-    return Page(name, _lead(measured, confidence), _facts(measured, confidence, source), sections)
+    remarks = [f"{remark}." for remark in measured.remarks]
+    return Page(name, _lead(measured, confidence), _facts(measured, confidence, source), sections, remarks)
 
 
 def _lead(measured: Measurement, confidence: float) -> str:
@@ -82,7 +83,8 @@ def _lead(measured: Measurement, confidence: float) -> str:
 
 
 def _facts(measured: Measurement, confidence: float, source: str | None) -> list[tuple[str, str]]:
-    weighted = measured.weight != measured.count
+    weighted, infinite, finite = measured.weight != measured.count, measured.total.infinite.count, measured.total.finite
+    of_rest = ", other rows" if infinite else ""
     facts = [
         ("data", source),
         ("loss", measured.loss),
@@ -90,10 +92,15 @@ def _facts(measured: Measurement, confidence: float, source: str | None) -> list
         ("weight", f"{measured.weight:,.6g}" if weighted else None),
         ("clusters", f"{len(measured.clusters):,}" if measured.clusters else None),
         ("mean loss", number(measured.mean, 6)),
-        (f"{percent(confidence, 0)} interval", range_of(*measured.interval(confidence), 6)),
+        ("rows of infinite loss", f"{infinite:,}" if infinite else None),
+        ("mean loss, other rows", number(finite.mean, 6) if infinite and finite.count else None),
+        (
+            f"{percent(confidence, 0)} interval{of_rest}",
+            range_of(*finite.interval(confidence), 6) if finite.count else None,
+        ),
         ("best constant", number(measured.baseline.mean, 6) if measured.baseline else None),
         ("accuracy", None if measured.accuracy is None else percent(measured.accuracy, 2)),
-        ("standard deviation", number(measured.spread, 4)),
+        (f"standard deviation{of_rest}", number(finite.spread, 4) if finite.count else None),
         ("largest loss", number(measured.maximum, 4)),
         ("rows left out", f"{sum(measured.skipped.values()):,}" if measured.skipped else None),
     ]
@@ -101,13 +108,21 @@ def _facts(measured: Measurement, confidence: float, source: str | None) -> list
 
 
 def _whole(measured: Measurement, confidence: float) -> Section:
-    interval, baseline = measured.interval(confidence), measured.baseline
+    baseline, finite, infinite = measured.baseline, measured.total.finite, measured.total.infinite.count
     witness = "clusters" if measured.clusters else "rows"
     words = [
         f"The mean is the sum of weight times loss, divided by the sum of weights. Another sample of as many {witness} "
         f"from the same source would give another mean; the interval shows how far the two may differ."
     ]
-    rows = [("measured", number(measured.mean, 8), range_of(*interval, 8))]
+    if infinite and finite.count:
+        words.append(
+            f"The mean is infinite because of {counted(infinite, 'row')} of infinite loss. All means, shares and "
+            f"charts below are those of the other {counted(finite.count, 'row')}."
+        )
+    if not finite.count:
+        return Section("The loss", [*words, "Every row has an infinite loss: there is nothing to draw."], [])
+    interval = finite.interval(confidence)
+    rows = [("measured", number(finite.mean, 8), range_of(*interval, 8))]
     caption = "The line is the interval."
     if baseline is not None:
         rows.append(("best constant", number(baseline.mean, 8), ""))
@@ -115,12 +130,8 @@ def _whole(measured: Measurement, confidence: float) -> Section:
         if np.ndim(baseline.prediction) == 0:
             constant = number(baseline.prediction)
             caption = f"The line is the interval. The best constant prediction is {constant} for every row."
-    view = View(
-        "loss",
-        charts.loss_chart(measured.mean, interval, baseline),
-        caption,
-        Table(("prediction", "mean loss", "interval"), rows),
-    )
+    table = Table(("prediction", "mean loss", "interval"), rows)
+    view = View("loss", charts.loss_chart(finite.mean, interval, baseline), caption, table)
     return Section("The loss", words, [Chart("Mean loss", [view])])
 
 
@@ -130,17 +141,23 @@ def _whole(measured: Measurement, confidence: float) -> Section:
 def _parts(measured: Measurement, of: Mapping[int | str, Moments], one: str, many: str, confidence: float) -> Section:
     parts, shares = parts_of(measured, of, confidence), are_shares(measured, of)
     unit = "rows" if measured.weight == measured.count else "weight"
-    views = [_means_view(parts, measured, one, many, unit)]
+    listing = Listing(f"Every {one}", _listing_caption(len(parts), many), *_listed(parts[:_LISTED], one, unit, shares))
+    words = _part_words(parts, shares, one, unit, measured, confidence)
+    views = _part_views(measured, parts, shares, one, many, unit) if measured.total.finite.count else []
+    return Section(f"By {one}", words, [Chart(f"Loss by {one}", views)] if views else [], [listing])
+
+
+def _part_views(
+    measured: Measurement, parts: Sequence[Part], shares: bool, one: str, many: str, unit: str
+) -> list[View]:
+    views, names = [_means_view(parts, measured, one, many, unit)], [part.name for part in parts]
     if shares:
         views = [_shares_view(parts, one, many, unit), *views]
-    names = [part.name for part in parts]
     if len(parts) > 2 and are_dates(names):
-        views = [_ordered_view(parts, measured, one, unit, is_time=True), *views]
-    elif len(parts) > 2 and are_numbers(names):
-        views = [*views, _ordered_view(parts, measured, one, unit, is_time=False)]
-    listing = Listing(f"Every {one}", _listing_caption(len(parts), many), *_listed(parts[:_LISTED], one, unit, shares))
-    words = _part_words(parts, shares, one, unit, measured)
-    return Section(f"By {one}", words, [Chart(f"Loss by {one}", views)], [listing])
+        return [_ordered_view(parts, measured, one, unit, is_time=True), *views]
+    if len(parts) > 2 and are_numbers(names):
+        return [*views, _ordered_view(parts, measured, one, unit, is_time=False)]
+    return views
 
 
 def _means_view(parts: Sequence[Part], measured: Measurement, one: str, many: str, unit: str) -> View:
@@ -149,7 +166,7 @@ def _means_view(parts: Sequence[Part], measured: Measurement, one: str, many: st
         f"The mean loss of each {one} with its interval; the broken line is the mean over all rows. The mean of a few "
         "rows varies widely: read it with its interval."
     )
-    figure = charts.means_chart(by_mean, measured.mean)
+    figure = charts.means_chart(by_mean, measured.total.finite.mean)
     return View("Mean loss", figure, _with_cut(caption, parts, many), _part_table(by_mean, one, unit))
 
 
@@ -169,7 +186,7 @@ def _ordered_view(parts: Sequence[Part], measured: Measurement, one: str, unit: 
     caption = f"The mean loss of each {one} with its interval, in order; the broken line is the mean over all rows."
     return View(
         "In order",
-        charts.ordered_chart(ordered, measured.mean, one, is_line=is_time),
+        charts.ordered_chart(ordered, measured.total.finite.mean, one, is_line=is_time),
         caption,
         _part_table(ordered, one, unit),
     )
@@ -179,18 +196,27 @@ def _with_cut(caption: str, parts: Sequence[Part], many: str) -> str:
     return f"The {_DRAWN} worst of {len(parts):,} {many}. {caption}" if len(parts) > _DRAWN else caption
 
 
-def _part_words(parts: Sequence[Part], shares: bool, one: str, unit: str, measured: Measurement) -> list[str]:
-    largest = parts[0]
-    name = short(largest.name)
+def _part_words(
+    parts: Sequence[Part], shares: bool, one: str, unit: str, measured: Measurement, confidence: float
+) -> list[str]:
+    """The part that is the worst for its size, and the one with the largest share of the loss."""
+    largest, words = parts[0], []
+    worst = measured.standout(one, confidence) if len(parts) > 1 else None  # type: ignore[arg-type]
+    if worst is not None:
+        part = next(part for part in parts if part.name == str(worst.key))
+        words.append(
+            f"The worst {one} for its size is {short(part.name)}: its mean loss is {number(part.mean, 4)}, and that of "
+            f"all rows {number(measured.total.finite.mean, 4)}."
+        )
+    elif len(parts) > 1:
+        words.append(f"No {one} has a mean loss that is higher than that of all rows by more than chance explains.")
     if shares:
-        words = [
-            f"The largest part of the loss, {percent(largest.share)}, comes from {one} {name}, which has "
-            f"{percent(largest.weight)} of the {unit}."
-        ]
+        words.append(
+            f"The largest part of the loss, {percent(largest.share)}, comes from {one} {short(largest.name)}, which "
+            f"has {percent(largest.weight)} of the {unit}."
+        )
     else:
-        words = [f"The highest mean loss is that of {one} {name}: {number(largest.mean, 4)}."]
-    if measured.clusters:
-        words.append("The interval of the whole allows for clusters; those of the parts take rows as independent.")
+        words.append(f"The highest mean loss is that of {one} {short(largest.name)}: {number(largest.mean, 4)}.")
     return words
 
 
@@ -201,7 +227,7 @@ def _listing_caption(count: int, many: str) -> str:
 
 
 def _listed(parts: Sequence[Part], one: str, unit: str, shares: bool) -> tuple[list[str], list[list[Cell]]]:
-    is_right = any(part.accuracy is not None for part in parts)
+    is_right, is_infinite = any(part.accuracy is not None for part in parts), any(part.infinite for part in parts)
     headings = [
         one,
         *(["share of the loss", "interval"] if shares else []),
@@ -209,10 +235,11 @@ def _listed(parts: Sequence[Part], one: str, unit: str, shares: bool) -> tuple[l
         "mean loss",
         "interval",
     ]
-    return [*headings, "rows", *(["accuracy"] if is_right else [])], [_part_cells(p, shares, is_right) for p in parts]
+    headings += ["rows", *(["rows of infinite loss"] if is_infinite else []), *(["accuracy"] if is_right else [])]
+    return headings, [_part_cells(part, shares, is_right, is_infinite) for part in parts]
 
 
-def _part_cells(part: Part, shares: bool, is_right: bool) -> list[Cell]:
+def _part_cells(part: Part, shares: bool, is_right: bool, is_infinite: bool) -> list[Cell]:
     share = (
         [_cell(part.share, percent(part.share)), _interval_cell(part.share_interval, of_share=True)] if shares else []
     )
@@ -224,6 +251,7 @@ def _part_cells(part: Part, shares: bool, is_right: bool) -> list[Cell]:
         _cell(part.mean, number(part.mean, 4, pad=True)),
         _interval_cell(part.mean_interval),
         _cell(part.count, f"{part.count:,}"),
+        *([_cell(part.infinite, f"{part.infinite:,}")] if is_infinite else []),
         *([_cell(right, percent(right))] if is_right else []),
     ]
 
@@ -257,7 +285,11 @@ def _rows(measured: Measurement, images: Images, predicted: Predicted) -> list[S
     listings = [_worst(measured, images, predicted)] if measured.worst else []
     if found is None or bars is None:
         return [Section("Row by row", [], [], listings)] if listings else []
-    marks = [("mean", measured.mean), ("median", found.quantile(0.5)), ("99th percentile", found.quantile(0.99))]
+    marks = [
+        ("mean", measured.total.finite.mean),
+        ("median", found.quantile(0.5)),
+        ("99th percentile", found.quantile(0.99)),
+    ]
     rows = View("Rows", charts.losses_chart(bars, marks, cost=False), _spread(found, bars), _bar_table(bars))
     views = [rows]
     if bars.low[0] >= 0.0:
@@ -268,6 +300,8 @@ def _rows(measured: Measurement, images: Images, predicted: Predicted) -> list[S
 
 def _told(found: Distribution, bars: Bars) -> str:
     """How much of the loss the worst rows hold, as far as bins tell."""
+    if not math.isfinite(found.quantile(0.5)):
+        return "Half of the rows or more have an infinite loss."
     if bars.low[0] < 0.0 or bars.cost.sum() == 0.0 or found.count < 100 or found.infinite:
         return f"Half of the rows have a loss below {number(found.quantile(0.5))}."
     low, high = found.edges

@@ -113,7 +113,7 @@ def _spread(where: Any, values: NDArray[Any], number: Any) -> NDArray[np.bool_]:
 def _refuse_strange(name: str, values: NDArray[Any], refused: NDArray[np.bool_]) -> None:
     if refused.any():
         index = _first(refused)
-        convert = "convert the text to a number, or " if isinstance(values[index], str) else ""
+        convert = "convert the text to a number, or " if isinstance(values[index], (str, bytes)) else ""
         raise TypeError(
             f"{name}: got {values[index]!r} at index {_words(index)}; expected a real number; fix: {convert}leave it "
             f"out by where=..., a mask that is False there"

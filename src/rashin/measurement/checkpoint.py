@@ -14,6 +14,7 @@ from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Partition
 from rashin.storage import written_beside
 from rashin.tables.columns import Columns
+from rashin.tables.sources import File
 
 __all__ = ["SECONDS", "START", "Checkpoint", "Position"]
 
@@ -52,7 +53,7 @@ class Checkpoint:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it, or name another file")
         self.path = path
-        files = {p.file.path: [p.file.size, p.file.state] for p in partitions}
+        files = {p.file.path: [p.file.size, p.file.state] for p in partitions if isinstance(p.file, File)}
         spoken = {name: value for name, value in vars(columns).items() if name != "batch_rows"}
         self.task: dict[str, Any] = {
             "loss": repr(loss),

@@ -1,4 +1,4 @@
-"""``rashin.measure_table``: the loss of a table on disk or in a remote store, however large."""
+"""``rashin.measure_table``: the loss of a table in memory, on disk or in a remote store, however large."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ from rashin.measurement.checkpoint import START, Checkpoint, Position
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides
 from rashin.measurement.measurement import Measurement
-from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
+from rashin.measurement.partition import (
+    Ending,
+    Partition,
+    Reading,
+    TableAccumulator,
+    batches,
+    partitions,
+    without_sources,
+)
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns, name_of, names_of
-from rashin.tables.sources import Source
+from rashin.tables.frames import Frame, frame_of, text_names
 
 __all__ = ["Progress", "measure_table"]
 
@@ -29,7 +37,7 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 
 def measure_table(
     loss: Loss | str,
-    source: Source,
+    source: Any,
     *,
     prediction: str | Sequence[str],
     target: str | Sequence[str],
@@ -54,9 +62,12 @@ def measure_table(
     Parameters
     ----------
     loss : a loss, or its name.
-    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these; or a Dask
-        data frame. Files end with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst,
-        .lz4), .npz or .npy. A folder named ``key=value`` gives its files a column.
+    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these. Files end
+        with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst, .lz4), .npz or .npy. A
+        folder named ``key=value`` gives its files a column. Or a table in memory: a pandas, polars or Dask data frame;
+        a pyarrow Table, RecordBatch or RecordBatchReader, or another object with Arrow's stream, such as a query of
+        DuckDB; a dict of columns, (rows,) or (rows, classes), in arrays, lists or series; a structured array. Its rows
+        go by position, whatever its index.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
         whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
         one column of lists.
@@ -69,8 +80,9 @@ def measure_table(
     on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
         and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
         measurement's ``skipped`` counts them by reason.
-    checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
-        first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
+    checkpoint : a file to write the state to every few seconds, where the source is files. A second run with the same
+        arguments goes on where the first was killed, counts no row twice and ends with the same bits; after the end it
+        returns at once.
     progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
         with ``engine="local"``.
     engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
@@ -115,12 +127,15 @@ def measure_table(
     if of_dask(source):
         measured = measure_frame(loss, source, columns, options, client)
         return _labelled(measured, _frame_labels(source, columns))
-    found = partitions(source, columns, storage_options)
+    frame = frame_of(source)
+    _check_memory(frame, engine, checkpoint)
+    found = partitions(frame or source, columns, storage_options)
     labels = next((partition.labels for partition in found if partition.labels is not None), None)
     if engine == "dask":
         return _labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
-    return _labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
+    measured = _measured(loss, found, columns, options, kept, progress or _silent)
+    return _labelled(measured if frame is None else without_sources(measured), labels)
 
 
 def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:
@@ -134,7 +149,7 @@ def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:
 
 
 def _frame_labels(frame: Any, columns: Columns) -> tuple[str, ...] | None:
-    return columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame").labels
+    return columns.roles(list(text_names(frame.columns, "the data frame")), "the data frame").labels
 
 
 def _whole(name: str, value: Any, least: int) -> int:
@@ -154,6 +169,19 @@ def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoi
         raise ValueError("progress: goes with engine='local'; the dashboard of Dask shows how far its workers are")
     if (options.by_class or options.accuracy) and not decides(loss):
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; by_class and accuracy need classes")
+
+
+def _check_memory(frame: Frame | None, engine: str, checkpoint: Any) -> None:
+    if frame is not None and engine == "dask":
+        raise ValueError(
+            "engine: got 'dask' for a table in memory; expected files or a Dask data frame; fix: leave engine out, or "
+            "dask.dataframe.from_pandas(frame, npartitions=16)"
+        )
+    if frame is not None and checkpoint is not None:
+        raise ValueError(
+            f"checkpoint: got {os.fspath(checkpoint)!r} for a table in memory; expected files, which a second run "
+            "finds again; fix: leave checkpoint out, or write the table to a Parquet file"
+        )
 
 
 def _silent(rows: int, total: int | None) -> None:

@@ -99,7 +99,8 @@ def _items(source: Any) -> list[str | os.PathLike[str]]:
         return items
     shown = repr(source) if isinstance(source, (int, float, list, tuple, type(None))) else f"a {type(source).__name__}"
     raise TypeError(
-        f"source: got {shown}; accepted is a file, folder, glob or address, a list of these, or a Dask frame"
+        f"source: got {shown}; expected a file, folder, glob or address, a list of these, or a table in memory: a "
+        "pandas, polars or Dask data frame, a pyarrow Table, or a dict of columns"
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "Part", "Table", "Uses"]
+__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "ColumnError", "Part", "Table", "Uses"]
 
 # What readers raise where a file is not what its name says, or ends too early.
 BROKEN = (
@@ -36,6 +36,10 @@ class BreakError(ValueError):
 
     def __str__(self) -> str:
         return self.words
+
+
+class ColumnError(ValueError):
+    """A column holds what cannot be meant: the caller's mistake, where a broken file is not."""
 
 
 class Chunk(NamedTuple):

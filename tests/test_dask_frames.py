@@ -222,7 +222,9 @@ def test_series_of_other_rows_are_refused(made):
         rashin.measure(LOSS, made.d.p[made.d.p > 0.5], made.d.hit[made.d.p > 0.4])
     with pytest.raises(ValueError, match="target: got 3 partitions for a prediction of 5; expected a partition of the"):
         rashin.measure(LOSS, made.d.p, made.d.hit.repartition(npartitions=3))
-    with pytest.raises(TypeError, match="prediction: got a Dask DelayedLeaf; expected a Dask array, series or data frame"):
+    with pytest.raises(
+        TypeError, match="prediction: got a Dask DelayedLeaf; expected a Dask array, series or data frame"
+    ):
         rashin.measure(LOSS, dask.delayed(made.rows.p), made.rows.hit)
 
 

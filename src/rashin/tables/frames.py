@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -74,9 +75,24 @@ def _other(source: Any, path: str) -> Table | None:
         return _ColumnsTable(source.dtype.names or (), source.__getitem__, path)
     if is_a(source, "pyarrow", "Table") or is_a(source, "pyarrow", "RecordBatch"):
         return _ColumnsTable(text_names(source.schema.names, path), source.column, path)
+    if is_a(source, "pyarrow", "RecordBatchReader"):
+        _refuse_what_was_read(source)
     if hasattr(source, "__arrow_c_stream__"):
-        return _StreamTable(pyarrow().RecordBatchReader.from_stream(source), path)
+        return _StreamTable(pyarrow(path).RecordBatchReader.from_stream(source), path)
     return None
+
+
+_read: WeakSet[Any] = WeakSet()  # readers, which give their rows once
+
+
+def _refuse_what_was_read(reader: Any) -> None:
+    """What is left of a reader after an error would pass for the whole."""
+    if reader in _read:
+        raise ValueError(
+            "source: got a RecordBatchReader that was measured before; expected one with all its rows; fix: make a new "
+            "reader, or read the rows into a table by reader.read_all() first"
+        )
+    _read.add(reader)
 
 
 def _refuse_what_is_close(source: Any) -> None:
@@ -167,21 +183,32 @@ class _ColumnsTable:
 
 def _contiguous(column: Any) -> Any:
     """One array of a column that may be in several."""
-    return column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    if not hasattr(column, "num_chunks"):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even one
 
 
 def _converted(values: Any, place: str) -> Any:
     """A column as an array of NumPy's or Arrow's."""
     if isinstance(values, np.ma.MaskedArray):
-        return pyarrow().array(values.data, mask=np.ma.getmaskarray(values))
+        return pyarrow(place).array(values.data, mask=np.ma.getmaskarray(values))
     if is_a(values, "pandas", "Series"):
         dense = str(values.dtype).startswith("Sparse")
         return _arrow_array(np.asarray(values) if dense else values, values.tolist, place)
-    if hasattr(values, "__arrow_c_stream__"):  # also a polars Series
-        return pyarrow().chunked_array(values)
+    if is_a(values, "polars", "Series"):
+        return _of_polars(values, place)
+    if hasattr(values, "__arrow_c_stream__"):
+        return pyarrow(place).chunked_array(values)
     if hasattr(values, "__arrow_c_array__"):
-        return pyarrow().array(values)
+        return pyarrow(place).array(values)
     return _of_numpy(values, place)
+
+
+def _of_polars(values: Any, place: str) -> Any:
+    pyarrow(place)
+    if str(values.dtype) == "Object":
+        return _of_numpy(values.to_numpy(), place)
+    return values.to_arrow()
 
 
 def _of_numpy(values: Any, place: str) -> Any:
@@ -205,7 +232,7 @@ def _arrow_array(values: Any, listed: Callable[[], Sequence[Any]], place: str) -
     ------
     ColumnError : its values are of several types, or of one that Arrow does not have; it names the row.
     """
-    pa = pyarrow()
+    pa = pyarrow(place)
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError) as error:

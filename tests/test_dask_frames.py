@@ -63,7 +63,7 @@ def hits(d):
 
 
 def largest(group):
-    return group.nlargest(7, "p")
+    return group[["p", "hit", "weight", "site"]].nlargest(7, "p")
 
 
 def second_half(part):
@@ -120,7 +120,7 @@ OPERATIONS = {
     "set_index and reset_index": lambda m: m.d.set_index("p").reset_index(),
     "sort_values": lambda m: m.d.sort_values("patient"),
     "shuffle": lambda m: m.d.shuffle("patient"),
-    "apply by group": lambda m: by_ten(m).apply(largest, meta=m.rows[:0]),
+    "apply by group": lambda m: by_ten(m).apply(largest, meta=m.rows[["p", "hit", "weight", "site"]][:0]),
     "numbers by group": lambda m: by_ten(m)[["p", "hit", "weight"]].max().assign(site=1),
     "drop_duplicates": lambda m: m.d.assign(p=m.d.p.round(1)).drop_duplicates(subset=["p", "hit"]),
     "dropna": lambda m: m.d.dropna(),

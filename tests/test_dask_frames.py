@@ -252,6 +252,16 @@ def test_lists_have_one_length_in_all_partitions():
         rashin.measure_table("softmax_cross_entropy", d, prediction="z", target="t")
 
 
+def test_a_partition_in_which_all_lists_are_missing_is_skipped():
+    rows = pd.DataFrame({"z": [None, None, [1.0, 2.0], [3.0, 1.0]], "t": [0, 1, 1, 0]})
+    with dask.config.set({"dataframe.convert-string": False}):
+        d = dd.from_pandas(rows, npartitions=2)
+    asked = {"prediction": "z", "target": "t", "worst": 1, "on_error": "skip"}
+    found = rashin.measure_table("softmax_cross_entropy", d, **asked)
+    assert found == rashin.measure_table("softmax_cross_entropy", rows, **asked)
+    assert (found.count, found.worst[0].row, found.skipped) == (2, 2, {"null in column 'z'": 2})
+
+
 def test_errors_name_the_partition_that_the_frame_has(made):
     d = dd.read_parquet(made.parquet)  # of whose columns few are read, for which Dask would merge files
     wrong = d.map_partitions(lambda part: part.assign(p=part.p.where(part.row != 207, 7.0)))

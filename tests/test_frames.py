@@ -249,7 +249,7 @@ def test_a_reader_is_measured_once():
     reader = pa.table({"p": [0.1, 7.0, 0.3], "hit": [0, 1, 1]}).to_reader(1)
     with pytest.raises(ValueError, match=r"row 1: got 7\.0"):
         rashin.measure_table("binary_cross_entropy", reader, prediction="p", target="hit")
-    with pytest.raises(ValueError, match="source: got a RecordBatchReader that was measured before"):
+    with pytest.raises(ValueError, match="source: got a RecordBatchReader that was used before"):
         rashin.measure_table("binary_cross_entropy", reader, prediction="p", target="hit", on_error="skip")
 
 

@@ -89,7 +89,7 @@ def _refuse_what_was_read(reader: Any) -> None:
     """What is left of a reader after an error would pass for the whole."""
     if reader in _read:
         raise ValueError(
-            "source: got a RecordBatchReader that was measured before; expected one with all its rows; fix: make a new "
+            "source: got a RecordBatchReader that was used before; expected one with all its rows; fix: make a new "
             "reader, or read the rows into a table by reader.read_all() first"
         )
     _read.add(reader)

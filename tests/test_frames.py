@@ -280,3 +280,18 @@ def _address(column):
     one = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
     array = one if isinstance(one, np.ndarray) else one.to_numpy()
     return array.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda: pd.Series(Z.tolist(), index=T),
+        lambda: pd.Series(list(Z)),
+        lambda: pl.Series(Z.tolist()),
+        lambda: pl.Series(Z.tolist(), dtype=pl.Array(pl.Float64, 3)),
+        lambda: pa.array(Z.tolist()),
+    ],
+)
+def test_a_series_of_lists_is_rows_of_classes_without_a_table_too(form):
+    assert rashin.softmax_cross_entropy(form(), T) == rashin.softmax_cross_entropy(Z, T)
+    assert rashin.measure(ROW_LOSS, form(), T, worst=2) == rashin.measure(ROW_LOSS, Z, T, worst=2)

@@ -165,7 +165,7 @@ def test_digits_are_classes_unless_said_otherwise(options, outputs, tmp_path, mo
 
 
 def test_names_in_a_file_are_learnt_explained_and_predicted(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("plotly")
+    pytest.importorskip("jinja2")
     np.savez(tmp_path / "data.npz", x=X, t=np.where(X[:, 0] > 0, "yes", "no"))
     assert read_samples(tmp_path / "data.npz")[0][1].dtype.kind == "U"
     data = ["--data", tmp_path / "data.npz"]

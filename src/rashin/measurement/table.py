@@ -18,6 +18,7 @@ from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
+from rashin.measurement.recorded import recorded_in
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns, name_of, names_of
 from rashin.tables.sources import Source
@@ -28,7 +29,7 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 
 
 def measure_table(
-    loss: Loss | str,
+    loss: Loss | str | None,
     source: Source,
     *,
     prediction: str | Sequence[str],
@@ -53,13 +54,14 @@ def measure_table(
 
     Parameters
     ----------
-    loss : a loss, or its name.
+    loss : a loss, or its name; None takes the one that the files record, as those of ``rashin train`` do.
     source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these; or a Dask
         data frame. Files end with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst,
         .lz4), .npz or .npy. A folder named ``key=value`` gives its files a column.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
         whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
-        one column of lists.
+        one column of lists. For a loss of single numbers also several columns, with as many of the target: a row then
+        costs the sum over them, and has no accuracy, baseline or class.
     target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
         the prediction's columns; or, as with ``prediction``, the columns of a distribution.
     weight : the column with weights >= 0.
@@ -100,7 +102,7 @@ def measure_table(
     >>> found.mean == rashin.softmax_cross_entropy(logits, labels), found.worst[0].row
     (True, 2)
     """
-    loss = chosen(loss)
+    loss = chosen(_recorded(source, storage_options) if loss is None else loss)
     columns = Columns(
         names_of("prediction", prediction),
         names_of("target", target),
@@ -121,6 +123,13 @@ def measure_table(
         return _labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
     return _labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
+
+
+def _recorded(source: Source, storage_options: Mapping[str, Any] | None) -> Loss:
+    found = None if of_dask(source) else recorded_in(source, storage_options)
+    if found is None:
+        raise ValueError("loss: got None, and the source records no loss; expected a loss or its name, such as 'huber'")
+    return found.loss
 
 
 def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:

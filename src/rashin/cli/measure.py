@@ -89,6 +89,7 @@ def measure_files(
     from rashin.measurement.decisions import decides
     from rashin.measurement.intervals import check_confidence
     from rashin.measurement.recorded import recorded_in
+    from rashin.measurement.shown import printable
     from rashin.tables.columns import Columns, names_of
 
     check_confidence(confidence)  # reject a bad confidence before reading
@@ -116,13 +117,16 @@ def measure_files(
             checkpoint=checkpoint,
             progress=show,
         )
+    columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
+    written = None if page is None else page.write(found, confidence, columns)  # first: a pipe may be closed early
     if as_json:
         show_json(found, files, confidence)
     else:
         show_text(found, confidence)
-    if page is not None:
-        columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
-        typer.echo(f"wrote {page.write(found, confidence, columns)}", err=as_json)
+    for remark in found.remarks:
+        typer.echo(f"rashin: {remark}", err=True)
+    if written is not None:
+        typer.echo(f"wrote {printable(str(written))}", err=as_json)
 
 
 def _choice(files: list[str], prediction: str | None, loss: Loss | str | None) -> tuple[str | list[str], Loss | str]:

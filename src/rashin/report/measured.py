@@ -69,7 +69,7 @@ def _part(name: str, part: Moments, total: Moments, shares: bool, confidence: fl
     weight = finite.weights.over(total.weights) if total.count else math.nan
     mean = finite.mean if finite.count else math.inf
     interval = finite.interval(confidence) if finite.count else Interval(-math.inf, math.inf)
-    return Part(name, part.count, part.infinite.count, weight, mean, interval, share, share_interval, part.accuracy)
+    return Part(name, part.count, part.infinite.rows, weight, mean, interval, share, share_interval, part.accuracy)
 
 
 def _share_error(share: float, part: Moments, total: Moments) -> float:

@@ -83,7 +83,7 @@ def _lead(measured: Measurement, confidence: float) -> str:
 
 
 def _facts(measured: Measurement, confidence: float, source: str | None) -> list[tuple[str, str]]:
-    weighted, infinite, finite = measured.weight != measured.count, measured.total.infinite.count, measured.total.finite
+    weighted, infinite, finite = measured.weight != measured.count, measured.total.infinite.rows, measured.total.finite
     of_rest = ", other rows" if infinite else ""
     facts = [
         ("data", source),
@@ -108,7 +108,7 @@ def _facts(measured: Measurement, confidence: float, source: str | None) -> list
 
 
 def _whole(measured: Measurement, confidence: float) -> Section:
-    baseline, finite, infinite = measured.baseline, measured.total.finite, measured.total.infinite.count
+    baseline, finite, infinite = measured.baseline, measured.total.finite, measured.total.infinite.rows
     witness = "clusters" if measured.clusters else "rows"
     words = [
         f"The mean is the sum of weight times loss, divided by the sum of weights. Another sample of as many {witness} "

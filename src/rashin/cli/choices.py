@@ -42,12 +42,13 @@ def has_classes(data: str) -> bool | None:
     return None if data.endswith(".npz") else True
 
 
-def chosen_loss(name: str, settings: list[str] | None) -> Loss:
-    """The loss of that name, with its parameters as ``NAME=NUMBER``."""
+def chosen_loss(named: Loss | str, settings: list[str] | None) -> Loss:
+    """The loss, also by its name, with its parameters as ``NAME=NUMBER``."""
     from rashin.loss import get
 
+    loss = get(named) if isinstance(named, str) else named
     try:
-        return get(name).replace(**dict(_parsed(setting) for setting in settings or []))
+        return loss.replace(**dict(_parsed(setting) for setting in settings or []))
     except TypeError as error:  # a parameter that the loss does not have
         raise typer.BadParameter(str(error), param_hint="'--loss-parameter'") from None
 

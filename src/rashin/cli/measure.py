@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rashin.cli.choices import LossParameters, chosen_loss
+
+if TYPE_CHECKING:
+    from rashin.loss import Loss
 
 __all__ = ["measure_files"]
 
@@ -31,8 +34,8 @@ def measure_files(
         str | None,
         typer.Option(
             metavar="NAME",
-            show_default="for p_* categorical_cross_entropy, for z_* softmax_cross_entropy; for one column p_.. or "
-            "z_.. binary_cross_entropy, sigmoid_cross_entropy",
+            show_default="what the files record; else for p_* categorical_cross_entropy, for z_* "
+            "softmax_cross_entropy; for one column p_.. or z_.. binary_cross_entropy, sigmoid_cross_entropy",
             help="The loss; 'rashin losses' lists them.",
         ),
     ] = None,
@@ -45,7 +48,9 @@ def measure_files(
             help="A column, a pattern such as 'p_*', or columns with commas between them.",
         ),
     ] = None,
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="Likewise, with the target.")] = "target",
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", show_default="target", help="Likewise, with the target.")
+    ] = None,
     weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="Weights, >= 0.")] = None,
     group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Give the loss by group too.")] = None,
     cluster: Annotated[
@@ -83,13 +88,17 @@ def measure_files(
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
     from rashin.measurement.intervals import check_confidence
+    from rashin.measurement.recorded import recorded_in
+    from rashin.measurement.shown import printable
     from rashin.tables.columns import Columns, names_of
 
     check_confidence(confidence)  # reject a bad confidence before reading
     page = report_of(report, title, images, files, on_error)  # type: ignore[arg-type]
-    names, chosen = _choice(files, prediction, loss)
+    recorded = recorded_in(files) if loss is None else None
+    names, chosen = _choice(files, prediction, recorded.loss if recorded else loss)
     settings = chosen_loss(chosen, loss_parameter)
-    has_classes = decides(settings)
+    target = target or (recorded.target if recorded else "target")
+    has_classes = decides(settings) and (settings.kind != "pointwise" or _is_one(target))
     with _progress(hidden=as_json) as show:
         found = measure_table(
             settings,
@@ -108,16 +117,19 @@ def measure_files(
             checkpoint=checkpoint,
             progress=show,
         )
+    columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
+    written = None if page is None else page.write(found, confidence, columns)  # first: a pipe may be closed early
     if as_json:
         show_json(found, files, confidence)
     else:
         show_text(found, confidence)
-    if page is not None:
-        columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
-        typer.echo(f"wrote {page.write(found, confidence, columns)}", err=as_json)
+    for remark in found.remarks:
+        typer.echo(f"rashin: {remark}", err=True)
+    if written is not None:
+        typer.echo(f"wrote {printable(str(written))}", err=as_json)
 
 
-def _choice(files: list[str], prediction: str | None, loss: str | None) -> tuple[str | list[str], str]:
+def _choice(files: list[str], prediction: str | None, loss: Loss | str | None) -> tuple[str | list[str], Loss | str]:
     """The columns of the prediction and the loss, where the names of the columns tell them."""
     from rashin.measurement.lookup import column_names
     from rashin.tables.columns import Columns, default_prediction

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from rashin.measurement.shown import printable
+
 if TYPE_CHECKING:
     from rashin.measurement import Measurement, Moments
 
@@ -27,13 +29,18 @@ class _Table(NamedTuple):
 
 def show_text(found: Measurement, confidence: float) -> None:
     """The whole, its parts, the worst rows and what was left out."""
-    tables = list(_tables(found, confidence))
+    tables = [_shown(table) for table in _tables(found, confidence)]
     if sys.stdout.isatty():
         _print_rich(found.loss, tables)
     else:
-        typer.echo(found.loss)
+        typer.echo(printable(found.loss))
         for table in tables:
             _print_plain(table)
+
+
+def _shown(table: _Table) -> _Table:
+    """With control characters in names of groups and files escaped: a terminal would obey them."""
+    return table._replace(rows=[tuple(map(printable, row)) for row in table.rows])
 
 
 def _tables(found: Measurement, confidence: float) -> Iterator[_Table]:
@@ -67,6 +74,22 @@ def _facts(found: Measurement, confidence: float) -> Iterator[tuple[str, str]]:
         yield "weight", _number(found.weight)
     if found.clusters:
         yield "clusters", f"{len(found.clusters):,}"
+    for name, parts in (("class", found.classes), ("group", found.groups)):
+        if parts and math.isfinite(found.mean) and found.mean > 0.0:
+            yield from _worst_parts(name, parts, found, confidence)
+
+
+def _worst_parts(
+    name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float
+) -> Iterator[tuple[str, str]]:
+    """The part with the largest share of the loss, and the one that is worst for its size."""
+    largest = max(parts, key=lambda key: parts[key].sum)
+    share, rows = _share(parts[largest].sum, found.sum), parts[largest].weight / found.weight
+    yield f"largest {name}", f"{largest}: {share} of the loss, {rows:.1%} of the rows"
+    worst = found.standout("class" if name == "class" else "group", confidence)
+    if worst is not None:
+        mean = _number(parts[worst.key].mean)
+        yield f"worst {name}", f"{worst.key}: {mean} on average, {worst.times:.3g} times the mean of all rows"
 
 
 def _parts(name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float) -> _Table:
@@ -76,10 +99,12 @@ def _parts(name: str, parts: Mapping[Any, Moments], found: Measurement, confiden
         right = () if part.accuracy is None else (f"{part.accuracy:.2%}",)
         low, high = part.interval(confidence)
         span = f"{_number(low)} .. {_number(high)}"
-        rows.append((str(key), _share(part.sum, found.sum), _number(part.mean), span, *right, f"{part.count:,}"))
+        shares = _share(part.sum, found.sum), f"{part.weights.over(found.total.weights):.1%}"
+        rows.append((str(key), *shares, _number(part.mean), span, *right, f"{part.count:,}"))
     right = ("accuracy",) if found.accuracy is not None else ()
     more = f", the first {_LISTED} of {len(ordered):,}" if len(ordered) > _LISTED else ""
-    headings = (name, "share", "mean loss", f"{confidence:.4g} interval", *right, "rows")
+    size = "of rows" if found.weight == found.count else "of weight"
+    headings = (name, "share", size, "mean loss", f"{confidence:.4g} interval", *right, "rows")
     return _Table(f"share of the loss by {name}{more}", headings, rows)
 
 
@@ -147,7 +172,8 @@ def show_json(found: Measurement, files: list[str], confidence: float) -> None:
         "loss": found.loss,
         "files": files,
         "confidence": confidence,
-        **_told(found, confidence),
+        **_told(found.total, confidence),
+        "remarks": found.remarks,
         "best_constant": None if baseline is None else _finite(baseline.mean),
         "classes": {str(key): _told(part, confidence) for key, part in found.classes.items()},
         "groups": {str(key): _told(part, confidence) for key, part in found.groups.items()},
@@ -158,7 +184,7 @@ def show_json(found: Measurement, files: list[str], confidence: float) -> None:
     typer.echo(json.dumps(told, indent=2, allow_nan=False))
 
 
-def _told(part: Measurement | Moments, confidence: float) -> dict[str, Any]:
+def _told(part: Moments, confidence: float) -> dict[str, Any]:
     if part.count == 0:
         return {"mean": None, "interval": None, "sum": 0.0, "rows": 0, "weight": 0.0, "accuracy": None}
     return {
@@ -168,6 +194,19 @@ def _told(part: Measurement | Moments, confidence: float) -> dict[str, Any]:
         "rows": part.count,
         "weight": _finite(part.weight),
         "accuracy": part.accuracy,
+        "infinite": _infinite(part),
+    }
+
+
+def _infinite(part: Moments) -> dict[str, Any] | None:
+    """The rows of infinite loss, and the mean of the others; None if there are no such rows."""
+    if not part.infinite.rows:
+        return None
+    rest = part.finite
+    return {
+        "rows": part.infinite.rows,
+        "weight": _finite(part.infinite.weight),
+        "mean_of_the_others": _finite(rest.mean) if rest.count else None,
     }
 
 

@@ -13,10 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from rashin import checks
 from rashin.extras import missing
 from rashin.learn.samples import blocks
+from rashin.learn.targets import class_targets
+from rashin.measurement.recorded import note_about
 from rashin.storage import written_beside
+from rashin.tables.notes import KEY
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
+    from rashin.loss import Loss
 
 __all__ = ["check_predictions_file", "write_predictions"]
 
@@ -36,13 +40,23 @@ def check_predictions_file(path: Path) -> None:
 
 
 def write_predictions(
-    path: str | Path, network: Network, x: ArrayLike, target: ArrayLike, *, classes: Sequence[str] | None = None
+    path: str | Path,
+    network: Network,
+    x: ArrayLike,
+    target: ArrayLike,
+    *,
+    classes: Sequence[str] | None = None,
+    loss: Loss | None = None,
 ) -> None:
     """Write what ``network`` predicts for ``x``, (n, inputs), with the targets, to a ``.parquet`` or ``.npz`` file.
 
     Columns are ``p_0``, ``p_1``, ... where the outputs are probabilities, else ``z_0``, ``z_1``, ...; and
     ``target``, or ``target_0``, ``target_1``, ... for targets (n, outputs). With ``classes``, names for the outputs,
     they are ``p_cat``, ``p_dog``, ..., and the labels in ``target`` are written as these names.
+
+    With ``loss``, what the network was trained for, the file records it under the key ``rashin``, with its parameters
+    and what a prediction is: ``rashin measure`` then measures that loss. A pointwise loss of several outputs is
+    measured as the sum over them; classes are written one-hot too, as the loss got them.
 
     Raises
     ------
@@ -61,15 +75,30 @@ def write_predictions(
     """
     path = Path(path)
     check_predictions_file(path)
-    columns = _columns(network, checks.array("x", x), checks.array("target", target), classes)
+    labels = checks.array("target", target)
+    columns = _columns(network, checks.array("x", x), labels, classes)
+    coded = {} if loss is None else _coded(loss, network, labels, classes)
+    columns |= coded
+    several = coded or "target" not in columns
+    note: dict[str, Any] = {} if loss is None else {KEY: note_about(loss, "target_*" if several else "target")}
     with written_beside(path) as part:
         if path.suffix == ".npz":
             with part.open("wb") as file:
-                np.savez(file, **columns)
+                np.savez(file, **{**columns, **note})
         else:
             from pyarrow import parquet, table
 
-            parquet.write_table(table(columns), part)
+            parquet.write_table(table(columns).replace_schema_metadata(note), part)
+
+
+def _coded(loss: Loss, network: Network, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:
+    """Classes as a pointwise loss got them, a number for each output."""
+    outputs = network.sizes[-1]
+    if loss.kind != "pointwise" or target.ndim != 1 or outputs == 1:
+        return {}
+    names = range(outputs) if classes is None else classes
+    codes = class_targets(loss, target, outputs).T
+    return {f"target_{name}": column for name, column in zip(names, codes, strict=True)}
 
 
 def _columns(network: Network, x: Array, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:

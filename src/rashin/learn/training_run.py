@@ -188,7 +188,7 @@ def _written(
     shape = "-".join(str(size) for size in network.sizes)
     draw_history(history, run.picture_file, f"{loss.name}, a {shape} network", judged=list(parts)[1])
     if predictions is not None:
-        write_predictions(predictions, network, *parts["held out"], classes=classes)
+        write_predictions(predictions, network, *parts["held out"], classes=classes, loss=loss)
     return run
 
 

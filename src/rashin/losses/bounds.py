@@ -12,7 +12,7 @@ def nonnegative(*classes, **parameters):
 
 def shifted_logarithm(epsilon=0.0):
     """Of a mean of -log(p + epsilon), p in [0, 1]."""
-    return -math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf
+    return 0.0 - math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf
 
 
 def shifted_logarithms(classes, epsilon=0.0, normalized=True):

@@ -45,6 +45,7 @@ class Accumulator:
     ----------
     loss : what is measured.
     options : what is wanted beside it.
+    rows : whether a sample is a row, also for a pointwise loss: what it costs is then the sum over the row's numbers.
 
     Examples
     --------
@@ -56,8 +57,8 @@ class Accumulator:
     (8.625, [Row(loss=4.0, source='', row=2)])
     """
 
-    def __init__(self, loss: Loss, options: Options) -> None:
-        self._loss, self.options = loss, options
+    def __init__(self, loss: Loss, options: Options, rows: bool = False) -> None:
+        self._loss, self.options, self._rows = loss, options, rows
         self._total, self._groups, self._classes, self._targets = Cells(), Cells(), Cells(), Cells()
         # Of all rows, or of each group and of each class: then the total's are the sums of theirs.
         self._clusters, self._group_clusters, self._class_clusters = (Cells(plain=1, weighed=2) for _ in range(3))
@@ -91,12 +92,16 @@ class Accumulator:
         """
         z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
         shape = self._checked_shape(z, group, cluster)
-        samples = z.shape if self._loss.kind == "pointwise" else z.shape[:-1]
+        summed = self._rows and self._loss.kind == "pointwise" and z.ndim == 2
+        samples = z.shape[:-1] if summed or self._loss.kind != "pointwise" else z.shape
         where = None if where is None else checks.selection(where, samples)
         if weight is not None:
             weight = checks.weights(weight, samples, where)
             checks.weights_fit(weight, where)
-        losses = self._loss.per_sample(z, t, where=where).reshape(-1)
+        if summed:
+            self._refuse_decisions()
+        losses: Any = _sums_of_rows(self._loss, z, t, where) if summed else self._loss.per_sample(z, t, where=where)
+        losses = losses.reshape(-1)
         classes = classes_of(self._loss, z, t, where) if self._wants_classes else None
         right = right_of(self._loss, z, t) if self.options.accuracy else None
         chosen = _chosen(weight, where)
@@ -108,12 +113,16 @@ class Accumulator:
         self._shape = shape  # from here on nothing raises
         self._count(losses, w, right, group, cluster, classes)
         self._keep_worst(losses, chosen, source, first_row)
-        if self._loss.kind == "pointwise" and self.options.baseline:
+        if self._loss.kind == "pointwise" and self.options.baseline and not summed:
             numbers = t.astype(np.float64).reshape(-1)
             self._targets.add(numbers if chosen is None else numbers[chosen], w, None, EVERYTHING)
         if details is not None:
             self._details = details if self._details is None else self._details + details
         return math.prod(samples)
+
+    def _refuse_decisions(self) -> None:
+        if self.options.by_class or self.options.accuracy:
+            raise ValueError("by_class, accuracy: got several outputs in a row; expected one, or a loss of rows")
 
     @property
     def _wants_classes(self) -> bool:
@@ -169,6 +178,8 @@ class Accumulator:
     def _details_of(self, z: Array, t: Array, losses: Array, w: Array | None, chosen: Array | None) -> Details:
         from rashin.measurement.details import Details
 
+        if self._rows and self._loss.kind == "pointwise" and z.ndim == 2:
+            return Details.of_sums(losses)
         if self._loss.kind == "pointwise":
             z, t = z.reshape(-1), t.reshape(-1)
         else:
@@ -181,7 +192,7 @@ class Accumulator:
 
     def like(self) -> Accumulator:
         """An empty one of the same loss and options."""
-        return Accumulator(self._loss, self.options)
+        return Accumulator(self._loss, self.options, self._rows)
 
     def absorb(self, other: Accumulator) -> None:
         """Add what another accumulator of the same loss and options has counted."""
@@ -226,6 +237,12 @@ class Accumulator:
         if bounds is None or self._shape is None:
             return UNBOUNDED
         return bounds(*(() if self._loss.kind == "pointwise" else self._shape[:1]), **self._loss.parameters)
+
+
+def _sums_of_rows(loss: Loss, z: Array, t: Array, where: Array | None) -> Array:
+    """What the numbers of each row cost together."""
+    inside = None if where is None else np.broadcast_to(where[:, None], z.shape)
+    return np.asarray(loss.per_sample(z, t, where=inside).sum(axis=1))
 
 
 def _chosen(weight: Array | None, where: Array | None) -> Array | None:

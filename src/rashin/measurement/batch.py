@@ -157,7 +157,8 @@ def _rows(chunk: Chunk, names: Sequence[str], faults: Faults, lengths: Mapping[s
 
 def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Faults) -> None:
     named = roles.prediction[0]
-    if loss.kind == "pointwise" and prediction.ndim != 1:
+    several = 1 < len(roles.prediction) == len(roles.target)  # the loss of a row is the sum over its outputs
+    if loss.kind == "pointwise" and prediction.ndim != 1 and not several:
         what = "lists" if len(roles.prediction) == 1 else f"one of {len(roles.prediction)} predictions"
         faults.refuse(named, what, f"one number in each row, as {loss.name} takes it; name one column, such as 'p_1'")
     if loss.kind != "pointwise" and prediction.ndim != 2:

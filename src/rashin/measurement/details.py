@@ -70,6 +70,11 @@ class Details:
             found = _of_rows(loss, z, t, w)
         return cls(Distribution.of(values), found)
 
+    @classmethod
+    def of_sums(cls, losses: ArrayLike) -> Details:
+        """Of rows whose losses are sums over several outputs, which have no probability together."""
+        return cls(Distribution.of(np.ascontiguousarray(losses, dtype=np.float64)), None)
+
     def __add__(self, other: Details) -> Details:
         if not isinstance(other, Details):
             return NotImplemented

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rashin import checks
 from rashin.measurement.baseline import Baseline, baseline_of
 from rashin.measurement.clusters import Clusters, Key, added, from_pairs, to_pairs
+from rashin.measurement.frames import By, as_arrow, as_pandas, columns_of
 from rashin.measurement.intervals import Interval
 from rashin.measurement.moments import Moments, number_from, number_to
 from rashin.measurement.remarks import infinite_remark, loss_of
+from rashin.measurement.shown import as_html, as_text
 from rashin.measurement.standouts import Standout, worst_for_size
 
 if TYPE_CHECKING:
@@ -76,7 +78,10 @@ class Measurement:
     skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Measurement({self.loss}: {self.total!r})"
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def __add__(self, other: object) -> Measurement:
         if not isinstance(other, Measurement):
@@ -185,6 +190,43 @@ class Measurement:
     def baseline(self) -> Baseline | None:
         """The best constant prediction and its mean loss; None where the loss does not tell it."""
         return baseline_of(self.loss, self.classes, self.targets)
+
+    def to_pandas(self, by: By | None = None, confidence: float = 0.95) -> Any:
+        """The groups, or classes, as a ``pandas.DataFrame``: a row for each, in the order of their keys.
+
+        Columns are ``group`` or ``class``, ``rows``, ``weight``, ``mean``, ``low`` and ``high`` (the interval),
+        ``sum``, ``maximum``, ``infinite`` (rows of infinite loss) and, if it was asked for, ``accuracy``.
+
+        Parameters
+        ----------
+        by : ``"group"`` or ``"class"``; None is the groups if there are some, else the classes.
+        confidence : of the intervals, in (0, 1).
+
+        Raises
+        ------
+        ImportError : pandas is not installed.
+        ValueError : there are no such parts.
+
+        Examples
+        --------
+        >>> import rashin
+        >>> found = rashin.measure("absolute_error", [1.0, 2.0, 4.0], [0.0] * 3, group=["a", "b", "a"])
+        >>> found.to_pandas()[["group", "rows", "mean"]].to_dict("list")
+        {'group': ['a', 'b'], 'rows': [2, 1], 'mean': [2.5, 2.0]}
+        """
+        return as_pandas(columns_of(self, by, confidence))
+
+    def to_arrow(self, by: By | None = None, confidence: float = 0.95) -> Any:
+        """The groups, or classes, as a ``pyarrow.Table``; see ``to_pandas``.
+
+        Examples
+        --------
+        >>> import rashin
+        >>> found = rashin.measure("absolute_error", [1.0, 2.0, 4.0], [0.0] * 3, group=["a", "b", "a"])
+        >>> found.to_arrow().column("mean").to_pylist()
+        [2.5, 2.0]
+        """
+        return as_arrow(columns_of(self, by, confidence))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: exact, so that ``from_dict`` gives the same measurement."""

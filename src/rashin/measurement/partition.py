@@ -178,7 +178,7 @@ class TableAccumulator:
 
     def __init__(self, loss: Loss, options: Options, before: Measurement | None = None) -> None:
         self.loss, self.options, self.before = loss, options, before
-        self.running = Accumulator(loss, options)
+        self.running = Accumulator(loss, options, rows=True)
         self.skipped: Counter[str] = Counter()
 
     def add(self, reading: Reading) -> None:

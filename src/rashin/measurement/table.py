@@ -26,6 +26,7 @@ from rashin.measurement.partition import (
     partitions,
     without_sources,
 )
+from rashin.measurement.recorded import recorded_in
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns, name_of, names_of
 from rashin.tables.frames import Frame, frame_of, text_names
@@ -36,7 +37,7 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 
 
 def measure_table(
-    loss: Loss | str,
+    loss: Loss | str | None,
     source: Any,
     *,
     prediction: str | Sequence[str],
@@ -61,7 +62,7 @@ def measure_table(
 
     Parameters
     ----------
-    loss : a loss, or its name.
+    loss : a loss, or its name; None takes the one that the files record, as those of ``rashin train`` do.
     source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these. Files end
         with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst, .lz4), .npz or .npy. A
         folder named ``key=value`` gives its files a column. Or a table in memory: a pandas, polars or Dask data frame;
@@ -70,7 +71,8 @@ def measure_table(
         go by position, whatever its index.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
         whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
-        one column of lists.
+        one column of lists. For a loss of single numbers also several columns, with as many of the target: a row then
+        costs the sum over them, and has no accuracy, baseline or class.
     target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
         the prediction's columns; or, as with ``prediction``, the columns of a distribution.
     weight : the column with weights >= 0.
@@ -112,7 +114,7 @@ def measure_table(
     >>> found.mean == rashin.softmax_cross_entropy(logits, labels), found.worst[0].row
     (True, 2)
     """
-    loss = chosen(loss)
+    loss = chosen(_recorded(source, storage_options) if loss is None else loss)
     columns = Columns(
         names_of("prediction", prediction),
         names_of("target", target),
@@ -136,6 +138,14 @@ def measure_table(
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
     measured = _measured(loss, found, columns, options, kept, progress or _silent)
     return _labelled(measured if frame is None else without_sources(measured), labels)
+
+
+def _recorded(source: Any, storage_options: Mapping[str, Any] | None) -> Loss:
+    in_memory = of_dask(source) or frame_of(source) is not None
+    found = None if in_memory else recorded_in(source, storage_options)
+    if found is None:
+        raise ValueError("loss: got None, and the source records no loss; expected a loss or its name, such as 'huber'")
+    return found.loss
 
 
 def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:

@@ -126,7 +126,7 @@ def _leave_out_rest(loss: Loss, options: Options, batch: Batch) -> None:
     asked = Options(by_class=options.by_class, accuracy=options.accuracy)
 
     def check(rows: slice) -> None:
-        add_rows(Accumulator(loss, asked), batch, rows)
+        add_rows(Accumulator(loss, asked, rows=True), batch, rows)
 
     for row in failing_rows(check, 0, len(batch.target), not batch.faults.skip):
         wrong = np.zeros(len(batch.target), bool)

@@ -54,7 +54,8 @@ class ArrowTable:
         if magic[:4] == b"FEA1":
             raise ValueError("it is in the first version of Feather; write it again with pyarrow.feather.write_feather")
         self.is_stream = magic != b"ARROW1"
-        self.names: Sequence[str] = self._reader(None).schema.names
+        self.schema: Any = self._reader(None).schema
+        self.names: Sequence[str] = self.schema.names
         self.malformed: Counter[str] = Counter()
 
     def _reader(self, names: Sequence[str] | None) -> Any:

@@ -1,0 +1,81 @@
+"""The loss that a file of predictions records: what wrote it says what its numbers are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rashin.loss import Loss, get
+from rashin.tables.notes import KEY, note_of
+from rashin.tables.sources import File, Source, find_files
+
+__all__ = ["Recorded", "note_about", "recorded_in"]
+
+
+class Recorded(NamedTuple):
+    """The loss that files record, and the columns of their targets."""
+
+    loss: Loss
+    target: str
+
+
+def note_about(loss: Loss, target: str = "target") -> str:
+    """The note for a file of predictions for a loss, as JSON: the loss, its parameters, what a prediction is.
+
+    Parameters
+    ----------
+    loss : what the predictions are made for; one of your own is recorded as ``module:name``.
+    target : the column of the target, or a pattern such as ``target_*``.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> note_about(rashin.huber.replace(delta=2.0))
+    '{"loss": "huber", "parameters": {"delta": 2.0}, "prediction": "real", "target": "target"}'
+    """
+    module = loss.formula.__module__
+    name = loss.name if module.startswith("rashin.") else f"{module}:{loss.name}"
+    return json.dumps(
+        {
+            "loss": name,
+            "parameters": dict(loss.parameters),
+            "prediction": loss.facts.prediction.name,
+            "target": target,
+        }
+    )
+
+
+def recorded_in(source: Source, storage_options: Mapping[str, Any] | None = None) -> Recorded | None:
+    """What all files of a source record; None if none of them records anything.
+
+    Raises
+    ------
+    ValueError : a note is broken, names no loss, or files differ.
+    """
+    files = find_files(source, storage_options)
+    notes = [note_of(file) for file in files]
+    for file, note in zip(files, notes, strict=True):
+        if note != notes[0]:
+            raise ValueError(
+                f"{file.path}: got {_told(note)}, after {_told(notes[0])} in {files[0].path}; expected files of one "
+                "loss; fix: name it with --loss, in Python loss="
+            )
+    return None if notes[0] is None else _read(files[0], notes[0])
+
+
+def _told(note: Mapping[str, Any] | None) -> str:
+    if note is None:
+        return "no recorded loss"
+    told = ", ".join(f"{name}={value}" for name, value in note.get("parameters", {}).items())
+    return f"the recorded loss {note.get('loss')}({told})"
+
+
+def _read(file: File, note: Mapping[str, Any]) -> Recorded:
+    try:
+        return Recorded(get(note["loss"]).replace(**note["parameters"]), str(note["target"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{file.path}, metadata {KEY!r}: got {json.dumps(note)[:80]}; expected a loss and its parameters "
+            f"({error}); fix: name the loss with --loss, in Python loss="
+        ) from None

@@ -1,0 +1,116 @@
+"""A measurement at the prompt, in a notebook, as frames, and on a terminal that obeys control characters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import rashin
+from rashin.cli import main
+
+EVIL = "<b>&\x1b[2J"
+
+
+def found(**options):
+    site = np.array([EVIL, "kyoto", "nara", "osaka"])[np.arange(40) % 4]
+    return rashin.measure("absolute_error", np.arange(40.0) % 4 + 1, np.zeros(40), group=site, **options)
+
+
+def test_the_prompt_shows_mean_interval_rows_and_the_worst_groups():
+    low, high = found().interval()
+    lines = repr(found()).splitlines()
+    assert lines[0] == "Measurement of absolute_error()"
+    assert [line.split() for line in lines[1:4]] == [
+        ["mean", "2.5"], ["interval", f"{low:.5g}", "to", f"{high:.5g},", "confidence", "0.95"], ["rows", "40"]
+    ]  # fmt: skip
+    assert [line.split()[:3] for line in lines[5:]] == [
+        ["group", "osaka", "4"], ["group", "nara", "3"], ["group", "kyoto", "2"]
+    ]  # fmt: skip
+    assert repr(rashin.measure("huber", [1.0], [0.0], where=[False])).endswith("0, nothing to take the mean of")
+
+
+def test_a_notebook_shows_a_table_in_which_names_are_only_text():
+    some = rashin.measure("absolute_error", [1.0, 2.0], [0.0, 0.0], group=[EVIL, EVIL], cluster=[1, 2])
+    html = some._repr_html_()
+    assert "<b>" not in html
+    assert "\x1b" not in html
+    assert "color" not in html
+    rows = {row[0].text: row[1].text for row in ElementTree.fromstring(html).iter("tr")}
+    assert (rows["mean"], rows["rows"], rows["clusters"]) == ("1.5", "2", "2")
+    assert rows["group <b>&\\x1b[2J"] == "1.5 over 2 rows"
+    assert "\x1b" not in repr(some)
+
+
+@pytest.mark.parametrize("by", [None, "group", "class"])
+def test_frames_hold_a_row_for_each_part(by):
+    labels, site = np.arange(30) % 3, np.array(["a", "b"])[np.arange(30) % 2]
+    logits = np.random.default_rng(0).normal(size=(30, 3))
+    some = rashin.measure("softmax_cross_entropy", logits, labels, group=site, by_class=True, accuracy=True)
+    frame, table = some.to_pandas(by, 0.8), some.to_arrow(by, 0.8)
+    parts = some.classes if by == "class" else some.groups
+    assert frame.to_dict("list") == table.to_pydict()
+    assert frame[by or "group"].tolist() == list(parts)
+    for name, value in {
+        "rows": lambda part: part.count, "weight": lambda part: part.weight, "mean": lambda part: part.mean,
+        "low": lambda part: part.interval(0.8).low, "high": lambda part: part.interval(0.8).high,
+        "sum": lambda part: part.sum, "maximum": lambda part: part.maximum, "accuracy": lambda part: part.accuracy,
+    }.items():  # fmt: skip
+        assert frame[name].tolist() == [value(part) for part in parts.values()]
+
+
+def test_frames_need_parts_and_packages(monkeypatch):
+    whole = rashin.measure("huber", [1.0, 2.0], [0.0, 0.0])
+    for by in (None, "group", "class"):
+        with pytest.raises(ValueError, match=r"by: got .* for a measurement without"):
+            whole.to_pandas(by)
+    with pytest.raises(ValueError, match="by: got 'rows'"):
+        found().to_arrow("rows")
+    for package, ask in (("pandas", found().to_pandas), ("pyarrow", found().to_arrow)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportError, match=f"needs {package}, which is not installed"):
+            ask()
+
+
+@pytest.fixture
+def table(tmp_path):
+    """20 sites, one of which is bad, and has a name that clears the screen."""
+    rng = np.random.default_rng(1)
+    t, site = rng.integers(0, 2, 2000), np.array([EVIL, *(f"s{k}" for k in range(19))])[np.arange(2000) % 20]
+    p = np.clip(0.8 * t + 0.1, 0, 1)
+    p[site == EVIL] = 1 - p[site == EVIL]
+    p[3] = 1 - t[3]
+    np.savez(tmp_path / "held-out.npz", p_0=p, target=t, site=site)
+    return tmp_path / "held-out.npz"
+
+
+def test_a_terminal_is_shown_no_control_character(table, monkeypatch, capsys):
+    options = ["--group", "site", "--loss-parameter", "epsilon=1e-6"]
+    monkeypatch.setattr(sys, "argv", ["rashin", "measure", str(table), *options])
+    assert main() == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "worst group    <b>&\\x1b[2J: " in out
+    line = next(line for line in out.splitlines() if line.startswith("s1 "))
+    assert "5.0%" in line.split()  # its share of the rows
+
+
+def test_rows_of_infinite_loss_are_told_on_standard_error(table, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rashin", "measure", str(table)])
+    assert main() == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("rashin: 1 of 2,000 rows gave probability 0 to what happened; the others average ")
+    assert (err.count("\n"), "-0" in out) == (1, False)
+
+
+def test_a_reader_that_has_seen_enough_loses_no_report(table, tmp_path):
+    report = tmp_path / "page.html"
+    shown = f"{sys.executable} -m rashin measure {table} --group site --report {report} | head -n 1"
+    done = subprocess.run(["bash", "-c", shown], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "binary_cross_entropy(epsilon=0.0)\n"
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
+    assert report.stat().st_size > 10_000

@@ -12,6 +12,7 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch, batch_of
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.outcomes import Words
 from rashin.measurement.undefined import add_rows, leave_out_undefined
 from rashin.tables.columns import Columns, Roles
 from rashin.tables.opening import BrokenFileError, open_table, reading
@@ -32,13 +33,13 @@ class Partition:
     Parameters
     ----------
     lengths : of the lists in columns of lists: the same in all files, or else a fault.
-    labels : the names of the classes, where they have some.
+    roles : of the columns of all files; None where no file can be opened.
     """
 
     file: File
     part: Part
     lengths: Mapping[str, int] = field(default_factory=dict)
-    labels: tuple[str, ...] | None = None
+    roles: Roles | None = None
 
     @property
     def rows(self) -> int | None:
@@ -56,10 +57,16 @@ class Ending:
 Reading: TypeAlias = "Batch | Ending"
 
 
-def partitions(source: Source, columns: Columns, storage_options: Mapping[str, Any] | None = None) -> list[Partition]:
+def partitions(
+    source: Source,
+    columns: Columns,
+    storage_options: Mapping[str, Any] | None = None,
+    numbers: tuple[int, int] | None = None,
+) -> list[Partition]:
     """The partitions of all files of a source, in the order of the files.
 
-    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes.
+    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes, and for
+    the first two words of the target of a loss of two classes, whose targets are ``numbers``.
 
     Raises
     ------
@@ -69,10 +76,11 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
     """
     found: list[Partition] = []
     lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
+    words = Words(columns.positive, numbers)
     first: tuple[str, Roles] | None = None
     for file in find_files(source, storage_options):
         try:
-            roles, parts = _looked_at(file, columns, lengths)
+            roles, parts = _looked_at(file, columns, lengths, words)
         except BrokenFileError:
             if columns.on_error == "raise":
                 raise
@@ -81,11 +89,12 @@ def partitions(source: Source, columns: Columns, storage_options: Mapping[str, A
         first = first or (file.path, roles)
         if roles != first[1]:
             raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
-        found += [Partition(file, part, lengths, roles.labels) for part in parts]
-    return found
+        found += [Partition(file, part, lengths) for part in parts]
+    given = None if first is None else words.given_to(first[1])
+    return [replace(partition, roles=given) for partition in found]
 
 
-def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[Roles, list[Part]]:
+def _looked_at(file: File, columns: Columns, lengths: dict[str, int], words: Words) -> tuple[Roles, list[Part]]:
     with _opened(file, columns) as table:
         roles = columns.roles(table.names, file.path)
         with reading(file, 0):
@@ -93,6 +102,7 @@ def _looked_at(file: File, columns: Columns, lengths: dict[str, int]) -> tuple[R
             for name in roles.listed.difference(lengths):
                 length = table.list_length(name)
                 lengths |= {} if length is None else {name: length}
+            words.look(table, roles, parts)
             return roles, parts
 
 
@@ -118,6 +128,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
         with _opened(file, columns) as table:
             malformed = table.malformed
             roles = columns.roles(table.names, file.path)
+            roles = roles if partition.roles is None else replace(roles, outcomes=partition.roles.outcomes)
             rows = columns.batch_rows or _batch_rows(loss, roles)
             chunks = table.chunks(roles.names, part, rows, roles.uses(loss.kind))
             for chunk in _whole(chunks, file, row):

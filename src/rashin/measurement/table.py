@@ -14,12 +14,14 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
 from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
+from rashin.measurement.clusters import in_order
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
-from rashin.measurement.decisions import decides
+from rashin.measurement.decisions import decides, two_classes
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
 from rashin.tables.ahead import read_ahead
-from rashin.tables.columns import Columns, name_of, names_of
+from rashin.tables.classes import Key
+from rashin.tables.columns import Columns, Names, name_of, names_of
 from rashin.tables.sources import Source
 
 __all__ = ["Progress", "measure_table"]
@@ -31,11 +33,12 @@ def measure_table(
     loss: Loss | str,
     source: Source,
     *,
-    prediction: str | Sequence[str],
-    target: str | Sequence[str],
+    prediction: str | Sequence[str] | Mapping[Any, str],
+    target: str | Sequence[str] | Mapping[Any, str],
     weight: str | None = None,
     group: str | None = None,
     cluster: str | None = None,
+    positive: str | float | None = None,
     worst: int = 0,
     by_class: bool = False,
     accuracy: bool = False,
@@ -109,31 +112,32 @@ def measure_table(
         name_of("cluster", cluster),
         on_error,
         None if batch_rows is None else _whole("batch_rows", batch_rows, 1),
+        None if positive is None else str(positive),
     )
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):
         measured = measure_frame(loss, source, columns, options, client)
         return _labelled(measured, _frame_labels(source, columns))
-    found = partitions(source, columns, storage_options)
-    labels = next((partition.labels for partition in found if partition.labels is not None), None)
+    found = partitions(source, columns, storage_options, two_classes(loss))
+    labels = next((partition.roles.labels for partition in found if partition.roles is not None), None)
     if engine == "dask":
         return _labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
     return _labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
 
 
-def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:
-    """A measurement with the names of the classes in the place of their numbers, in the same order.
+def _labelled(found: Measurement, labels: Mapping[int, Key] | None) -> Measurement:
+    """A measurement with the names of the classes in the place of their numbers.
 
-    That is the order of the names as well, in which measurements with names add up.
+    Of more than two classes the order stays: it is that in which measurements with names add up, too.
     """
     if labels is None:
         return found
-    return replace(found, classes={labels[int(number)]: part for number, part in found.classes.items()})
+    return replace(found, classes=in_order({labels[int(number)]: part for number, part in found.classes.items()}))
 
 
-def _frame_labels(frame: Any, columns: Columns) -> tuple[str, ...] | None:
+def _frame_labels(frame: Any, columns: Columns) -> Mapping[int, Key] | None:
     return columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame").labels
 
 
@@ -152,8 +156,17 @@ def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoi
         raise ValueError("checkpoint: goes with engine='local'; Dask repeats the partitions of a lost worker by itself")
     if engine == "dask" and progress is not None:
         raise ValueError("progress: goes with engine='local'; the dashboard of Dask shows how far its workers are")
+    if columns.positive is not None and (two_classes(loss) is None or not _is_one(columns.target)):
+        raise ValueError(
+            f"positive: got {columns.positive!r} with {loss.name} and target {columns.target!r}; expected a loss of "
+            "two classes, such as binary_cross_entropy, and one column of targets"
+        )
     if (options.by_class or options.accuracy) and not decides(loss):
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; by_class and accuracy need classes")
+
+
+def _is_one(target: Names) -> bool:
+    return isinstance(target, str) and "*" not in target
 
 
 def _silent(rows: int, total: int | None) -> None:

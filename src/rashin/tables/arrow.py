@@ -19,6 +19,7 @@ __all__ = [
     "ArrowTable",
     "coded",
     "holds_words",
+    "is_boolean",
     "list_length",
     "list_lengths",
     "numbers",
@@ -198,6 +199,13 @@ def holds_words(column: Any) -> bool:
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def is_boolean(column: Any) -> bool:
+    """Whether a column holds booleans."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_boolean(_decoded(column).type))
 
 
 def without_dates(column: Any) -> Any:

@@ -61,7 +61,7 @@ class DelimitedTable:
             name: pa.float64() if name in uses.numbers and pa.types.is_string(kind) else kind
             for name, kind in self.types.items()
         }
-        types = kinds | dict.fromkeys(uses.keys & kinds.keys(), pa.string())
+        types = kinds | dict.fromkeys((uses.keys | uses.texts) & kinds.keys(), pa.string())
         done = 0
         self.malformed.clear()
         try:
@@ -185,7 +185,7 @@ def _wide(kind: Any) -> Any:
 def _with_keys(chunk: Chunk, kinds: dict[str, Any], uses: Uses) -> Chunk:
     """The text of keys apart; where a key is a value too, the value is made of its text."""
     keys = {name: column for name, column in chunk.columns.items() if name in uses.keys}
-    both = {name: _converted(column, kinds[name]) for name, column in keys.items() if name in uses.values}
+    both = {name: _converted(column, kinds[name]) for name, column in keys.items() if name in uses.values - uses.texts}
     columns = chunk.columns | {name: column for name, (column, _) in both.items()}
     wrong = {name: texts for name, (_, texts) in both.items() if texts}
     return chunk._replace(columns=columns, unreadable={**chunk.unreadable, **wrong}, keys=keys)

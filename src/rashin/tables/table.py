@@ -66,6 +66,7 @@ class Uses(NamedTuple):
     numbers: frozenset[str] = frozenset()  # text in them is no value
     keys: frozenset[str] = frozenset()  # groups and clusters: they stay the text that they are
     values: frozenset[str] = frozenset()  # keys that are a prediction, a target or a weight as well
+    texts: frozenset[str] = frozenset()  # targets that are compared with names: they stay the text that they are
 
 
 ANY = Uses()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rashin.cli.choices import LossParameters, chosen_loss
+from rashin.cli.columns import columns_named
 
 __all__ = ["measure_files"]
 
@@ -38,14 +39,25 @@ def measure_files(
     ] = None,
     loss_parameter: LossParameters = None,
     prediction: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="COLUMN",
             show_default="p_* or z_*, whichever there are",
-            help="A column, a pattern such as 'p_*', or columns with commas between them.",
+            help="A column; a pattern such as 'p_*'; columns in the order of the labels with commas between them, or "
+            "by label, such as 1=cat,2=dog. May be repeated; quote a name with a comma: '\"p,1\",p_2'.",
         ),
     ] = None,
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="Likewise, with the target.")] = "target",
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", show_default="target", help="Likewise, with the target.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            show_default="the word with which the prediction's name ends, such as yes for p_yes",
+            help="The target of the positive class, where the target of a loss of two classes holds two words.",
+        ),
+    ] = None,
     weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="Weights, >= 0.")] = None,
     group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Give the loss by group too.")] = None,
     cluster: Annotated[
@@ -82,84 +94,4 @@ def measure_files(
     from rashin.cli.measure_screen import show_json, show_text
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
-    from rashin.measurement.intervals import check_confidence
-    from rashin.tables.columns import Columns, names_of
-
-    check_confidence(confidence)  # reject a bad confidence before reading
-    page = report_of(report, title, images, files, on_error)  # type: ignore[arg-type]
-    names, chosen = _choice(files, prediction, loss)
-    settings = chosen_loss(chosen, loss_parameter)
-    has_classes = decides(settings)
-    with _progress(hidden=as_json) as show:
-        found = measure_table(
-            settings,
-            files,
-            prediction=names,
-            target=_names(target),
-            weight=weight,
-            group=group,
-            cluster=cluster,
-            worst=worst,
-            by_class=has_classes and classes and _is_one(target),
-            accuracy=has_classes,
-            baseline=settings.kind == "pointwise" or (classes and _is_one(target)),
-            details=page is not None,
-            on_error=on_error,  # type: ignore[arg-type]
-            checkpoint=checkpoint,
-            progress=show,
-        )
-    if as_json:
-        show_json(found, files, confidence)
-    else:
-        show_text(found, confidence)
-    if page is not None:
-        columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
-        typer.echo(f"wrote {page.write(found, confidence, columns)}", err=as_json)
-
-
-def _choice(files: list[str], prediction: str | None, loss: str | None) -> tuple[str | list[str], str]:
-    """The columns of the prediction and the loss, where the names of the columns tell them."""
     from rashin.measurement.lookup import column_names
-    from rashin.tables.columns import Columns, default_prediction
-
-    if prediction is not None and loss is not None:
-        return _names(prediction), loss
-    path, names = column_names(files)
-    pattern = _names(prediction or default_prediction(names, path))
-    columns = Columns(pattern if isinstance(pattern, str) else tuple(pattern), ()).several("prediction", names, path)
-    letter = columns[0].partition("_")[0]
-    if loss is None and letter not in _LOSSES:
-        message = f"say which; columns p_.. and z_.. have a default, and {columns[0]!r} is none of them"
-        raise typer.BadParameter(message, param_hint="'--loss'")
-    single = len(columns) == 1
-    return columns[0] if single else pattern, loss or _LOSSES[letter][not single]
-
-
-def _names(text: str) -> str | list[str]:
-    return [name.strip() for name in text.split(",")] if "," in text else text
-
-
-def _is_one(target: str) -> bool:
-    return "*" not in target and "," not in target
-
-
-@contextmanager
-def _progress(hidden: bool) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A live line on the standard error, where that is a terminal; else nothing is shown."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if hidden or not console.is_terminal:
-        yield None
-        return
-    texts = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[pace]}"))
-    with Progress(*texts, TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("reading", total=None, pace="")
-
-        def show(rows: int, total: int | None) -> None:
-            speed = bar.tasks[task].speed
-            pace = f"{speed:,.0f} rows/s" if speed else ""
-            bar.update(task, completed=rows, total=total, description=f"{rows:,} rows", pace=pace)
-
-        yield show

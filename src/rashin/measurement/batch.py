@@ -16,8 +16,9 @@ from rashin.measurement.decisions import two_classes
 from rashin.measurement.keys import Codes, codes_of
 from rashin.tables.classes import Classes, Outcomes, is_number
 from rashin.tables.columns import Roles
+from rashin.tables.dialect import encoding_hint, number_hint
 from rashin.tables.faults import Faults
-from rashin.tables.table import Chunk
+from rashin.tables.table import Chunk, Unreadable
 
 __all__ = ["Batch", "batch_of", "words_in"]
 
@@ -75,13 +76,21 @@ def batch_of(
 
 def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults) -> None:
     for column, texts in chunk.unreadable.items():
-        wrong = np.zeros(chunk.rows, bool)
-        wrong[list(texts)] = True
-        faults.add(wrong, "no number", _unread(texts), column)
+        for kind, reason in ((bytes, "no text in the file's encoding"), (str, "no number")):
+            rows = [row for row, text in texts.items() if isinstance(text, kind)]
+            wrong = np.zeros(chunk.rows, bool)
+            wrong[rows] = True
+            faults.add(wrong, reason, _unread(texts), column)
 
 
-def _unread(texts: Mapping[int, str]) -> Callable[[int], str]:
-    return lambda row: f"got {texts[row]!r}; accepted is a number"
+def _unread(texts: Unreadable) -> Callable[[int], str]:
+    def words(row: int) -> str:
+        text = texts[row]
+        if isinstance(text, bytes):
+            return f"got {text!r}; expected text in the file's encoding{encoding_hint(text)}"
+        return f"got {text!r}; accepted is a number{number_hint(text)}"
+
+    return words
 
 
 # ---------------------------------------------------------------------------------------------- numbers

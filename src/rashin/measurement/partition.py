@@ -15,12 +15,14 @@ from rashin.measurement.measurement import Measurement
 from rashin.measurement.outcomes import Words
 from rashin.measurement.undefined import add_rows, leave_out_undefined
 from rashin.tables.columns import Columns, Roles
+from rashin.tables.dialect import Dialect
 from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
 from rashin.tables.table import Chunk, Part, Table
 
 __all__ = ["Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
 
+_PLAIN = Dialect()
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
 _LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
@@ -62,11 +64,13 @@ def partitions(
     columns: Columns,
     storage_options: Mapping[str, Any] | None = None,
     numbers: tuple[int, int] | None = None,
+    dialect: Dialect = _PLAIN,
 ) -> list[Partition]:
     """The partitions of all files of a source, in the order of the files.
 
     Every file is opened; none is read, save for the first list of a column of lists, which tells the classes, and for
-    the first two words of the target of a loss of two classes, whose targets are ``numbers``.
+    the first two words of the target of a loss of two classes, whose targets are ``numbers``. ``dialect`` is how text
+    is written.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def partitions(
     lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
     words = Words(columns.positive, numbers)
     first: tuple[str, Roles] | None = None
-    for file in find_files(source, storage_options):
+    for file in find_files(source, storage_options, dialect):
         try:
             roles, parts = _looked_at(file, columns, lengths, words)
         except BrokenFileError:

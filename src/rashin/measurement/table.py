@@ -22,6 +22,7 @@ from rashin.measurement.partition import Ending, Partition, Reading, TableAccumu
 from rashin.tables.ahead import read_ahead
 from rashin.tables.classes import Key
 from rashin.tables.columns import Columns, Names, name_of, names_of
+from rashin.tables.dialect import dialect_of
 from rashin.tables.sources import Source
 
 __all__ = ["Progress", "measure_table"]
@@ -45,6 +46,9 @@ def measure_table(
     baseline: bool = False,
     details: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
+    delimiter: str | None = None,
+    decimal: str = ".",
+    encoding: str = "utf-8",
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     engine: Literal["local", "dask"] = "local",
@@ -114,12 +118,13 @@ def measure_table(
         None if batch_rows is None else _whole("batch_rows", batch_rows, 1),
         None if positive is None else str(positive),
     )
+    dialect = dialect_of(delimiter, decimal, encoding)
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):
         measured = measure_frame(loss, source, columns, options, client)
         return _labelled(measured, _frame_labels(source, columns))
-    found = partitions(source, columns, storage_options, two_classes(loss))
+    found = partitions(source, columns, storage_options, two_classes(loss), dialect)
     labels = next((partition.roles.labels for partition in found if partition.roles is not None), None)
     if engine == "dask":
         return _labelled(measure_partitions(loss, found, columns, options, client), labels)

@@ -79,9 +79,8 @@ class ArrowTable:
         return record_chunks(batches, names, rows)
 
 
-def record_chunks(batches: Any, names: Sequence[str], rows: int) -> Iterator[Chunk]:
-    """Record batches of a file from its first on, cut into pieces of no more than ``rows``."""
-    row = 0
+def record_chunks(batches: Any, names: Sequence[str], rows: int, row: int = 0) -> Iterator[Chunk]:
+    """Record batches of a file from its row ``row`` on, cut into pieces of no more than ``rows``."""
     for batch in batches:
         for start in range(0, batch.num_rows, rows):
             some = batch.slice(start, rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rashin.tables.classes import Classes, Key, Outcomes
+from rashin.tables.dialect import header_hint
 from rashin.tables.table import Uses
 
 __all__ = ["Columns", "Names", "Roles", "default_prediction", "name_of", "names_of"]
@@ -184,6 +185,7 @@ def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[
     found = _matching(asked, names)
     if not found:
         raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
+    _checked(role, list(found), names, path)
     return _of_classes(role, found, path)
 
 
@@ -217,17 +219,23 @@ def _matching(pattern: str, names: Sequence[str]) -> dict[str, str]:
 def _known(role: str, name: str | None, names: Sequence[str], path: str) -> str | None:
     if name is not None and name not in names:
         raise ValueError(f"{path} has no column {name!r} for the {role}{_nearest(name, names)}")
+    if name is not None and list(names).count(name) > 1:
+        raise ValueError(
+            f"{path} has {list(names).count(name)} columns {name!r} for the {role}; expected one of each name"
+        )
     return name
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
+    if header_hint(names):
+        return _among(names)
     lower = {known.lower(): known for known in names}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, 3, 0.5)]
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else _among(names)
 
 
 def _among(names: Sequence[str]) -> str:
-    return f"; its columns are {_listed(names)}" if names else "; it has no columns"
+    return f"; its columns are {_listed(names)}{header_hint(names)}" if names else "; it has no columns"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +70,14 @@ def measure_files(
     on_error: Annotated[
         str, typer.Option(metavar="raise|skip", help="What to do at a row that cannot be measured.")
     ] = "raise",
+    delimiter: Annotated[
+        str | None,
+        typer.Option(metavar="LETTER", show_default="tab for .tsv, else ,", help="What separates fields of text."),
+    ] = None,
+    decimal: Annotated[str, typer.Option(metavar=".|,", help="The decimal point of numbers in text.")] = ".",
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="That of text files, such as cp932, cp1252 or utf-16.")
+    ] = "utf-8",
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the state there, and go on from it after a crash.")
     ] = None,
@@ -94,4 +103,94 @@ def measure_files(
     from rashin.cli.measure_screen import show_json, show_text
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
+    from rashin.measurement.intervals import check_confidence
     from rashin.measurement.lookup import column_names
+    from rashin.tables.columns import Columns, names_of
+    from rashin.tables.dialect import dialect_of
+
+    check_confidence(confidence)  # reject a bad confidence before reading
+    dialect = dialect_of(delimiter, decimal, encoding)
+    page = report_of(report, title, images, files, on_error, dialect)  # type: ignore[arg-type]
+
+    @cache
+    def known() -> tuple[str, list[str]]:
+        return column_names(files, on_error=on_error, dialect=dialect)  # type: ignore[arg-type]
+
+    targets = columns_named(target or ["target"], "--target", lambda: known()[1])
+    names, chosen = _choice(known, prediction, loss)
+    settings = chosen_loss(chosen, loss_parameter)
+    has_classes = decides(settings)
+    with _progress(hidden=as_json) as show:
+        found = measure_table(
+            settings,
+            files,
+            prediction=names,
+            target=targets,
+            weight=weight,
+            group=group,
+            cluster=cluster,
+            positive=positive,
+            worst=worst,
+            by_class=has_classes and classes and _is_one(targets),
+            accuracy=has_classes,
+            baseline=settings.kind == "pointwise" or (classes and _is_one(targets)),
+            details=page is not None,
+            on_error=on_error,  # type: ignore[arg-type]
+            delimiter=delimiter,
+            decimal=decimal,
+            encoding=encoding,
+            checkpoint=checkpoint,
+            progress=show,
+        )
+    if as_json:
+        show_json(found, files, confidence)
+    else:
+        show_text(found, confidence)
+    if page is not None:
+        columns = Columns(names_of("prediction", names), names_of("target", targets))
+        typer.echo(f"wrote {page.write(found, confidence, columns)}", err=as_json)
+
+
+def _choice(
+    known: Callable[[], tuple[str, list[str]]], prediction: list[str] | None, loss: str | None
+) -> tuple[Any, str]:
+    """The columns of the prediction and the loss, where the names of the columns tell them."""
+    from rashin.tables.columns import Columns, default_prediction, names_of
+
+    if prediction and loss is not None:
+        return columns_named(prediction, "--prediction", lambda: known()[1]), loss
+    path, names = known()
+    asked = columns_named(prediction, "--prediction", lambda: names) if prediction else default_prediction(names, path)
+    columns = Columns(names_of("prediction", asked), ()).several("prediction", names, path)
+    letter = columns[0].partition("_")[0]
+    if loss is None and letter not in _LOSSES:
+        message = f"say which; columns p_.. and z_.. have a default, and {columns[0]!r} is none of them"
+        raise typer.BadParameter(message, param_hint="'--loss'")
+    single = len(columns) == 1
+    return columns[0] if single else asked, loss or _LOSSES[letter][not single]
+
+
+def _is_one(target: Any) -> bool:
+    return isinstance(target, str) and "*" not in target
+
+
+@contextmanager
+def _progress(hidden: bool) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A live line on the standard error, where that is a terminal; else nothing is shown."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if hidden or not console.is_terminal:
+        yield None
+        return
+    texts = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[pace]}"))
+    with Progress(*texts, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("reading", total=None, pace="")
+
+        def show(rows: int, total: int | None) -> None:
+            speed = bar.tasks[task].speed
+            pace = f"{speed:,.0f} rows/s" if speed else ""
+            bar.update(task, completed=rows, total=total, description=f"{rows:,} rows", pace=pace)
+
+        yield show

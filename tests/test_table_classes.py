@@ -218,6 +218,21 @@ def test_the_two_words_are_those_of_all_files(tmp_path):
     assert two(tmp_path / "b.csv", positive="yes").mean == rashin.binary_cross_entropy([0.25] * 3, [1, 1, 1])
 
 
+def test_words_in_a_dask_frame(tmp_path):
+    frames, pandas = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    words = np.array(["yes", "no", "no", "yes", "yes"])
+    frame = pandas.DataFrame({"p_yes": P[:, 0], "t": words, "hit": HIT})
+    cut = frames.from_pandas(frame, npartitions=5, sort=False)
+    found = two(cut)
+    assert found.mean == rashin.binary_cross_entropy(P[:, 0], HIT)
+    assert {key: part.count for key, part in found.classes.items()} == {"no": 2, "yes": 3}
+    for target, positive in (("t", "no"), ("hit", 0)):
+        assert two(cut, target=target, positive=positive).mean == rashin.binary_cross_entropy(P[:, 0], 1 - HIT)
+    frame.loc[4, "t"] = "maybe"
+    with pytest.raises(ValueError, match="row 0: got 'maybe'; expected 'yes', the positive class, or 'no'"):
+        two(frames.from_pandas(frame, npartitions=5, sort=False))
+
+
 def test_words_without_a_positive_class_are_refused(tmp_path):
     for words in (("yes", "no"), ("spam", "ham")):
         parquet.write_table(pa.table({"p": P[:, 0], "t": np.array(words)[HIT]}), tmp_path / "a.parquet")

@@ -7,7 +7,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
@@ -18,7 +18,9 @@ from rashin.kernels.threads import only
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import batch_of
+from rashin.measurement.decisions import two_classes
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.outcomes import Words, labelled
 from rashin.measurement.partition import Partition, TableAccumulator, measure_partition
 from rashin.tables.arrow import record_chunks
 from rashin.tables.columns import Columns, Roles
@@ -197,11 +199,26 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
             f"source: got a Dask {type(frame).__name__}; accepted is a data frame; rashin.measure takes arrays"
         )
     roles = columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame")
-    measure_one = partial(_measured_frame, loss, columns, roles, options)
-    if client is None:
-        return _over_blocks(measure_one, [frame[roles.names]])
-    with _connected(client) as connected:
-        return _over_blocks(measure_one, [frame[roles.names]], connected)
+    with nullcontext() if client is None else _connected(client) as connected:
+        roles = _with_words(loss, frame, columns, roles, connected)
+        measure_one = partial(_measured_frame, loss, columns, roles, options)
+        return labelled(_over_blocks(measure_one, [frame[roles.names]], connected), roles.labels)
+
+
+def _with_words(loss: Loss, frame: Any, columns: Columns, roles: Roles, client: Any) -> Roles:
+    """The roles with the two words of the target, if it holds words: as many partitions are computed as it takes."""
+    words = Words(columns.positive, two_classes(loss))
+    name = roles.target[0]
+    if columns.positive is None and frame.dtypes[name].kind in "biuf":
+        return roles
+    for number in range(frame.npartitions):
+        if words.enough(roles):
+            break
+        some = frame[[name]].get_partition(number)
+        some = some.compute() if client is None else client.compute(some).result()
+        for chunk in _frame_chunks(some, BATCH_ROWS):
+            words.add(chunk.columns[name])
+    return words.given_to(roles)
 
 
 def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options, number: int, frame: Any) -> Piece:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rashin.measurement.batch import words_in
-from rashin.tables.classes import is_number, outcomes_of
+from rashin.measurement.clusters import in_order
+from rashin.measurement.measurement import Measurement
+from rashin.tables.classes import Key, is_number, outcomes_of
 from rashin.tables.columns import Roles
 from rashin.tables.table import Part, Table, Uses
 
-__all__ = ["Words"]
+__all__ = ["Words", "labelled"]
 
 _ROWS = 1 << 12
 
@@ -32,13 +34,13 @@ class Words:
 
     def look(self, table: Table, roles: Roles, parts: Sequence[Part]) -> None:
         """Read the target of a table as far as needed."""
-        if len(roles.target) != 1 or self._enough(roles):
+        if self.enough(roles):
             return
         names = [roles.target[0]]
         for part in parts:
             for chunk in table.chunks(names, part, _ROWS, Uses(texts=frozenset(names))):
                 self.add(chunk.columns[names[0]])
-                if self._enough(roles):
+                if self.enough(roles):
                     return
 
     def add(self, column: Any) -> None:
@@ -51,10 +53,21 @@ class Words:
             return roles
         return replace(roles, outcomes=outcomes_of(self.counts, roles.prediction[0], self.positive, self.numbers))
 
-    def _enough(self, roles: Roles) -> bool:
-        if self.numbers is None:
+    def enough(self, roles: Roles) -> bool:
+        """Whether more words would change nothing, but for those that are faults."""
+        if self.numbers is None or len(roles.target) != 1:
             return True
         outcomes = self.given_to(roles).outcomes
         if outcomes is not None:
             return outcomes.negative is not None
         return self.positive is None and (len(self.counts) > 1 or any(map(is_number, self.counts)))
+
+
+def labelled(found: Measurement, labels: Mapping[int, Key] | None) -> Measurement:
+    """A measurement with the names of the classes in the place of their numbers.
+
+    Of more than two classes the order stays: it is that in which measurements with names add up, too.
+    """
+    if labels is None:
+        return found
+    return replace(found, classes=in_order({labels[int(number)]: part for number, part in found.classes.items()}))

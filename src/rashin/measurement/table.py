@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -14,13 +13,12 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
 from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
-from rashin.measurement.clusters import in_order
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides, two_classes
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.outcomes import labelled
 from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
 from rashin.tables.ahead import read_ahead
-from rashin.tables.classes import Key
 from rashin.tables.columns import Columns, Names, name_of, names_of
 from rashin.tables.dialect import dialect_of
 from rashin.tables.sources import Source
@@ -65,17 +63,22 @@ def measure_table(
         data frame. Files end with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst,
         .lz4), .npz or .npy. A folder named ``key=value`` gives its files a column.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
-        whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
-        one column of lists.
-    target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
-        the prediction's columns; or, as with ``prediction``, the columns of a distribution.
+        where the star stands for the numbers 0 to C - 1 or for the classes' names; a list of columns in the order of
+        the labels; a dict of columns by class, such as ``{1: "cat", 2: "dog"}``; or one column of lists.
+    target : the column with the target. For a loss of rows a label, or the name of a class, as text, a number or a
+        boolean: 1, 1.0 and ``"1"`` are ``p_1``, True and ``"true"`` are ``p_True``. Or, as with ``prediction``, the
+        columns of a distribution.
     weight : the column with weights >= 0.
     group, cluster : columns of whole numbers, booleans, text or dates; see ``rashin.measure``. Dates, and whatever
         stands in files of text, are keys of text.
+    positive : the target of the positive class, such as ``"yes"``, where a loss of two classes has a target of two
+        words. Without it, that is the word with which the name of the prediction's column ends, such as ``p_yes``.
     worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
     on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
         and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
         measurement's ``skipped`` counts them by reason.
+    delimiter, decimal, encoding : how files of text are written: the letter between fields, by default a tab in .tsv and
+        else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
     checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
         first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
     progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
@@ -87,7 +90,8 @@ def measure_table(
 
     Returns
     -------
-    The measurement; its ``classes`` go by the names that stand for the star of a pattern, where these are no numbers.
+    The measurement; its ``classes`` go by the names of the classes that a pattern, a dict or the target's two words give,
+    whole numbers as numbers.
 
     Raises
     ------
@@ -122,28 +126,13 @@ def measure_table(
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):
-        measured = measure_frame(loss, source, columns, options, client)
-        return _labelled(measured, _frame_labels(source, columns))
+        return measure_frame(loss, source, columns, options, client)
     found = partitions(source, columns, storage_options, two_classes(loss), dialect)
     labels = next((partition.roles.labels for partition in found if partition.roles is not None), None)
     if engine == "dask":
-        return _labelled(measure_partitions(loss, found, columns, options, client), labels)
+        return labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
-    return _labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
-
-
-def _labelled(found: Measurement, labels: Mapping[int, Key] | None) -> Measurement:
-    """A measurement with the names of the classes in the place of their numbers.
-
-    Of more than two classes the order stays: it is that in which measurements with names add up, too.
-    """
-    if labels is None:
-        return found
-    return replace(found, classes=in_order({labels[int(number)]: part for number, part in found.classes.items()}))
-
-
-def _frame_labels(frame: Any, columns: Columns) -> Mapping[int, Key] | None:
-    return columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame").labels
+    return labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
 
 
 def _whole(name: str, value: Any, least: int) -> int:

@@ -77,8 +77,8 @@ def measure_table(
     on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
         and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
         measurement's ``skipped`` counts them by reason.
-    delimiter, decimal, encoding : how files of text are written: the letter between fields, by default a tab in .tsv and
-        else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
+    delimiter, decimal, encoding : how files of text are written: the letter between fields, by default a tab in .tsv
+        and else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
     checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
         first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
     progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
@@ -90,8 +90,8 @@ def measure_table(
 
     Returns
     -------
-    The measurement; its ``classes`` go by the names of the classes that a pattern, a dict or the target's two words give,
-    whole numbers as numbers.
+    The measurement; its ``classes`` go by the names of the classes that a pattern, a dict or the target's two words
+    give, whole numbers as numbers.
 
     Raises
     ------

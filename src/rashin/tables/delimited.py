@@ -17,6 +17,7 @@ from typing import Any
 
 from rashin.tables.arrow import pyarrow, record_chunks
 from rashin.tables.dialect import encoding_hint, header_hint
+from rashin.tables.lines import Malformed, open_quote, without_first
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, BROKEN, BreakError, Chunk, Part, Uses
 from rashin.tables.texts import converted, wide, with_keys, without_empty
@@ -124,7 +125,7 @@ class DelimitedTable:
             return self._parsed(
                 block, ConvertOptions(column_types=types, include_columns=include, decimal_point=decimal), is_first
             )
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, _OpenQuoteError):
             return None
 
     def _raw(self, block: bytes, names: Sequence[str] | None, is_first: bool, row: int) -> Any:
@@ -141,6 +142,8 @@ class DelimitedTable:
         convert = ConvertOptions(column_types=dict.fromkeys(wanted, pa.binary()), include_columns=wanted)
         try:
             return self._parsed(block, convert, is_first)
+        except _OpenQuoteError as error:
+            raise BreakError(row + error.row, "a quote is opened in it and not closed; fix: close the quote") from None
         except pa.ArrowInvalid:
             self._refuse_malformed(block, is_first, row)
             raise
@@ -154,54 +157,33 @@ class DelimitedTable:
                     quote = "; fix: close the quote in it" if any("\n" in field for field in fields) else ""
                     words = f"it has {len(fields)} fields, and the header {wanted}{header_hint(self.names) or quote}"
                     raise BreakError(place, words)
-        if self._unclosed(block):
-            raise BreakError(place, "a quote is opened in it and not closed; fix: close the quote")
 
     def _parsed(self, block: bytes, convert: Any, is_first: bool) -> Any:
-        """The rows of a block; the header stands in the first. Malformed lines are counted, if they are skipped."""
-        import pyarrow as pa
+        """The rows of a block; the header stands in the first. Malformed lines are counted, if they are skipped.
 
+        Raises
+        ------
+        _OpenQuoteError, ArrowInvalid : lines are malformed, and not skipped; or text is not of its column's type.
+        """
         if not self.skip_malformed:
-            if self._unclosed(block):
-                raise pa.ArrowInvalid("a quote is not closed")
-            return self._read(block, convert, is_first, None)
+            table = self._read(block, convert, is_first, None)
+            open_at = open_quote(block, self._delimiter, table.num_rows + is_first)
+            if open_at is not None:
+                raise _OpenQuoteError(open_at[0] - is_first)
+            return table
         block, found = self._without_undecodable(block)
         while True:
-            lines = _Malformed()
+            lines = Malformed()
             table = self._read(block, convert, is_first, lines)
-            swallowing = lines.swallowing or self._unclosed(block)
+            open_at = open_quote(block, self._delimiter, table.num_rows + lines.count + is_first)
+            swallowing = lines.swallowing or (open_at and open_at[1])
             if not swallowing:
                 break
             found += 1
-            block = _without_line(block, swallowing)
+            block = without_first(block, swallowing)
         if found + lines.count:
             self.malformed[_MALFORMED] += found + lines.count
         return table
-
-    def _unclosed(self, block: bytes) -> bytes:
-        """The lines from a quote on that is not closed in a block; Arrow takes all of them for one field."""
-        if block.count(b'"') % 2 == 0 or self._ends_with_a_row(block):
-            return b""
-        lines = block.splitlines(keepends=True)
-        rows = csv.reader((line.decode("latin-1") for line in lines), delimiter=self._delimiter)
-        start = last = 0
-        with suppress(csv.Error):
-            for _ in rows:
-                start, last = last, rows.line_num
-        return b"".join(lines[start:])
-
-    def _ends_with_a_row(self, block: bytes) -> bool:
-        """Whether one more line makes one more row."""
-        import pyarrow as pa
-        from pyarrow.csv import ConvertOptions
-
-        name, line = self.names[0], self._delimiter.join(["NA"] * len(self.names)).encode()
-        convert = ConvertOptions(column_types={name: pa.binary()}, include_columns=[name])
-        try:
-            with_one, without = (self._read(lines, convert, False, _Malformed()) for lines in (block + line, block))
-        except pa.ArrowInvalid:
-            return False
-        return bool(with_one.num_rows > without.num_rows)
 
     def _without_undecodable(self, block: bytes) -> tuple[bytes, int]:
         """A block without the lines that are both malformed and not in UTF-8, which Arrow cannot hand to us."""
@@ -220,7 +202,7 @@ class DelimitedTable:
             return any(len(fields) != len(self.names) for fields in self._lines(line))
         return False
 
-    def _read(self, block: bytes, convert: Any, is_first: bool, malformed: _Malformed | None) -> Any:
+    def _read(self, block: bytes, convert: Any, is_first: bool, malformed: Malformed | None) -> Any:
         import pyarrow as pa
         from pyarrow.csv import ParseOptions, ReadOptions, read_csv
 
@@ -228,6 +210,9 @@ class DelimitedTable:
             options = ReadOptions(block_size=piece_bytes, column_names=None if is_first else list(self.names))
             return read_csv(pa.BufferReader(block), options, parse, convert)
 
+        if not block.strip():
+            names = convert.include_columns or self.names
+            return pa.table({name: pa.array([], convert.column_types.get(name, pa.null())) for name in names})
         quoted = b'"' in block  # else no line goes on after its end, and the pieces are found faster
         parse = ParseOptions(delimiter=self._delimiter, invalid_row_handler=malformed, newlines_in_values=quoted)
         try:
@@ -257,30 +242,12 @@ class DelimitedTable:
             yield stack.enter_context(pa.input_stream(packed, compression=_COMPRESSIONS.get(ending)))
 
 
-class _Malformed:
-    """Skips and counts lines with too few or too many fields.
+class _OpenQuoteError(ValueError):
+    """A quote is not closed in a row of a block."""
 
-    ``swallowing`` is one that goes on over several lines, as after a quote that is never closed.
-    """
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self.count, self.swallowing = 0, b""
-
-    def __call__(self, row: Any) -> str:
-        if "\n" in row.text.strip():
-            self.swallowing = row.text.encode()
-        else:
-            self.count += 1
-        return "skip"
-
-
-def _without_line(block: bytes, lines: bytes) -> bytes:
-    """A block without the first of some of its lines."""
-    start = block.index(lines)
-    return block[:start] + block[start + len(lines.splitlines(keepends=True)[0]) :]
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
 
 
 def _is_broken(text: str) -> bool:

@@ -215,6 +215,8 @@ class DelimitedTable:
             return pa.table({name: pa.array([], convert.column_types.get(name, pa.null())) for name in names})
         quoted = b'"' in block  # else no line goes on after its end, and the pieces are found faster
         parse = ParseOptions(delimiter=self._delimiter, invalid_row_handler=malformed, newlines_in_values=quoted)
+        if quoted and b"\r" in block:  # where a piece ends between \r and \n within quotes, Arrow loses the \n
+            return read(len(block))
         try:
             return read(_PIECE_BYTES)
         except pa.ArrowInvalid:

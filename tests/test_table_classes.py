@@ -142,6 +142,20 @@ def test_numbers_for_a_list_that_is_numbered_otherwise_are_refused(names, tmp_pa
             measured(tmp_path / name, prediction=listed, on_error="skip")
 
 
+def test_a_column_beside_the_numbered_ones_is_no_class(tmp_path):
+    for first in (0, 1):
+        names = (str(first), str(first + 1), "score")
+        parquet.write_table(pa.table({**columns_of(names), "t": PLACES % 2 + first}), tmp_path / "a.parquet")
+        words = (
+            rf"a.parquet: prediction 'p_\*' matches columns numbered {first} to {first + 1} and p_score; .*'p_{first}'"
+        )
+        for on_error in ("raise", "skip"):
+            with pytest.raises(ValueError, match=words):
+                measured(tmp_path, on_error=on_error)
+    found = measured(tmp_path, prediction={"1": "p_1", "2": "p_2", "score": "p_score"})
+    assert found.mean == rashin.categorical_cross_entropy(P, PLACES % 2)
+
+
 def test_unknown_names_are_told_by_row(tmp_path):
     (tmp_path / "a.csv").write_text("p_1,p_2,t\n0.5,0.5,1\n0.5,0.5,\n0.5,0.5,0\n0.5,0.5,NA\n0.5,0.5,2\n")
     with pytest.raises(ValueError, match=r"a.csv, column 't', row 1: got null; expected one of the classes 1, 2$"):

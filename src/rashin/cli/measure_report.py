@@ -62,14 +62,15 @@ class Report:
         """Prediction and target of the worst rows, and the names of the classes."""
         from rashin.measurement.lookup import column_names, values_at
 
-        path, names = column_names(self.files)
+        path, names = column_names(self.files, on_error=self.on_error, dialect=self.dialect)
         roles = columns.roles(names, path)
         by_role = {"prediction": roles.prediction, "target": roles.target}
+        reading: dict[str, Any] = {"on_error": self.on_error, "dialect": self.dialect}
         shown: dict[str, Any] = {
-            role: values_at(self.files, some if len(some) > 1 else some[0], found.worst, on_error=self.on_error)
+            role: values_at(self.files, some if len(some) > 1 else some[0], found.worst, **reading)
             for role, some in by_role.items()
         }
-        return {**shown, "classes": roles.labels}
+        return {**shown, "classes": None if roles.labels is None else tuple(map(str, roles.labels.values()))}
 
 
 def report_of(

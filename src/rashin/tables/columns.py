@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rashin.tables.classes import Classes, Key, Outcomes
+from rashin.tables.classes import Classes, Key, Outcomes, is_number
 from rashin.tables.dialect import header_hint
 from rashin.tables.table import Uses
 
@@ -186,7 +186,21 @@ def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[
     if not found:
         raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
     _checked(role, list(found), names, path)
+    _refuse_strangers(role, asked, found, path)
     return _of_classes(role, found, path)
+
+
+def _refuse_strangers(role: str, pattern: str, found: Mapping[str, str], path: str) -> None:
+    """Among columns numbered from 0 or 1 on, one that is not may stand for no class at all, as ``z_score``."""
+    numbered = sorted((int(word), column) for column, word in found.items() if word.isdecimal())
+    others = [column for column, word in found.items() if not is_number(word)]
+    numbers = [number for number, _ in numbered]
+    if len(numbers) > 1 and others and numbers[0] < 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        columns = ", ".join(repr(column) for _, column in numbered[:3]) + (", ..." if len(numbered) > 3 else "")
+        raise ValueError(
+            f"{path}: {role} {pattern!r} matches columns numbered {numbers[0]} to {numbers[-1]} and {_listed(others)}; "
+            f"expected only columns of classes; fix: list them, such as [{columns}], or give them by class in a dict"
+        )
 
 
 def _checked(role: str, asked: Sequence[str], names: Sequence[str], path: str) -> tuple[str, ...]:

@@ -266,6 +266,8 @@ def test_arrays_whose_chunks_nobody_knows(frame):
     assert found == rashin.measure("softmax_cross_entropy", logits, frame["target"].to_numpy(), **asked)
     with pytest.raises(ValueError, match=r"target: cannot tell .* compute_chunk_sizes\(\)"):
         rashin.measure("huber", cut["z_0"], t)
+    with pytest.raises(ValueError, match="target: got 2 partitions for a prediction of 1;"):
+        rashin.measure("huber", cut["z_0"].partitions[:1], cut["z_1"].partitions[:2])
 
 
 def test_arrays_that_do_not_fit_raise_and_name_the_argument_and_the_block(data):
@@ -325,7 +327,7 @@ def test_a_collection_that_is_no_table_is_refused(frame):
     with pytest.raises(ValueError, match="the data frame has no column 'zz'"):
         rashin.measure_table("huber", cut, prediction="zz", target="target")
     for other in (cut["z_0"], da.ones((3, 2))):
-        with pytest.raises(TypeError, match=r"source: got a Dask (Series|Array); accepted is a data frame"):
+        with pytest.raises(TypeError, match=r"source: got a Dask (Series|Array); expected a data frame"):
             rashin.measure_table("huber", other, prediction="z_0", target="target")
     with pytest.raises(ValueError, match="checkpoint"):
         rashin.measure_table("huber", cut, prediction="z_0", target="z_1", checkpoint="state.json")
@@ -408,7 +410,7 @@ def test_pieces_add_associatively_and_number_the_rows_of_the_whole(data):
     parts = [slice(start, stop) for start, stop in pairwise(cuts)]
     pieces = [ours.Piece(measured(data, part, **WANTED), part.stop - part.start) for part in parts]
     left, right = reduce(add, pieces), reduce(lambda after, before: before + after, reversed(pieces))
-    assert left == right == (measured(data, **WANTED), ROWS)
+    assert left == right == (measured(data, **WANTED), ROWS, ())
 
 
 def test_nothing_is_neutral_in_adding(data):

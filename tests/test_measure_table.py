@@ -400,9 +400,12 @@ def test_arguments_of_another_type_are_named(tmp_path):
         ({"weight": ["w"]}, f"weight: got ['w']; {name}"),
         ({"group": 1}, f"group: got 1; {name}"),
         ({"cluster": b"w"}, f"cluster: got b'w'; {name}"),
-        ({"source": 5}, "source: got 5; accepted is a file, folder, glob or address, a list of these, or a Dask frame"),
-        ({"source": [5]}, "source: got [5]; accepted is a file"),
-        ({"source": np.zeros(3)}, "source: got a ndarray; accepted is a file"),
+        (
+            {"source": 5},
+            "source: got 5; expected a file, folder, glob or address, a list of these, or a table in memory",
+        ),
+        ({"source": [5]}, "source: got a list with 5 in it; expected a file"),
+        ({"source": np.zeros(3)}, "source: got a numpy ndarray; expected a table with"),
     ):
         with pytest.raises(TypeError, match=re.escape(words)):
             rashin.measure_table("huber", **{**good, **wrong})

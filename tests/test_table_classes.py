@@ -232,6 +232,15 @@ def test_the_two_words_are_those_of_all_files(tmp_path):
     assert two(tmp_path / "b.csv", positive="yes").mean == rashin.binary_cross_entropy([0.25] * 3, [1, 1, 1])
 
 
+def test_words_in_tables_in_memory():
+    """Also of what gives its rows once."""
+    table = pa.table({"p_yes": P[:, 0], "t": np.array(["no", "yes"])[HIT]})
+    for source in (table, table.to_pandas(), table.to_pydict(), table.to_reader(max_chunksize=2)):
+        found = two(source)
+        assert found.mean == rashin.binary_cross_entropy(P[:, 0], HIT)
+        assert {key: part.count for key, part in found.classes.items()} == {"no": 2, "yes": 3}
+
+
 def test_words_in_a_dask_frame(tmp_path):
     frames, pandas = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
     words = np.array(["yes", "no", "no", "yes", "yes"])

@@ -67,6 +67,8 @@ def batch_of(
     faults = Faults(path, chunk.first_row, chunk.rows, skip)
     _leave_out_unreadable(chunk, roles, faults)
     prediction = _rows(chunk, roles.prediction, faults, lengths)
+    if loss.kind != "pointwise" and faults.where is not None and not faults.where.any():
+        prediction = prediction.reshape(chunk.rows, -1)  # nulls alone do not show that a column holds lists
     _check_dimensions(prediction, roles, loss, faults)
     target = _target(chunk, roles, loss, faults, lengths, prediction.shape[-1])
     weight = None if roles.weight is None else _numbers(chunk, roles.weight, faults)

@@ -14,6 +14,7 @@ from rashin.measurement.measurement import Measurement
 from rashin.measurement.partition import Partition
 from rashin.storage import written_beside
 from rashin.tables.columns import Columns
+from rashin.tables.sources import File
 
 __all__ = ["SECONDS", "START", "Checkpoint", "Position"]
 
@@ -52,13 +53,18 @@ class Checkpoint:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it, or name another file")
         self.path = path
-        files = {p.file.path: [p.file.size, p.file.state] for p in partitions}
+        files = {p.file.path: [p.file.size, p.file.state] for p in partitions if isinstance(p.file, File)}
         spoken = {name: value for name, value in vars(columns).items() if name != "batch_rows"}
         self.task: dict[str, Any] = {
             "loss": repr(loss),
             **{name: list(value) if isinstance(value, tuple) else value for name, value in spoken.items()},
             **options._asdict(),
-            **{name: value for p in partitions[:1] for name, value in vars(p.file.dialect).items()},
+            **{
+                name: value
+                for p in partitions[:1]
+                if isinstance(p.file, File)
+                for name, value in vars(p.file.dialect).items()
+            },
             "files": files,
             "partitions": len(partitions),
         }

@@ -7,24 +7,25 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from rashin.extras import needs
 from rashin.kernels.threads import only
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
-from rashin.measurement.batch import batch_of
 from rashin.measurement.decisions import two_classes
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.outcomes import Words, labelled
-from rashin.measurement.partition import Partition, TableAccumulator, measure_partition
-from rashin.tables.arrow import record_chunks
+from rashin.measurement.partition import Partition, measure_partition, partitions, without_sources
 from rashin.tables.columns import Columns, Roles
-from rashin.tables.table import Chunk
+from rashin.tables.frames import frame_of, is_a, text_names
+from rashin.tables.opening import open_table
 
 __all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions", "of_dask"]
 
@@ -34,7 +35,6 @@ Sum = TypeVar("Sum", Measurement, "Piece")
 FAN_IN = 8  # measurements that a task adds up
 TASKS_PER_THREAD = 16  # that measure: so many that no thread idles for long at the end, and no more, for the scheduler
 LEAST_TASKS = 256  # needs milliseconds for each; a cluster that adapts begins with no thread at all
-BATCH_ROWS = 1 << 17  # of a data frame that are looked at together
 RETRIES = 2  # of a task that fails, as reading from a remote store may; those of a lost worker are not counted
 
 Graph = dict[Any, Any]
@@ -99,17 +99,26 @@ class Piece(NamedTuple):
     """A measurement of rows that stand together, and how many they are; the rows of ``b`` follow in ``a + b``.
 
     Adding is associative: the worst rows get their numbers in the whole, though no worker knows how many rows stand
-    before its own.
+    before its own. ``lengths`` are those of the lists in columns of lists: one for all rows.
     """
 
     measurement: Measurement
     rows: int
+    lengths: tuple[tuple[str, int], ...] = ()
 
     def __add__(self, other: object) -> Piece:
         if not isinstance(other, Piece):
             return NotImplemented
+        before, after = dict(self.lengths), dict(other.lengths)
+        for name in before.keys() & after.keys():
+            if before[name] != after[name]:
+                raise ValueError(
+                    f"the data frame, column {name!r}: got lists of {before[name]} in some partitions and of "
+                    f"{after[name]} in others; expected lists of one length"
+                )
         moved = [row._replace(row=row.row + self.rows) for row in other.measurement.worst]
-        return Piece(self.measurement + replace(other.measurement, worst=moved), self.rows + other.rows)
+        added = self.measurement + replace(other.measurement, worst=moved)
+        return Piece(added, self.rows + other.rows, tuple((before | after).items()))
 
 
 def of_dask(data: Any) -> bool:
@@ -128,15 +137,65 @@ def measure_arrays(
     ------
     ValueError : an array has another length, or nobody knows which of its rows belong to which block.
     """
-    z = _whole_samples(_as_array(prediction))
-    arrays = {name: _beside(name, values, z) for name, values in beside.items() if values is not None}
-    measure_one = partial(_measured_block, measure, loss, options, tuple(arrays))
-    return _over_blocks(measure_one, [z, *arrays.values()])
+    given = {"prediction": prediction, **{name: values for name, values in beside.items() if values is not None}}
+    for name, values in given.items():
+        if of_dask(values) and not (_is_of_frames(values) or is_a(values, "dask", "Array")):
+            raise TypeError(f"{name}: got a Dask {type(values).__name__}; expected a Dask array, series or data frame")
+    measure_one = partial(_measured_block, measure, loss, options, tuple(given))
+    frames = all(_is_of_frames(values) for values in given.values())
+    return _over_blocks(
+        measure_one, _delayed(_partitions_side_by_side(given) if frames else _blocks_side_by_side(given))
+    )
+
+
+def _is_of_frames(values: Any) -> bool:
+    """Whether it is a data frame, series or index of Dask's."""
+    return any(is_a(values, "dask", name) for name in ("DataFrame", "Series", "Index"))
+
+
+def _partitions_side_by_side(given: Mapping[str, Any]) -> Any:
+    """A Dask series of what the partitions of frames and series hold, each by position: labels pair nothing.
+
+    One collection, so that Dask plans for all of them together: it may read Parquet files in other partitions for one
+    column than for ten.
+    """
+    import dask.dataframe
+
+    wanted = given["prediction"].npartitions
+    for name, values in given.items():
+        if values.npartitions != wanted:
+            raise ValueError(
+                f"{name}: got {values.npartitions} partitions for a prediction of {wanted}; expected a partition of "
+                "the same rows for each; fix: take all from one Dask data frame"
+            )
+    return dask.dataframe.map_partitions(_together, *given.values(), meta=("blocks", object), enforce_metadata=False)
+
+
+def _blocks_side_by_side(given: Mapping[str, Any]) -> Any:
+    """A Dask array of what the blocks of arrays hold."""
+    import dask.array
+
+    z = _whole_samples(_as_array(given["prediction"]))
+    arrays = [z, *(_beside(name, values, z) for name, values in given.items() if name != "prediction")]
+    indexed = [part for array in arrays for part in (array, range(array.ndim))]
+    return dask.array.blockwise(
+        _together,
+        range(min(z.ndim, 1)),
+        *indexed,
+        dtype=object,
+        meta=np.empty(0, object),
+        concatenate=True,
+        align_arrays=False,
+    )
+
+
+def _together(*blocks: Any) -> tuple[Any, ...]:
+    return blocks
 
 
 def _as_array(values: Any) -> Any:
     """The Dask array that a Dask series or frame is."""
-    if not hasattr(values, "to_dask_array"):
+    if not _is_of_frames(values):
         return values
     with warnings.catch_warnings():  # words become Python's, which is all right with groups
         warnings.filterwarnings("ignore", "Dask currently has limited support for converting pandas", UserWarning)
@@ -151,7 +210,6 @@ def _whole_samples(z: Any) -> Any:
 def _beside(name: str, values: Any, z: Any) -> Any:
     """An array in the blocks of the prediction."""
     import dask.array
-    import numpy as np
 
     values = _as_array(values) if of_dask(values) else dask.array.from_array(np.asanyarray(values))
     if values.ndim == 0 or z.ndim == 0:
@@ -161,7 +219,8 @@ def _beside(name: str, values: Any, z: Any) -> Any:
         if not (len(lengths) == len(wanted) and math.isnan(sum(lengths)) and math.isnan(sum(wanted))):
             raise ValueError(
                 f"{name}: cannot tell which of its rows belong to which block of the prediction, as the lengths of the "
-                "blocks are not known; call compute_chunk_sizes() on the Dask arrays first"
+                "blocks are not known; fix: call compute_chunk_sizes() on the Dask arrays first, or "
+                "to_dask_array(lengths=True) on a series"
             )
         return _whole_samples(values)
     if values.shape[0] != z.shape[0]:
@@ -177,12 +236,12 @@ def _measured_block(
     options: Options,
     names: Sequence[str],
     number: int,
-    z: Any,
-    *beside: Any,
+    blocks: Sequence[Any],
 ) -> Piece:
     with only(1), _told(f"block {number}"):
-        found = measure(loss, z, **dict(zip(names, beside, strict=True)), **options._asdict())
-    samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
+        found = measure(loss, **dict(zip(names, blocks, strict=True)), **options._asdict())
+    shape = np.shape(blocks[0])
+    samples = shape if loss.kind == "pointwise" else shape[:-1]
     return Piece(found, math.prod(samples))
 
 
@@ -194,47 +253,49 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
     TypeError : it is another collection.
     ValueError : as ``rashin.measure_table`` does; it names the partition.
     """
-    if getattr(frame, "ndim", 0) != 2 or not hasattr(frame, "columns"):
+    if not is_a(frame, "dask", "DataFrame"):
         raise TypeError(
-            f"source: got a Dask {type(frame).__name__}; accepted is a data frame; rashin.measure takes arrays"
+            f"source: got a Dask {type(frame).__name__}; expected a data frame; rashin.measure takes arrays and series"
         )
-    roles = columns.roles([name for name in frame.columns if isinstance(name, str)], "the data frame")
+    labels = text_names(frame.columns, "the data frame")
+    roles = columns.roles(list(labels), "the data frame")
     with nullcontext() if client is None else _connected(client) as connected:
-        roles = _with_words(loss, frame, columns, roles, connected)
+        roles = _with_words(loss, frame[[labels[roles.target[0]]]], columns, roles, connected)
         measure_one = partial(_measured_frame, loss, columns, roles, options)
-        return labelled(_over_blocks(measure_one, [frame[roles.names]], connected), roles.labels)
+        blocks = _planned(frame, [labels[name] for name in roles.names], connected)
+        return labelled(_over_blocks(measure_one, blocks, connected), roles.labels)
 
 
-def _with_words(loss: Loss, frame: Any, columns: Columns, roles: Roles, client: Any) -> Roles:
+def _with_words(loss: Loss, target: Any, columns: Columns, roles: Roles, client: Any) -> Roles:
     """The roles with the two words of the target, if it holds words: as many partitions are computed as it takes."""
     words = Words(columns.positive, two_classes(loss))
-    name = roles.target[0]
-    if columns.positive is None and frame.dtypes[name].kind in "biuf":
+    if columns.positive is None and target.dtypes.iloc[0].kind in "biuf":
         return roles
-    for number in range(frame.npartitions):
+    for number in range(target.npartitions):
         if words.enough(roles):
             break
-        some = frame[[name]].get_partition(number)
-        some = some.compute() if client is None else client.compute(some).result()
-        for chunk in _frame_chunks(some, BATCH_ROWS):
-            words.add(chunk.columns[name])
+        some = target.get_partition(number)
+        found = frame_of(some.compute() if client is None else client.compute(some).result(), f"partition {number}")
+        with ExitStack() as stack:
+            table = open_table(found, stack)  # type: ignore[arg-type]
+            words.look(table, roles, table.parts(list(table.names)))
     return words.given_to(roles)
 
 
+def _planned(frame: Any, labels: list[Any], client: Any) -> list[Any]:
+    """The partitions, of which only the columns that are needed are read and computed."""
+    try:
+        return _delayed(frame[labels], client)
+    except Exception:  # Dask fails where rows were chosen by another column, as by nlargest, and may fail elsewhere
+        return _delayed(frame, client)
+
+
 def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options, number: int, frame: Any) -> Piece:
-    tally, place = TableAccumulator(loss, options), f"partition {number}"
+    place = f"partition {number}"
     with only(1), _told(place):
-        for chunk in _frame_chunks(frame, columns.batch_rows or BATCH_ROWS):
-            tally.add(batch_of(chunk, roles, loss, place, columns.on_error == "skip"))
-    found = tally.result()
-    return Piece(replace(found, worst=[row._replace(source="") for row in found.worst]), len(frame))
-
-
-def _frame_chunks(frame: Any, rows: int) -> Iterator[Chunk]:
-    import pyarrow
-
-    table = pyarrow.Table.from_pandas(frame, preserve_index=False).combine_chunks()
-    return record_chunks(table.to_batches(), table.column_names, rows)
+        (partition,) = partitions(frame_of(frame, place), columns)
+        found = measure_partition(loss, replace(partition, roles=roles), columns, options)
+    return Piece(without_sources(found), len(frame), tuple(partition.lengths.items()))
 
 
 @contextmanager
@@ -247,18 +308,23 @@ def _told(place: str) -> Iterator[None]:
         raise kind(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
 
 
-def _over_blocks(measure_one: Callable[..., Piece], collections: Sequence[Any], client: Any = None) -> Measurement:
-    """The sum of ``measure_one(number, *blocks)`` over the blocks of collections that lie side by side."""
-    import dask
-    from dask.core import flatten
+def _delayed(collection: Any, client: Any = None) -> list[Any]:
+    """What gives each block or partition when it is computed, in order; optimised by Dask.
 
-    ready = dask.optimize(*collections)
-    graph: Graph = {}
-    for collection in ready:
-        graph.update(collection.__dask_graph__())
+    There are as many partitions as the user sees, whose numbers errors name: without ``tune``, Dask would merge those
+    of files of which few columns are read. The client is current, as how to shuffle depends on who will compute.
+    """
+    import dask
+
+    with dask.config.set({"optimization.tune.active": False}), nullcontext() if client is None else client.as_current():
+        return np.ravel(collection.to_delayed()).tolist()  # type: ignore[no-any-return]
+
+
+def _over_blocks(measure_one: Callable[[int, Any], Piece], blocks: Sequence[Any], client: Any = None) -> Measurement:
+    """The sum of ``measure_one(number, block)`` over what is delayed."""
+    graph: Graph = dict(blocks[0].__dask_graph__())
     name = f"measure-{uuid.uuid4().hex}"
-    side_by_side = zip(*(flatten(collection.__dask_keys__()) for collection in ready), strict=True)
-    leaves = {(name, number): (measure_one, number, *blocks) for number, blocks in enumerate(side_by_side)}
+    leaves = {(name, number): (partial(measure_one, number), block.key) for number, block in enumerate(blocks)}
     found: Piece = _computed(_tree(graph | leaves, list(leaves)), client)
     return found.measurement
 

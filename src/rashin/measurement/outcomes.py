@@ -38,7 +38,7 @@ class Words:
             return
         names = [roles.target[0]]
         for part in parts:
-            for chunk in table.chunks(names, part, _ROWS, Uses(texts=frozenset(names))):
+            for chunk in table.chunks(names, part, _ROWS, Uses(texts=frozenset(names), looking=True)):
                 self.add(chunk.columns[names[0]])
                 if self.enough(roles):
                     return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -16,11 +16,20 @@ from rashin.measurement.outcomes import Words
 from rashin.measurement.undefined import add_rows, leave_out_undefined
 from rashin.tables.columns import Columns, Roles
 from rashin.tables.dialect import Dialect
+from rashin.tables.frames import Frame, frame_of
 from rashin.tables.opening import BrokenFileError, open_table, reading
-from rashin.tables.sources import File, Source, find_files
+from rashin.tables.sources import File, find_files
 from rashin.tables.table import Chunk, Part, Table
 
-__all__ = ["Ending", "Partition", "TableAccumulator", "batches", "measure_partition", "partitions"]
+__all__ = [
+    "Ending",
+    "Partition",
+    "TableAccumulator",
+    "batches",
+    "measure_partition",
+    "partitions",
+    "without_sources",
+]
 
 _PLAIN = Dialect()
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
@@ -30,7 +39,7 @@ _LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
 
 @dataclass(frozen=True)
 class Partition:
-    """Some rows of one file; it pickles, and is small.
+    """Some rows of one file, which pickle and are small; or a table in memory.
 
     Parameters
     ----------
@@ -38,7 +47,7 @@ class Partition:
     roles : of the columns of all files; None where no file can be opened.
     """
 
-    file: File
+    file: File | Frame
     part: Part
     lengths: Mapping[str, int] = field(default_factory=dict)
     roles: Roles | None = None
@@ -60,13 +69,13 @@ Reading: TypeAlias = "Batch | Ending"
 
 
 def partitions(
-    source: Source,
+    source: Any,
     columns: Columns,
     storage_options: Mapping[str, Any] | None = None,
     numbers: tuple[int, int] | None = None,
     dialect: Dialect = _PLAIN,
 ) -> list[Partition]:
-    """The partitions of all files of a source, in the order of the files.
+    """The partitions of all files of a source, in the order of the files; or the one of a table in memory.
 
     Every file is opened; none is read, save for the first list of a column of lists, which tells the classes, and for
     the first two words of the target of a loss of two classes, whose targets are ``numbers``. ``dialect`` is how text
@@ -82,7 +91,7 @@ def partitions(
     lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
     words = Words(columns.positive, numbers)
     first: tuple[str, Roles] | None = None
-    for file in find_files(source, storage_options, dialect):
+    for file in _files(source, storage_options, dialect):
         try:
             roles, parts = _looked_at(file, columns, lengths, words)
         except BrokenFileError:
@@ -98,7 +107,12 @@ def partitions(
     return [replace(partition, roles=given) for partition in found]
 
 
-def _looked_at(file: File, columns: Columns, lengths: dict[str, int], words: Words) -> tuple[Roles, list[Part]]:
+def _files(source: Any, storage_options: Mapping[str, Any] | None, dialect: Dialect) -> Sequence[File | Frame]:
+    frame = frame_of(source)
+    return find_files(source, storage_options, dialect) if frame is None else [frame]
+
+
+def _looked_at(file: File | Frame, columns: Columns, lengths: dict[str, int], words: Words) -> tuple[Roles, list[Part]]:
     with _opened(file, columns) as table:
         roles = columns.roles(table.names, file.path)
         with reading(file, 0):
@@ -114,7 +128,7 @@ def _looked_at(file: File, columns: Columns, lengths: dict[str, int], words: Wor
 
 
 @contextmanager
-def _opened(file: File, columns: Columns) -> Iterator[Table]:
+def _opened(file: File | Frame, columns: Columns) -> Iterator[Table]:
     with ExitStack() as stack:
         yield open_table(file, stack, columns.on_error == "skip")
 
@@ -154,7 +168,7 @@ def _batch_rows(loss: Loss, roles: Roles) -> int:
     return max(_LEAST_ROWS, min(_MOST_ROWS, _NUMBERS // len(roles.prediction)))
 
 
-def _whole(chunks: Iterator[Chunk], file: File, row: int) -> Iterator[Chunk]:
+def _whole(chunks: Iterator[Chunk], file: File | Frame, row: int) -> Iterator[Chunk]:
     """Chunks, until the file breaks."""
     while True:
         with reading(file, row):
@@ -210,6 +224,11 @@ class TableAccumulator:
         if found.count == 0:  # nothing to add but what was left out
             return replace(self.before, skipped=dict(sorted((Counter(self.before.skipped) + self.skipped).items())))
         return self.before + found
+
+
+def without_sources(found: Measurement) -> Measurement:
+    """With the worst rows by number alone: a table in memory has no name."""
+    return replace(found, worst=[row._replace(source="") for row in found.worst])
 
 
 def measure_partition(loss: Loss, partition: Partition, columns: Columns, options: Options) -> Measurement:

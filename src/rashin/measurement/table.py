@@ -1,4 +1,4 @@
-"""``rashin.measure_table``: the loss of a table on disk or in a remote store, however large."""
+"""``rashin.measure_table``: the loss of a table in memory, on disk or in a remote store, however large."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides, two_classes
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.outcomes import labelled
-from rashin.measurement.partition import Ending, Partition, Reading, TableAccumulator, batches, partitions
+from rashin.measurement.partition import (
+    Ending,
+    Partition,
+    Reading,
+    TableAccumulator,
+    batches,
+    partitions,
+    without_sources,
+)
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns, Names, name_of, names_of
 from rashin.tables.dialect import dialect_of
-from rashin.tables.sources import Source
+from rashin.tables.frames import Frame, frame_of
 
 __all__ = ["Progress", "measure_table"]
 
@@ -30,7 +38,7 @@ Progress: TypeAlias = Callable[[int, "int | None"], None]
 
 def measure_table(
     loss: Loss | str,
-    source: Source,
+    source: Any,
     *,
     prediction: str | Sequence[str] | Mapping[Any, str],
     target: str | Sequence[str] | Mapping[Any, str],
@@ -59,9 +67,12 @@ def measure_table(
     Parameters
     ----------
     loss : a loss, or its name.
-    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these; or a Dask
-        data frame. Files end with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst,
-        .lz4), .npz or .npy. A folder named ``key=value`` gives its files a column.
+    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these. Files end
+        with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst, .lz4), .npz or .npy. A
+        folder named ``key=value`` gives its files a column. Or a table in memory: a pandas, polars or Dask data frame;
+        a pyarrow Table, RecordBatch or RecordBatchReader, or another object with Arrow's stream, such as a query of
+        DuckDB; a dict of columns, (rows,) or (rows, classes), in arrays, lists or series; a structured array. Its rows
+        go by position, whatever its index.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
         where the star stands for the numbers 0 to C - 1 or for the classes' names; a list of columns in the order of
         the labels; a dict of columns by class, such as ``{1: "cat", 2: "dog"}``; or one column of lists.
@@ -79,8 +90,9 @@ def measure_table(
         measurement's ``skipped`` counts them by reason.
     delimiter, decimal, encoding : how files of text are written: the letter between fields, by default a tab in .tsv
         and else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
-    checkpoint : a file to write the state to every few seconds. A second run with the same arguments goes on where the
-        first was killed, counts no row twice and ends with the same bits; after the end it returns at once.
+    checkpoint : a file to write the state to every few seconds, where the source is files. A second run with the same
+        arguments goes on where the first was killed, counts no row twice and ends with the same bits; after the end it
+        returns at once.
     progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
         with ``engine="local"``.
     engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
@@ -127,12 +139,15 @@ def measure_table(
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):
         return measure_frame(loss, source, columns, options, client)
-    found = partitions(source, columns, storage_options, two_classes(loss), dialect)
+    frame = frame_of(source)
+    _check_memory(frame, engine, checkpoint)
+    found = partitions(frame or source, columns, storage_options, two_classes(loss), dialect)
     labels = next((partition.roles.labels for partition in found if partition.roles is not None), None)
     if engine == "dask":
         return labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
-    return labelled(_measured(loss, found, columns, options, kept, progress or _silent), labels)
+    measured = _measured(loss, found, columns, options, kept, progress or _silent)
+    return labelled(measured if frame is None else without_sources(measured), labels)
 
 
 def _whole(name: str, value: Any, least: int) -> int:
@@ -161,6 +176,19 @@ def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoi
 
 def _is_one(target: Names) -> bool:
     return isinstance(target, str) and "*" not in target
+
+
+def _check_memory(frame: Frame | None, engine: str, checkpoint: Any) -> None:
+    if frame is not None and engine == "dask":
+        raise ValueError(
+            "engine: got 'dask' for a table in memory; expected files or a Dask data frame; fix: leave engine out, or "
+            "dask.dataframe.from_pandas(frame, npartitions=16)"
+        )
+    if frame is not None and checkpoint is not None:
+        raise ValueError(
+            f"checkpoint: got {os.fspath(checkpoint)!r} for a table in memory; expected files, which a second run "
+            "finds again; fix: leave checkpoint out, or write the table to a Parquet file"
+        )
 
 
 def _silent(rows: int, total: int | None) -> None:

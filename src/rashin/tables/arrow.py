@@ -34,9 +34,9 @@ Array = NDArray[Any]
 Numbers = tuple[Array, "Array | None"]  # the values, and where there is none
 
 
-def pyarrow() -> Any:
-    """The package, or an error that says how to get it."""
-    with needs("pyarrow", "parquet", "a Parquet, Arrow or CSV file"):
+def pyarrow(what: str = "a Parquet, Arrow or CSV file") -> Any:
+    """The package, or an error that says what needs it and how to get it."""
+    with needs("pyarrow", "parquet", what):
         import pyarrow
     return pyarrow
 

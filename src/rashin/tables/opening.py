@@ -7,13 +7,14 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
+from rashin.tables.frames import Frame
 from rashin.tables.sources import File
-from rashin.tables.table import ANY, BROKEN, Chunk, Part, Table, Uses
+from rashin.tables.table import ANY, BROKEN, Chunk, ColumnError, Part, Table, Uses
 
 __all__ = ["BrokenFileError", "open_table", "reading"]
 
 
-def open_table(file: File, stack: ExitStack, skip_malformed: bool = False) -> Table:
+def open_table(file: File | Frame, stack: ExitStack, skip_malformed: bool = False) -> Table:
     """Open a file until the ``stack`` is left.
 
     With ``skip_malformed`` lines of text with too few or too many fields are counted and left out.
@@ -23,6 +24,8 @@ def open_table(file: File, stack: ExitStack, skip_malformed: bool = False) -> Ta
     ImportError : it needs pyarrow, which is not installed.
     BrokenFileError : it is not what its name says.
     """
+    if isinstance(file, Frame):
+        return file.table
     with reading(file, 0):
         table = _table(file, stack, skip_malformed)
     return _KeyedTable(table, dict(file.keys)) if file.keys else table
@@ -33,7 +36,7 @@ class BrokenFileError(ValueError):
 
 
 @contextmanager
-def reading(file: File, row: int) -> Iterator[None]:
+def reading(file: File | Frame, row: int) -> Iterator[None]:
     """Name the file in what its reader raises, and the row; ``row`` is the next one.
 
     Raises
@@ -42,7 +45,7 @@ def reading(file: File, row: int) -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, PermissionError, BrokenFileError):
+    except (FileNotFoundError, PermissionError, BrokenFileError, ColumnError):
         raise
     except BROKEN as error:
         words = " ".join(str(error).split()) or type(error).__name__

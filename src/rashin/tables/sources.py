@@ -104,9 +104,12 @@ def _items(source: Any) -> list[str | os.PathLike[str]]:
     items: list[Any] = [source] if single else list(source)
     if all(isinstance(item, (str, os.PathLike)) for item in items):
         return items
-    shown = repr(source) if isinstance(source, (int, float, list, tuple, type(None))) else f"a {type(source).__name__}"
+    strange = next(item for item in items if not isinstance(item, (str, os.PathLike)))
+    named = repr(strange) if isinstance(strange, (int, float, type(None))) else f"a {type(strange).__name__}"
+    shown = named if single else f"a list with {named} in it"
     raise TypeError(
-        f"source: got {shown}; accepted is a file, folder, glob or address, a list of these, or a Dask frame"
+        f"source: got {shown}; expected a file, folder, glob or address, a list of these, or a table in memory: a "
+        "pandas, polars or Dask data frame, a pyarrow Table, or a dict of columns"
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "Part", "Table", "Unreadable", "Uses"]
+__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "ColumnError", "Part", "Table", "Unreadable", "Uses"]
 
 Unreadable: TypeAlias = "Mapping[int, str | bytes]"  # text that should be a number, and bytes that are no text, by row
 
@@ -38,6 +38,10 @@ class BreakError(ValueError):
 
     def __str__(self) -> str:
         return self.words
+
+
+class ColumnError(ValueError):
+    """A column holds what cannot be meant: the caller's mistake, where a broken file is not."""
 
 
 class Chunk(NamedTuple):
@@ -69,6 +73,7 @@ class Uses(NamedTuple):
     keys: frozenset[str] = frozenset()  # groups and clusters: they stay the text that they are
     values: frozenset[str] = frozenset()  # keys that are a prediction, a target or a weight as well
     texts: frozenset[str] = frozenset()  # targets that are compared with names: they stay the text that they are
+    looking: bool = False  # the rows are read once more, later
 
 
 ANY = Uses()

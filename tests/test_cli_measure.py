@@ -114,6 +114,44 @@ def test_columns_with_commas_and_without_classes(rows, file, command):
     assert told["classes"] == {}
 
 
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        ['"p,1",p_2'],
+        ["p,1", "p_2"],
+        ["p_2", "p,1"],
+        ["0=p,1", "1=p_2"],
+        ['1=p_2,"0=p,1"'],
+        ["p=3", "p_2"],
+    ],
+)
+def test_names_with_commas_are_quoted_or_options_repeated(prediction, command, tmp_path):
+    p = np.array([[0.25, 0.75], [0.5, 0.5], [0.125, 0.875]])
+    columns = {"p,1": p[:, 0], "p_2": p[:, 1], "p=3": p[:, 0], "t,t": [1, 1, 0]}
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    asked = [word for name in prediction for word in ("--prediction", name)]
+    loss = "categorical_cross_entropy"
+    code, out, err = command(tmp_path / "a.parquet", *asked, "--target", "t,t", "--loss", loss, "--json")
+    assert (code, err) == (0, "")
+    expected = p[:, ::-1] if prediction[0] == "p_2" else p
+    assert json.loads(out)["mean"] == rashin.categorical_cross_entropy(expected, [1, 1, 0])
+    code, out, err = command(
+        tmp_path / "a.parquet", "--prediction", "p,1", "--target", "t,t", "--loss", "huber", "--json"
+    )
+    assert json.loads(out)["mean"] == rashin.huber(p[:, 0], [1.0, 1.0, 0.0])
+
+
+def test_words_are_targets(command, tmp_path):
+    (tmp_path / "a.csv").write_text("p_yes,target,other\n0.25,no,1\n0.5,yes,2\n0.75,yes,2\n")
+    expected = rashin.binary_cross_entropy([0.25, 0.5, 0.75], [0, 1, 1])
+    for options in ([], ["--positive", "yes"], ["--target", "other", "--positive", "2"]):
+        code, out, err = command(tmp_path / "a.csv", *options, "--json")
+        assert (code, err, json.loads(out)["mean"]) == (0, "", expected)
+    code, out, err = command(tmp_path / "a.csv", "--positive", "y")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"rashin: .*a.csv, column 'target', row 0: got '.*'; expected 'y', the .*[^\n]*\n", err)
+
+
 def test_what_was_left_out_is_told(rows, command, tmp_path):
     file = write(tmp_path / "a.csv", {"p": [None, 2.0, 0.5, 0.25], "target": [0, 1, 1, 0]})
     code, out, err = command(file, "--prediction", "p", "--on-error", "skip")
@@ -134,6 +172,9 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
     ("arguments", "words"),
     [
         (["nothing.parquet"], "nothing.parquet: there is no such file or folder"),
+        (["{file}", "--group", "site", "--group", "hit"], "'--group': got it 2 times; expected it once"),
+        (["{file}", "--classes", "--no-classes"], "'--classes': got it 2 times; expected it once"),
+        (["{file}", "--prediction", "0=z_0,0=z_1"], "'--prediction': got a class twice in 0=z_0,0=z_1"),
         (["{file}", "--target", "label"], "has no column 'label' for the target; "),
         (["{file}", "--loss", "softmax"], "loss: got 'softmax'; there is no such loss: did you mean"),
         (["{file}", "--prediction", "hit"], "Invalid value for '--loss': say which; "),
@@ -219,7 +260,7 @@ def test_pictures_in_what_is_broken_are_missing(tmp_path):
         path = find_files("memory://pictures")[0].path
         rows = [Row(1.0, path, row) for row in (10, 8000)]
         assert values_at("memory://pictures", "1", rows, on_error="skip") == {(path, 10): 21}
-        with pytest.raises(EOFError, match="bytes too early"):
+        with pytest.raises(ValueError, match="bytes too early"):
             values_at("memory://pictures", "1", rows)
     finally:
         memory.rm("/pictures", recursive=True)

@@ -7,9 +7,11 @@ with 130.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections import Counter
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import rashin
 from rashin.cli import explain, fetch, losses, measure, train
@@ -23,11 +25,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train_network)
-app.command("measure")(measure.measure_files)
-app.command("explain")(explain.explain_model)
-app.command("fetch")(fetch.fetch_data)
-app.command("losses")(losses.show_losses)
+
+
+class _Command(TyperCommand):
+    """A command that refuses an option that is given twice and taken once; the parser alone would take the last."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        counts = Counter(parameter.opts[0] for parameter in given if not getattr(parameter, "multiple", True))
+        for option, count in counts.items():
+            if count > 1:
+                raise typer.BadParameter(f"got it {count} times; expected it once", param_hint=f"'{option}'")
+        return super().parse_args(ctx, args)
+
+
+app.command("train", cls=_Command)(train.train_network)
+app.command("measure", cls=_Command)(measure.measure_files)
+app.command("explain", cls=_Command)(explain.explain_model)
+app.command("fetch", cls=_Command)(fetch.fetch_data)
+app.command("losses", cls=_Command)(losses.show_losses)
 
 
 def _show_version(wanted: bool) -> None:

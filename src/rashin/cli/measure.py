@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rashin.cli.choices import LossParameters, chosen_loss
+from rashin.cli.columns import columns_named
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -41,15 +43,24 @@ def measure_files(
     ] = None,
     loss_parameter: LossParameters = None,
     prediction: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="COLUMN",
             show_default="p_* or z_*, whichever there are",
-            help="A column, a pattern such as 'p_*', or columns with commas between them.",
+            help="A column; a pattern such as 'p_*'; columns in the order of the labels with commas between them, or "
+            "by label, such as 1=cat,2=dog. May be repeated; quote a name with a comma: '\"p,1\",p_2'.",
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", show_default="target", help="Likewise, with the target.")
+        list[str] | None, typer.Option(metavar="COLUMN", show_default="target", help="Likewise, with the target.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            show_default="the word with which the prediction's name ends, such as yes for p_yes",
+            help="The target of the positive class, where the target of a loss of two classes holds two words.",
+        ),
     ] = None,
     weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="Weights, >= 0.")] = None,
     group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Give the loss by group too.")] = None,
@@ -62,6 +73,14 @@ def measure_files(
     on_error: Annotated[
         str, typer.Option(metavar="raise|skip", help="What to do at a row that cannot be measured.")
     ] = "raise",
+    delimiter: Annotated[
+        str | None,
+        typer.Option(metavar="LETTER", show_default="tab for .tsv, else ,", help="What separates fields of text."),
+    ] = None,
+    decimal: Annotated[str, typer.Option(metavar=".|,", help="The decimal point of numbers in text.")] = ".",
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="That of text files, such as cp932, cp1252 or utf-16.")
+    ] = "utf-8",
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the state there, and go on from it after a crash.")
     ] = None,
@@ -88,36 +107,48 @@ def measure_files(
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
     from rashin.measurement.intervals import check_confidence
+    from rashin.measurement.lookup import column_names
     from rashin.measurement.recorded import recorded_in
     from rashin.measurement.shown import printable
     from rashin.tables.columns import Columns, names_of
+    from rashin.tables.dialect import dialect_of
 
     check_confidence(confidence)  # reject a bad confidence before reading
-    page = report_of(report, title, images, files, on_error)  # type: ignore[arg-type]
-    recorded = recorded_in(files) if loss is None else None
-    names, chosen = _choice(files, prediction, recorded.loss if recorded else loss)
+    dialect = dialect_of(delimiter, decimal, encoding)
+    page = report_of(report, title, images, files, on_error, dialect)  # type: ignore[arg-type]
+    recorded = recorded_in(files, skip=on_error == "skip") if loss is None else None
+
+    @cache
+    def known() -> tuple[str, list[str]]:
+        return column_names(files, on_error=on_error, dialect=dialect)  # type: ignore[arg-type]
+
+    targets = columns_named(target or [recorded.target if recorded else "target"], "--target", lambda: known()[1])
+    names, chosen = _choice(known, prediction, recorded.loss if recorded else loss)
     settings = chosen_loss(chosen, loss_parameter)
-    target = target or (recorded.target if recorded else "target")
-    has_classes = decides(settings) and (settings.kind != "pointwise" or _is_one(target))
+    has_classes = decides(settings) and (settings.kind != "pointwise" or _is_one(targets))
     with _progress(hidden=as_json) as show:
         found = measure_table(
             settings,
             files,
             prediction=names,
-            target=_names(target),
+            target=targets,
             weight=weight,
             group=group,
             cluster=cluster,
+            positive=positive,
             worst=worst,
-            by_class=has_classes and classes and _is_one(target),
+            by_class=has_classes and classes and _is_one(targets),
             accuracy=has_classes,
-            baseline=settings.kind == "pointwise" or (classes and _is_one(target)),
+            baseline=settings.kind == "pointwise" or (classes and _is_one(targets)),
             details=page is not None,
             on_error=on_error,  # type: ignore[arg-type]
+            delimiter=delimiter,
+            decimal=decimal,
+            encoding=encoding,
             checkpoint=checkpoint,
             progress=show,
         )
-    columns = Columns(names_of("prediction", names), names_of("target", _names(target)))
+    columns = Columns(names_of("prediction", names), names_of("target", targets))
     written = None if page is None else page.write(found, confidence, columns)  # first: a pipe may be closed early
     if as_json:
         show_json(found, files, confidence)
@@ -129,30 +160,27 @@ def measure_files(
         typer.echo(f"wrote {printable(str(written))}", err=as_json)
 
 
-def _choice(files: list[str], prediction: str | None, loss: Loss | str | None) -> tuple[str | list[str], Loss | str]:
+def _choice(
+    known: Callable[[], tuple[str, list[str]]], prediction: list[str] | None, loss: Loss | str | None
+) -> tuple[Any, Loss | str]:
     """The columns of the prediction and the loss, where the names of the columns tell them."""
-    from rashin.measurement.lookup import column_names
-    from rashin.tables.columns import Columns, default_prediction
+    from rashin.tables.columns import Columns, default_prediction, names_of
 
-    if prediction is not None and loss is not None:
-        return _names(prediction), loss
-    path, names = column_names(files)
-    pattern = _names(prediction or default_prediction(names, path))
-    columns = Columns(pattern if isinstance(pattern, str) else tuple(pattern), ()).several("prediction", names, path)
+    if prediction and loss is not None:
+        return columns_named(prediction, "--prediction", lambda: known()[1]), loss
+    path, names = known()
+    asked = columns_named(prediction, "--prediction", lambda: names) if prediction else default_prediction(names, path)
+    columns = Columns(names_of("prediction", asked), ()).several("prediction", names, path)
     letter = columns[0].partition("_")[0]
     if loss is None and letter not in _LOSSES:
         message = f"say which; columns p_.. and z_.. have a default, and {columns[0]!r} is none of them"
         raise typer.BadParameter(message, param_hint="'--loss'")
     single = len(columns) == 1
-    return columns[0] if single else pattern, loss or _LOSSES[letter][not single]
+    return columns[0] if single else asked, loss or _LOSSES[letter][not single]
 
 
-def _names(text: str) -> str | list[str]:
-    return [name.strip() for name in text.split(",")] if "," in text else text
-
-
-def _is_one(target: str) -> bool:
-    return "*" not in target and "," not in target
+def _is_one(target: Any) -> bool:
+    return isinstance(target, str) and "*" not in target
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rashin.measurement import Measurement
     from rashin.tables.columns import Columns
+    from rashin.tables.dialect import Dialect
 
 __all__ = ["Report", "report_of"]
 
@@ -27,7 +28,7 @@ class Report:
     files : what is measured.
     column : that holds pictures of the rows.
     pictures : an array with one for each row.
-    on_error : how the files are read.
+    on_error, dialect : how the files are read.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Report:
     column: str | None
     pictures: Any
     on_error: Literal["raise", "skip"]
+    dialect: Dialect
 
     def write(self, found: Measurement, confidence: float, columns: Columns) -> Path:
         """Write the page, with what ``columns`` hold in the worst rows, and their pictures if there are some."""
@@ -44,7 +46,7 @@ class Report:
 
         pictures = self.pictures
         if self.column is not None:
-            pictures = values_at(self.files, self.column, found.worst, on_error=self.on_error)
+            pictures = values_at(self.files, self.column, found.worst, on_error=self.on_error, dialect=self.dialect)
         names = ", ".join(self.files)
         return write_measurement(
             found,
@@ -60,18 +62,24 @@ class Report:
         """Prediction and target of the worst rows, and the names of the classes."""
         from rashin.measurement.lookup import column_names, values_at
 
-        path, names = column_names(self.files)
+        path, names = column_names(self.files, on_error=self.on_error, dialect=self.dialect)
         roles = columns.roles(names, path)
         by_role = {"prediction": roles.prediction, "target": roles.target}
+        reading: dict[str, Any] = {"on_error": self.on_error, "dialect": self.dialect}
         shown: dict[str, Any] = {
-            role: values_at(self.files, some if len(some) > 1 else some[0], found.worst, on_error=self.on_error)
+            role: values_at(self.files, some if len(some) > 1 else some[0], found.worst, **reading)
             for role, some in by_role.items()
         }
-        return {**shown, "classes": roles.labels}
+        return {**shown, "classes": None if roles.labels is None else tuple(map(str, roles.labels.values()))}
 
 
 def report_of(
-    path: Path | None, title: str | None, images: str | None, files: Sequence[str], on_error: Literal["raise", "skip"]
+    path: Path | None,
+    title: str | None,
+    images: str | None,
+    files: Sequence[str],
+    on_error: Literal["raise", "skip"],
+    dialect: Dialect,
 ) -> Report | None:
     """The page that is asked for; None if there is none.
 
@@ -89,12 +97,12 @@ def report_of(
         return None
     _check_page(path)
     if images is not None and images.endswith(".npy"):
-        return Report(path, title, files, None, _pictures(images, files), on_error)
+        return Report(path, title, files, None, _pictures(images, files), on_error, dialect)
     if images is not None:
         from rashin.measurement.lookup import check_column
 
-        check_column(files, images, on_error=on_error)
-    return Report(path, title, files, images, None, on_error)
+        check_column(files, images, on_error=on_error, dialect=dialect)
+    return Report(path, title, files, images, None, on_error, dialect)
 
 
 def _check_page(path: Path) -> None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin.loss import Loss
+from rashin.measurement.decisions import two_classes
 from rashin.measurement.keys import Codes, codes_of
+from rashin.tables.classes import Classes, Outcomes, is_number
 from rashin.tables.columns import Roles
+from rashin.tables.dialect import encoding_hint, number_hint
 from rashin.tables.faults import Faults
-from rashin.tables.table import Chunk
+from rashin.tables.table import Chunk, Unreadable
 
-__all__ = ["Batch", "batch_of"]
+__all__ = ["Batch", "batch_of", "words_in"]
 
 Array = NDArray[Any]
 
+Words: TypeAlias = "tuple[Array, Sequence[str], Array | None]"  # codes, what they stand for, where there is none
+
 _NUMBERS = "numbers"
+_OR_POSITIVE = ", or two words, of which positive= (--positive) names the positive class"
 _UNKNOWN: Mapping[str, int] = MappingProxyType({})
 _BLOCK = (
     1 << 13
@@ -63,7 +70,7 @@ def batch_of(
     if loss.kind != "pointwise" and faults.where is not None and not faults.where.any():
         prediction = prediction.reshape(chunk.rows, -1)  # nulls alone do not show that a column holds lists
     _check_dimensions(prediction, roles, loss, faults)
-    target = _target(chunk, roles, loss, faults, lengths)
+    target = _target(chunk, roles, loss, faults, lengths, prediction.shape[-1])
     weight = None if roles.weight is None else _numbers(chunk, roles.weight, faults)
     group, cluster = (None if name is None else _codes(chunk, name, faults) for name in (roles.group, roles.cluster))
     return Batch(roles, prediction, target, weight, group, cluster, faults)
@@ -71,13 +78,21 @@ def batch_of(
 
 def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults) -> None:
     for column, texts in chunk.unreadable.items():
-        wrong = np.zeros(chunk.rows, bool)
-        wrong[list(texts)] = True
-        faults.add(wrong, "no number", _unread(texts), column)
+        for kind, reason in ((bytes, "no text in the file's encoding"), (str, "no number")):
+            rows = [row for row, text in texts.items() if isinstance(text, kind)]
+            wrong = np.zeros(chunk.rows, bool)
+            wrong[rows] = True
+            faults.add(wrong, reason, _unread(texts), column)
 
 
-def _unread(texts: Mapping[int, str]) -> Callable[[int], str]:
-    return lambda row: f"got {texts[row]!r}; accepted is a number"
+def _unread(texts: Unreadable) -> Callable[[int], str]:
+    def words(row: int) -> str:
+        text = texts[row]
+        if isinstance(text, bytes):
+            return f"got {text!r}; expected text in the file's encoding{encoding_hint(text)}"
+        return f"got {text!r}; accepted is a number{number_hint(text)}"
+
+    return words
 
 
 # ---------------------------------------------------------------------------------------------- numbers
@@ -170,51 +185,116 @@ def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Fault
 # ---------------------------------------------------------------------------------------------- targets
 
 
-def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Mapping[str, int]) -> Array:
+def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Mapping[str, int], classes: int) -> Array:
     if len(roles.target) > 1:
         return _rows(chunk, roles.target, faults, lengths)
-    name = roles.target[0]
-    column = chunk.columns[name]
-    if loss.kind != "pointwise" and _holds_words(column):
-        return _named_labels(column, name, roles, faults)
+    name, column = roles.target[0], _without_dates(chunk.columns[roles.target[0]])
+    if loss.kind == "pointwise":
+        return _points(chunk, column, roles, loss, faults)
+    named = roles.classes or Classes(roles.prediction, tuple(map(str, range(classes))), listed=True)
+    if _holds_words(column) or _is_boolean(column):
+        return _places(_words(column), name, named, faults)
     target = _numbers(chunk, name, faults, lengths=lengths)
-    if loss.kind != "pointwise" and target.ndim == 1:
+    if target.ndim > 1 or (named.listed and not named.misleading):
+        return target
+    if not named.listed and not any(map(is_number, named.names)):
         _refuse_numbers_for_names(name, roles, faults)
-    if loss.kind == "pointwise" and target.ndim != 1:
+    return _places(_words_of_numbers(target), name, named, faults)
+
+
+def _points(chunk: Chunk, column: Any, roles: Roles, loss: Loss, faults: Faults) -> Array:
+    """One number for each row: the column's own, or that of its word."""
+    name, outcomes = roles.target[0], roles.outcomes
+    if outcomes is not None and (_holds_words(column) or _is_boolean(column)):
+        return np.array(outcomes.numbers)[_places(_words(column), name, outcomes, faults)]
+    target = _numbers(chunk, name, faults, _NUMBERS + (_OR_POSITIVE if two_classes(loss) and outcomes is None else ""))
+    if target.ndim != 1:
         faults.refuse(name, "lists", f"one number in each row, as {loss.name} takes it")
-    return target
+    if outcomes is None:
+        return target
+    return np.array(outcomes.numbers)[_places(_words_of_numbers(target), name, outcomes, faults)]
 
 
 def _refuse_numbers_for_names(name: str, roles: Roles, faults: Faults) -> None:
     """Numbers say nothing of classes that a pattern found by name; a list of columns is in the order of the labels."""
-    if roles.labels is not None:
-        listed = ", ".join(roles.prediction[:4])
-        accepted = f"the name of a class in each row; or list the columns in the order of the labels, such as {listed}"
-        faults.refuse(name, "numbers", accepted)
+    listed = ", ".join(roles.prediction[:4])
+    accepted = f"the name of a class in each row; or list the columns in the order of the labels, such as {listed}"
+    faults.refuse(name, "numbers", accepted)
 
 
 def _holds_words(column: Any) -> bool:
     return column.dtype.kind in "US" if isinstance(column, np.ndarray) else bool(_arrow().holds_words(column))
 
 
-def _words(column: Any) -> tuple[Array, Sequence[Any], Array | None]:
+def _is_boolean(column: Any) -> bool:
+    return column.dtype == bool if isinstance(column, np.ndarray) else bool(_arrow().is_boolean(column))
+
+
+def _without_dates(column: Any) -> Any:
+    return column if isinstance(column, np.ndarray) else _arrow().without_dates(column)
+
+
+def _words(column: Any) -> Words:
+    """A column of text or of booleans as codes, the words that they stand for, and where there is none."""
+    if _is_boolean(column):
+        values, missing = (column, None) if isinstance(column, np.ndarray) else _arrow().numbers(column)
+        return values.astype(np.int64), ("False", "True"), missing
     if isinstance(column, np.ndarray):
         found = codes_of("column", column.astype(str), column.shape)
-        return found.codes, found.keys, None
+        return found.codes, [str(key) for key in found.keys], None
     return _arrow().coded(column)  # type: ignore[no-any-return]
 
 
-def _named_labels(column: Any, name: str, roles: Roles, faults: Faults) -> Array:
-    """The place of each word among the classes."""
-    codes, words, missing = _words(column)
+def _words_of_numbers(target: Array) -> Words:
+    if target.dtype.kind in "iu":
+        found = codes_of("column", target, target.shape)
+        return found.codes - found.low, [str(key) for key in found.keys], None
+    values, codes = np.unique(target, return_inverse=True)
+    return codes, [str(value) for value in values], None
+
+
+def words_in(column: Any) -> Counter[str]:
+    """How often each text, boolean or number occurs in a column; nothing of a column of anything else."""
+    column = _without_dates(column)
+    if _holds_words(column) or _is_boolean(column):
+        codes, known, missing = _words(column)
+        codes = codes if missing is None else codes[~missing]
+    else:
+        try:
+            values, missing = _plain(column, None) if isinstance(column, np.ndarray) else _arrow().numbers(column)
+        except TypeError:
+            return Counter()
+        codes, known, _ = _words_of_numbers(values if missing is None else values[~missing])
+    counts = np.bincount(codes, minlength=len(known))
+    return Counter({word: int(count) for word, count in zip(known, counts, strict=True) if count})
+
+
+def _places(words: Words, name: str, named: Classes | Outcomes, faults: Faults) -> Array:
+    """The place of each row's word among the classes."""
+    codes, known, missing = words
     if missing is not None:
-        faults.add(missing, "null", lambda _: "got null; accepted is the name of a class", name)
-    classes = roles.classes or tuple(map(str, range(len(roles.prediction))))
-    place = {word: k for k, word in enumerate(classes)}
-    labels = np.array([place.get(word, -1) for word in words], np.int64)[codes] if words else codes
-    shown = ", ".join(classes[:8]) + (", ..." if len(classes) > 8 else "")
-    faults.add(labels < 0, "no class", lambda row: f"got {words[codes[row]]!r}; accepted are the classes {shown}", name)
+        faults.add(missing, "null", lambda _: f"got null; expected {named}", name)
+    if isinstance(named, Classes) and named.misleading and any(map(is_number, known)):
+        _refuse_numbers_for_a_list(name, named, faults)
+    labels = np.array([*named.places(known), -1], np.int64)[codes]
+    faults.add(labels < 0, "no class", lambda row: _unknown(known[codes[row]], named), name)
     return np.maximum(labels, 0)
+
+
+def _unknown(word: str, named: Classes | Outcomes) -> str:
+    if not is_number(word):
+        return f"got {word!r}; expected {named}"
+    return f"got {word}; expected {named}{named.remedy(word) if isinstance(named, Classes) else ''}"
+
+
+def _refuse_numbers_for_a_list(name: str, named: Classes, faults: Faults) -> None:
+    """Whether 1 is the first column or the one with a 1 in its name is for the user to say."""
+    by_name, by_place = named.by_label(named.names), named.by_label(range(len(named.names)))
+    accepted = (
+        "names of classes, as the columns are not numbered by their places in the list; say which label each stands "
+        f"for, {by_name} or {by_place}"
+    )
+    faults.refuse(name, "numbers", accepted)
 
 
 # ---------------------------------------------------------------------------------------------- groups

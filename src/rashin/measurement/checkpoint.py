@@ -59,6 +59,12 @@ class Checkpoint:
             "loss": repr(loss),
             **{name: list(value) if isinstance(value, tuple) else value for name, value in spoken.items()},
             **options._asdict(),
+            **{
+                name: value
+                for p in partitions[:1]
+                if isinstance(p.file, File)
+                for name, value in vars(p.file.dialect).items()
+            },
             "files": files,
             "partitions": len(partitions),
         }

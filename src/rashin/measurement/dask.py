@@ -7,7 +7,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
@@ -19,10 +19,13 @@ from rashin.extras import needs
 from rashin.kernels.threads import only
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
+from rashin.measurement.decisions import two_classes
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.outcomes import Words, labelled
 from rashin.measurement.partition import Partition, measure_partition, partitions, without_sources
-from rashin.tables.columns import Columns
+from rashin.tables.columns import Columns, Roles
 from rashin.tables.frames import frame_of, is_a, text_names
+from rashin.tables.opening import open_table
 
 __all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame", "measure_partitions", "of_dask"]
 
@@ -256,10 +259,27 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
         )
     labels = text_names(frame.columns, "the data frame")
     roles = columns.roles(list(labels), "the data frame")
-    measure_one = partial(_measured_frame, loss, columns, options)
     with nullcontext() if client is None else _connected(client) as connected:
+        roles = _with_words(loss, frame[[labels[roles.target[0]]]], columns, roles, connected)
+        measure_one = partial(_measured_frame, loss, columns, roles, options)
         blocks = _planned(frame, [labels[name] for name in roles.names], connected)
-        return _over_blocks(measure_one, blocks, connected)
+        return labelled(_over_blocks(measure_one, blocks, connected), roles.labels)
+
+
+def _with_words(loss: Loss, target: Any, columns: Columns, roles: Roles, client: Any) -> Roles:
+    """The roles with the two words of the target, if it holds words: as many partitions are computed as it takes."""
+    words = Words(columns.positive, two_classes(loss))
+    if columns.positive is None and target.dtypes.iloc[0].kind in "biuf":
+        return roles
+    for number in range(target.npartitions):
+        if words.enough(roles):
+            break
+        some = target.get_partition(number)
+        found = frame_of(some.compute() if client is None else client.compute(some).result(), f"partition {number}")
+        with ExitStack() as stack:
+            table = open_table(found, stack)  # type: ignore[arg-type]
+            words.look(table, roles, table.parts(list(table.names)))
+    return words.given_to(roles)
 
 
 def _planned(frame: Any, labels: list[Any], client: Any) -> list[Any]:
@@ -270,11 +290,11 @@ def _planned(frame: Any, labels: list[Any], client: Any) -> list[Any]:
         return _delayed(frame, client)
 
 
-def _measured_frame(loss: Loss, columns: Columns, options: Options, number: int, frame: Any) -> Piece:
+def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options, number: int, frame: Any) -> Piece:
     place = f"partition {number}"
     with only(1), _told(place):
         (partition,) = partitions(frame_of(frame, place), columns)
-        found = measure_partition(loss, partition, columns, options)
+        found = measure_partition(loss, replace(partition, roles=roles), columns, options)
     return Piece(without_sources(found), len(frame), tuple(partition.lengths.items()))
 
 

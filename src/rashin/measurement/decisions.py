@@ -15,7 +15,7 @@ from rashin.measurement.keys import Codes
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["classes_of", "decides", "right_of"]
+__all__ = ["classes_of", "decides", "right_of", "two_classes"]
 
 Array = NDArray[Any]
 
@@ -24,10 +24,10 @@ _FLOAT = np.dtype(np.float32), np.dtype(np.float64)
 
 def decides(loss: Loss) -> bool:
     """Whether a prediction of the loss is a decision between classes, that may be right or wrong."""
-    return loss.kind != "pointwise" or _two_classes(loss) is not None
+    return loss.kind != "pointwise" or two_classes(loss) is not None
 
 
-def _two_classes(loss: Loss) -> tuple[int, int] | None:
+def two_classes(loss: Loss) -> tuple[int, int] | None:
     """The two targets of a loss of two classes, such as -1 and 1."""
     domain = loss.facts.target_domain(loss.parameters)
     if domain.shape == "ends" or domain is PROBABILITY:
@@ -47,7 +47,7 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
             raise ValueError(f"target: got distributions, of shape {target.shape}; classes need labels")
         labels = checks.labels(target, where)
         return Codes(labels.reshape(-1), range(prediction.shape[-1]))
-    pair = _two_classes(loss)
+    pair = two_classes(loss)
     if pair is None:
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; classes need labels")
     high = target.reshape(-1) == pair[1]
@@ -73,7 +73,7 @@ def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
     if loss.kind != "pointwise":
         labels = target if target.shape == prediction.shape[:-1] else _largest(target)
         return np.equal(_largest(prediction).reshape(-1), labels.reshape(-1))
-    pair = _two_classes(loss)
+    pair = two_classes(loss)
     if pair is None:
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; accuracy needs classes")
     told = prediction > (0.5 if loss.facts.prediction is PROBABILITY else 0.0)

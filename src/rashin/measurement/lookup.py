@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rashin.measurement.measurement import Row
+from rashin.tables.dialect import Dialect
 from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
 from rashin.tables.table import Part, Table
@@ -16,14 +17,32 @@ from rashin.tables.table import Part, Table
 __all__ = ["check_column", "column_names", "values_at"]
 
 _ROWS = 1 << 12
+_PLAIN = Dialect()
 
 
-def column_names(source: Source, storage_options: Mapping[str, Any] | None = None) -> tuple[str, list[str]]:
-    """The first file of a source, and the names of its columns."""
-    file = find_files(source, storage_options)[0]
-    with ExitStack() as stack:
-        table = open_table(file, stack)
-        return file.path, list(table.names)
+def column_names(
+    source: Source,
+    storage_options: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    dialect: Dialect = _PLAIN,
+) -> tuple[str, list[str]]:
+    """The first file of a source, and the names of its columns; of those that can be opened, where others are skipped.
+
+    Raises
+    ------
+    BrokenFileError : there is none, or the first is broken and not to be skipped.
+    """
+    broken: BrokenFileError | None = None
+    for file in find_files(source, storage_options, dialect):
+        try:
+            with ExitStack() as stack:
+                return file.path, list(open_table(file, stack, on_error == "skip").names)
+        except BrokenFileError as error:
+            broken = broken or error
+            if on_error == "raise":
+                break
+    assert broken is not None  # there is at least one file
+    raise broken
 
 
 def check_column(
@@ -31,6 +50,7 @@ def check_column(
     column: str,
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    dialect: Dialect = _PLAIN,
 ) -> None:
     """Make sure that every file has a column; of those that cannot be opened nobody knows, where they are skipped.
 
@@ -38,7 +58,7 @@ def check_column(
     ------
     ValueError : a file has no such column.
     """
-    for file in find_files(source, storage_options):
+    for file in find_files(source, storage_options, dialect):
         skip, names = on_error == "skip", None
         with suppress(*(BrokenFileError,) if skip else ()), ExitStack() as stack:
             names = list(open_table(file, stack, skip).names)
@@ -52,6 +72,7 @@ def values_at(
     rows: Iterable[Row],
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    dialect: Dialect = _PLAIN,
 ) -> dict[tuple[str, int], Any]:
     """What a column holds at some rows, by their file and number: a number, or an array for a list.
 
@@ -60,6 +81,7 @@ def values_at(
     column : a name; of a list of names the values of a row are one array.
     on_error : as the rows were numbered: with ``"skip"`` lines with too few or too many fields have no number. What is
         broken is then left out here as well.
+    dialect : how text is written.
 
     Raises
     ------
@@ -68,7 +90,7 @@ def values_at(
     wanted: dict[str, set[int]] = {}
     for row in rows:
         wanted.setdefault(row.source, set()).add(row.row)
-    files = (file for file in find_files(source, storage_options) if file.path in wanted)
+    files = (file for file in find_files(source, storage_options, dialect) if file.path in wanted)
     return {place: value for file in files for place, value in _values(file, column, wanted[file.path], on_error)}
 
 

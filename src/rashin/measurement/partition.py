@@ -12,8 +12,10 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch, batch_of
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.outcomes import Words
 from rashin.measurement.undefined import add_rows, leave_out_undefined
 from rashin.tables.columns import Columns, Roles
+from rashin.tables.dialect import Dialect
 from rashin.tables.frames import Frame, frame_of
 from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, find_files
@@ -29,6 +31,7 @@ __all__ = [
     "without_sources",
 ]
 
+_PLAIN = Dialect()
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
 _LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
@@ -41,13 +44,13 @@ class Partition:
     Parameters
     ----------
     lengths : of the lists in columns of lists: the same in all files, or else a fault.
-    labels : the names of the classes, where they have some.
+    roles : of the columns of all files; None where no file can be opened.
     """
 
     file: File | Frame
     part: Part
     lengths: Mapping[str, int] = field(default_factory=dict)
-    labels: tuple[str, ...] | None = None
+    roles: Roles | None = None
 
     @property
     def rows(self) -> int | None:
@@ -65,10 +68,18 @@ class Ending:
 Reading: TypeAlias = "Batch | Ending"
 
 
-def partitions(source: Any, columns: Columns, storage_options: Mapping[str, Any] | None = None) -> list[Partition]:
+def partitions(
+    source: Any,
+    columns: Columns,
+    storage_options: Mapping[str, Any] | None = None,
+    numbers: tuple[int, int] | None = None,
+    dialect: Dialect = _PLAIN,
+) -> list[Partition]:
     """The partitions of all files of a source, in the order of the files; or the one of a table in memory.
 
-    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes.
+    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes, and for
+    the first two words of the target of a loss of two classes, whose targets are ``numbers``. ``dialect`` is how text
+    is written.
 
     Raises
     ------
@@ -78,10 +89,11 @@ def partitions(source: Any, columns: Columns, storage_options: Mapping[str, Any]
     """
     found: list[Partition] = []
     lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
+    words = Words(columns.positive, numbers)
     first: tuple[str, Roles] | None = None
-    for file in _files(source, storage_options):
+    for file in _files(source, storage_options, dialect):
         try:
-            roles, parts = _looked_at(file, columns, lengths)
+            roles, parts = _looked_at(file, columns, lengths, words)
         except BrokenFileError:
             if columns.on_error == "raise":
                 raise
@@ -90,16 +102,17 @@ def partitions(source: Any, columns: Columns, storage_options: Mapping[str, Any]
         first = first or (file.path, roles)
         if roles != first[1]:
             raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
-        found += [Partition(file, part, lengths, roles.labels) for part in parts]
-    return found
+        found += [Partition(file, part, lengths) for part in parts]
+    given = None if first is None else words.given_to(first[1])
+    return [replace(partition, roles=given) for partition in found]
 
 
-def _files(source: Any, storage_options: Mapping[str, Any] | None) -> Sequence[File | Frame]:
+def _files(source: Any, storage_options: Mapping[str, Any] | None, dialect: Dialect) -> Sequence[File | Frame]:
     frame = frame_of(source)
-    return find_files(source, storage_options) if frame is None else [frame]
+    return find_files(source, storage_options, dialect) if frame is None else [frame]
 
 
-def _looked_at(file: File | Frame, columns: Columns, lengths: dict[str, int]) -> tuple[Roles, list[Part]]:
+def _looked_at(file: File | Frame, columns: Columns, lengths: dict[str, int], words: Words) -> tuple[Roles, list[Part]]:
     with _opened(file, columns) as table:
         roles = columns.roles(table.names, file.path)
         with reading(file, 0):
@@ -107,6 +120,7 @@ def _looked_at(file: File | Frame, columns: Columns, lengths: dict[str, int]) ->
             for name in roles.listed.difference(lengths):
                 length = table.list_length(name)
                 lengths |= {} if length is None else {name: length}
+            words.look(table, roles, parts)
             return roles, parts
 
 
@@ -132,6 +146,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
         with _opened(file, columns) as table:
             malformed = table.malformed
             roles = columns.roles(table.names, file.path)
+            roles = roles if partition.roles is None else replace(roles, outcomes=partition.roles.outcomes)
             rows = columns.batch_rows or _batch_rows(loss, roles)
             chunks = table.chunks(roles.names, part, rows, roles.uses(loss.kind))
             for chunk in _whole(chunks, file, row):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rashin.loss import Loss, get
 from rashin.tables.notes import KEY, note_of
+from rashin.tables.opening import BrokenFileError, reading
 from rashin.tables.sources import File, Source, find_files
 
 __all__ = ["Recorded", "note_about", "recorded_in"]
@@ -46,22 +48,29 @@ def note_about(loss: Loss, target: str = "target") -> str:
     )
 
 
-def recorded_in(source: Source, storage_options: Mapping[str, Any] | None = None) -> Recorded | None:
-    """What all files of a source record; None if none of them records anything.
+def recorded_in(
+    source: Source, storage_options: Mapping[str, Any] | None = None, skip: bool = False
+) -> Recorded | None:
+    """What all files of a source record; None if none of them records anything. ``skip`` passes over broken files.
 
     Raises
     ------
-    ValueError : a note is broken, names no loss, or files differ.
+    ValueError : a file or a note is broken, a note names no loss, or files differ.
     """
-    files = find_files(source, storage_options)
-    notes = [note_of(file) for file in files]
-    for file, note in zip(files, notes, strict=True):
-        if note != notes[0]:
+    notes: list[tuple[File, Mapping[str, Any] | None]] = []
+    for file in find_files(source, storage_options):
+        with suppress(*(BrokenFileError,) if skip else ()), reading(file, 0):
+            notes.append((file, note_of(file)))
+    if not notes:
+        return None
+    first, wanted = notes[0]
+    for file, note in notes:
+        if note != wanted:
             raise ValueError(
-                f"{file.path}: got {_told(note)}, after {_told(notes[0])} in {files[0].path}; expected files of one "
+                f"{file.path}: got {_told(note)}, after {_told(wanted)} in {first.path}; expected files of one "
                 "loss; fix: name it with --loss, in Python loss="
             )
-    return None if notes[0] is None else _read(files[0], notes[0])
+    return None if wanted is None else _read(first, wanted)
 
 
 def _told(note: Mapping[str, Any] | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,8 +14,9 @@ from rashin.measurement.accumulate import Options
 from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
-from rashin.measurement.decisions import decides
+from rashin.measurement.decisions import decides, two_classes
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.outcomes import labelled
 from rashin.measurement.partition import (
     Ending,
     Partition,
@@ -28,8 +28,9 @@ from rashin.measurement.partition import (
 )
 from rashin.measurement.recorded import recorded_in
 from rashin.tables.ahead import read_ahead
-from rashin.tables.columns import Columns, name_of, names_of
-from rashin.tables.frames import Frame, frame_of, text_names
+from rashin.tables.columns import Columns, Names, name_of, names_of
+from rashin.tables.dialect import dialect_of
+from rashin.tables.frames import Frame, frame_of
 
 __all__ = ["Progress", "measure_table"]
 
@@ -40,17 +41,21 @@ def measure_table(
     loss: Loss | str | None,
     source: Any,
     *,
-    prediction: str | Sequence[str],
-    target: str | Sequence[str],
+    prediction: str | Sequence[str] | Mapping[Any, str],
+    target: str | Sequence[str] | Mapping[Any, str],
     weight: str | None = None,
     group: str | None = None,
     cluster: str | None = None,
+    positive: str | float | None = None,
     worst: int = 0,
     by_class: bool = False,
     accuracy: bool = False,
     baseline: bool = False,
     details: bool = False,
     on_error: Literal["raise", "skip"] = "raise",
+    delimiter: str | None = None,
+    decimal: str = ".",
+    encoding: str = "utf-8",
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     engine: Literal["local", "dask"] = "local",
@@ -70,18 +75,24 @@ def measure_table(
         DuckDB; a dict of columns, (rows,) or (rows, classes), in arrays, lists or series; a structured array. Its rows
         go by position, whatever its index.
     prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
-        whose numbers are 0 to C - 1, or which are the classes' names; a list of names in the order of the labels; or
-        one column of lists. For a loss of single numbers also several columns, with as many of the target: a row then
-        costs the sum over them, and has no accuracy, baseline or class.
-    target : the column with the target. For a loss of rows a label, or the name of a class as it stands in the names of
-        the prediction's columns; or, as with ``prediction``, the columns of a distribution.
+        where the star stands for the numbers 0 to C - 1 or for the classes' names; a list of columns in the order of
+        the labels; a dict of columns by class, such as ``{1: "cat", 2: "dog"}``; or one column of lists. For a loss of
+        single numbers also several columns, with as many of the target: a row then costs the sum over them, and has no
+        accuracy, baseline or class.
+    target : the column with the target. For a loss of rows a label, or the name of a class, as text, a number or a
+        boolean: 1, 1.0 and ``"1"`` are ``p_1``, True and ``"true"`` are ``p_True``. Or, as with ``prediction``, the
+        columns of a distribution.
     weight : the column with weights >= 0.
     group, cluster : columns of whole numbers, booleans, text or dates; see ``rashin.measure``. Dates, and whatever
         stands in files of text, are keys of text.
+    positive : the target of the positive class, such as ``"yes"``, where a loss of two classes has a target of two
+        words. Without it, that is the word with which the name of the prediction's column ends, such as ``p_yes``.
     worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
     on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
         and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
         measurement's ``skipped`` counts them by reason.
+    delimiter, decimal, encoding : how files of text are written: the letter between fields, by default a tab in .tsv
+        and else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
     checkpoint : a file to write the state to every few seconds, where the source is files. A second run with the same
         arguments goes on where the first was killed, counts no row twice and ends with the same bits; after the end it
         returns at once.
@@ -94,7 +105,8 @@ def measure_table(
 
     Returns
     -------
-    The measurement; its ``classes`` go by the names that stand for the star of a pattern, where these are no numbers.
+    The measurement; its ``classes`` go by the names of the classes that a pattern, a dict or the target's two words
+    give, whole numbers as numbers.
 
     Raises
     ------
@@ -114,7 +126,7 @@ def measure_table(
     >>> found.mean == rashin.softmax_cross_entropy(logits, labels), found.worst[0].row
     (True, 2)
     """
-    loss = chosen(_recorded(source, storage_options) if loss is None else loss)
+    loss = chosen(_recorded(source, storage_options, on_error) if loss is None else loss)
     columns = Columns(
         names_of("prediction", prediction),
         names_of("target", target),
@@ -123,43 +135,30 @@ def measure_table(
         name_of("cluster", cluster),
         on_error,
         None if batch_rows is None else _whole("batch_rows", batch_rows, 1),
+        None if positive is None else str(positive),
     )
+    dialect = dialect_of(delimiter, decimal, encoding)
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
     if of_dask(source):
-        measured = measure_frame(loss, source, columns, options, client)
-        return _labelled(measured, _frame_labels(source, columns))
+        return measure_frame(loss, source, columns, options, client)
     frame = frame_of(source)
     _check_memory(frame, engine, checkpoint)
-    found = partitions(frame or source, columns, storage_options)
-    labels = next((partition.labels for partition in found if partition.labels is not None), None)
+    found = partitions(frame or source, columns, storage_options, two_classes(loss), dialect)
+    labels = next((partition.roles.labels for partition in found if partition.roles is not None), None)
     if engine == "dask":
-        return _labelled(measure_partitions(loss, found, columns, options, client), labels)
+        return labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
     measured = _measured(loss, found, columns, options, kept, progress or _silent)
-    return _labelled(measured if frame is None else without_sources(measured), labels)
+    return labelled(measured if frame is None else without_sources(measured), labels)
 
 
-def _recorded(source: Any, storage_options: Mapping[str, Any] | None) -> Loss:
+def _recorded(source: Any, storage_options: Mapping[str, Any] | None, on_error: str) -> Loss:
     in_memory = of_dask(source) or frame_of(source) is not None
-    found = None if in_memory else recorded_in(source, storage_options)
+    found = None if in_memory else recorded_in(source, storage_options, skip=on_error == "skip")
     if found is None:
         raise ValueError("loss: got None, and the source records no loss; expected a loss or its name, such as 'huber'")
     return found.loss
-
-
-def _labelled(found: Measurement, labels: Sequence[str] | None) -> Measurement:
-    """A measurement with the names of the classes in the place of their numbers, in the same order.
-
-    That is the order of the names as well, in which measurements with names add up.
-    """
-    if labels is None:
-        return found
-    return replace(found, classes={labels[int(number)]: part for number, part in found.classes.items()})
-
-
-def _frame_labels(frame: Any, columns: Columns) -> tuple[str, ...] | None:
-    return columns.roles(list(text_names(frame.columns, "the data frame")), "the data frame").labels
 
 
 def _whole(name: str, value: Any, least: int) -> int:
@@ -177,8 +176,17 @@ def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoi
         raise ValueError("checkpoint: goes with engine='local'; Dask repeats the partitions of a lost worker by itself")
     if engine == "dask" and progress is not None:
         raise ValueError("progress: goes with engine='local'; the dashboard of Dask shows how far its workers are")
+    if columns.positive is not None and (two_classes(loss) is None or not _is_one(columns.target)):
+        raise ValueError(
+            f"positive: got {columns.positive!r} with {loss.name} and target {columns.target!r}; expected a loss of "
+            "two classes, such as binary_cross_entropy, and one column of targets"
+        )
     if (options.by_class or options.accuracy) and not decides(loss):
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; by_class and accuracy need classes")
+
+
+def _is_one(target: Names) -> bool:
+    return isinstance(target, str) and "*" not in target
 
 
 def _check_memory(frame: Frame | None, engine: str, checkpoint: Any) -> None:

@@ -114,9 +114,9 @@ def _stranger(batch: Batch, rows: Array, of_logarithms: bool) -> str:
 
 def _leave_out_labels(batch: Batch, classes: int) -> None:
     def words(row: int) -> str:
-        return (
-            f"got label {batch.target[row]}; accepted is a whole number from 0 to {classes - 1}, for {classes} classes"
-        )
+        label, named = batch.target[row], batch.roles.classes
+        fix = "" if named is None else named.remedy(label)
+        return f"got label {label}; accepted is a whole number from 0 to {classes - 1}, for {classes} classes{fix}"
 
     batch.faults.add(batch.target >= classes, "no such class", words, batch.roles.target[0])
 

@@ -19,6 +19,7 @@ __all__ = [
     "ArrowTable",
     "coded",
     "holds_words",
+    "is_boolean",
     "list_length",
     "list_lengths",
     "numbers",
@@ -79,9 +80,8 @@ class ArrowTable:
         return record_chunks(batches, names, rows)
 
 
-def record_chunks(batches: Any, names: Sequence[str], rows: int) -> Iterator[Chunk]:
-    """Record batches of a file from its first on, cut into pieces of no more than ``rows``."""
-    row = 0
+def record_chunks(batches: Any, names: Sequence[str], rows: int, row: int = 0) -> Iterator[Chunk]:
+    """Record batches of a file from its row ``row`` on, cut into pieces of no more than ``rows``."""
     for batch in batches:
         for start in range(0, batch.num_rows, rows):
             some = batch.slice(start, rows)
@@ -199,6 +199,13 @@ def holds_words(column: Any) -> bool:
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def is_boolean(column: Any) -> bool:
+    """Whether a column holds booleans."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_boolean(_decoded(column).type))
 
 
 def without_dates(column: Any) -> Any:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rashin.tables.classes import Classes, Key, Outcomes, is_number
+from rashin.tables.dialect import header_hint
 from rashin.tables.table import Uses
 
-__all__ = ["Columns", "Roles", "default_prediction", "name_of", "names_of"]
+__all__ = ["Columns", "Names", "Roles", "default_prediction", "name_of", "names_of"]
 
-Names: TypeAlias = "str | Sequence[str]"
+Names: TypeAlias = "str | tuple[str, ...] | Mapping[str, str]"
 OnError: TypeAlias = Literal["raise", "skip"]
 
 _SHOWN = 8  # names that an error lists
@@ -22,7 +24,8 @@ _SHOWN = 8  # names that an error lists
 class Roles:
     """The columns of one file by what they hold.
 
-    ``classes`` is the class that each column of the prediction stands for, by name; None where they are numbered.
+    ``classes`` are those that the columns of the prediction stand for; None where they are numbered from 0, or one.
+    ``outcomes`` are the two words of the target of a loss of two classes; None where it holds numbers.
     """
 
     prediction: tuple[str, ...]
@@ -30,12 +33,16 @@ class Roles:
     weight: str | None
     group: str | None
     cluster: str | None
-    classes: tuple[str, ...] | None
+    classes: Classes | None
+    outcomes: Outcomes | None = None
 
     @property
-    def labels(self) -> tuple[str, ...] | None:
-        """The names by which the classes are known; None where they are numbers, as in a list of columns."""
-        return None if self.classes == self.prediction else self.classes
+    def labels(self) -> Mapping[int, Key] | None:
+        """The keys by which the classes are known, by number; None where these are the numbers themselves."""
+        if self.outcomes is not None:
+            return self.outcomes.labels
+        keys = None if self.classes is None or len(self.prediction) == 1 else self.classes.labels
+        return None if keys is None else dict(enumerate(keys))
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +60,9 @@ class Roles:
         weight = () if self.weight is None else (self.weight,)
         keys = frozenset(name for name in (self.group, self.cluster) if name is not None)
         numbers = {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
-        return Uses(frozenset(numbers), keys, keys & {*numbers, *self.target})
+        named = self.outcomes is not None if kind == "pointwise" else self.classes is not None
+        texts = frozenset(self.target if named and len(self.target) == 1 else ())
+        return Uses(frozenset(numbers) - texts, keys, keys & {*numbers, *self.target}, texts)
 
 
 @dataclass(frozen=True)
@@ -62,19 +71,23 @@ class Columns:
 
     Parameters
     ----------
-    prediction, target : a name, a pattern with one ``*``, or several names in the order of the classes.
+    prediction, target : a name; a pattern with one ``*``; several names in the order of the classes; or columns by the
+        class that each stands for.
     weight, group, cluster : names.
+    positive : the target of the positive class, for a loss of two; None where the target holds numbers, or where the
+        name of the prediction's column ends with it.
     on_error : whether a row that cannot be read or lies outside the loss's domain raises or is left out and counted.
     batch_rows : rows that are read at a time; None is about 2^21 numbers.
     """
 
-    prediction: str | tuple[str, ...]
-    target: str | tuple[str, ...]
+    prediction: Names
+    target: Names
     weight: str | None = None
     group: str | None = None
     cluster: str | None = None
     on_error: OnError = "raise"
     batch_rows: int | None = None
+    positive: str | None = None
 
     def roles(self, names: Sequence[str], path: str) -> Roles:
         """The columns of a file that has ``names``.
@@ -94,9 +107,10 @@ class Columns:
             raise ValueError(
                 f"{path}: target names {len(target)} columns, and prediction {len(prediction)}; name equally many"
             )
-        if len(target) > 1 and target_classes != classes and None not in (target_classes, classes):
+        if len(target) > 1 and target_classes and classes and not target_classes.agree(classes):
             raise ValueError(
-                f"{path}: {self.target} and {self.prediction} stand for different classes: {target_classes}, {classes}"
+                f"{path}: target {', '.join(target)} stands for {target_classes}, and prediction "
+                f"{', '.join(prediction)} for {classes}; expected the same classes in the same order"
             )
         weight, group, cluster = (
             _known(role, getattr(self, role), names, path) for role in ("weight", "group", "cluster")
@@ -120,8 +134,8 @@ def name_of(role: str, name: object) -> str | None:
     raise TypeError(f"{role}: got {name!r}; accepted is the name of a column, or None")
 
 
-def names_of(role: str, names: object) -> str | tuple[str, ...]:
-    """A name, a pattern, or the names of a list.
+def names_of(role: str, names: object) -> Names:
+    """A name, a pattern, the names of a list, or names by class.
 
     Raises
     ------
@@ -129,11 +143,14 @@ def names_of(role: str, names: object) -> str | tuple[str, ...]:
     """
     if isinstance(names, str):
         return names
-    found = tuple(names) if isinstance(names, Iterable) else (None,)
-    if all(isinstance(name, str) for name in found):
-        return found
+    found: list[object] = list(names) if isinstance(names, Iterable) else [names]
+    columns = list(names.values()) if isinstance(names, Mapping) else found
+    if all(isinstance(column, str) for column in columns):
+        words = tuple(map(str, columns))
+        return dict(zip(map(str, found), words, strict=True)) if isinstance(names, Mapping) else words
     raise TypeError(
-        f"{role}: got {names!r}; accepted is the name of a column, a pattern such as 'p_*', or a list of names"
+        f"{role}: got {names!r}; accepted is the name of a column, a pattern such as 'p_*', a list of names, or a "
+        "dict of classes and names"
     )
 
 
@@ -153,26 +170,57 @@ def default_prediction(names: Sequence[str], path: str) -> str:
 # ------------------------------------------------------------------------------------------------- names and patterns
 
 
-def _several(
-    role: str, asked: Names, names: Sequence[str], path: str
-) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """The columns of a role, and the names of the classes they stand for."""
+def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[tuple[str, ...], Classes | None]:
+    """The columns of a role, and the classes they stand for."""
+    if isinstance(asked, Mapping):
+        _checked(role, list(asked.values()), names, path)
+        return _of_classes(role, {column: name for name, column in asked.items()}, path)
     if not isinstance(asked, str):
-        columns = tuple(_known(role, name, names, path) or "" for name in asked)
-        if len(set(columns)) < len(columns) or not columns:
-            raise ValueError(f"{role}: got {list(asked)!r}; accepted is a list of different columns")
-        return columns, columns
+        columns = _checked(role, asked, names, path)
+        return columns, Classes.of_list(columns)
     if asked in names or "*" not in asked:
-        return (_known(role, asked, names, path) or "",), None
+        return _checked(role, [asked], names, path), None
     if asked.count("*") > 1:
         raise ValueError(f"{role}: got the pattern {asked!r}; accepted is one * in it, where the class stands")
     found = _matching(asked, names)
     if not found:
         raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
-    if all(word.isdecimal() for word in found.values()):
-        return _numbered(role, asked, found, path), None
-    columns = tuple(sorted(found, key=found.__getitem__))  # the order in which measurements of classes add up, too
-    return columns, tuple(found[column] for column in columns)
+    _checked(role, list(found), names, path)
+    _refuse_strangers(role, asked, found, path)
+    return _of_classes(role, found, path)
+
+
+def _refuse_strangers(role: str, pattern: str, found: Mapping[str, str], path: str) -> None:
+    """Among columns numbered from 0 or 1 on, one that is not may stand for no class at all, as ``z_score``."""
+    numbered = sorted((int(word), column) for column, word in found.items() if word.isdecimal())
+    others = [column for column, word in found.items() if not is_number(word)]
+    numbers = [number for number, _ in numbered]
+    if len(numbers) > 1 and others and numbers[0] < 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        columns = ", ".join(repr(column) for _, column in numbered[:3]) + (", ..." if len(numbered) > 3 else "")
+        raise ValueError(
+            f"{path}: {role} {pattern!r} matches columns numbered {numbers[0]} to {numbers[-1]} and {_listed(others)}; "
+            f"expected only columns of classes; fix: list them, such as [{columns}], or give them by class in a dict"
+        )
+
+
+def _checked(role: str, asked: Sequence[str], names: Sequence[str], path: str) -> tuple[str, ...]:
+    columns = tuple(_known(role, name, names, path) or "" for name in asked)
+    if len(set(columns)) < len(columns) or not columns:
+        raise ValueError(f"{role}: got {list(asked)!r}; accepted is a list of different columns")
+    return columns
+
+
+def _of_classes(role: str, found: Mapping[str, str], path: str) -> tuple[tuple[str, ...], Classes | None]:
+    """Columns by their class, in the order in which measurements of classes add up."""
+    numbered = all(re.fullmatch(r"-?\d+", name, re.ASCII) for name in found.values())
+    columns = tuple(sorted(found, key=lambda column: int(found[column]) if numbered else found[column]))
+    words = tuple(found[column] for column in columns)
+    if numbered and [int(word) for word in words] == list(range(len(words))):
+        return columns, None
+    try:
+        return columns, Classes(columns, words)
+    except ValueError as error:
+        raise ValueError(f"{path}, {role}: {error}; expected one column for each class") from None
 
 
 def _matching(pattern: str, names: Sequence[str]) -> dict[str, str]:
@@ -182,32 +230,26 @@ def _matching(pattern: str, names: Sequence[str]) -> dict[str, str]:
     return {name: match[1] for name, match in matches.items() if match}
 
 
-def _numbered(role: str, pattern: str, found: dict[str, str], path: str) -> tuple[str, ...]:
-    columns = sorted(found, key=lambda name: int(found[name]))
-    numbers = [int(found[name]) for name in columns]
-    if numbers != list(range(len(columns))):
-        shown = _listed(list(map(str, numbers)))
-        raise ValueError(
-            f"{path}: the columns that match {role} {pattern!r} are numbered {shown}; accepted is "
-            f"0 to {len(columns) - 1}, each once; or a list of columns in the order of the labels"
-        )
-    return tuple(columns)
-
-
 def _known(role: str, name: str | None, names: Sequence[str], path: str) -> str | None:
     if name is not None and name not in names:
         raise ValueError(f"{path} has no column {name!r} for the {role}{_nearest(name, names)}")
+    if name is not None and list(names).count(name) > 1:
+        raise ValueError(
+            f"{path} has {list(names).count(name)} columns {name!r} for the {role}; expected one of each name"
+        )
     return name
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
+    if header_hint(names):
+        return _among(names)
     lower = {known.lower(): known for known in names}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, 3, 0.5)]
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else _among(names)
 
 
 def _among(names: Sequence[str]) -> str:
-    return f"; its columns are {_listed(names)}" if names else "; it has no columns"
+    return f"; its columns are {_listed(names)}{header_hint(names)}" if names else "; it has no columns"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ reader that is dropped, and one that still waits for Python when the interpreter
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import lzma
@@ -15,8 +16,11 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 from rashin.tables.arrow import pyarrow, record_chunks
+from rashin.tables.dialect import encoding_hint, header_hint
+from rashin.tables.lines import Malformed, open_quote, without_first
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, BROKEN, BreakError, Chunk, Part, Uses
+from rashin.tables.texts import converted, wide, with_keys, without_empty
 
 __all__ = ["DelimitedTable"]
 
@@ -24,6 +28,7 @@ _BLOCK_BYTES = 1 << 22
 _READ_BYTES = 1 << 16  # at a time: where a stream breaks, no more than that is lost
 _PIECE_BYTES = 1 << 18  # of a block, that a thread parses: larger ones take more time in all
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+_SAMPLE = 1 << 16  # bytes by which an encoding is guessed
 _MALFORMED = "a line with too few or too many fields"
 
 
@@ -37,12 +42,10 @@ class DelimitedTable:
         pyarrow()
         self.file, self.skip_malformed = file, skip_malformed
         self.malformed: Counter[str] = Counter()
-        self.types: dict[str, Any] = {}
         self.names: Sequence[str] = ()
-        with closing(self._batches({}, None)) as batches:
-            schema = next(batches).schema
-        self.types = {field.name: _wide(field.type) for field in schema}
-        self.names = schema.names
+        with closing(self._tables({}, None)) as tables:
+            schema = next(tables)[0].schema
+        self.types = {field.name: wide(field.type) for field in schema}
         self.malformed.clear()
 
     def parts(self, names: Sequence[str]) -> list[Part]:
@@ -54,93 +57,179 @@ class DelimitedTable:
         return None
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
-        """Typed at once; from a number that is none on, as text that is converted column by column."""
+        """Typed at once; from the first block on that holds other text, as text that is converted column by column."""
         import pyarrow as pa
 
         kinds = {
             name: pa.float64() if name in uses.numbers and pa.types.is_string(kind) else kind
             for name, kind in self.types.items()
         }
-        types = kinds | dict.fromkeys(uses.keys & kinds.keys(), pa.string())
-        done = 0
+        types = kinds | dict.fromkeys((uses.keys | uses.texts) & kinds.keys(), pa.string())
         self.malformed.clear()
-        try:
-            for chunk in record_chunks(self._batches(types, names), names, rows):
-                columns = {name: _no_empty(column) for name, column in chunk.columns.items()}
-                yield _with_keys(chunk._replace(columns=columns), kinds, uses)
-                done += chunk.rows
-        except pa.ArrowInvalid:
-            self._refuse_malformed()
-            self.malformed.clear()
-            for chunk in self._as_text(names, types, rows, done):
-                yield _with_keys(chunk, kinds, uses)
+        row = 0
+        for table, is_raw in self._tables(types, names):
+            for chunk in record_chunks(table.to_batches(), names, rows, row):
+                read = converted(chunk, types, self.file.dialect) if is_raw else without_empty(chunk)
+                yield with_keys(read, kinds, uses, self.file.dialect)
+            row += table.num_rows
 
-    def _refuse_malformed(self) -> None:
-        """Raise for the first line with too few or too many fields, unless such lines are skipped."""
-        if self.skip_malformed:
-            return
-        with self._stream() as stream, suppress(csv.Error):  # such as a field that is very long
-            lines = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="")
-            rows = (fields for fields in csv.reader(lines, delimiter=self._delimiter) if fields)
-            next(rows, None)
-            for row, fields in enumerate(rows):
-                if len(fields) != len(self.names):
-                    raise BreakError(row, f"it has {len(fields)} fields, and the header {len(self.names)}")
+    # ---------------------------------------------------------------------------------------------- blocks
 
-    def _as_text(self, names: Sequence[str], types: dict[str, Any], rows: int, done: int) -> Iterator[Chunk]:
-        """The rows from ``done`` on, every column read as text first."""
-        import pyarrow as pa
-
-        batches = self._batches(dict.fromkeys(self.names, pa.string()), names)
-        for chunk in record_chunks(batches, names, rows):
-            if chunk.first_row + chunk.rows > done:
-                later = chunk.since(done)
-                both = {name: _converted(column, types[name]) for name, column in later.columns.items()}
-                columns = {name: column for name, (column, _) in both.items()}
-                wrong = {name: texts for name, (_, texts) in both.items() if texts}
-                yield later._replace(columns=columns, unreadable=wrong)
-
-    def _batches(self, types: dict[str, Any], names: Sequence[str] | None) -> Generator[Any, None, None]:
-        """Record batches of the columns ``names``, None for all; of each block one at least.
+    def _tables(self, types: dict[str, Any], names: Sequence[str] | None) -> Generator[tuple[Any, bool], None, None]:
+        """The columns ``names``, None for all, of each block; and whether they are bytes that have no type yet.
 
         A column that has no type in ``types`` gets that of its block.
+        """
+        is_raw, row = False, 0
+        with self._stream() as stream:
+            for number, block in enumerate(_blocks(stream, self.file.dialect.encoding)):
+                if number == 0:
+                    self.names = self._header(block)
+                table = None if is_raw else self._typed(block, types, names, number == 0)
+                is_raw = table is None
+                if table is None:
+                    table = self._raw(block, names, number == 0, row)
+                yield table, is_raw
+                row += table.num_rows
+
+    def _header(self, block: bytes) -> list[str]:
+        """The names of the columns.
+
+        Raises
+        ------
+        BreakError : there are none, or they are written in another encoding.
+        """
+        with suppress(csv.Error):
+            names = next(filter(None, self._lines(block)), None)
+            if names is None:
+                raise BreakError(0, "the file is empty; expected a line with the names of the columns")
+            if "\0" in names[0] or any(map(_is_broken, names)):
+                raise BreakError(
+                    0, f"its header is not in {self.file.dialect.encoding}{encoding_hint(block[:_SAMPLE])}"
+                )
+        return names or []
+
+    def _lines(self, block: bytes) -> Iterator[list[str]]:
+        """The fields of each line; an undecodable byte is a lone surrogate."""
+        text = io.StringIO(block.decode("utf-8-sig", "surrogateescape"), newline="")
+        return csv.reader(text, delimiter=self._delimiter)
+
+    def _typed(self, block: bytes, types: dict[str, Any], names: Sequence[str] | None, is_first: bool) -> Any:
+        """The rows of a block; None where one holds what is not of its column's type, or is malformed."""
+        import pyarrow as pa
+        from pyarrow.csv import ConvertOptions
+
+        decimal = self.file.dialect.decimal
+        include = None if names is None else list(names)
+        try:
+            return self._parsed(
+                block, ConvertOptions(column_types=types, include_columns=include, decimal_point=decimal), is_first
+            )
+        except (pa.ArrowInvalid, _OpenQuoteError):
+            return None
+
+    def _raw(self, block: bytes, names: Sequence[str] | None, is_first: bool, row: int) -> Any:
+        """The rows of a block as bytes.
+
+        Raises
+        ------
+        BreakError : a line has too few or too many fields, and such lines are not skipped.
         """
         import pyarrow as pa
         from pyarrow.csv import ConvertOptions
 
-        convert = ConvertOptions(column_types=types, include_columns=None if names is None else list(names))
-        with self._stream() as stream:
-            for number, block in enumerate(_blocks(stream)):
-                table = self._parsed(block, convert, number == 0)
-                yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        wanted = list(self.names if names is None else names)
+        convert = ConvertOptions(column_types=dict.fromkeys(wanted, pa.binary()), include_columns=wanted)
+        try:
+            return self._parsed(block, convert, is_first)
+        except _OpenQuoteError as error:
+            raise BreakError(row + error.row, "a quote is opened in it and not closed; fix: close the quote") from None
+        except pa.ArrowInvalid:
+            self._refuse_malformed(block, is_first, row)
+            raise
+
+    def _refuse_malformed(self, block: bytes, is_first: bool, row: int) -> None:
+        """Raise for the first line of a block with too few or too many fields."""
+        lines, wanted = filter(None, self._lines(block)), len(self.names)
+        with suppress(csv.Error):  # such as a field that is very long
+            for place, fields in enumerate(lines, row - is_first):
+                if len(fields) != wanted:
+                    quote = "; fix: close the quote in it" if any("\n" in field for field in fields) else ""
+                    words = f"it has {len(fields)} fields, and the header {wanted}{header_hint(self.names) or quote}"
+                    raise BreakError(place, words)
 
     def _parsed(self, block: bytes, convert: Any, is_first: bool) -> Any:
-        """The rows of a block; the header stands in the first."""
+        """The rows of a block; the header stands in the first. Malformed lines are counted, if they are skipped.
+
+        Raises
+        ------
+        _OpenQuoteError, ArrowInvalid : lines are malformed, and not skipped; or text is not of its column's type.
+        """
+        if not self.skip_malformed:
+            table = self._read(block, convert, is_first, None)
+            open_at = open_quote(block, self._delimiter, table.num_rows + is_first)
+            if open_at is not None:
+                raise _OpenQuoteError(open_at[0] - is_first)
+            return table
+        block, found = self._without_undecodable(block)
+        while True:
+            lines = Malformed()
+            table = self._read(block, convert, is_first, lines)
+            open_at = open_quote(block, self._delimiter, table.num_rows + lines.count + is_first)
+            swallowing = lines.swallowing or (open_at and open_at[1])
+            if not swallowing:
+                break
+            found += 1
+            block = without_first(block, swallowing)
+        if found + lines.count:
+            self.malformed[_MALFORMED] += found + lines.count
+        return table
+
+    def _without_undecodable(self, block: bytes) -> tuple[bytes, int]:
+        """A block without the lines that are both malformed and not in UTF-8, which Arrow cannot hand to us."""
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            lines = block.splitlines(keepends=True)
+            kept = [line for line in lines if not self._is_undecodable(line)]
+            return b"".join(kept), len(lines) - len(kept)
+        return block, 0
+
+    def _is_undecodable(self, line: bytes) -> bool:
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return any(len(fields) != len(self.names) for fields in self._lines(line))
+        return False
+
+    def _read(self, block: bytes, convert: Any, is_first: bool, malformed: Malformed | None) -> Any:
         import pyarrow as pa
         from pyarrow.csv import ParseOptions, ReadOptions, read_csv
 
-        def parsed(piece_bytes: int) -> Any:
-            read = ReadOptions(block_size=piece_bytes, column_names=None if is_first else list(self.names))
-            return read_csv(pa.BufferReader(block), read, parse, convert)
+        def read(piece_bytes: int) -> Any:
+            options = ReadOptions(block_size=piece_bytes, column_names=None if is_first else list(self.names))
+            return read_csv(pa.BufferReader(block), options, parse, convert)
 
-        parse = ParseOptions(delimiter=self._delimiter, invalid_row_handler=self._malformed)
-        found = self.malformed.copy()
+        if not block.strip():
+            names = convert.include_columns or self.names
+            return pa.table({name: pa.array([], convert.column_types.get(name, pa.null())) for name in names})
+        quoted = b'"' in block  # else no line goes on after its end, and the pieces are found faster
+        parse = ParseOptions(delimiter=self._delimiter, invalid_row_handler=malformed, newlines_in_values=quoted)
+        if quoted and b"\r" in block:  # where a piece ends between \r and \n within quotes, Arrow loses the \n
+            return read(len(block))
         try:
-            return parsed(_PIECE_BYTES)
+            return read(_PIECE_BYTES)
         except pa.ArrowInvalid:
-            if max(map(len, block.splitlines()), default=0) < _PIECE_BYTES // 2:
+            if not quoted and max(map(len, block.splitlines()), default=0) < _PIECE_BYTES // 2:
                 raise
-            self.malformed.clear()
-            self.malformed.update(found)
-            return parsed(len(block))  # a line that is longer than a piece
+            if malformed is not None:
+                malformed.clear()
+            return read(len(block))  # a line may be longer than a piece
 
     @property
     def _delimiter(self) -> str:
-        return "\t" if ".tsv" in self.file.path.lower().replace("\\", "/").rsplit("/", 1)[-1] else ","
-
-    def _malformed(self, row: Any) -> str:
-        self.malformed[_MALFORMED] += 1
-        return "skip" if self.skip_malformed or not self.types else "error"
+        tabs = ".tsv" in self.file.path.lower().replace("\\", "/").rsplit("/", 1)[-1]
+        return self.file.dialect.delimiter or ("\t" if tabs else ",")
 
     @contextmanager
     def _stream(self) -> Iterator[Any]:
@@ -155,77 +244,49 @@ class DelimitedTable:
             yield stack.enter_context(pa.input_stream(packed, compression=_COMPRESSIONS.get(ending)))
 
 
-def _blocks(stream: Any) -> Iterator[bytes]:
-    """The lines of a stream, some megabytes at a time; one block at least. A break raises after the lines before it."""
-    lines, end, is_first = bytearray(), 0, True
+class _OpenQuoteError(ValueError):
+    """A quote is not closed in a row of a block."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+def _is_broken(text: str) -> bool:
+    """Whether bytes in a text could not be decoded."""
+    return any("\udc80" <= letter <= "\udcff" for letter in text)
+
+
+def _in_utf8(stream: Any, encoding: str) -> Iterator[bytes]:
+    """A stream, piece by piece, in UTF-8; bytes that are nothing in its encoding stay as they are."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    while piece := stream.read(_READ_BYTES):
+        yield piece if encoding == "utf-8" else decoder.decode(piece).encode("utf-8", "surrogateescape")
+    if encoding != "utf-8":
+        yield decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+def _blocks(stream: Any, encoding: str) -> Iterator[bytes]:
+    """The lines of a stream, some megabytes at a time; one block at least. A break raises after the lines before it.
+
+    No block ends within quotes, unless they seem to be open for long.
+    """
+    lines, end, is_first, least = bytearray(), 0, True, _BLOCK_BYTES
     try:
-        while piece := stream.read(_READ_BYTES):
+        for piece in _in_utf8(stream, encoding):
             place = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
             end = end if place < 0 else len(lines) + place + 1
             lines += piece
-            if end and len(lines) >= _BLOCK_BYTES:
+            if end and len(lines) >= least:
+                if lines.count(b'"', 0, end) % 2 and least < 4 * _BLOCK_BYTES:
+                    least *= 2
+                    continue
                 yield bytes(lines[:end])
                 del lines[:end]
-                end, is_first = 0, False
+                end, is_first, least = 0, False, _BLOCK_BYTES
     except BROKEN:
         if end:
             yield bytes(lines[:end])
         raise
     if lines or is_first:
         yield bytes(lines) + b"\n"
-
-
-def _wide(kind: Any) -> Any:
-    """The type for a whole column, by that of its first block."""
-    import pyarrow as pa
-
-    return pa.float64() if pa.types.is_null(kind) else kind
-
-
-def _with_keys(chunk: Chunk, kinds: dict[str, Any], uses: Uses) -> Chunk:
-    """The text of keys apart; where a key is a value too, the value is made of its text."""
-    keys = {name: column for name, column in chunk.columns.items() if name in uses.keys}
-    both = {name: _converted(column, kinds[name]) for name, column in keys.items() if name in uses.values}
-    columns = chunk.columns | {name: column for name, (column, _) in both.items()}
-    wrong = {name: texts for name, (_, texts) in both.items() if texts}
-    return chunk._replace(columns=columns, unreadable={**chunk.unreadable, **wrong}, keys=keys)
-
-
-def _converted(column: Any, kind: Any) -> tuple[Any, dict[int, str]]:
-    """Text as what its column holds, with null for each text that is nothing of the sort; and these, by row."""
-    import pyarrow as pa
-    from pyarrow import compute
-    from pyarrow.csv import ConvertOptions
-
-    column = _no_empty(column)
-    if pa.types.is_string(kind):
-        return column, {}
-    nulls = pa.array(ConvertOptions().null_values)
-    column = compute.if_else(compute.is_in(column, value_set=nulls), pa.scalar(None, pa.string()), column)
-    for accepted in (kind, pa.float64()) if pa.types.is_integer(kind) else (kind,):
-        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return column.cast(accepted), {}
-    wider = pa.float64() if pa.types.is_integer(kind) else kind
-    wrong = {row: text.as_py() for row, text in enumerate(column) if text.is_valid and not _is_a(text, wider)}
-    good = pa.array([row not in wrong for row in range(len(column))])
-    return compute.if_else(good, column, pa.scalar(None, pa.string())).cast(wider), wrong
-
-
-def _is_a(text: Any, kind: Any) -> bool:
-    import pyarrow as pa
-
-    try:
-        text.cast(kind)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _no_empty(column: Any) -> Any:
-    """Text without a letter is null, as it is between numbers."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if not pa.types.is_string(column.type):
-        return column
-    return compute.if_else(compute.equal(column, ""), pa.scalar(None, pa.string()), column)

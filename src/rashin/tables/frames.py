@@ -284,5 +284,7 @@ class _StreamTable:
             yield batch
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
+        if uses.looking:
+            return record_chunks(self._looked_at(), names, rows)
         seen, self._seen = self._seen, []
         return record_chunks(chain(seen, self._coming), names, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -29,7 +28,6 @@ def open_table(file: File | Frame, stack: ExitStack, skip_malformed: bool = Fals
         return file.table
     with reading(file, 0):
         table = _table(file, stack, skip_malformed)
-        _check_names(table)
     return _KeyedTable(table, dict(file.keys)) if file.keys else table
 
 
@@ -53,12 +51,6 @@ def reading(file: File | Frame, row: int) -> Iterator[None]:
         words = " ".join(str(error).split()) or type(error).__name__
         at = getattr(error, "row", row)
         raise BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
-
-
-def _check_names(table: Table) -> None:
-    twice = next((name for name, count in Counter(table.names).items() if count > 1), None)
-    if twice is not None:
-        raise ValueError(f"two columns are named {twice!r}")
 
 
 class _KeyedTable:

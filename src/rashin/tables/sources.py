@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from rashin.tables.dialect import Dialect
+
 __all__ = ["FORMATS", "File", "Source", "find_files"]
 
 Source: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
@@ -23,6 +25,7 @@ FORMATS: dict[str, tuple[str, ...]] = {  # how the names of files of each format
     "npz": (".npz",),
     "npy": (".npy",),
 }
+_PLAIN = Dialect()
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".lz4")  # of text
 
 
@@ -38,6 +41,7 @@ class File:
     state : changes when the content does: the time of the last change, or what a remote store says instead.
     keys : columns that a folder name such as ``year=2024`` gives to all rows.
     storage_options : what fsspec needs to open it.
+    dialect : how it is written, if it is text.
     """
 
     path: str
@@ -46,6 +50,7 @@ class File:
     state: str
     keys: tuple[tuple[str, int | str], ...] = ()
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    dialect: Dialect = _PLAIN
 
     @property
     def is_local(self) -> bool:
@@ -60,7 +65,9 @@ class File:
         return open_remote(self.path, self.storage_options)
 
 
-def find_files(source: Source, storage_options: Mapping[str, Any] | None = None) -> list[File]:
+def find_files(
+    source: Source, storage_options: Mapping[str, Any] | None = None, dialect: Dialect = _PLAIN
+) -> list[File]:
     """The files that ``source`` names, sorted by path.
 
     Of a folder these are all files below it whose names end as those of a known format; names that begin with a dot
@@ -89,7 +96,7 @@ def find_files(source: Source, storage_options: Mapping[str, Any] | None = None)
     for one, other in pairwise(files):
         if one.path == other.path:
             raise ValueError(f"{one.path} is named twice, so that its rows would count twice; name it once")
-    return _with_keys(files)
+    return _with_keys([replace(file, dialect=dialect) for file in files])
 
 
 def _items(source: Any) -> list[str | os.PathLike[str]]:

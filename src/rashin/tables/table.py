@@ -9,9 +9,11 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "ColumnError", "Part", "Table", "Uses"]
+__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "ColumnError", "Part", "Table", "Unreadable", "Uses"]
+
+Unreadable: TypeAlias = "Mapping[int, str | bytes]"  # text that should be a number, and bytes that are no text, by row
 
 # What readers raise where a file is not what its name says, or ends too early.
 BROKEN = (
@@ -48,7 +50,7 @@ class Chunk(NamedTuple):
     columns: dict[str, Any]
     first_row: int  # counted from 0 within the file
     rows: int
-    unreadable: Mapping[str, Mapping[int, str]] = MappingProxyType({})  # text that should be a number, by column, row
+    unreadable: Mapping[str, Unreadable] = MappingProxyType({})  # by column
     keys: Mapping[str, Any] = MappingProxyType({})  # columns of groups and clusters, where they are read apart
 
     def since(self, row: int) -> Chunk:
@@ -70,6 +72,8 @@ class Uses(NamedTuple):
     numbers: frozenset[str] = frozenset()  # text in them is no value
     keys: frozenset[str] = frozenset()  # groups and clusters: they stay the text that they are
     values: frozenset[str] = frozenset()  # keys that are a prediction, a target or a weight as well
+    texts: frozenset[str] = frozenset()  # targets that are compared with names: they stay the text that they are
+    looking: bool = False  # the rows are read once more, later
 
 
 ANY = Uses()

@@ -1,0 +1,51 @@
+"""Columns as they are named on the command line: one, a pattern, several, or several by class."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+
+import typer
+
+__all__ = ["columns_named"]
+
+Names = str | list[str] | dict[str, str]
+
+
+def columns_named(values: Sequence[str], option: str, known: Callable[[], Sequence[str]]) -> Names:
+    """What the values of an option name, which may be given several times.
+
+    Parameters
+    ----------
+    values : a name, a pattern, names with commas between them (quoted as in CSV if they contain one), or
+        ``CLASS=COLUMN``, likewise.
+    option : what an error calls it.
+    known : gives the names of the columns; called only where a value may be one name or several.
+
+    Examples
+    --------
+    >>> columns_named(["p_1,p_2", '"p,3"'], "--prediction", lambda: ["p_1", "p_2", "p,3"])
+    ['p_1', 'p_2', 'p,3']
+    >>> columns_named(["cat=p_1,dog=p_2"], "--prediction", lambda: ["p_1", "p_2"])
+    {'cat': 'p_1', 'dog': 'p_2'}
+    """
+    if len(values) == 1 and not set(',="') & set(values[0]):
+        return values[0]
+    columns = set(known())
+    if len(values) == 1 and values[0] in columns:
+        return values[0]
+    names = [name for value in values for name in _split(value, columns)]
+    if not all("=" in name and name not in columns for name in names):
+        return names if len(names) > 1 else names[0]
+    pairs = [name.partition("=") for name in names]
+    by_class = {name.strip(): column.strip() for name, _, column in pairs}
+    if len(by_class) < len(pairs):
+        raise typer.BadParameter(f"got a class twice in {', '.join(values)}", param_hint=f"'{option}'")
+    return by_class
+
+
+def _split(value: str, columns: set[str]) -> list[str]:
+    """The fields of a line of CSV; one where the whole is a column, or a class and a column."""
+    if columns & {value, value.partition("=")[2]}:
+        return [value]
+    return [name.strip() for name in next(csv.reader([value], skipinitialspace=True))]

@@ -1,0 +1,73 @@
+"""The two words of a target, such as yes and no, where a loss takes two numbers: found by looking at the first rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rashin.measurement.batch import words_in
+from rashin.measurement.clusters import in_order
+from rashin.measurement.measurement import Measurement
+from rashin.tables.classes import Key, is_number, outcomes_of
+from rashin.tables.columns import Roles
+from rashin.tables.table import Part, Table, Uses
+
+__all__ = ["Words", "labelled"]
+
+_ROWS = 1 << 12
+
+
+class Words:
+    """The words of a target, read until there are two.
+
+    Parameters
+    ----------
+    positive : the word of the positive class, if the user gave one.
+    numbers : what the loss takes for the two classes; None if it does not take two, and nothing is read.
+    """
+
+    def __init__(self, positive: str | None, numbers: tuple[int, int] | None) -> None:
+        self.positive, self.numbers = positive, numbers
+        self.counts: Counter[str] = Counter()
+
+    def look(self, table: Table, roles: Roles, parts: Sequence[Part]) -> None:
+        """Read the target of a table as far as needed."""
+        if self.enough(roles):
+            return
+        names = [roles.target[0]]
+        for part in parts:
+            for chunk in table.chunks(names, part, _ROWS, Uses(texts=frozenset(names), looking=True)):
+                self.add(chunk.columns[names[0]])
+                if self.enough(roles):
+                    return
+
+    def add(self, column: Any) -> None:
+        """Count the words of a column."""
+        self.counts += words_in(column)
+
+    def given_to(self, roles: Roles) -> Roles:
+        """The roles with the two words, if the target holds words."""
+        if self.numbers is None:
+            return roles
+        return replace(roles, outcomes=outcomes_of(self.counts, roles.prediction[0], self.positive, self.numbers))
+
+    def enough(self, roles: Roles) -> bool:
+        """Whether more words would change nothing, but for those that are faults."""
+        if self.numbers is None or len(roles.target) != 1:
+            return True
+        outcomes = self.given_to(roles).outcomes
+        if outcomes is not None:
+            return outcomes.negative is not None
+        return self.positive is None and (len(self.counts) > 1 or any(map(is_number, self.counts)))
+
+
+def labelled(found: Measurement, labels: Mapping[int, Key] | None) -> Measurement:
+    """A measurement with the names of the classes in the place of their numbers.
+
+    Of more than two classes the order stays: it is that in which measurements with names add up, too.
+    """
+    if labels is None:
+        return found
+    return replace(found, classes=in_order({labels[int(number)]: part for number, part in found.classes.items()}))

@@ -1,0 +1,129 @@
+"""How text is written: what separates its fields, its decimal point, its encoding; and guesses at all three."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Dialect", "dialect_of", "encoding_hint", "header_hint", "number_hint"]
+
+_NOT_SEPARATING = frozenset('"\r\n')
+_KANA_OR_KANJI = re.compile("[\u3041-\u30fe]|[\u4e00-\u9fff]{2}")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How text is written.
+
+    Parameters
+    ----------
+    delimiter : one letter between fields; None is a tab in ``.tsv``, else a comma.
+    decimal : the decimal point, ``"."`` or ``","``.
+    encoding : as Python's ``codecs`` name it.
+    """
+
+    delimiter: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+
+
+def dialect_of(delimiter: object = None, decimal: object = ".", encoding: object = "utf-8") -> Dialect:
+    r"""The dialect that the caller describes; ``"\\t"`` and ``"tab"`` are a tab as well.
+
+    Raises
+    ------
+    ValueError : text cannot be written so.
+
+    Examples
+    --------
+    >>> dialect_of("tab", encoding="Shift_JIS")
+    Dialect(delimiter='\t', decimal='.', encoding='shift_jis')
+    """
+    between = "\t" if delimiter in ("tab", "\\t") else delimiter
+    if between is not None and (
+        not isinstance(between, str) or len(between.encode()) != 1 or between in _NOT_SEPARATING
+    ):
+        raise ValueError(f"delimiter: got {delimiter!r}; expected one ASCII letter, such as ';' or '\\t'")
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal: got {decimal!r}; expected '.' or ','")
+    if between == decimal or (between is None and decimal == ","):
+        raise ValueError(
+            f"decimal: got {decimal!r} with the delimiter {between or ','!r}; expected two different letters; fix: say "
+            "what separates the fields, such as delimiter=';' (--delimiter ';')"
+        )
+    return Dialect(between, str(decimal), _encoding(encoding))
+
+
+def _encoding(encoding: object) -> str:
+    try:
+        name = codecs.lookup(str(encoding)).name
+        "a,".encode(name)
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError(
+            f"encoding: got {encoding!r}; expected the name of a text encoding, such as 'cp932', 'cp1252' or 'utf-16'"
+        ) from None
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+def header_hint(names: Sequence[str]) -> str:
+    """What to do where the names of columns look wrong; nothing where they do not.
+
+    >>> header_hint(["p;target"])
+    "; fix: the header looks separated by ';': delimiter=';' (--delimiter ';')"
+    """
+    for letter, shown in ((";", ";"), ("\t", "tab"), ("|", "|"), (",", ",")):
+        if len(names) <= 2 and any(letter in name for name in names):
+            return f"; fix: the header looks separated by '{shown}': delimiter='{shown}' (--delimiter '{shown}')"
+    if names and all(re.fullmatch(r"[+-]?\d*\.?\d+(e[+-]?\d+)?", name.strip(), re.I) for name in names):
+        return "; fix: the names are numbers: write the names of the columns into the first line, if they are missing"
+    if names and names[0].startswith("#"):
+        return "; fix: the header is a comment: remove lines that begin with '#', or the '#'"
+    return ""
+
+
+def number_hint(text: str) -> str:
+    """What to do where text is no number, but meant as one.
+
+    >>> number_hint("0,5"), number_hint("?")
+    ("; fix: if ',' is the decimal point, decimal=',' (--decimal ,)", '')
+    """
+    text = text.strip()
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", text):
+        return "; fix: write numbers without separators of thousands; if ',' is the decimal point, decimal=','"
+    if re.fullmatch(r"[+-]?\d*,\d+(e[+-]?\d+)?", text, re.I):
+        return "; fix: if ',' is the decimal point, decimal=',' (--decimal ,)"
+    if re.fullmatch(r"[+-]?\d*\.\d+(e[+-]?\d+)?", text, re.I):
+        return "; fix: if '.' is the decimal point, decimal='.' (--decimal .)"
+    if re.fullmatch(r"[+-]?\d{1,3}([,.' _]\d{3})+([.,]\d+)?", text):
+        return "; fix: write numbers without separators of thousands"
+    return "; fix: write a percentage as a fraction" if text.endswith("%") else ""
+
+
+def encoding_hint(sample: bytes) -> str:
+    """What to do where bytes are not UTF-8: the encoding that they seem to be in.
+
+    >>> encoding_hint("東京,1".encode("cp932"))
+    "; fix: it may be in cp932: encoding='cp932' (--encoding cp932)"
+    """
+    guess = _guess(sample)
+    return f"; fix: it may be in {guess}: encoding='{guess}' (--encoding {guess})"
+
+
+def _guess(sample: bytes) -> str:
+    if sample[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in sample:
+        return "utf-16"
+    for name in ("cp932", "euc_jp", "gb18030"):
+        if _KANA_OR_KANJI.search(sample.decode(name, errors="ignore")) and _decodes(sample, name):
+            return name
+    return "cp1252" if _decodes(sample, "cp1252") else "latin-1"
+
+
+def _decodes(sample: bytes, name: str) -> bool:
+    """Whether bytes are text in an encoding, save for a letter that is cut off at the end."""
+    try:
+        codecs.getincrementaldecoder(name)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True

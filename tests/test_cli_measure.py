@@ -178,7 +178,7 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
         (["{file}", "--target", "label"], "has no column 'label' for the target; "),
         (["{file}", "--loss", "softmax"], "loss: got 'softmax'; there is no such loss: did you mean"),
         (["{file}", "--prediction", "hit"], "Invalid value for '--loss': say which; "),
-        (["{file}", "--confidence", "95"], "confidence: got 95.0; accepted is a number between 0 and 1"),
+        (["{file}", "--confidence", "95"], "confidence: got 95.0; expected a number between 0 and 1"),
         (["{file}", "--on-error", "stop"], "on_error: got 'stop'; accepted is 'raise' or 'skip'"),
         (
             ["{file}", "--target", "weight"],

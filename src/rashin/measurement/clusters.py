@@ -28,6 +28,10 @@ class Cluster(NamedTuple):
         pairs = zip(self, other, strict=True)
         return Cluster(*(mine + theirs for mine, theirs in pairs))
 
+    def __reduce__(self) -> tuple[type[Cluster], tuple[ExactSum, ...]]:
+        """Without a sum that is hardly ever there: clusters may come by the million."""
+        return Cluster, tuple(self) if self.infinite.units else (self.losses, self.weights)
+
     @property
     def finite(self) -> Cluster:
         """The sums over the rows whose loss is finite."""

@@ -180,8 +180,8 @@ class Measurement:
         Examples
         --------
         >>> import rashin
-        >>> rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-0.5, -0.9]], [0, 0]).remarks
-        ['1 of 2 rows gave probability 0 to what happened; the other costs 0.5']
+        >>> rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-float("inf"), 0.0]], [0, 1]).remarks
+        ['1 of 2 rows gave probability 0 to what happened; the other costs 0']
         """
         loss = loss_of(self.loss)
         return [remark for remark in (infinite_remark(loss, self.total),) if remark is not None]

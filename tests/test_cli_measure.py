@@ -60,11 +60,13 @@ def test_it_tells_the_loss_and_where_it_comes_from(rows, file, command):
     assert re.search(rf"^accuracy +{found.accuracy:.2%}$", out, re.M)
     assert re.search(rf"^rows +{found.count}$", out, re.M)
     assert re.search(rf"^weight +{found.weight:.5g}$", out, re.M)
-    groups = re.findall(r"^(north|south|east) +([\d.]+)% +([\d.]+) ", out, re.M)
+    groups = re.findall(r"^(north|south|east) +([\d.]+)% +([\d.]+)% +([\d.]+) ", out, re.M)
     ordered = sorted(found.groups, key=lambda key: -found.groups[key].sum)
-    assert [name for name, _, _ in groups] == ordered
-    assert [share for _, share, _ in groups] == [f"{100 * found.groups[k].sum / found.sum:.1f}" for k in ordered]
-    assert [mean for _, _, mean in groups] == [f"{found.groups[k].mean:.5g}" for k in ordered]
+    assert [name for name, *_ in groups] == ordered
+    sizes = [f"{100 * found.groups[k].weight / found.weight:.1f}" for k in ordered]
+    assert [size for _, _, size, _ in groups] == sizes
+    assert [share for _, share, _, _ in groups] == [f"{100 * found.groups[k].sum / found.sum:.1f}" for k in ordered]
+    assert [mean for *_, mean in groups] == [f"{found.groups[k].mean:.5g}" for k in ordered]
     assert len(re.findall(r"^\d+ +[\d.]+% ", out, re.M)) == CLASSES
     for row in found.worst:
         assert re.search(rf"^ *{row.loss:.5g} +{row.row}  {re.escape(str(file))}$", out, re.M)

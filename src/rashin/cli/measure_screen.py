@@ -75,7 +75,7 @@ def _facts(found: Measurement, confidence: float) -> Iterator[tuple[str, str]]:
     if found.clusters:
         yield "clusters", f"{len(found.clusters):,}"
     for name, parts in (("class", found.classes), ("group", found.groups)):
-        if parts and math.isfinite(found.mean) and found.mean > 0.0:
+        if len(parts) > 1:
             yield from _worst_parts(name, parts, found, confidence)
 
 
@@ -83,29 +83,43 @@ def _worst_parts(
     name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float
 ) -> Iterator[tuple[str, str]]:
     """The part with the largest share of the loss, and the one that is worst for its size."""
-    largest = max(parts, key=lambda key: parts[key].sum)
-    share, rows = _share(parts[largest].sum, found.sum), parts[largest].weight / found.weight
-    yield f"largest {name}", f"{largest}: {share} of the loss, {rows:.1%} of the rows"
+    whole = found.total.finite
+    largest = max(parts, key=lambda key: parts[key].finite.sum)
+    if math.isfinite(whole.sum) and all(part.finite.sum >= 0.0 for part in parts.values()) and whole.sum > 0.0:
+        size = f"{parts[largest].finite.weights.over(whole.weights):.1%} of the {_unit(found)}"
+        yield f"largest {name}", f"{largest}: {_share(parts[largest].finite.sum, whole.sum)} of the loss, {size}"
     worst = found.standout("class" if name == "class" else "group", confidence)
     if worst is not None:
-        mean = _number(parts[worst.key].mean)
-        yield f"worst {name}", f"{worst.key}: {mean} on average, {worst.times:.3g} times the mean of all rows"
+        times = f", {worst.times:.3g} times that of all rows" if whole.mean > 0.0 else ""
+        yield f"worst {name} for its size", f"{worst.key}: mean loss {_number(parts[worst.key].finite.mean)}{times}"
+
+
+def _unit(found: Measurement) -> str:
+    return "rows" if found.weight == found.count else "weight"
 
 
 def _parts(name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float) -> _Table:
-    ordered = sorted(parts.items(), key=lambda pair: -pair[1].sum)
-    rows = []
-    for key, part in ordered[:_LISTED]:
-        right = () if part.accuracy is None else (f"{part.accuracy:.2%}",)
-        low, high = part.interval(confidence)
-        span = f"{_number(low)} .. {_number(high)}"
-        shares = _share(part.sum, found.sum), f"{part.weights.over(found.total.weights):.1%}"
-        rows.append((str(key), *shares, _number(part.mean), span, *right, f"{part.count:,}"))
-    right = ("accuracy",) if found.accuracy is not None else ()
+    """The parts, worst first; rows of infinite loss are counted apart, and the other numbers are those of the rest."""
+    whole, infinite = found.total.finite, found.total.infinite.rows
+    ordered = sorted(parts.items(), key=lambda pair: (-pair[1].finite.sum, -pair[1].infinite.rows))
+    rows = [(str(key), *_cells(part, whole, infinite, confidence)) for key, part in ordered[:_LISTED]]
     more = f", the first {_LISTED} of {len(ordered):,}" if len(ordered) > _LISTED else ""
-    size = "of rows" if found.weight == found.count else "of weight"
-    headings = (name, "share", size, "mean loss", f"{confidence:.4g} interval", *right, "rows")
-    return _Table(f"share of the loss by {name}{more}", headings, rows)
+    rest = ", without the rows of infinite loss" if infinite else ""
+    beyond = ("infinite",) if infinite else ()
+    right = ("accuracy",) if found.accuracy is not None else ()
+    headings = (name, "share", f"of {_unit(found)}", "mean loss", f"{confidence:.4g} interval", *right, "rows", *beyond)
+    return _Table(f"share of the loss by {name}{more}{rest}", headings, rows)
+
+
+def _cells(part: Moments, whole: Moments, infinite: int, confidence: float) -> tuple[str, ...]:
+    rest = part.finite
+    right = () if part.accuracy is None else (f"{part.accuracy:.2%}",)
+    beyond = (f"{part.infinite.rows:,}",) if infinite else ()
+    if not rest.count:
+        return "-", "-", "-", "-", *right, f"{part.count:,}", *beyond
+    low, high = rest.interval(confidence)
+    shares = _share(rest.sum, whole.sum), f"{rest.weights.over(whole.weights):.1%}"
+    return *shares, _number(rest.mean), f"{_number(low)} .. {_number(high)}", *right, f"{part.count:,}", *beyond
 
 
 def _share(part: float, whole: float) -> str:

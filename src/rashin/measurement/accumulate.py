@@ -18,6 +18,7 @@ from rashin.measurement.intervals import UNBOUNDED
 from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row, worst_of
 from rashin.measurement.moments import Moments
+from rashin.measurement.signs import Signs
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -65,6 +66,7 @@ class Accumulator:
         self._worst: list[Row] = []
         self._shape: tuple[Any, ...] | None = None  # what all batches have in common
         self._details: Details | None = None
+        self._signs = Signs()
 
     def add(
         self,
@@ -110,7 +112,9 @@ class Accumulator:
             losses, w, right = (None if part is None else part[chosen] for part in (losses, w, right))
             group, cluster, classes = (None if keys is None else keys.of(chosen) for keys in (group, cluster, classes))
         details = self._details_of(z, t, losses, w, chosen) if self.options.details else None
+        signs = Signs() if summed else Signs.of(self._loss, z, t, chosen)
         self._shape = shape  # from here on nothing raises
+        self._signs += signs
         self._count(losses, w, right, group, cluster, classes)
         self._keep_worst(losses, chosen, source, first_row)
         if self._loss.kind == "pointwise" and self.options.baseline and not summed:
@@ -205,6 +209,7 @@ class Accumulator:
         self._group_clusters.absorb(other._group_clusters)
         self._class_clusters.absorb(other._class_clusters)
         self._worst = worst_of([*self._worst, *other._worst], self.options.worst)
+        self._signs += other._signs
         if other._details is not None:
             self._details = other._details if self._details is None else self._details + other._details
 
@@ -223,6 +228,7 @@ class Accumulator:
             self.options.worst,
             next(iter(self._targets.moments().values()), None),
             self._details,
+            signs=self._signs,
         )
 
     def _finished(self, moments: Moments, clusters: Mapping[Key, Cluster]) -> Moments:

@@ -15,6 +15,7 @@ from rashin.measurement.intervals import Interval
 from rashin.measurement.moments import Moments, number_from, number_to
 from rashin.measurement.remarks import infinite_remark, loss_of
 from rashin.measurement.shown import as_html, as_text
+from rashin.measurement.signs import Signs, mistake
 from rashin.measurement.standouts import Standout, worst_for_size
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Measurement:
     targets: Moments | None = None  # of the targets, as if they were losses; for the baseline
     details: Details | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs, compare=False)  # of a sample of each batch: it depends on the batches
 
     def __repr__(self) -> str:
         return as_text(self)
@@ -100,6 +102,7 @@ class Measurement:
             _both(self, other, "targets"),
             _both(self, other, "details"),
             dict(sorted((Counter(self.skipped) + Counter(other.skipped)).items())),
+            self.signs + other.signs,
         )
 
     @property
@@ -180,11 +183,12 @@ class Measurement:
         Examples
         --------
         >>> import rashin
-        >>> rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-0.5, -0.9]], [0, 0]).remarks
-        ['1 of 2 rows gave probability 0 to what happened; the other costs 0.5']
+        >>> rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-float("inf"), 0.0]], [0, 1]).remarks
+        ['1 of 2 rows gave probability 0 to what happened; the other costs 0']
         """
         loss = loss_of(self.loss)
-        return [remark for remark in (infinite_remark(loss, self.total),) if remark is not None]
+        mistaken = None if loss is None else mistake(loss, self.signs)
+        return [remark for remark in (mistaken, infinite_remark(loss, self.total)) if remark is not None]
 
     @property
     def baseline(self) -> Baseline | None:
@@ -239,6 +243,7 @@ class Measurement:
             "worst": [[number_to(row.loss), row.source, row.row] for row in self.worst],
             "most_worst": self.most_worst,
             "skipped": dict(self.skipped),
+            "signs": self.signs.to_dict(),
         }
         kept = {"targets": self.targets, "details": self.details}
         return state | {name: part.to_dict() for name, part in kept.items() if part is not None}
@@ -271,6 +276,7 @@ class Measurement:
             Moments.from_dict(state["targets"]) if "targets" in state else None,
             details,
             state["skipped"],
+            Signs.from_dict(state["signs"]),
         )
 
 

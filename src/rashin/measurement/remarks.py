@@ -27,9 +27,9 @@ def infinite_remark(loss: Loss | None, total: Moments) -> str | None:
     Examples
     --------
     >>> import rashin
-    >>> found = rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-0.5, -0.9]], [0, 0])
+    >>> found = rashin.measure("negative_log_likelihood", [[-float("inf"), 0.0], [-float("inf"), 0.0]], [0, 1])
     >>> infinite_remark(rashin.negative_log_likelihood, found.total)
-    '1 of 2 rows gave probability 0 to what happened; the other costs 0.5'
+    '1 of 2 rows gave probability 0 to what happened; the other costs 0'
     """
     count = total.infinite.rows
     if not count:

@@ -438,7 +438,11 @@ def test_every_loss_lies_between_its_bounds_and_some_come_near(loss, classes):
     z = loss.facts.prediction.draw(rng, rows * shape[-1] if len(shape) > 1 else rows).reshape(shape)
     worst = 0.0 if loss.facts.prediction is PROBABILITY else -1e4
     z[::3] = np.where(rng.random(z[::3].shape) < 0.5, worst, 1.0 if worst == 0.0 else -worst)
+    if loss.facts.prediction is LOG_PROBABILITY:
+        z = rashin.log_softmax(-z)
     t = rng.integers(2, size=rows) if loss.kind == "pointwise" else rng.integers(classes, size=rows)
+    if loss.facts.target_domain(loss.parameters) is SIGN:
+        t = 2 * t - 1
     losses = loss.per_sample(z, t.astype(float) if loss.kind == "pointwise" else t)
     size = 4 * EPS * max(abs(low), abs(high))
     assert (losses >= low - size).all()

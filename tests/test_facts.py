@@ -14,7 +14,7 @@ import rashin
 from cases import of_any_rows
 from mpmath_arrays import jet
 from rashin import domain
-from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, Domain
+from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, SIGN, Domain
 from test_calculus import LOSSES, OTHERS, SETTINGS
 
 POINTWISE = [p for p in SETTINGS if p.values[0].kind == "pointwise"]

@@ -67,6 +67,10 @@ def measure_files(
     cluster: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Rows that belong together, for the interval.")
     ] = None,
+    missing: Annotated[
+        str,
+        typer.Option(metavar="group|refuse", help="Rows without a group are one, '(missing)', or cannot be measured."),
+    ] = "group",
     classes: Annotated[bool, typer.Option(help="Give the loss by class too, where the target is one.")] = True,
     confidence: Annotated[float, typer.Option(metavar="SHARE", help="Of the intervals, in (0, 1).")] = 0.95,
     worst: Annotated[int, typer.Option(min=0, metavar="K", help="Name the K rows with the largest losses.")] = 5,
@@ -135,6 +139,7 @@ def measure_files(
             weight=weight,
             group=group,
             cluster=cluster,
+            missing=missing,  # type: ignore[arg-type]
             positive=positive,
             worst=worst,
             by_class=has_classes and classes and _is_one(targets),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from rashin.kernels import threads
 from rashin.loss import Loss, get
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
-from rashin.measurement.keys import Codes, codes_of
+from rashin.measurement.keys import Missing, check_missing, keys_of
 from rashin.measurement.measurement import Measurement
 
 __all__ = ["chosen", "measure"]
@@ -32,6 +33,7 @@ def measure(
     worst: int = 0,
     *,
     cluster: Any = None,
+    missing: Missing = "group",
     by_class: bool = False,
     accuracy: bool = False,
     baseline: bool = False,
@@ -47,10 +49,14 @@ def measure(
         is no target: they are measured as they come, whatever their sizes, and not kept. A Dask array is measured
         block by block where Dask computes it, and only measurements travel; the other arrays may then be Dask's or not.
     weight, where : as the loss takes them.
-    group : whole numbers, booleans or words, one for each sample: the loss is given for each of them too.
+    group : a key for each sample, in an array, a list or a series: the loss is given for each key too. Whole numbers
+        of any type, be they floats, and booleans are keys of whole numbers; text, dates, times, durations and other
+        decimals are keys of text. What compares equal is one key.
     worst : how many of the samples with the largest losses to name, by their number in C order.
-    cluster : whole numbers or words, one for each sample: samples of a cluster are not independent, such as those of
-        one patient, and the interval allows for it.
+    cluster : keys likewise: samples of a cluster are not independent, such as those of one patient, and the interval
+        allows for it. No key may be missing: whether such samples belong together is not known.
+    missing : what to do where a group is None, NaN, NaT or NA: ``"group"`` makes a group of them, with the key
+        ``"(missing)"``; ``"refuse"`` raises.
     by_class : give the loss for each class of the target too.
     accuracy : say which share of the weight has a right prediction.
     baseline : say what the best constant prediction would cost, where the loss tells it; for losses of rows this
@@ -80,6 +86,7 @@ def measure(
     >>> rashin.measure("softmax_cross_entropy", batches).mean == found.mean
     True
     """
+    check_missing(missing)
     options = Options(_whole(worst), by_class, accuracy, baseline, details)
     running = Accumulator(chosen(loss), options)
     if target is None:
@@ -87,9 +94,9 @@ def measure(
         _add_batches(running, prediction)
     elif of_dask(prediction):
         beside = {"target": target, "weight": weight, "where": where, "group": group, "cluster": cluster}
-        return measure_arrays(measure, chosen(loss), options, prediction, beside)
+        return measure_arrays(partial(measure, missing=missing), chosen(loss), options, prediction, beside)
     else:
-        _add_arrays(running, chosen(loss), prediction, target, weight, where, group, cluster)
+        _add_arrays(running, chosen(loss), prediction, target, weight, where, group, cluster, missing)
     return running.result()
 
 
@@ -128,13 +135,22 @@ def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
 
 
 def _add_arrays(
-    running: Accumulator, loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, group: Any, cluster: Any
+    running: Accumulator,
+    loss: Loss,
+    prediction: Any,
+    target: Any,
+    weight: Any,
+    where: Any,
+    group: Any,
+    cluster: Any,
+    missing: Missing,
 ) -> None:
     z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
     samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
     weight = None if weight is None else checks.weights(weight, samples, where)
     where = None if where is None else checks.selection(where, samples)
-    groups, clusters = _codes("group", group, samples, where), _codes("cluster", cluster, samples, where)
+    groups = None if group is None else keys_of("group", group, samples, where, missing)
+    clusters = None if cluster is None else keys_of("cluster", cluster, samples, where, "refuse")
     if not samples or z.shape[:1] != t.shape[:1]:
         running.add(z, t, weight=weight, where=where, group=groups, cluster=clusters)
         return
@@ -155,19 +171,6 @@ def _add_arrays(
             )
 
     _in_threads(running, add, range(0, max(1, len(z)), step))
-
-
-def _codes(name: str, keys: Any, samples: tuple[int, ...], where: Any) -> Codes | None:
-    """The codes of the samples; what stands where ``where`` is False need not be a key."""
-    if keys is None:
-        return None
-    array = np.asarray(keys)
-    if where is None or array.shape != samples:
-        return codes_of(name, keys, samples)
-    found = codes_of(name, array[where], (int(np.count_nonzero(where)),))
-    codes = np.zeros(samples, np.int64)
-    codes[where] = found.codes
-    return found._replace(codes=codes.reshape(-1))
 
 
 def _in_threads(running: Accumulator, add: Callable[[Accumulator, int], None], starts: Sequence[int]) -> None:

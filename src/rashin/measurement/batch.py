@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from rashin.loss import Loss
 from rashin.measurement.decisions import two_classes
-from rashin.measurement.keys import Codes, codes_of
+from rashin.measurement.keys import Codes, Missing, codes_of, settled, strange_in
 from rashin.tables.classes import Classes, Outcomes, is_number
 from rashin.tables.columns import Roles
 from rashin.tables.dialect import encoding_hint, number_hint
 from rashin.tables.faults import Faults
+from rashin.tables.keys import AS_TEXT, KEYS
 from rashin.tables.table import Chunk, Unreadable
 
 __all__ = ["Batch", "batch_of", "words_in"]
@@ -27,6 +28,8 @@ Array = NDArray[Any]
 Words: TypeAlias = "tuple[Array, Sequence[str], Array | None]"  # codes, what they stand for, where there is none
 
 _NUMBERS = "numbers"
+_NO_GROUP = "missing='group' makes a group of such rows; on_error='skip' leaves them out"
+_NO_CLUSTER = "give each a cluster of its own if they are independent; on_error='skip' leaves them out"
 _OR_POSITIVE = ", or two words, of which positive= (--positive) names the positive class"
 _UNKNOWN: Mapping[str, int] = MappingProxyType({})
 _BLOCK = (
@@ -48,17 +51,29 @@ class Batch:
     faults: Faults
 
     @property
+    def is_empty(self) -> bool:
+        """Whether all rows are left out."""
+        return self.faults.where is not None and not self.faults.where.any()
+
+    @property
     def next_row(self) -> int:
         """The row of the file that follows."""
         return self.faults.first_row + self.faults.rows
 
 
 def batch_of(
-    chunk: Chunk, roles: Roles, loss: Loss, path: str, skip: bool, lengths: Mapping[str, int] = _UNKNOWN
+    chunk: Chunk,
+    roles: Roles,
+    loss: Loss,
+    path: str,
+    skip: bool,
+    lengths: Mapping[str, int] = _UNKNOWN,
+    missing: Missing = "group",
 ) -> Batch:
     """The rows of a chunk by what they are for.
 
     ``lengths`` is how long the lists in a column are; where that is not told, as long as the first of the chunk.
+    ``missing`` is what to do with rows without a group.
 
     Raises
     ------
@@ -66,13 +81,17 @@ def batch_of(
     """
     faults = Faults(path, chunk.first_row, chunk.rows, skip)
     _leave_out_unreadable(chunk, roles, faults)
+    _leave_out_nulls(chunk, roles, faults)
+    if faults.where is not None and not faults.where.any():
+        return Batch(roles, *(np.zeros(0),) * 2, None, None, None, faults)
     prediction = _rows(chunk, roles.prediction, faults, lengths)
     if loss.kind != "pointwise" and faults.where is not None and not faults.where.any():
         prediction = prediction.reshape(chunk.rows, -1)  # nulls alone do not show that a column holds lists
     _check_dimensions(prediction, roles, loss, faults)
     target = _target(chunk, roles, loss, faults, lengths, prediction.shape[-1])
     weight = None if roles.weight is None else _numbers(chunk, roles.weight, faults)
-    group, cluster = (None if name is None else _codes(chunk, name, faults) for name in (roles.group, roles.cluster))
+    group = None if roles.group is None else _codes(chunk, roles.group, faults, missing, _NO_GROUP)
+    cluster = None if roles.cluster is None else _codes(chunk, roles.cluster, faults, "refuse", _NO_CLUSTER)
     return Batch(roles, prediction, target, weight, group, cluster, faults)
 
 
@@ -83,6 +102,15 @@ def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults) -> None:
             wrong = np.zeros(chunk.rows, bool)
             wrong[rows] = True
             faults.add(wrong, reason, _unread(texts), column)
+
+
+def _leave_out_nulls(chunk: Chunk, roles: Roles, faults: Faults) -> None:
+    """All rows, where a column holds nothing but nulls, which says nothing of what it would hold."""
+    weight = () if roles.weight is None else (roles.weight,)
+    for name in (*roles.prediction, *roles.target, *weight):
+        column = chunk.columns[name]
+        if not isinstance(column, np.ndarray) and chunk.rows and column.null_count == chunk.rows:
+            faults.add(np.ones(chunk.rows, bool), "null", lambda _: _null(np.zeros(0)), name)
 
 
 def _unread(texts: Unreadable) -> Callable[[int], str]:
@@ -240,14 +268,14 @@ def _words(column: Any) -> Words:
         values, missing = (column, None) if isinstance(column, np.ndarray) else _arrow().numbers(column)
         return values.astype(np.int64), ("False", "True"), missing
     if isinstance(column, np.ndarray):
-        found = codes_of("column", column.astype(str), column.shape)
+        found = codes_of(column)
         return found.codes, [str(key) for key in found.keys], None
     return _arrow().coded(column)  # type: ignore[no-any-return]
 
 
 def _words_of_numbers(target: Array) -> Words:
     if target.dtype.kind in "iu":
-        found = codes_of("column", target, target.shape)
+        found = codes_of(target)
         return found.codes - found.low, [str(key) for key in found.keys], None
     values, codes = np.unique(target, return_inverse=True)
     return codes, [str(value) for value in values], None
@@ -300,17 +328,22 @@ def _refuse_numbers_for_a_list(name: str, named: Classes, faults: Faults) -> Non
 # ---------------------------------------------------------------------------------------------- groups
 
 
-def _codes(chunk: Chunk, name: str, faults: Faults) -> Codes:
+def _codes(chunk: Chunk, name: str, faults: Faults, missing: Missing, fix: str) -> Codes:
     column = chunk.keys.get(name, chunk.columns[name])
-    if not isinstance(column, np.ndarray):
-        column = _arrow().without_dates(column)
-    if _holds_words(column):
-        codes, keys, missing = _words(column)
-        if missing is not None:
-            faults.add(missing, "null", lambda _: "got null; accepted is a key", name)
-        return Codes(codes, keys)
-    accepted = "whole numbers, booleans, text or dates"
-    values = _numbers(chunk, name, faults, accepted)
-    if values.ndim != 1 or values.dtype.kind not in "biu":
-        faults.refuse(name, f"{values.dtype}", accepted)
-    return codes_of(name, values, values.shape)
+    if isinstance(column, np.ndarray) and column.ndim != 1:
+        faults.refuse(name, "lists", KEYS)
+    try:
+        codes = codes_of(column)
+    except (ValueError, NotImplementedError) as error:  # of Arrow: an unknown time zone, or lists
+        faults.refuse(name, f"{column.type} ({' '.join(str(error).split())})", KEYS)
+    strange = strange_in(codes)
+    if strange.refused is not None:
+        faults.add(
+            strange.refused,
+            "no key",
+            lambda row: f"got {codes.keys[codes.codes[row] - codes.low]}; expected {KEYS}; fix: {AS_TEXT}",
+            name,
+        )
+    if strange.missing is not None and missing == "refuse":
+        faults.add(strange.missing, "null", lambda _: f"got null; expected {KEYS}; fix: {fix}", name)
+    return settled(codes)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin.kernels import moments as kernel
 from rashin.kernels import threads
-from rashin.measurement.clusters import Key
+from rashin.tables.arrow import pyarrow
+from rashin.tables.keys import AS_TEXT, KEYS, NoKey, distinct
 
-__all__ = ["Codes", "codes_of"]
+__all__ = ["MISSING", "Codes", "Missing", "check_missing", "codes_of", "keys_of", "settled", "strange_in"]
+
+Missing = Literal["group", "refuse"]
+
+MISSING = "(missing)"  # the key of the rows whose group is missing
 
 _PIECE = 1 << 20  # numbers that a thread looks at at a time
 _NEAR = 1 << 16  # whole numbers that lie so close together, and no further apart than there are, need no sorting
@@ -22,7 +27,7 @@ class Codes(NamedTuple):
     """For each row the place of its key among ``keys``, plus ``low``; not every key need occur."""
 
     codes: NDArray[np.int64]
-    keys: Sequence[Key]
+    keys: Sequence[Any]
     low: int = 0
 
     def of(self, rows: Any) -> Codes:
@@ -30,25 +35,120 @@ class Codes(NamedTuple):
         return self._replace(codes=self.codes[rows])
 
 
-def codes_of(name: str, values: Any, shape: tuple[int, ...]) -> Codes:
-    """The codes of an array of whole numbers, booleans or words, one for each sample.
+def codes_of(column: Any) -> Codes:
+    """The codes of a column of NumPy's or Arrow's, of one dimension; keys may be None, or no key, until ``settled``."""
+    if isinstance(column, np.ndarray):
+        return _of_numbers(column) if column.dtype.kind in "biu" else Codes(*distinct(column))
+    from rashin.tables.arrow import holds_whole_numbers, numbers
+
+    if not holds_whole_numbers(column):
+        return Codes(*distinct(column))
+    values, missing = numbers(column)
+    found = _of_numbers(values)
+    if missing is None:
+        return found
+    codes = np.where(missing, len(found.keys), found.codes - found.low)
+    return Codes(codes, [*found.keys, None])
+
+
+class Strange(NamedTuple):
+    """Rows without a key: those that are missing, and those of what is none; None where there are no such rows."""
+
+    missing: NDArray[np.bool_] | None
+    refused: NDArray[np.bool_] | None
+
+
+def strange_in(codes: Codes) -> Strange:
+    """Which rows have no key."""
+    if isinstance(codes.keys, range):
+        return Strange(None, None)
+    kinds = ([key is None for key in codes.keys], [isinstance(key, NoKey) for key in codes.keys])
+    return Strange(*(np.array(some, bool)[codes.codes - codes.low] if any(some) else None for some in kinds))
+
+
+def settled(codes: Codes) -> Codes:
+    """With the key of what is missing in its place; what is no key is that of rows which do not count."""
+    if isinstance(codes.keys, range):
+        return codes
+    keys = [MISSING if key is None or isinstance(key, NoKey) else key for key in codes.keys]
+    return codes._replace(keys=keys)
+
+
+def keys_of(name: str, values: Any, samples: tuple[int, ...], where: Any = None, missing: Missing = "group") -> Codes:
+    """The codes of an array, a list or a series with a key for each sample; ``where`` says which of them count.
 
     Raises
     ------
-    TypeError : it holds something else.
-    ValueError : its shape is another.
+    TypeError : it holds what is no key.
+    ValueError : its shape is another; or a key is missing and that is to be refused.
     """
-    array = np.asarray(values)
-    if array.shape != shape:
-        raise ValueError(f"{name}: got shape {array.shape}; accepted is one for each sample, shape {shape}")
-    array = array.reshape(-1)
-    kinds = {type(value) for value in array} if array.dtype.kind == "O" else set()
-    if array.dtype.kind in "biu" or (kinds and kinds <= {int, bool}):
-        return _of_numbers(array.astype(np.int64) if array.dtype.kind in "bO" else array)
-    if array.dtype.kind == "U" or (kinds and kinds <= {str, np.str_}):
-        keys, codes = np.unique(array.astype(str), return_inverse=True)
-        return Codes(codes.astype(np.int64), keys.tolist())
-    raise TypeError(f"{name}: got dtype {array.dtype}; accepted are whole numbers, booleans and words")
+    column, shape = _column(name, values)
+    if shape != samples:
+        raise ValueError(f"{name}: got shape {shape}; expected one for each sample, shape {samples}")
+    try:
+        codes = codes_of(column)
+    except (ValueError, NotImplementedError) as error:  # of Arrow: an unknown time zone, or lists
+        words = " ".join(str(error).split())
+        raise TypeError(f"{name}: got {column.type}; expected {KEYS} ({words})") from None
+    counts = None if where is None else np.asarray(where).reshape(-1)
+    strange = strange_in(codes)
+    _refuse(name, strange.refused, counts, samples, lambda at: f"got {codes.keys[codes.codes[at]]}; expected {KEYS}")
+    if missing == "refuse":
+        _refuse(name, strange.missing, counts, samples, lambda _: f"got a missing value; expected {KEYS}")
+    return settled(codes)
+
+
+def _refuse(name: str, strange: Any, counts: Any, samples: tuple[int, ...], words: Callable[[int], str]) -> None:
+    if strange is not None and counts is not None:
+        strange = strange & counts
+    if strange is None or not strange.any():
+        return
+    at = int(np.argmax(strange))
+    index = np.unravel_index(at, samples)
+    place = int(index[0]) if len(index) == 1 else tuple(map(int, index))
+    got, _, expected = words(at).partition("; ")
+    kind = ValueError if got == "got a missing value" else TypeError
+    raise kind(f"{name}: {got} at index {place}; {expected}; fix: {_FIXES[kind is ValueError]}")
+
+
+_FIXES = (AS_TEXT, "leave it out by where=..., or give it a key of its own")
+
+
+def _column(name: str, values: Any) -> tuple[Any, tuple[int, ...]]:
+    """An array of NumPy's or Arrow's, of one dimension, and the shape that it had."""
+    package = type(values).__module__.partition(".")[0]
+    if package == "pyarrow":
+        return (values.combine_chunks() if hasattr(values, "num_chunks") else values), (len(values),)
+    if package == "polars" and not (values.dtype.is_numeric() and values.null_count() == 0):
+        return pyarrow(name) and values.to_arrow(), (len(values),)
+    if package == "pandas" and hasattr(values, "factorize"):
+        return _factors(values), (len(values),)
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
+    array = _listed(values) if isinstance(values, (list, tuple)) else np.asarray(values)
+    return array.reshape(-1), array.shape
+
+
+def _listed(values: Sequence[Any]) -> NDArray[Any]:
+    """A list as an array of whole numbers, or of what it holds: else 1 beside a word would be a word."""
+    try:
+        array = np.asarray(values)
+        return array if array.dtype.kind in "biuMm" else np.asarray(values, dtype=object)
+    except ValueError:  # a list beside a key
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array
+
+
+def _factors(values: Any) -> Any:
+    """A series, an index or an array of pandas'; its types, which are many, are left behind."""
+    if getattr(values.dtype, "kind", "O") in "biu" and isinstance(values.dtype, np.dtype):
+        return np.asarray(values)
+    try:
+        codes, uniques = values.factorize()
+    except TypeError:  # of lists
+        return np.asarray(values, dtype=object)
+    return np.append(np.asarray(uniques, dtype=object), [None])[codes]
 
 
 def _of_numbers(array: NDArray[Any]) -> Codes:
@@ -72,3 +172,9 @@ def _extent(array: NDArray[Any]) -> tuple[int, int]:
     workers = threads.count() if array.size > _PIECE else 1
     ends = [pair for found in threads.share(work, range(0, array.size, _PIECE), workers) for pair in found]
     return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def check_missing(missing: object) -> None:
+    """Raise for anything but ``"group"`` and ``"refuse"``."""
+    if missing not in ("group", "refuse"):
+        raise ValueError(f"missing: got {missing!r}; expected 'group' or 'refuse'")

@@ -152,7 +152,9 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
             for chunk in _whole(chunks, file, row):
                 row = chunk.first_row + chunk.rows
                 if row > first_row:
-                    yield batch_of(chunk.since(first_row), roles, loss, file.path, skip, partition.lengths)
+                    yield batch_of(
+                        chunk.since(first_row), roles, loss, file.path, skip, partition.lengths, columns.missing
+                    )
     except BrokenFileError:
         if not skip:
             raise
@@ -205,6 +207,9 @@ class TableAccumulator:
         """
         if isinstance(reading, Ending):
             self.skipped += reading.reasons
+            return
+        if reading.is_empty:
+            self.skipped += reading.faults.reasons
             return
         try:
             add_rows(self.running, reading, slice(None))

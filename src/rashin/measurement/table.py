@@ -15,6 +15,7 @@ from rashin.measurement.arrays import chosen
 from rashin.measurement.checkpoint import START, Checkpoint, Position
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
 from rashin.measurement.decisions import decides, two_classes
+from rashin.measurement.keys import check_missing
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.outcomes import labelled
 from rashin.measurement.partition import (
@@ -46,6 +47,7 @@ def measure_table(
     weight: str | None = None,
     group: str | None = None,
     cluster: str | None = None,
+    missing: Literal["group", "refuse"] = "group",
     positive: str | float | None = None,
     worst: int = 0,
     by_class: bool = False,
@@ -83,8 +85,9 @@ def measure_table(
         boolean: 1, 1.0 and ``"1"`` are ``p_1``, True and ``"true"`` are ``p_True``. Or, as with ``prediction``, the
         columns of a distribution.
     weight : the column with weights >= 0.
-    group, cluster : columns of whole numbers, booleans, text or dates; see ``rashin.measure``. Dates, and whatever
-        stands in files of text, are keys of text.
+    group, cluster : columns of keys; see ``rashin.measure``. Whatever stands in files of text is text.
+    missing : what to do with rows whose group is missing: ``"group"`` makes a group of them, ``"(missing)"``;
+        ``"refuse"`` takes them as rows that cannot be read. A cluster may not be missing.
     positive : the target of the positive class, such as ``"yes"``, where a loss of two classes has a target of two
         words. Without it, that is the word with which the name of the prediction's column ends, such as ``p_yes``.
     worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
@@ -126,6 +129,7 @@ def measure_table(
     >>> found.mean == rashin.softmax_cross_entropy(logits, labels), found.worst[0].row
     (True, 2)
     """
+    check_missing(missing)
     loss = chosen(_recorded(source, storage_options, on_error) if loss is None else loss)
     columns = Columns(
         names_of("prediction", prediction),
@@ -136,6 +140,7 @@ def measure_table(
         on_error,
         None if batch_rows is None else _whole("batch_rows", batch_rows, 1),
         None if positive is None else str(positive),
+        missing,
     )
     dialect = dialect_of(delimiter, decimal, encoding)
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from decimal import Decimal
+from importlib import import_module
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin.extras import needs
+from rashin.tables.keys import moment
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -18,11 +22,15 @@ __all__ = [
     "LISTS_READ",
     "ArrowTable",
     "coded",
+    "dictionary",
+    "holds_whole_numbers",
     "holds_words",
     "is_boolean",
+    "know_types",
     "list_length",
     "list_lengths",
     "numbers",
+    "plain",
     "pyarrow",
     "record_chunks",
     "without_dates",
@@ -55,6 +63,7 @@ class ArrowTable:
         if magic[:4] == b"FEA1":
             raise ValueError("it is in the first version of Feather; write it again with pyarrow.feather.write_feather")
         self.is_stream = magic != b"ARROW1"
+        know_types(self._reader(None).schema)
         self.schema: Any = self._reader(None).schema
         self.names: Sequence[str] = self.schema.names
         self.malformed: Counter[str] = Counter()
@@ -103,7 +112,7 @@ def numbers(column: Any, length: int | None = None) -> Numbers:
     """
     import pyarrow as pa
 
-    column = _decoded(column)
+    given, column = column.type, plain(column)
     kind = column.type
     if _is_list(kind):
         return _listed(column, length)
@@ -114,23 +123,64 @@ def numbers(column: Any, length: int | None = None) -> Numbers:
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.string()).cast(pa.float64())  # the direct way does not round to the nearest
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise TypeError(str(kind))
+        raise TypeError(str(given))
     missing = _missing(column)
     if missing is not None:
         column = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).fill_null(0)
     return column.to_numpy(), missing
 
 
-def _decoded(column: Any) -> Any:
-    """Values in the place of codes into a dictionary, of runs, or of an extension."""
+def plain(column: Any) -> Any:
+    """Values in the place of codes into a dictionary, of runs, of views and of an extension."""
     import pyarrow as pa
-    from pyarrow import compute
 
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.storage
-    if pa.types.is_dictionary(column.type):
-        return column.dictionary_decode()
-    return compute.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _of_extension(column)
+    if pa.types.is_dictionary(kind):
+        return plain(column.dictionary).take(column.indices)
+    if pa.types.is_run_end_encoded(kind):
+        rows = np.arange(column.offset, column.offset + len(column))
+        return plain(column.values).take(pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right")))
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_binary_view(kind):
+        return column.cast(pa.large_binary())
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return _lists_of_views(column)
+    return column
+
+
+def _lists_of_views(column: Any) -> Any:
+    """Lists that follow each other; pyarrow's own cast loses some (seen with pyarrow 26)."""
+    import pyarrow as pa
+
+    sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return pa.LargeListArray.from_arrays(pa.array(ends), column.flatten(), mask=column.is_null())
+
+
+def _of_extension(column: Any) -> Any:
+    """The values that are meant: booleans, identifiers and periods as text, else what they are stored as."""
+    import pyarrow as pa
+
+    name, storage = column.type.extension_name, column.storage
+    if name == "arrow.bool8":
+        return storage.cast(pa.bool_())
+    if name == "arrow.uuid":
+        values = [None if value is None else str(UUID(bytes=value)) for value in storage.to_pylist()]
+        return pa.array(values, pa.string())
+    if name == "pandas.period":
+        values = column.to_pandas()
+        return pa.array([None if value != value else str(value) for value in values], pa.string())
+    return plain(storage)
+
+
+def know_types(schema: Any) -> None:
+    """Import what knows the types of a file's columns: without pandas, its months are numbers since 1970."""
+    if any((field.metadata or {}).get(b"ARROW:extension:name") == b"pandas.period" for field in schema):
+        with needs("pandas", "dask", "a column of periods", instead="pip install pandas"):
+            import_module("pandas.core.arrays.arrow.extension_types")
 
 
 def _missing(column: Any) -> Array | None:
@@ -143,12 +193,13 @@ def _missing(column: Any) -> Array | None:
 def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    known = ("fixed_size_list", "list", "large_list", "list_view", "large_list_view")
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in known)
 
 
 def list_lengths(column: Any) -> Array | None:
     """How long the list in each row is, -1 for null; None if the column holds no lists."""
-    column = _decoded(column)
+    column = plain(column)
     if not _is_list(column.type):
         return None
     lengths: Array = column.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
@@ -159,8 +210,7 @@ def list_length(kind: Any, chunks: Iterator[Chunk], name: str) -> int | None:
     """The length of the lists of a column: that of its type, else of the first list that is not empty."""
     import pyarrow as pa
 
-    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
-    kind = kind.value_type if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind) else kind
+    kind = _type_of_values(kind)
     if pa.types.is_fixed_size_list(kind):
         return int(kind.list_size)
     if not _is_list(kind):
@@ -193,43 +243,101 @@ def _listed(column: Any, length: int | None) -> Numbers:
     return values, ~good
 
 
-def holds_words(column: Any) -> bool:
-    """Whether a column holds text, be it by codes."""
+def _type_of_values(kind: Any) -> Any:
+    """The type of what a column of dictionaries, runs or extensions holds in the end."""
     import pyarrow as pa
 
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+    if isinstance(kind, pa.BaseExtensionType):
+        is_text = kind.extension_name in ("arrow.uuid", "pandas.period")
+        return pa.string() if is_text else _type_of_values(kind.storage_type)
+    is_coded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
+    return _type_of_values(kind.value_type) if is_coded else kind
+
+
+def holds_words(column: Any) -> bool:
+    """Whether a column holds text, in whatever layout, or bytes that may be text."""
+    import pyarrow as pa
+
+    kind = _type_of_values(column.type)
+    known = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in known)
+
+
+def holds_whole_numbers(column: Any) -> bool:
+    """Whether a column holds whole numbers or booleans."""
+    import pyarrow as pa
+
+    kind = plain(column.slice(0, 0)).type
+    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def is_boolean(column: Any) -> bool:
     """Whether a column holds booleans."""
     import pyarrow as pa
 
-    return bool(pa.types.is_boolean(_decoded(column).type))
+    return bool(pa.types.is_boolean(plain(column.slice(0, 0)).type))
 
 
 def without_dates(column: Any) -> Any:
     """A column with its dates and times as text, in which the unit of a time leaves no trace; any other as it is."""
     import pyarrow as pa
-    from pyarrow import compute
 
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    kind = _type_of_values(column.type)
     if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         return column
-    text = _decoded(column).cast(pa.string())
-    whole = compute.replace_substring_regex(text, r"\.0+([Z+-].*)?$", r"\1")
-    return compute.replace_substring_regex(whole, r"(\.\d*[1-9])0+([Z+-].*)?$", r"\1\2")
+    codes, values = dictionary(column)
+    return pa.array([None, *values], pa.string()).take(pa.array(codes))
+
+
+def dictionary(column: Any) -> tuple[Array, Any]:
+    """For each row 0 if it is null, else the place among distinct values, counted from 1; and these.
+
+    Durations come as NumPy's, all else as Python's, with dates and times as text.
+    """
+    import pyarrow as pa
+
+    column = _encoded(column)
+    words, missing = column.dictionary, _missing(column.indices)
+    codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    if words.null_count:  # a dictionary may hold null as a word
+        holes = words.is_null().to_numpy(zero_copy_only=False)
+        if len(codes):
+            codes[holes[codes - 1]] = 0
+    if missing is not None:
+        codes[missing] = 0
+    kind = words.type
+    if pa.types.is_duration(kind):
+        return codes, words.to_numpy(zero_copy_only=False)
+    if pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_timestamp(kind):
+        texts = words.cast(pa.string()).to_pylist()
+        return codes, [None if text is None else moment(text) for text in texts]
+    return codes, words.to_pylist()
+
+
+def _encoded(column: Any) -> Any:
+    """A dictionary of plain values, of which no more are looked at than there are rows."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind) and len(column.dictionary) <= len(column):
+        return pa.DictionaryArray.from_arrays(column.indices, plain(column.dictionary), safe=False)
+    column = plain(column)
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())  # not every decimal can be coded
+        found = column.dictionary_encode()
+        values = pa.array([None if text is None else Decimal(text) for text in found.dictionary.to_pylist()])
+        return pa.DictionaryArray.from_arrays(found.indices, values)
+    return column.dictionary_encode()
 
 
 def coded(column: Any) -> tuple[Array, list[str], Array | None]:
-    """A column of text as codes, the words that they stand for, and where there is none."""
-    import pyarrow as pa
+    """A column of text as codes, the words that they stand for, and where there is none.
 
-    if not pa.types.is_dictionary(column.type) or len(column.dictionary) > len(column):
-        column = _decoded(column).dictionary_encode()
-    words = column.dictionary
-    codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    missing = _missing(column.indices)
-    if words.null_count:  # a dictionary may hold null as a word
-        missing = words.is_null().to_numpy(zero_copy_only=False)[codes] | (False if missing is None else missing)
-    return codes, words.fill_null("").to_pylist(), missing
+    Raises
+    ------
+    ValueError : it holds bytes that are no text in UTF-8.
+    """
+    codes, words = dictionary(column)
+    texts = [word.decode() if isinstance(word, bytes) else word or "" for word in words]
+    missing = codes == 0
+    return np.maximum(codes - 1, 0), texts, missing if missing.any() else None

@@ -78,6 +78,7 @@ class Columns:
         name of the prediction's column ends with it.
     on_error : whether a row that cannot be read or lies outside the loss's domain raises or is left out and counted.
     batch_rows : rows that are read at a time; None is about 2^21 numbers.
+    missing : whether rows without a group are a group, or refused.
     """
 
     prediction: Names
@@ -88,6 +89,7 @@ class Columns:
     on_error: OnError = "raise"
     batch_rows: int | None = None
     positive: str | None = None
+    missing: Literal["group", "refuse"] = "group"
 
     def roles(self, names: Sequence[str], path: str) -> Roles:
         """The columns of a file that has ``names``.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
 from rashin.tables.frames import Frame
+from rashin.tables.keys import distinct
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, BROKEN, Chunk, ColumnError, Part, Table, Uses
 
@@ -28,7 +30,7 @@ def open_table(file: File | Frame, stack: ExitStack, skip_malformed: bool = Fals
         return file.table
     with reading(file, 0):
         table = _table(file, stack, skip_malformed)
-    return _KeyedTable(table, dict(file.keys)) if file.keys else table
+    return _KeyedTable(table, dict(file.keys), file.path) if file.keys else table
 
 
 class BrokenFileError(ValueError):
@@ -54,10 +56,11 @@ def reading(file: File | Frame, row: int) -> Iterator[None]:
 
 
 class _KeyedTable:
-    """A table with the columns that its folders' names give, where it has none of the same name itself."""
+    """A table with the columns that its folders' names give; one that it has itself must say the same."""
 
-    def __init__(self, table: Table, keys: dict[str, int | str]) -> None:
+    def __init__(self, table: Table, keys: dict[str, int | str | None], path: str) -> None:
         self.table, self.malformed, self.own = table, table.malformed, frozenset(table.names)
+        self.folders, self.path = keys, path
         self.keys = {name: value for name, value in keys.items() if name not in self.own}
         self.names: Sequence[str] = [*table.names, *self.keys]
 
@@ -71,8 +74,27 @@ class _KeyedTable:
         own = [name for name in names if name in self.own]
         given = [name for name in names if name in self.keys]
         for chunk in self.table.chunks(own, part, rows, uses):
-            constant = {name: np.broadcast_to(np.array(self.keys[name]), chunk.rows) for name in given}
+            for name in self.folders.keys() & own:
+                self._check(name, chunk)
+            constant = {name: _constant(self.keys[name], chunk.rows) for name in given}
             yield chunk._replace(columns=chunk.columns | constant)
+
+    def _check(self, name: str, chunk: Chunk) -> None:
+        """Raise where a row says otherwise than the folder."""
+        wanted = self.folders[name]
+        codes, keys = distinct(chunk.keys.get(name, chunk.columns[name]))
+        wrong = np.array([str(key) != str(wanted) for key in keys], bool)[codes]
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            place = f"{self.path}, column {name!r}, row {chunk.first_row + row}"
+            raise ColumnError(
+                f"{place}: got {keys[codes[row]]}; expected {wanted}, as the folder says; fix: rename one of them"
+            )
+
+
+def _constant(key: int | str | None, rows: int) -> Any:
+    """A column of one key; of NaN where that is missing."""
+    return np.broadcast_to(np.array(np.nan if key is None else key), rows)
 
 
 def _table(file: File, stack: ExitStack, skip_malformed: bool) -> Table:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
-from rashin.tables.arrow import LISTS_READ, list_length, pyarrow
+from rashin.tables.arrow import LISTS_READ, know_types, list_length, pyarrow
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -31,6 +31,7 @@ class ParquetTable:
 
         self.stream: Any = file.path if file.is_local else stack.enter_context(file.open())
         self.metadata = parquet.read_metadata(self.stream)
+        know_types(self.metadata.schema.to_arrow_schema())
         groups = [self.metadata.row_group(g) for g in range(self.metadata.num_row_groups)]
         self.rows = [group.num_rows for group in groups]
         is_small = max((group.total_byte_size for group in groups), default=0) <= _WHOLE_BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -26,6 +27,8 @@ FORMATS: dict[str, tuple[str, ...]] = {  # how the names of files of each format
     "npy": (".npy",),
 }
 _PLAIN = Dialect()
+_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)  # 007 is no number: it is another key than 7
+_NULL = ("__HIVE_DEFAULT_PARTITION__", "")  # in the place of a value that is missing
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".lz4")  # of text
 
 
@@ -48,7 +51,7 @@ class File:
     format: str
     size: int
     state: str
-    keys: tuple[tuple[str, int | str], ...] = ()
+    keys: tuple[tuple[str, int | str | None], ...] = ()
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     dialect: Dialect = _PLAIN
 
@@ -196,17 +199,20 @@ def _endings() -> str:
 
 
 def _with_keys(files: list[File]) -> list[File]:
-    """Columns from folders named ``key=value``: whole numbers if all values of a key are."""
+    """Columns from folders named ``key=value``: whole numbers if all values of a key are, in every file."""
     found = [dict(_pairs(file.path)) for file in files]
-    words = {key for pairs in found for key, value in pairs.items() if not value.isdecimal()}
+    words = {key for pairs in found for key, value in pairs.items() if value and not _WHOLE.fullmatch(value)}
     return [
-        replace(file, keys=tuple((key, value if key in words else int(value)) for key, value in pairs.items()))
+        replace(
+            file, keys=tuple((key, value if key in words or not value else int(value)) for key, value in pairs.items())
+        )
         for file, pairs in zip(files, found, strict=True)
     ]
 
 
-def _pairs(path: str) -> Iterator[tuple[str, str]]:
+def _pairs(path: str) -> Iterator[tuple[str, str | None]]:
+    """The keys that folders give, as text; None is what is missing."""
     for folder in Path(path).parts[:-1]:
         key, equals, value = folder.partition("=")
         if key and equals:
-            yield key, unquote(value)
+            yield unquote(key), None if value in _NULL else unquote(value)

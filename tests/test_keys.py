@@ -118,7 +118,7 @@ def test_missing_groups_are_refused_or_skipped_when_asked(tmp_path):
         "squared_error", table, prediction="p", target="t", group="g", missing="refuse", on_error="skip"
     )
     assert (list(found.groups), found.count, found.skipped) == ([3, 7], 3, {"null in column 'g'": 1})
-    with pytest.raises(ValueError, match="^missing: got 'drop'; expected 'group' or 'refuse'"):
+    with pytest.raises(ValueError, match=r"^missing: got 'drop'; expected 'group' or 'refuse'"):
         grouped(NUMBERS, missing="drop")
 
 

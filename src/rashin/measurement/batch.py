@@ -221,7 +221,7 @@ def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Map
         return _points(chunk, column, roles, loss, faults)
     named = roles.classes or Classes(roles.prediction, tuple(map(str, range(classes))), listed=True)
     if _holds_words(column) or _is_boolean(column):
-        return _places(_words(column), name, named, faults)
+        return _places(_words_of(column, name, faults), name, named, faults)
     target = _numbers(chunk, name, faults, lengths=lengths)
     if target.ndim > 1 or (named.listed and not named.misleading):
         return target
@@ -234,7 +234,7 @@ def _points(chunk: Chunk, column: Any, roles: Roles, loss: Loss, faults: Faults)
     """One number for each row: the column's own, or that of its word."""
     name, outcomes = roles.target[0], roles.outcomes
     if outcomes is not None and (_holds_words(column) or _is_boolean(column)):
-        return np.array(outcomes.numbers)[_places(_words(column), name, outcomes, faults)]
+        return np.array(outcomes.numbers)[_places(_words_of(column, name, faults), name, outcomes, faults)]
     target = _numbers(chunk, name, faults, _NUMBERS + (_OR_POSITIVE if two_classes(loss) and outcomes is None else ""))
     if target.ndim != 1:
         faults.refuse(name, "lists", f"one number in each row, as {loss.name} takes it")
@@ -260,6 +260,14 @@ def _is_boolean(column: Any) -> bool:
 
 def _without_dates(column: Any) -> Any:
     return column if isinstance(column, np.ndarray) else _arrow().without_dates(column)
+
+
+def _words_of(column: Any, name: str, faults: Faults) -> Words:
+    try:
+        return _words(column)
+    except TypeError as error:
+        faults.refuse(name, str(error), "text in UTF-8")
+        raise
 
 
 def _words(column: Any) -> Words:

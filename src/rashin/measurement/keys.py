@@ -39,10 +39,11 @@ def codes_of(column: Any) -> Codes:
     """The codes of a column of NumPy's or Arrow's, of one dimension; keys may be None, or no key, until ``settled``."""
     if isinstance(column, np.ndarray):
         return _of_numbers(column) if column.dtype.kind in "biu" else Codes(*distinct(column))
+    from rashin.tables.arrow import distinct as distinct_in
     from rashin.tables.arrow import holds_whole_numbers, numbers
 
     if not holds_whole_numbers(column):
-        return Codes(*distinct(column))
+        return Codes(*distinct_in(column))
     values, missing = numbers(column)
     found = _of_numbers(values)
     if missing is None:

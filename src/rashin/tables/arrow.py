@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.extras import needs
-from rashin.tables.keys import moment
+from rashin.tables.keys import NoKey, keys_in, moment
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -23,6 +23,7 @@ __all__ = [
     "ArrowTable",
     "coded",
     "dictionary",
+    "distinct",
     "holds_whole_numbers",
     "holds_words",
     "is_boolean",
@@ -314,6 +315,12 @@ def dictionary(column: Any) -> tuple[Array, Any]:
     return codes, words.to_pylist()
 
 
+def distinct(column: Any) -> tuple[Array, Sequence[Any]]:
+    """For each row the place of its key among keys, as ``rashin.tables.keys.distinct`` has them."""
+    codes, values = dictionary(column)
+    return codes, [None, *keys_in(values)]
+
+
 def _encoded(column: Any) -> Any:
     """A dictionary of plain values, of which no more are looked at than there are rows."""
     import pyarrow as pa
@@ -335,9 +342,13 @@ def coded(column: Any) -> tuple[Array, list[str], Array | None]:
 
     Raises
     ------
-    ValueError : it holds bytes that are no text in UTF-8.
+    TypeError : it holds bytes that are no text in UTF-8.
     """
     codes, words = dictionary(column)
-    texts = [word.decode() if isinstance(word, bytes) else word or "" for word in words]
+    keys = keys_in(words)
+    strange = next((key for key in keys if isinstance(key, NoKey)), None)
+    if strange is not None:
+        raise TypeError(f"{column.type}, {strange}")
+    texts = [str(key or "") for key in keys]
     missing = codes == 0
     return np.maximum(codes - 1, 0), texts, missing if missing.any() else None

@@ -10,7 +10,7 @@ import datetime
 import numbers
 import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rashin.tables.classes import Key
 
-__all__ = ["AS_TEXT", "KEYS", "Key", "NoKey", "distinct", "key_of", "moment"]
+__all__ = ["AS_TEXT", "KEYS", "Key", "NoKey", "distinct", "key_of", "keys_in", "moment"]
 
 KEYS = "whole numbers, booleans, text, dates or times"
 AS_TEXT = "cast it to text, or to whole numbers"
@@ -162,30 +162,24 @@ def _duration(units: int, digits: int) -> str:
 # ---------------------------------------------------------------------------------------------- columns
 
 
-def distinct(array: Any) -> tuple[NDArray[np.int64], Sequence[Key | NoKey | None]]:
-    """For each entry of an array of NumPy's or Arrow's the place of its key among keys; some may be there twice."""
-    if not isinstance(array, np.ndarray):
-        from rashin.tables.arrow import dictionary
-
-        codes, values = dictionary(array)
-        return codes, [None, *_each(values)] if isinstance(values, list) else [None, *_of_array(values)]
+def distinct(array: NDArray[Any]) -> tuple[NDArray[np.int64], Sequence[Key | NoKey | None]]:
+    """For each entry of an array of NumPy's the place of its key among keys; some may be there twice."""
     if array.dtype.kind == "O":
         return _of_objects(array.tolist())
     if array.dtype.kind not in "biufUSMm" and array.dtype.name != "bfloat16":
         return np.zeros(len(array), np.int64), [NoKey(f"dtype {array.dtype}")]
     array = array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     found, codes = np.unique(array, return_inverse=True)
-    return codes.astype(np.int64), _of_array(found)
+    return codes.astype(np.int64), keys_in(found)
 
 
-def _of_array(values: NDArray[Any]) -> list[Any]:
+def keys_in(values: Any) -> list[Key | NoKey | None]:
+    """The keys of an array or a list, one by one."""
+    if not isinstance(values, np.ndarray):
+        return [key_of(value) for value in values]
     if values.dtype.kind == "M":
         return _moments(values)
-    return _durations(values) if values.dtype.kind == "m" else _each(values.tolist())
-
-
-def _each(values: Iterable[Any]) -> list[Any]:
-    return [key_of(value) for value in values]
+    return _durations(values) if values.dtype.kind == "m" else keys_in(values.tolist())
 
 
 def _of_objects(values: Sequence[Any]) -> tuple[NDArray[np.int64], list[Any]]:

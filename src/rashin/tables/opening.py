@@ -82,7 +82,8 @@ class _KeyedTable:
     def _check(self, name: str, chunk: Chunk) -> None:
         """Raise where a row says otherwise than the folder."""
         wanted = self.folders[name]
-        codes, keys = distinct(chunk.keys.get(name, chunk.columns[name]))
+        column = chunk.keys.get(name, chunk.columns[name])
+        codes, keys = distinct(column) if isinstance(column, np.ndarray) else _distinct_in(column)
         wrong = np.array([str(key) != str(wanted) for key in keys], bool)[codes]
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -90,6 +91,12 @@ class _KeyedTable:
             raise ColumnError(
                 f"{place}: got {keys[codes[row]]}; expected {wanted}, as the folder says; fix: rename one of them"
             )
+
+
+def _distinct_in(column: Any) -> Any:
+    from rashin.tables.arrow import distinct as found
+
+    return found(column)
 
 
 def _constant(key: int | str | None, rows: int) -> Any:

@@ -125,7 +125,8 @@ def _column(name: str, values: Any) -> tuple[Any, tuple[int, ...]]:
     if package == "pandas" and hasattr(values, "factorize"):
         return _factors(values), (len(values),)
     if isinstance(values, np.ma.MaskedArray):
-        values = np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
+        holes, values = np.ma.getmaskarray(values), values.data.astype(object)
+        values[holes] = None
     array = _listed(values) if isinstance(values, (list, tuple)) else np.asarray(values)
     return array.reshape(-1), array.shape
 

@@ -346,6 +346,8 @@ def _codes(chunk: Chunk, name: str, faults: Faults, missing: Missing, fix: str) 
         faults.refuse(name, f"{column.type} ({' '.join(str(error).split())})", KEYS)
     strange = strange_in(codes)
     if strange.refused is not None:
+        if strange.refused.all():  # the column is meant for something else
+            faults.skip = False
         faults.add(
             strange.refused,
             "no key",

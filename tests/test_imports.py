@@ -15,6 +15,7 @@ import rashin
 SOURCE = Path(rashin.__file__).parent
 FLOORS = {
     "extras": -1,  # the error for an optional package that is not there
+    "japanese": -0.7,  # the words of pictures and pages in Japanese
     "language": -0.5,  # sentences of pictures and pages, and the fonts that can show them
     "waiting": -2,  # a word to whoever waits for a compiler
     "kept": -1,  # how compiled functions outlive a process

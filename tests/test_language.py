@@ -1,30 +1,37 @@
-"""What pictures say in Japanese: all of it, with the same values in it, in a font that has the letters."""
+"""What pictures and pages say in Japanese: all of it, with the same values in it, in a font that has the letters."""
 
 from __future__ import annotations
 
 import ast
 import re
 import string
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rashin
-from rashin.language import FONTS, JAPANESE, check_language, font_family, said
+from rashin.japanese import JAPANESE
+from rashin.language import FONTS, check_language, counted, font_family, joined, said, speaking
 from rashin.learn import Network, draw_history, train
 
-KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+JAPANESE_LETTER = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff01-\uff60]")
 SOURCE = Path(rashin.__file__).parent
 
 
 def sentences():
-    """Every sentence that the code says by ``said``."""
+    """Every sentence that the code says by ``said`` or ``counted``, and that the template of pages says."""
     for path in SOURCE.rglob("*.py"):
+        if path.name == "language.py":
+            continue  # it says what it is given
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "said":
-                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}: name the sentence"
-                yield node.args[0].value
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("said", "counted"):
+                for sentence in node.args[:1] if node.func.id == "said" else node.args[1:]:
+                    assert isinstance(sentence, ast.Constant), f"{path}:{node.lineno}: name the sentence"
+                    yield sentence.value
+    template = (SOURCE / "report" / "page.html.jinja").read_text(encoding="utf-8")
+    yield from re.findall(r'said\("([^"]+)"', template)
 
 
 def places(sentence):
@@ -39,18 +46,32 @@ def test_every_sentence_has_its_translation_and_no_translation_is_left_over():
 def test_a_translation_is_japanese_and_has_the_same_values(english):
     japanese = JAPANESE[english]
     assert places(japanese) == places(english)
-    assert KANA_OR_KANJI.search(japanese)
-    assert not KANA_OR_KANJI.search(english)
+    assert JAPANESE_LETTER.search(japanese)
+    assert not JAPANESE_LETTER.search(english)
 
 
 def test_another_language_is_refused_with_those_that_there_are(tmp_path):
     message = r"lang: got 'fr'; expected 'en' or 'ja'; fix: "
-    for call in (check_language, font_family, lambda lang: said("loss", lang)):
+    for call in (check_language, font_family, lambda lang: speaking(lang).__enter__()):
         with pytest.raises(ValueError, match=message):
             call("fr")
     with pytest.raises(ValueError, match=message):
         draw_history(a_history(), tmp_path / "a.png", lang="fr")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_language_is_spoken_within_its_block_and_its_thread():
+    def spoken():
+        return said("loss"), counted(1, "{count:,} jump", "{count:,} jumps"), joined("a", "b")
+
+    english = ("loss", "1 jump", "a b")
+    with speaking("ja"):
+        with speaking("en"), ThreadPoolExecutor(1) as pool:
+            assert spoken() == pool.submit(spoken).result() == english
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(spoken).result() == english
+        assert spoken() == ("損失", "1 箇所", "ab")
+    assert spoken() == english
 
 
 def a_history():

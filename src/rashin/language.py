@@ -1,12 +1,16 @@
-"""What pictures and pages say, in the reader's language: English sentences in the code, their translations here."""
+"""What pictures and pages say, in the reader's language: English sentences, and their translations."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rashin.extras import needs
+from rashin.japanese import JAPANESE
 
-__all__ = ["FONTS", "JAPANESE", "LANGUAGES", "check_language", "font_family", "said"]
+__all__ = ["FONTS", "LANGUAGES", "check_language", "counted", "font_family", "joined", "said", "speaking"]
 
 LANGUAGES = ("en", "ja")
 
@@ -22,28 +26,7 @@ FONTS = (  # with Japanese glyphs, as Linux, macOS and Windows have them
     "MS Gothic",
 )
 
-JAPANESE = {
-    "loss": "損失",
-    "accuracy": "認識精度",
-    "step": "ステップ",
-    "mini-batch": "ミニバッチ",
-    "training, mean of an epoch": "訓練データ（エポックの平均）",
-    "held out": "検証データ",
-    "best constant prediction": "最良の定数予測",
-    "correct predictions": "正解数",
-    "correct predictions, of {samples:,}": "正解数（{samples:,} 個中）",
-    "tangent, from the gradient": "接線（勾配から）",
-    "first direction": "第1の方向",
-    "second direction": "第2の方向",
-    "9 of 10 batches": "10個中9個のバッチ",
-    "half of them": "半数のバッチ",
-    "median batch": "中央値のバッチ",
-    "all {samples:,} samples": "全 {samples:,} 個のデータ",
-    "measured": "測定値",
-    "expected, σ / √size": "予想（σ / √大きさ）",
-    "root mean squared error": "全データの損失からのずれ（二乗平均平方根）",
-    "batch size": "ミニバッチの大きさ（個）",
-}
+_spoken: ContextVar[str] = ContextVar("language", default="en")
 
 
 def check_language(lang: str) -> None:
@@ -57,16 +40,62 @@ def check_language(lang: str) -> None:
         raise ValueError(f"lang: got {lang!r}; expected {' or '.join(map(repr, LANGUAGES))}; fix: lang='en'")
 
 
-def said(sentence: str, lang: str, **values: Any) -> str:
-    """The sentence in the language ``lang``, with the values in its places.
+@contextmanager
+def speaking(lang: str) -> Iterator[None]:
+    """Within it, and within its thread or task, ``said`` speaks the language ``lang``.
+
+    Raises
+    ------
+    ValueError : ``lang`` is not one of ``LANGUAGES``.
 
     Examples
     --------
-    >>> said("all {samples:,} samples", "en", samples=60000), said("all {samples:,} samples", "ja", samples=60000)
-    ('all 60,000 samples', '全 60,000 個のデータ')
+    >>> with speaking("ja"):
+    ...     said("mean loss")
+    '平均損失'
     """
     check_language(lang)
-    return (sentence if lang == "en" else JAPANESE[sentence]).format(**values)
+    before = _spoken.set(lang)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
+def said(sentence: str, **values: Any) -> str:
+    """The sentence in the language that is spoken, with the values in its places; English unless ``speaking`` another.
+
+    Examples
+    --------
+    >>> said("all {samples:,} samples", samples=60000)
+    'all 60,000 samples'
+    >>> with speaking("ja"):
+    ...     said("all {samples:,} samples", samples=60000)
+    '全 60,000 個のデータ'
+    """
+    return (sentence if _spoken.get() == "en" else JAPANESE[sentence]).format(**values)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """So many of something: the sentence for one, or that for another number, which stands at ``{count}``.
+
+    Examples
+    --------
+    >>> counted(1, "{count:,} row", "{count:,} rows"), counted(2000, "{count:,} row", "{count:,} rows")
+    ('1 row', '2,000 rows')
+    """
+    return said(one if count == 1 else many, count=count)
+
+
+def joined(*sentences: str) -> str:
+    """Sentences one after the other, with a space between them where the language has one.
+
+    Examples
+    --------
+    >>> joined("One.", "Two.")
+    'One. Two.'
+    """
+    return ("" if _spoken.get() == "ja" else " ").join(sentences)
 
 
 def font_family(lang: str) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["Data", "LossParameters", "chosen_loss", "has_classes", "load_data"]
+__all__ = ["Data", "LossParameters", "PictureLang", "chosen_loss", "has_classes", "known_language", "load_data"]
 
 _SWITCHES = {"true": 1.0, "false": 0.0}
 _MNIST_FAMILY = ("mnist", "fashion", "kmnist")
@@ -19,6 +19,34 @@ Data = Annotated[str, typer.Option(metavar="NAME", help="digits, mnist, fashion,
 LossParameters = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", help="A parameter of the loss, such as gamma=3; may be repeated."),
+]
+
+
+def known_language(lang: str | None) -> str | None:
+    """The language, refused while options are read if there are no words in it."""
+    from rashin.language import LANGUAGES
+
+    if lang is not None and lang not in LANGUAGES:
+        message = f"got {lang!r}; expected {' or '.join(LANGUAGES)}"
+        raise typer.BadParameter(message, param_hint="'--lang'")
+    return lang
+
+
+def _drawable_language(lang: str) -> str:
+    """The same, and refused if no font on this machine has its letters."""
+    from rashin.language import font_family
+
+    known_language(lang)
+    try:
+        if lang != "en":
+            font_family(lang)
+    except LookupError as error:
+        raise typer.BadParameter(str(error), param_hint="'--lang'") from None
+    return lang
+
+
+PictureLang = Annotated[
+    str, typer.Option(metavar="en|ja", callback=_drawable_language, help="Language of what is drawn and written.")
 ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rashin.cli.choices import Data, LossParameters, chosen_loss, load_data
+from rashin.cli.choices import Data, LossParameters, PictureLang, chosen_loss, load_data
 
 if TYPE_CHECKING:
     from rashin.learn import Network
@@ -45,6 +45,7 @@ def explain_model(
         int, typer.Option(min=1, metavar="N", help="Look at no more than so many, drawn at random.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all that is drawn at random.")] = 0,
+    lang: PictureLang = "en",
 ) -> None:
     """Show why a trained network follows its loss, and not its accuracy.
 
@@ -69,7 +70,7 @@ def explain_model(
     with _progress() as show:
         found = explain(network, x, labels, chosen, data=data, samples=samples, seed=seed, callback=show)
         show("pictures and page")
-        written = write_explanation(found, folder)
+        written = write_explanation(found, folder, lang)
     _tell(found, written)
 
 

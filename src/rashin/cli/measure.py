@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rashin.cli.choices import LossParameters, chosen_loss
+from rashin.cli.choices import LossParameters, chosen_loss, known_language
 from rashin.cli.columns import columns_named
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ def measure_files(
             metavar="COLUMN", help="Show the worst rows on that page: a column of pixels, or an array FILE.npy."
         ),
     ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(metavar="en|ja", show_default="en", callback=known_language, help="Language of that page."),
+    ] = None,
 ) -> None:
     """Measure a loss on files, and show where it comes from.
 
@@ -119,7 +123,7 @@ def measure_files(
 
     check_confidence(confidence)  # reject a bad confidence before reading
     dialect = dialect_of(delimiter, decimal, encoding)
-    page = report_of(report, title, images, files, on_error, dialect)  # type: ignore[arg-type]
+    page = report_of(report, title, images, lang, files, on_error, dialect)  # type: ignore[arg-type]
     recorded = recorded_in(files, skip=on_error == "skip") if loss is None else None
 
     @cache

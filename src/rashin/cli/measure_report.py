@@ -24,7 +24,7 @@ class Report:
 
     Parameters
     ----------
-    path, title : of the page.
+    path, title, lang : of the page.
     files : what is measured.
     column : that holds pictures of the rows.
     pictures : an array with one for each row.
@@ -33,6 +33,7 @@ class Report:
 
     path: Path
     title: str | None
+    lang: str
     files: Sequence[str]
     column: str | None
     pictures: Any
@@ -55,6 +56,7 @@ class Report:
             confidence=confidence,
             images=pictures,
             source=names,
+            lang=self.lang,
             **self._worst(found, columns),
         )
 
@@ -77,6 +79,7 @@ def report_of(
     path: Path | None,
     title: str | None,
     images: str | None,
+    lang: str | None,
     files: Sequence[str],
     on_error: Literal["raise", "skip"],
     dialect: Dialect,
@@ -85,24 +88,25 @@ def report_of(
 
     Raises
     ------
-    typer.BadParameter : a title or images go with no page.
+    typer.BadParameter : a title, images or a language go with no page.
     OSError : the page would replace a file that is not ours or lie in no folder, or the pictures cannot be read.
     ImportError : what writes pages is not installed.
     ValueError : the files have no such column, or the array holds no pictures of their rows.
     """
     if path is None:
-        for option, given in (("--title", title), ("--images", images)):
+        for option, given in (("--title", title), ("--images", images), ("--lang", lang)):
             if given is not None:
                 raise typer.BadParameter("it goes with a page: add --report FILE.html", param_hint=f"'{option}'")
         return None
     _check_page(path)
+    spoken = lang or "en"
     if images is not None and images.endswith(".npy"):
-        return Report(path, title, files, None, _pictures(images, files), on_error, dialect)
+        return Report(path, title, spoken, files, None, _pictures(images, files), on_error, dialect)
     if images is not None:
         from rashin.measurement.lookup import check_column
 
         check_column(files, images, on_error=on_error, dialect=dialect)
-    return Report(path, title, files, images, None, on_error, dialect)
+    return Report(path, title, spoken, files, images, None, on_error, dialect)
 
 
 def _check_page(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rashin.cli.choices import Data, LossParameters, chosen_loss, has_classes, load_data
+from rashin.cli.choices import Data, LossParameters, PictureLang, chosen_loss, has_classes, load_data
 
 __all__ = ["train_network"]
 
@@ -78,6 +78,7 @@ def train_network(
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Held-out predictions, .parquet or .npz.")
     ] = None,
+    lang: PictureLang = "en",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Scores, files and settings as JSON.")] = False,
 ) -> None:
@@ -108,7 +109,7 @@ def train_network(
     settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "patience": patience, "seed": seed}
     training, held_out = load_data(data, seed)
     settings["classes"] = has_classes(data) if classes is None else classes
-    files: dict[str, Any] = {"out": out, "resume": resume, "predictions": predictions}
+    files: dict[str, Any] = {"out": out, "resume": resume, "predictions": predictions, "lang": lang}
     with progress(len(training[0]), settings, hidden=quiet or as_json) as show:
         run = run_training(chosen, training, held_out, **settings, **files, callback=show)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rashin.extras import needs
-from rashin.language import font_family, said
+from rashin.language import font_family, said, speaking
 from rashin.learn.history import History
 from rashin.storage import written_beside
 
@@ -46,39 +46,39 @@ def draw_history(
     """
     with needs("matplotlib", "learn", "drawing"):
         from matplotlib import rc_context
-    with rc_context({"font.family": font_family(lang)}):
-        figure = _figure(history, title, judged or said("held out", lang), lang)
+    with speaking(lang), rc_context({"font.family": font_family(lang)}):
+        figure = _figure(history, title, judged or said("held out"))
         with written_beside(Path(path)) as part:
             figure.savefig(part, format="png", dpi=150)
 
 
-def _figure(history: History, title: str, judged: str, lang: str) -> Figure:
+def _figure(history: History, title: str, judged: str) -> Figure:
     with needs("matplotlib", "learn", "drawing"):
         from matplotlib.figure import Figure
     quantities = ["loss"] if history.steps[0].batch.accuracy is None else ["loss", "accuracy"]
     figure = Figure(figsize=(8, 3.4 * len(quantities)), layout="constrained")  # no pyplot: no window, no global state
     panels = figure.subplots(len(quantities), 1, sharex=True, squeeze=False)[:, 0]
     for axes, quantity in zip(panels, quantities, strict=True):
-        _draw_curves(axes, history, quantity, judged, lang)
+        _draw_curves(axes, history, quantity, judged)
         _dress(axes, quantity)
-        axes.set_ylabel(said("loss", lang) if quantity == "loss" else said("accuracy", lang))
+        axes.set_ylabel(said("loss") if quantity == "loss" else said("accuracy"))
     panels[0].set_title(title, loc="left")
-    panels[-1].set_xlabel(said("step", lang))
+    panels[-1].set_xlabel(said("step"))
     figure.align_ylabels()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
-def _draw_curves(axes: Axes, history: History, quantity: str, judged: str, lang: str) -> None:
+def _draw_curves(axes: Axes, history: History, quantity: str, judged: str) -> None:
     batches, ends = history.steps.arrays[quantity], [epoch.step for epoch in history.epochs]
-    axes.plot(np.arange(1, len(batches) + 1), batches, label=said("mini-batch", lang), **_BATCH)
+    axes.plot(np.arange(1, len(batches) + 1), batches, label=said("mini-batch"), **_BATCH)
     means = [getattr(epoch.training, quantity) for epoch in history.epochs]
-    axes.plot(ends, means, label=said("training, mean of an epoch", lang), **_TRAINING)
+    axes.plot(ends, means, label=said("training, mean of an epoch"), **_TRAINING)
     held_out: list[Any] = [epoch.held_out for epoch in history.epochs]
     if None not in held_out:
         axes.plot(ends, [getattr(score, quantity) for score in held_out], label=judged, **_JUDGED)
     if history.constant is not None:
-        label = said("best constant prediction", lang)
+        label = said("best constant prediction")
         axes.axhline(y=getattr(history.constant, quantity), label=label, **_CONSTANT)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.language import font_family, said, speaking
 from rashin.learn.batches import set_aside
 from rashin.learn.checkpoint import is_checkpoint
 from rashin.learn.history import CSV_HEADER, History, Score
@@ -68,6 +69,7 @@ def run_training(
     predictions: str | Path | None = None,
     seed: int = 0,
     resume: bool = False,
+    lang: str = "en",
     **options: Any,
 ) -> TrainingRun:
     """Train a network and write ``model.npz``, ``history.csv``, ``history.png`` and ``checkpoint.npz``.
@@ -87,6 +89,7 @@ def run_training(
     predictions : a file for the held-out predictions and targets, ``.parquet`` or ``.npz``.
     seed : of the starting weights, the order of the samples, and the share set aside.
     resume : go on from the checkpoint in ``out``, with the same settings; only ``epochs`` and ``patience`` may change.
+    lang : language of the picture's words, "en" or "ja"; Japanese needs a font such as Noto Sans CJK.
     **options : the others of ``train``, such as ``epochs``, ``optimizer`` or ``callback``.
 
     Returns
@@ -97,11 +100,13 @@ def run_training(
     Raises
     ------
     FileExistsError : ``out`` holds files that no run has written.
-    ValueError, Diverged : as in ``train``.
+    ValueError, Diverged : as in ``train``; or there are no words in that language.
+    LookupError : no font with its letters is installed; the message names one.
     ImportError : a file needs a package that is not installed.
     OSError : the folder cannot be written.
     KeyboardInterrupt : Ctrl-C before the first epoch was done.
     """
+    font_family(lang)  # before the long way
     hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
     if predictions is not None:
         check_predictions_file(Path(predictions))
@@ -124,7 +129,7 @@ def run_training(
             if not history.epochs:
                 raise
         file = None if predictions is None else Path(predictions)
-        return _written(network, loss, history, parts, folder, file, names)
+        return _written(network, loss, history, parts, folder, file, names, lang)
 
 
 def _prepared(
@@ -170,6 +175,7 @@ def _written(
     folder: Path,
     predictions: Path | None,
     classes: tuple[str, ...] | None,
+    lang: str,
 ) -> TrainingRun:
     run = TrainingRun(
         network,
@@ -186,7 +192,10 @@ def _written(
     history.write_csv(run.history_file)  # first: it marks the folder as ours
     network.save(run.model_file)
     shape = "-".join(str(size) for size in network.sizes)
-    draw_history(history, run.picture_file, f"{loss.name}, a {shape} network", judged=list(parts)[1])
+    with speaking(lang):
+        title = said("{loss}, a {network} network", loss=loss.name, network=shape)
+        judged = said("validation") if "validation" in parts else said("held out")
+    draw_history(history, run.picture_file, title, judged=judged, lang=lang)
     if predictions is not None:
         write_predictions(predictions, network, *parts["held out"], classes=classes, loss=loss)
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
+from rashin.language import said
 from rashin.loss import Loss, parsed
 
 if TYPE_CHECKING:
@@ -35,10 +36,15 @@ def infinite_remark(loss: Loss | None, total: Moments) -> str | None:
     if not count:
         return None
     of_probability = loss is not None and loss.facts.prediction in (PROBABILITY, LOG_PROBABILITY)
-    told = "gave probability 0 to what happened" if of_probability else "have an infinite loss"
-    words = f"{count:,} of {total.count:,} rows {told}"
-    if total.count > count:
-        words += f"; the {'others average' if total.count > count + 1 else 'other costs'} {total.finite.mean:.5g}"
+    rows = {"count": count, "of": total.count}
+    if of_probability:
+        words = said("{count:,} of {of:,} rows gave probability 0 to what happened", **rows)
+    else:
+        words = said("{count:,} of {of:,} rows have an infinite loss", **rows)
+    if total.count > count + 1:
+        words += said("; the others average {mean:.5g}", mean=total.finite.mean)
+    elif total.count > count:
+        words += said("; the other costs {mean:.5g}", mean=total.finite.mean)
     if loss is not None and loss.parameters.get("epsilon") == 0.0:
-        words += "; --loss-parameter epsilon=1e-6 bounds such losses"
+        words += said("; --loss-parameter epsilon=1e-6 bounds such losses")
     return words

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rashin.domain import LOGIT, NONNEGATIVE, PROBABILITY, REAL, SIGN
 from rashin.exact import add, empty_limbs
+from rashin.language import said
 from rashin.links import sigmoid
 from rashin.loss import Loss
 from rashin.measurement.sums import ExactSum
@@ -169,10 +170,11 @@ def mistake(loss: Loss, signs: Signs) -> str | None:
     if signs.counts.get("rows", 0) < LEAST:
         return None
     if signs.share("swapped") >= NEARLY_ALL and (loss.facts.link != "log" or signs.share("several") > 0.05):
-        whole = "whole numbers" if loss.facts.link == "log" else "0 or 1"
-        return (
-            f"prediction: got {whole} {_seen(signs, 'swapped')} with targets in between, as if both were swapped; "
-            "fix: name the prediction as prediction and the target as target; scikit-learn has the other order"
+        return said(
+            "prediction: got {whole} {seen} with targets in between, as if both were swapped; fix: name the "
+            "prediction as prediction and the target as target; scikit-learn has the other order",
+            whole=said("whole numbers") if loss.facts.link == "log" else said("0 or 1"),
+            seen=_seen(signs, "swapped"),
         )
     if loss.facts.link == "log":
         return _mistaken_means(loss, signs)
@@ -182,7 +184,8 @@ def mistake(loss: Loss, signs: Signs) -> str | None:
 
 
 def _seen(signs: Signs, name: str) -> str:
-    return f"({signs.share(name):.4%} of {signs.counts['rows']:,} rows looked at)".replace(".0000%", "%")
+    share = f"{signs.share(name):.4%}".replace(".0000%", "%")
+    return said("({share} of {rows:,} rows looked at)", share=share, rows=signs.counts["rows"])
 
 
 _TAKES_PROBABILITIES = {
@@ -194,17 +197,21 @@ _TAKES_PROBABILITIES = {
 def _mistaken_probabilities(loss: Loss, signs: Signs) -> str | None:
     seen = _seen(signs, "probabilities")
     if loss.kind != "pointwise":
-        told, takes = f"rows between 0 and 1 that sum to 1 {seen}", "logits"
-        fix = "pass logits, such as the logarithms of these probabilities"
+        told, takes = said("rows between 0 and 1 that sum to 1 {seen}", seen=seen), said("logits")
+        fix = said("pass logits, such as the logarithms of these probabilities")
     elif not signs.is_less("gain"):
         return None
     elif loss.facts.target == SIGN:
-        told, takes = f"numbers between 0 and 1 {seen}", "scores, whose sign decides"
-        fix = "pass scores, such as 2 p - 1 of probabilities p"
+        told, takes = said("numbers between 0 and 1 {seen}", seen=seen), said("scores, whose sign decides")
+        fix = said("pass scores, such as 2 p - 1 of probabilities p")
     else:
-        told, takes, fix = f"numbers between 0 and 1 {seen} that fit as probabilities", "logits", "pass logits"
+        told = said("numbers between 0 and 1 {seen} that fit as probabilities", seen=seen)
+        takes, fix = said("logits"), said("pass logits")
     other = _TAKES_PROBABILITIES.get(loss.name)
-    return f"prediction: got {told}; {loss.name} takes {takes}; fix: {f'--loss {other}, or ' if other else ''}{fix}"
+    fix = said("--loss {other}, or {fix}", other=other, fix=fix) if other else fix
+    return said(
+        "prediction: got {told}; {loss} takes {takes}; fix: {fix}", told=told, loss=loss.name, takes=takes, fix=fix
+    )
 
 
 def _mistaken_means(loss: Loss, signs: Signs) -> str | None:
@@ -221,7 +228,11 @@ def _mistaken_means(loss: Loss, signs: Signs) -> str | None:
     fits = as_means < constant or (as_means - constant < 0.05 * excess and abs(prediction / target - 1.0) < 0.1)
     if not (excess > 0.01 * abs(constant) and fits):
         return None
-    return (
-        f"prediction: got numbers that fit as means: so read they cost {as_means:.4g}, as given {given:.4g}, the best "
-        f"constant {constant:.4g}; {loss.name} takes the logarithm of the mean; fix: pass log(prediction)"
+    return said(
+        "prediction: got numbers that fit as means: so read they cost {as_means:.4g}, as given {given:.4g}, the best "
+        "constant {constant:.4g}; {loss} takes the logarithm of the mean; fix: pass log(prediction)",
+        as_means=as_means,
+        given=given,
+        constant=constant,
+        loss=loss.name,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.extras import needs
+from rashin.language import said
 from rashin.learn import Curve, Landscape, MinibatchLosses
 from rashin.report.axes import linear, logarithmic, shares
 from rashin.report.drawing import Axis, Band, Dots, Figure, Line, Mark, Panel, Picture, Point, points_at
@@ -28,29 +29,38 @@ def curve_chart(curve: Curve, way: str) -> Figure:
     """The loss with its tangent above, the correct predictions below, over the same way."""
     x, right = curve.offsets, curve.accuracy * curve.samples
     told = [
-        f"{number(offset)}: loss {number(loss, 6)}, tangent {number(tangent, 6)}, {share:,.0f} correct"
+        said(
+            "{offset}: loss {loss}, tangent {tangent}, {right:,.0f} correct",
+            offset=number(offset),
+            loss=number(loss, 6),
+            tangent=number(tangent, 6),
+            right=share,
+        )
         for offset, loss, tangent, share in zip(x, curve.loss, curve.tangent, right, strict=True)
     ]
     axis = linear(x, margin=0.0)
     above: list[Mark] = [
-        Line(x, curve.loss, LOSS, "loss", 3.0),
-        Line(x, _within(curve.tangent, curve.loss), STRAIGHT, "tangent, from the gradient", 1.5, DASH),
+        Line(x, curve.loss, LOSS, said("loss"), 3.0),
+        Line(x, _within(curve.tangent, curve.loss), STRAIGHT, said("tangent, from the gradient"), 1.5, DASH),
         Dots([0.0], [curve.value], STRAIGHT),
     ]
-    stairs = Line(x, right, ACCURACY, f"correct predictions, of {curve.samples:,}", 2.5, is_stairs=True)
+    counted = said("correct predictions, of {samples:,}", samples=curve.samples)
+    stairs = Line(x, right, ACCURACY, counted, 2.5, is_stairs=True)
     titled = Axis(axis.low, axis.high, axis.ticks, way)
     return Figure(
         [
             Panel(
                 axis,
-                linear(_room(curve.loss), "loss", margin=0.0),
+                linear(_room(curve.loss), said("loss"), margin=0.0),
                 above,
                 points_at(x, curve.loss, told),
                 height="14rem",
             ),
             Panel(
                 titled,
-                linear(_room(right, least=3.0, most=curve.samples), "correct predictions", margin=0.0, whole=True),
+                linear(
+                    _room(right, least=3.0, most=curve.samples), said("correct predictions"), margin=0.0, whole=True
+                ),
                 [stairs],
                 points_at(x, right, told),
                 height="10rem",
@@ -71,8 +81,8 @@ def loss_map(landscape: Landscape) -> Figure:
     low, high = float(finite.min()), float(finite.max())
     is_log = 0.0 < 10.0 * low < high
     z = np.log10(np.clip(loss, low, high)) if is_log else np.clip(loss, low, high)
-    told = [f"loss {number(value, 4)}" for value in loss.ravel()]
-    bar = (logarithmic if is_log else linear)([low, high], "loss", margin=0.0)
+    told = [said("loss {loss}", loss=number(value, 4)) for value in loss.ravel()]
+    bar = (logarithmic if is_log else linear)([low, high], said("loss"), margin=0.0)
     return _map(landscape, z, told, bar, colours="cividis_r", is_smooth=True)  # in both maps what is good is bright
 
 
@@ -84,18 +94,18 @@ def accuracy_map(landscape: Landscape) -> Figure:
     ImportError : matplotlib is not installed; the message says how to get it.
     """
     share = landscape.accuracy
-    told = [f"accuracy {percent(value)}" for value in share.ravel()]
-    bar = shares([share.min(), share.max()], "accuracy", margin=0.0)
+    told = [said("accuracy {accuracy}", accuracy=percent(value)) for value in share.ravel()]
+    bar = shares([share.min(), share.max()], said("accuracy"), margin=0.0)
     return _map(landscape, share, told, bar, colours="cividis", is_smooth=False)
 
 
 def _map(landscape: Landscape, z: Array, told: list[str], bar: Axis, *, colours: str, is_smooth: bool) -> Figure:
     up, across = landscape.offsets  # the first direction is the first axis, drawn upwards
     half = 0.5 / (len(across) - 1)  # of a pixel, whose middle is where the loss was computed
-    x, y = linear(across, "second direction", margin=half), linear(up, "first direction", margin=half)
+    x, y = linear(across, said("second direction"), margin=half), linear(up, said("first direction"), margin=half)
     places = [(float(a), float(u)) for u in up for a in across]
     points = [
-        (a, u, f"{text}\nsecond direction {number(a)}, first {number(u)}")
+        (a, u, text + "\n" + said("second direction {second}, first {first}", second=number(a), first=number(u)))
         for (a, u), text in zip(places, told, strict=True)
     ]
     marks: list[Mark] = [Picture(_image(z[::-1], colours), is_smooth)]
@@ -139,40 +149,53 @@ def band_chart(found: MinibatchLosses) -> Figure:
     marks: list[Mark] = [
         Band(found.sizes, found.quantile(low), found.quantile(high), colour, name)
         for low, high, name, colour in (
-            (0.05, 0.95, "9 of 10 batches lie here", "var(--band)"),
-            (0.25, 0.75, "half of the batches lie here", "var(--core)"),
+            (0.05, 0.95, said("9 of 10 batches lie here"), "var(--band)"),
+            (0.25, 0.75, said("half of the batches lie here"), "var(--core)"),
         )
     ]
     median = found.quantile(0.5)
     whole = np.full(found.sizes.size, found.whole)
     marks += [
-        Line(found.sizes, median, LOSS, "median batch", 2.5),
-        Line(found.sizes, whole, STRAIGHT, f"all {found.samples:,} samples", 1.5, DASH),
+        Line(found.sizes, median, LOSS, said("median batch"), 2.5),
+        Line(found.sizes, whole, STRAIGHT, said("all {samples:,} samples", samples=found.samples), 1.5, DASH),
     ]
     low, high = found.quantile(0.05), found.quantile(0.95)
     told = [
-        f"batch size {size:,}: median {number(m, 4)}, 9 of 10 from {number(a, 4)} to {number(b, 4)}"
+        said(
+            "batch size {size:,}: median {median}, 9 of 10 from {low} to {high}",
+            size=size,
+            median=number(m, 4),
+            low=number(a, 4),
+            high=number(b, 4),
+        )
         for size, m, a, b in zip(found.sizes, median, low, high, strict=True)
     ]
-    return _over_sizes(found, linear([*low, *high, found.whole], "loss"), marks, points_at(found.sizes, median, told))
+    return _over_sizes(
+        found, linear([*low, *high, found.whole], said("loss")), marks, points_at(found.sizes, median, told)
+    )
 
 
 def spread_chart(found: MinibatchLosses) -> Figure:
     """How far mini-batches lie from the whole, with what statistics expects, both axes logarithmic."""
     marks: list[Mark] = [
-        Line(found.sizes, found.expected_spread, STRAIGHT, "expected, σ / √size", 1.5, DASH),
-        Dots(found.sizes, found.spread, LOSS, "measured"),
+        Line(found.sizes, found.expected_spread, STRAIGHT, said("expected, σ / √size"), 1.5, DASH),
+        Dots(found.sizes, found.spread, LOSS, said("measured")),
     ]
     told = [
-        f"batch size {size:,}: error {number(spread)}, expected {number(expected)}"
+        said(
+            "batch size {size:,}: error {error}, expected {expected}",
+            size=size,
+            error=number(spread),
+            expected=number(expected),
+        )
         for size, spread, expected in zip(found.sizes, found.spread, found.expected_spread, strict=True)
     ]
-    y = logarithmic([*found.spread, *found.expected_spread], "root mean squared error", margin=0.05)
+    y = logarithmic([*found.spread, *found.expected_spread], said("root mean squared error"), margin=0.05)
     return _over_sizes(found, y, marks, points_at(found.sizes, found.spread, told))
 
 
 def _over_sizes(found: MinibatchLosses, y: Axis, marks: list[Mark], points: list[Point]) -> Figure:
-    x = logarithmic(found.sizes, "batch size", margin=0.03)
+    x = logarithmic(found.sizes, said("batch size"), margin=0.03)
     sizes = found.sizes[:: -(-found.sizes.size // 6)]
     x = Axis(x.low, x.high, [(float(size), f"{size:,}") for size in sizes], x.title, is_log=True)
     return Figure([Panel(x, y, marks, points)])

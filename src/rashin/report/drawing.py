@@ -16,6 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rashin.language import said
+
 __all__ = [
     "Axis",
     "Band",
@@ -296,7 +298,7 @@ def _reading(panel: Panel, title: str, place: int) -> str:
     content = json.dumps(points, ensure_ascii=False, separators=(",", ":"))
     name = title if place == 1 else f"{title}, {place}"
     return (
-        f' tabindex="0" role="group" aria-roledescription="chart" aria-label="{escape(name)}"'
+        f' tabindex="0" role="group" aria-roledescription="{escape(said("chart"))}" aria-label="{escape(name)}"'
         f' data-nearest="{panel.nearest}" data-points="{escape(content)}"'
     )
 

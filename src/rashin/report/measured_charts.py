@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.language import said
 from rashin.measurement import Baseline, Interval
 from rashin.report.axes import linear, logarithmic, named, shares
 from rashin.report.drawing import Axis, Boxes, Dots, Figure, Line, Mark, Panel, Segments, points_at
 from rashin.report.measured import Bars, Part
-from rashin.report.numbers import counted, number, percent, range_of
+from rashin.report.numbers import number, percent, percents, range_of, rows
 
 __all__ = [
     "ACCURACY",
@@ -36,11 +37,11 @@ _THICK = 0.3  # half of a bar, where 1 is the distance of two
 
 def loss_chart(mean: float, interval: Interval, baseline: Baseline | None) -> Figure:
     """The loss with its interval, and what the best constant prediction costs."""
-    names, values, told = ["measured"], [mean], [f"{number(mean, 6)} ({range_of(*interval, 6)})"]
+    names, values, told = [said("measured")], [mean], [f"{number(mean, 6)} ({range_of(*interval, 6)})"]
     if baseline is not None and np.isfinite(baseline.mean):
-        names, values = [*names, "best constant"], [*values, baseline.mean]
+        names, values = [*names, said("best constant")], [*values, baseline.mean]
         told.append(number(baseline.mean, 6))
-    x = linear([*values, *interval], "mean loss", zero=True)
+    x = linear([*values, *interval], said("mean loss"), zero=True)
     marks = [_bar(value, len(values) - 1 - place, (LOSS, QUIET)[place]) for place, value in enumerate(values)]
     whisker = _whiskers([interval], [len(values) - 1])
     return _rows([*marks, whisker], x, names, values, told)
@@ -49,17 +50,23 @@ def loss_chart(mean: float, interval: Interval, baseline: Baseline | None) -> Fi
 def shares_chart(parts: Sequence[Part], unit: str) -> Figure:
     """Each part's share of the loss with its interval, with its share of the rows or the weight; worst on top."""
     told = [
-        f"{part.name}: {percent(part.share)} of the loss ({percent(part.share_interval.low)} to "
-        f"{percent(part.share_interval.high)}), {percent(part.weight)} of the {unit}"
+        said(
+            "{name}: {share} of the loss ({interval}), {weight} of the {unit}",
+            name=part.name,
+            share=percent(part.share),
+            interval=percents(*part.share_interval),
+            weight=percent(part.weight),
+            unit=unit,
+        )
         for part in parts
     ]
     place, share = _places(parts), np.array([part.share for part in parts])
     weight = np.array([part.weight for part in parts])
-    bars = Boxes(np.zeros(len(parts)), share, place - _THICK, place + _THICK, FILL, "share of the loss", LOSS)
+    bars = Boxes(np.zeros(len(parts)), share, place - _THICK, place + _THICK, FILL, said("share of the loss"), LOSS)
     marks: list[Mark] = [
         bars,
         _whiskers([part.share_interval for part in parts], place),
-        Segments(weight, place - 0.4, weight, place + 0.4, ACCURACY, f"share of the {unit}", 3.0),
+        Segments(weight, place - 0.4, weight, place + 0.4, ACCURACY, said("share of the {unit}", unit=unit), 3.0),
     ]
     ends = [part.share_interval.high for part in parts]
     x = shares([*share, *weight, *ends], zero=True)
@@ -73,9 +80,9 @@ def means_chart(parts: Sequence[Part], mean: float) -> Figure:
     place, means = _places(shown), np.array([part.mean for part in shown])
     marks: list[Mark] = []
     if np.isfinite(mean):
-        marks.append(Line([mean, mean], [-0.6, len(shown) - 0.4], STRAIGHT, "over all rows", 1.5, DASH))
-    marks += [_whiskers([part.mean_interval for part in shown], place), Dots(means, place, LOSS, "mean loss")]
-    x = linear([*means, *(end for part in shown for end in part.mean_interval), mean], "mean loss")
+        marks.append(Line([mean, mean], [-0.6, len(shown) - 0.4], STRAIGHT, said("over all rows"), 1.5, DASH))
+    marks += [_whiskers([part.mean_interval for part in shown], place), Dots(means, place, LOSS, said("mean loss"))]
+    x = linear([*means, *(end for part in shown for end in part.mean_interval), mean], said("mean loss"))
     return _rows(marks, x, [part.name for part in shown], means, told)
 
 
@@ -88,33 +95,47 @@ def ordered_chart(parts: Sequence[Part], mean: float, title: str, *, is_line: bo
     marks: list[Mark] = (
         []
         if not np.isfinite(mean)
-        else [Line([-0.5, len(parts) - 0.5], [mean, mean], STRAIGHT, "over all rows", 1.5, DASH)]
+        else [Line([-0.5, len(parts) - 0.5], [mean, mean], STRAIGHT, said("over all rows"), 1.5, DASH)]
     )
     marks += [
         Segments(place, low, place, high, STRAIGHT),
         *([Line(place, means, LOSS, "", 1.0)] if is_line else []),
-        Dots(place, means, LOSS, "mean loss", 8.0 if len(parts) <= 50 else 5.0),
+        Dots(place, means, LOSS, said("mean loss"), 8.0 if len(parts) <= 50 else 5.0),
     ]
     step = -(-len(parts) // 5)
     x = Axis(-0.5, len(parts) - 0.5, [(float(k), parts[k].name) for k in range(0, len(parts), step)], title)
     points = points_at(place, means, [_mean_told(part) for part in parts])
-    return Figure([Panel(x, linear([*means, *low, *high, mean], "mean loss"), marks, points)])
+    return Figure([Panel(x, linear([*means, *low, *high, mean], said("mean loss")), marks, points)])
 
 
 def _mean_told(part: Part) -> str:
-    return f"{part.name}: {number(part.mean, 5)} over {counted(part.count, 'row')} ({range_of(*part.mean_interval)})"
+    return said(
+        "{name}: {mean} over {rows} ({interval})",
+        name=part.name,
+        mean=number(part.mean, 5),
+        rows=rows(part.count),
+        interval=range_of(*part.mean_interval),
+    )
 
 
 def losses_chart(bars: Bars, marks: Sequence[tuple[str, float]], *, cost: bool) -> Figure:
     """How many rows have such a loss, or which share of the loss they hold; with some losses marked by name."""
     heights = bars.cost / (bars.cost.sum() or 1.0) if cost else bars.count
     told = [
-        f"{number(a)} to {number(b)}: {percent(h) + ' of the loss' if cost else counted(round(h), 'row')}"
+        said("{low} to {high}", low=number(a), high=number(b))
+        + ": "
+        + (said("{share} of the loss", share=percent(h)) if cost else rows(round(h)))
         for a, b, h in zip(bars.low, bars.high, heights, strict=True)
     ]
-    y = shares(heights, "share of the loss", zero=True) if cost else linear(heights, "rows", zero=True, whole=True)
+    y = (
+        shares(heights, said("share of the loss"), zero=True)
+        if cost
+        else linear(heights, said("rows"), zero=True, whole=True)
+    )
     scale = logarithmic if bars.is_log else linear
-    x = scale(np.r_[bars.low[bars.low > 0.0] if bars.is_log else bars.low, bars.high], "loss of a row", margin=0.01)
+    x = scale(
+        np.r_[bars.low[bars.low > 0.0] if bars.is_log else bars.low, bars.high], said("loss of a row"), margin=0.01
+    )
     drawn: list[Mark] = [Boxes(bars.low, bars.high, np.zeros(heights.size), heights, FILL, "", LOSS)]
     for (name, loss), colour, dash in zip(marks, (STRAIGHT, ACCURACY, QUIET), (DASH, "", "2 3"), strict=False):
         if np.isfinite(loss) and (loss > 0.0 or not bars.is_log):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rashin.measurement import Measurement, Moments
+from rashin.language import joined, said, speaking
+from rashin.measurement import Baseline, Measurement, Moments
 from rashin.measurement.distribution import Distribution
 from rashin.report import measured_charts as charts
+from rashin.report.left_out import left_out_section
 from rashin.report.measured import Bars, Part, are_shares, bars_of, parts_of
-from rashin.report.numbers import counted, number, percent, range_of, short
+from rashin.report.numbers import number, percent, percents, range_of, rows, short
 from rashin.report.order import are_dates, are_numbers, in_order
 from rashin.report.page import Cell, Chart, Listing, Page, Section, Table, View
 from rashin.report.predicted import Predicted
@@ -26,6 +30,17 @@ _LISTED = 1000  # parts in a listing: of more a browser grows slow
 
 NOTHING_PREDICTED = Predicted()
 
+
+@dataclass(frozen=True)
+class _Kind:
+    """Of what parts there are: by which of ``standout``, and in words one, several, and what their sizes count."""
+
+    by: Literal["class", "group"]
+    one: str
+    many: str
+    unit: str
+
+
 Images = Mapping[tuple[str, int], ArrayLike] | ArrayLike | None
 
 
@@ -37,15 +52,28 @@ def measurement_page(
     images: Images = None,
     source: str | None = None,
     predicted: Predicted = NOTHING_PREDICTED,
+    lang: str = "en",
 ) -> Page:
     """The whole page; see :func:`rashin.report.write_measurement`."""
     if measured.count == 0:
         raise ValueError("measurement: no row counts; there is nothing to report")
+    with speaking(lang):
+        sections = _sections(measured, confidence, images, predicted)
+        name = title or (said("The loss of {source}", source=source) if source else said("The loss of a data set"))
+        lead, facts = _lead(measured, confidence), _facts(measured, confidence, source)
+        remarks = [said("{remark}.", remark=remark) for remark in measured.remarks]
+        return Page(name, lead, facts, sections, remarks, lang)
+
+
+def _sections(measured: Measurement, confidence: float, images: Images, predicted: Predicted) -> list[Section]:
+    unit = said("rows") if measured.weight == measured.count else said("weight")
     sections = [_whole(measured, confidence)]
     if measured.classes:
-        sections.append(_parts(measured, measured.classes, "class", "classes", confidence))
+        kind = _Kind("class", said("class"), said("classes"), unit)
+        sections.append(_parts(measured, measured.classes, kind, confidence))
     if measured.groups:
-        sections.append(_parts(measured, measured.groups, "group", "groups", confidence))
+        kind = _Kind("group", said("group"), said("groups"), unit)
+        sections.append(_parts(measured, measured.groups, kind, confidence))
     sections += _rows(measured, images, predicted)
     found = None if measured.details is None else measured.details.calibration
     if found is not None:
@@ -53,189 +81,228 @@ def measurement_page(
     if found is not None and found.kind == "binary":
         sections.append(threshold_section(found))
     if measured.skipped:
-        sections.append(_skipped(measured.skipped))
-    name = title or (f"The loss of {source}" if source else "The loss of a data set")
-    remarks = [f"{remark}." for remark in measured.remarks]
-    return Page(name, _lead(measured, confidence), _facts(measured, confidence, source), sections, remarks)
+        sections.append(left_out_section(measured.skipped))
+    return sections
 
 
 def _lead(measured: Measurement, confidence: float) -> str:
     """The mean loss in one sentence, with its interval and the best constant prediction where they are known."""
-    interval, baseline, mean = measured.interval(confidence), measured.baseline, number(measured.mean, 4)
-    name = measured.loss.partition("(")[0]
-    span = f"{percent(confidence, 0)} interval {range_of(*interval)}"
-    is_known = math.isfinite(interval.high - interval.low)
+    interval, baseline = measured.interval(confidence), measured.baseline
+    name, mean = measured.loss.partition("(")[0], number(measured.mean, 4)
+    if math.isfinite(interval.high - interval.low):
+        span = said("{confidence} interval {interval}", confidence=percent(confidence, 0), interval=range_of(*interval))
+        mean = said("{mean} ({span})", mean=mean, span=span)
     if baseline is None or not math.isfinite(measured.mean) or not math.isfinite(baseline.mean):
-        return f"The mean {name} loss is {mean} ({span})." if is_known else f"The mean {name} loss is {mean}."
-    constant = number(baseline.mean, 4)
-    if measured.mean > baseline.mean:
-        compared = f"more than that of the best constant prediction, {constant}"
-    elif baseline.mean > 0.0 <= measured.mean:
-        saved = percent(1.0 - measured.mean / baseline.mean, 0)
-        compared = f"{saved} less than that of the best constant prediction, {constant}"
-    else:
-        compared = f"less than that of the best constant prediction, {constant}"
-    return (
-        f"The mean {name} loss is {mean} ({span}): {compared}."
-        if is_known
-        else f"The mean {name} loss is {mean}: {compared}."
-    )
+        return said("The mean {name} loss is {mean}.", name=name, mean=mean)
+    compared = _compared(measured.mean, baseline.mean)
+    return said("The mean {name} loss is {mean}: {compared}.", name=name, mean=mean, compared=compared)
+
+
+def _compared(mean: float, baseline: float) -> str:
+    constant = number(baseline, 4)
+    if mean > baseline:
+        return said("more than that of the best constant prediction, {constant}", constant=constant)
+    if not baseline > 0.0 <= mean:
+        return said("less than that of the best constant prediction, {constant}", constant=constant)
+    saved = percent(1.0 - mean / baseline, 0)
+    return said("{saved} less than that of the best constant prediction, {constant}", saved=saved, constant=constant)
 
 
 def _facts(measured: Measurement, confidence: float, source: str | None) -> list[tuple[str, str]]:
     weighted, infinite, finite = measured.weight != measured.count, measured.total.infinite.rows, measured.total.finite
-    of_rest = ", other rows" if infinite else ""
+    interval, spread = said("{confidence} interval", confidence=percent(confidence, 0)), said("standard deviation")
+    if infinite:
+        interval, spread = said("{number}, other rows", number=interval), said("{number}, other rows", number=spread)
     facts = [
-        ("data", source),
-        ("loss", measured.loss),
-        ("rows", f"{measured.count:,}"),
-        ("weight", f"{measured.weight:,.6g}" if weighted else None),
-        ("clusters", f"{len(measured.clusters):,}" if measured.clusters else None),
-        ("mean loss", number(measured.mean, 6)),
-        ("rows of infinite loss", f"{infinite:,}" if infinite else None),
-        ("mean loss, other rows", number(finite.mean, 6) if infinite and finite.count else None),
-        (
-            f"{percent(confidence, 0)} interval{of_rest}",
-            range_of(*finite.interval(confidence), 6) if finite.count else None,
-        ),
-        ("best constant", number(measured.baseline.mean, 6) if measured.baseline else None),
-        ("accuracy", None if measured.accuracy is None else percent(measured.accuracy, 2)),
-        (f"standard deviation{of_rest}", number(finite.spread, 4) if finite.count else None),
-        ("largest loss", number(measured.maximum, 4)),
-        ("rows left out", f"{sum(measured.skipped.values()):,}" if measured.skipped else None),
+        (said("data"), source),
+        (said("loss"), measured.loss),
+        (said("rows"), f"{measured.count:,}"),
+        (said("weight"), f"{measured.weight:,.6g}" if weighted else None),
+        (said("clusters"), f"{len(measured.clusters):,}" if measured.clusters else None),
+        (said("mean loss"), number(measured.mean, 6)),
+        (said("rows of infinite loss"), f"{infinite:,}" if infinite else None),
+        (said("mean loss, other rows"), number(finite.mean, 6) if infinite and finite.count else None),
+        (interval, range_of(*finite.interval(confidence), 6) if finite.count else None),
+        (said("best constant"), number(measured.baseline.mean, 6) if measured.baseline else None),
+        (said("accuracy"), None if measured.accuracy is None else percent(measured.accuracy, 2)),
+        (spread, number(finite.spread, 4) if finite.count else None),
+        (said("largest loss"), number(measured.maximum, 4)),
+        (said("rows left out"), f"{sum(measured.skipped.values()):,}" if measured.skipped else None),
     ]
     return [(name, value) for name, value in facts if value is not None]
 
 
 def _whole(measured: Measurement, confidence: float) -> Section:
     baseline, finite, infinite = measured.baseline, measured.total.finite, measured.total.infinite.rows
-    witness = "clusters" if measured.clusters else "rows"
+    witness = said("clusters") if measured.clusters else said("rows")
     words = [
-        f"The mean is the sum of weight times loss, divided by the sum of weights. Another sample of as many {witness} "
-        f"from the same source would give another mean; the interval shows how far the two may differ."
+        said(
+            "The mean is the sum of weight times loss, divided by the sum of weights. Another sample of as many "
+            "{witness} from the same source would give another mean; the interval shows how far the two may differ.",
+            witness=witness,
+        )
     ]
     if infinite and finite.count:
         words.append(
-            f"The mean is infinite because of {counted(infinite, 'row')} of infinite loss. All means, shares and "
-            f"charts below are those of the other {counted(finite.count, 'row')}."
+            said(
+                "The mean is infinite because of {rows} of infinite loss. All means, shares and charts below are those "
+                "of the other {others}.",
+                rows=rows(infinite),
+                others=rows(finite.count),
+            )
         )
     if not finite.count:
-        return Section("The loss", [*words, "Every row has an infinite loss: there is nothing to draw."], [])
+        nothing = said("Every row has an infinite loss: there is nothing to draw.")
+        return Section(said("The loss"), [*words, nothing], [])
     interval = finite.interval(confidence)
-    rows = [("measured", number(finite.mean, 8), range_of(*interval, 8))]
-    caption = "The line is the interval."
+    lines = [(said("measured"), number(finite.mean, 8), range_of(*interval, 8))]
     if baseline is not None:
-        rows.append(("best constant", number(baseline.mean, 8), ""))
-        caption = "The line is the interval. The best constant prediction is the same for every row."
-        if np.ndim(baseline.prediction) == 0:
-            constant = number(baseline.prediction)
-            caption = f"The line is the interval. The best constant prediction is {constant} for every row."
-    table = Table(("prediction", "mean loss", "interval"), rows)
-    view = View("loss", charts.loss_chart(finite.mean, interval, baseline), caption, table)
-    return Section("The loss", words, [Chart("Mean loss", [view])])
+        lines.append((said("best constant"), number(baseline.mean, 8), ""))
+    table = Table((said("prediction"), said("mean loss"), said("interval")), lines)
+    view = View(said("loss"), charts.loss_chart(finite.mean, interval, baseline), _loss_caption(baseline), table)
+    return Section(said("The loss"), words, [Chart(said("Mean loss"), [view])])
+
+
+def _loss_caption(baseline: Baseline | None) -> str:
+    if baseline is None:
+        return said("The line is the interval.")
+    if np.ndim(baseline.prediction):
+        return said("The line is the interval. The best constant prediction is the same for every row.")
+    constant = number(baseline.prediction)
+    return said(
+        "The line is the interval. The best constant prediction is {constant} for every row.", constant=constant
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- parts
 
 
-def _parts(measured: Measurement, of: Mapping[int | str, Moments], one: str, many: str, confidence: float) -> Section:
+def _parts(measured: Measurement, of: Mapping[int | str, Moments], kind: _Kind, confidence: float) -> Section:
     parts, shares = parts_of(measured, of, confidence), are_shares(measured, of)
-    unit = "rows" if measured.weight == measured.count else "weight"
-    listing = Listing(f"Every {one}", _listing_caption(len(parts), many), *_listed(parts[:_LISTED], one, unit, shares))
-    words = _part_words(parts, shares, one, unit, measured, confidence)
-    views = _part_views(measured, parts, shares, one, many, unit) if measured.total.finite.count else []
-    return Section(f"By {one}", words, [Chart(f"Loss by {one}", views)] if views else [], [listing])
+    listed = _listed(parts[:_LISTED], kind, shares)
+    listing = Listing(said("Every {one}", one=kind.one), _listing_caption(len(parts), kind), *listed)
+    words = [*_standout_words(parts, kind, measured, confidence), _largest_told(parts[0], kind, shares)]
+    views = _part_views(measured, parts, shares, kind) if measured.total.finite.count else []
+    shown = [Chart(said("Loss by {one}", one=kind.one), views)] if views else []
+    return Section(said("By {one}", one=kind.one), words, shown, [listing])
 
 
-def _part_views(
-    measured: Measurement, parts: Sequence[Part], shares: bool, one: str, many: str, unit: str
-) -> list[View]:
-    views, names = [_means_view(parts, measured, one, many, unit)], [part.name for part in parts]
+def _part_views(measured: Measurement, parts: Sequence[Part], shares: bool, kind: _Kind) -> list[View]:
+    views, names = [_means_view(parts, measured, kind)], [part.name for part in parts]
     if shares:
-        views = [_shares_view(parts, one, many, unit), *views]
+        views = [_shares_view(parts, kind), *views]
     if len(parts) > 2 and are_dates(names):
-        return [_ordered_view(parts, measured, one, unit, is_time=True), *views]
+        return [_ordered_view(parts, measured, kind, is_time=True), *views]
     if len(parts) > 2 and are_numbers(names):
-        return [*views, _ordered_view(parts, measured, one, unit, is_time=False)]
+        return [*views, _ordered_view(parts, measured, kind, is_time=False)]
     return views
 
 
-def _means_view(parts: Sequence[Part], measured: Measurement, one: str, many: str, unit: str) -> View:
+def _means_view(parts: Sequence[Part], measured: Measurement, kind: _Kind) -> View:
     by_mean = sorted(parts, key=lambda part: part.mean, reverse=True)[:_DRAWN]
-    caption = (
-        f"The mean loss of each {one} with its interval; the broken line is the mean over all rows. The mean of a few "
-        "rows varies widely: read it with its interval."
+    caption = said(
+        "The mean loss of each {one} with its interval; the broken line is the mean over all rows. The mean of a few "
+        "rows varies widely: read it with its interval.",
+        one=kind.one,
     )
     figure = charts.means_chart(by_mean, measured.total.finite.mean)
-    return View("Mean loss", figure, _with_cut(caption, parts, many), _part_table(by_mean, one, unit))
+    return View(said("Mean loss"), figure, _with_cut(caption, parts, kind), _part_table(by_mean, kind))
 
 
-def _shares_view(parts: Sequence[Part], one: str, many: str, unit: str) -> View:
+def _shares_view(parts: Sequence[Part], kind: _Kind) -> View:
     drawn = parts[:_DRAWN]
-    caption = (
-        f"The share of the whole loss that comes from each {one}, with its interval. The upright mark is its share of "
-        f"the {unit}: a bar that passes the mark has a mean loss above that of all rows."
+    caption = said(
+        "The share of the whole loss that comes from each {one}, with its interval. The upright mark is its share of "
+        "the {unit}: a bar that passes the mark has a mean loss above that of all rows.",
+        one=kind.one,
+        unit=kind.unit,
     )
-    figure = charts.shares_chart(drawn, unit)
-    return View("Share of the loss", figure, _with_cut(caption, parts, many), _part_table(drawn, one, unit))
+    figure = charts.shares_chart(drawn, kind.unit)
+    return View(said("Share of the loss"), figure, _with_cut(caption, parts, kind), _part_table(drawn, kind))
 
 
-def _ordered_view(parts: Sequence[Part], measured: Measurement, one: str, unit: str, *, is_time: bool) -> View:
+def _ordered_view(parts: Sequence[Part], measured: Measurement, kind: _Kind, *, is_time: bool) -> View:
     by_name = {part.name: part for part in parts}
     ordered = [by_name[name] for name in in_order(list(by_name))][:_LISTED]
-    caption = f"The mean loss of each {one} with its interval, in order; the broken line is the mean over all rows."
-    return View(
-        "In order",
-        charts.ordered_chart(ordered, measured.total.finite.mean, one, is_line=is_time),
-        caption,
-        _part_table(ordered, one, unit),
+    caption = said(
+        "The mean loss of each {one} with its interval, in order; the broken line is the mean over all rows.",
+        one=kind.one,
+    )
+    figure = charts.ordered_chart(ordered, measured.total.finite.mean, kind.one, is_line=is_time)
+    return View(said("In order"), figure, caption, _part_table(ordered, kind))
+
+
+def _with_cut(caption: str, parts: Sequence[Part], kind: _Kind) -> str:
+    if len(parts) <= _DRAWN:
+        return caption
+    cut = said("The {drawn} worst of {count:,} {many}.", drawn=_DRAWN, count=len(parts), many=kind.many)
+    return joined(cut, caption)
+
+
+def _standout_words(parts: Sequence[Part], kind: _Kind, measured: Measurement, confidence: float) -> list[str]:
+    """The part that is the worst for its size, where there are several."""
+    if len(parts) < 2:
+        return []
+    worst = measured.standout(kind.by, confidence)
+    if worst is None:
+        none = said(
+            "No {one} has a mean loss that is higher than that of all rows by more than chance explains.", one=kind.one
+        )
+        return [none]
+    part = next(part for part in parts if part.name == str(worst.key))
+    told = said(
+        "The worst {one} for its size is {name}: its mean loss is {mean}, and that of all rows {whole}.",
+        one=kind.one,
+        name=short(part.name),
+        mean=number(part.mean, 4),
+        whole=number(measured.total.finite.mean, 4),
+    )
+    return [told]
+
+
+def _largest_told(largest: Part, kind: _Kind, shares: bool) -> str:
+    """The part with the largest share of the loss."""
+    name = short(largest.name)
+    if not shares:
+        return said(
+            "The highest mean loss is that of {one} {name}: {mean}.",
+            one=kind.one,
+            name=name,
+            mean=number(largest.mean, 4),
+        )
+    return said(
+        "The largest part of the loss, {share}, comes from {one} {name}, which has {weight} of the {unit}.",
+        share=percent(largest.share),
+        one=kind.one,
+        name=name,
+        weight=percent(largest.weight),
+        unit=kind.unit,
     )
 
 
-def _with_cut(caption: str, parts: Sequence[Part], many: str) -> str:
-    return f"The {_DRAWN} worst of {len(parts):,} {many}. {caption}" if len(parts) > _DRAWN else caption
-
-
-def _part_words(
-    parts: Sequence[Part], shares: bool, one: str, unit: str, measured: Measurement, confidence: float
-) -> list[str]:
-    """The part that is the worst for its size, and the one with the largest share of the loss."""
-    largest, words = parts[0], []
-    worst = measured.standout(one, confidence) if len(parts) > 1 else None  # type: ignore[arg-type]
-    if worst is not None:
-        part = next(part for part in parts if part.name == str(worst.key))
-        words.append(
-            f"The worst {one} for its size is {short(part.name)}: its mean loss is {number(part.mean, 4)}, and that of "
-            f"all rows {number(measured.total.finite.mean, 4)}."
-        )
-    elif len(parts) > 1:
-        words.append(f"No {one} has a mean loss that is higher than that of all rows by more than chance explains.")
-    if shares:
-        words.append(
-            f"The largest part of the loss, {percent(largest.share)}, comes from {one} {short(largest.name)}, which "
-            f"has {percent(largest.weight)} of the {unit}."
-        )
-    else:
-        words.append(f"The highest mean loss is that of {one} {short(largest.name)}: {number(largest.mean, 4)}.")
-    return words
-
-
-def _listing_caption(count: int, many: str) -> str:
+def _listing_caption(count: int, kind: _Kind) -> str:
     if count > _LISTED:
-        return f"The worst {_LISTED:,} of {count:,} {many}; the measurement holds them all. Click a heading to sort."
-    return "Worst first; click a heading to sort."
+        return said(
+            "The worst {listed:,} of {count:,} {many}; the measurement holds them all. Click a heading to sort.",
+            listed=_LISTED,
+            count=count,
+            many=kind.many,
+        )
+    return said("Worst first; click a heading to sort.")
 
 
-def _listed(parts: Sequence[Part], one: str, unit: str, shares: bool) -> tuple[list[str], list[list[Cell]]]:
+def _listed(parts: Sequence[Part], kind: _Kind, shares: bool) -> tuple[list[str], list[list[Cell]]]:
     is_right, is_infinite = any(part.accuracy is not None for part in parts), any(part.infinite for part in parts)
     headings = [
-        one,
-        *(["share of the loss", "interval"] if shares else []),
-        f"share of the {unit}",
-        "mean loss",
-        "interval",
+        kind.one,
+        *([said("share of the loss"), said("interval")] if shares else []),
+        said("share of the {unit}", unit=kind.unit),
+        said("mean loss"),
+        said("interval"),
+        said("rows"),
+        *([said("rows of infinite loss")] if is_infinite else []),
+        *([said("accuracy")] if is_right else []),
     ]
-    headings += ["rows", *(["rows of infinite loss"] if is_infinite else []), *(["accuracy"] if is_right else [])]
     return headings, [_part_cells(part, shares, is_right, is_infinite) for part in parts]
 
 
@@ -264,16 +331,17 @@ def _cell(value: float, text: str) -> Cell:
 def _interval_cell(interval: tuple[float, float], *, of_share: bool = False) -> Cell:
     low, high = interval
     if not math.isfinite(high - low):
-        return Cell("unknown")
-    return _cell(high - low, f"{percent(low)} to {percent(high)}" if of_share else range_of(low, high))
+        return Cell(said("unknown"))
+    return _cell(high - low, percents(low, high) if of_share else range_of(low, high))
 
 
-def _part_table(parts: Sequence[Part], one: str, unit: str) -> Table:
-    rows = [
+def _part_table(parts: Sequence[Part], kind: _Kind) -> Table:
+    cells = [
         (p.name, percent(p.share), percent(p.weight), number(p.mean, 5), range_of(*p.mean_interval), f"{p.count:,}")
         for p in parts
     ]
-    return Table((one, "share of the loss", f"share of the {unit}", "mean loss", "interval", "rows"), rows)
+    share, weight = said("share of the loss"), said("share of the {unit}", unit=kind.unit)
+    return Table((kind.one, share, weight, said("mean loss"), said("interval"), said("rows")), cells)
 
 
 # -------------------------------------------------------------------------------------------------------- rows
@@ -284,78 +352,74 @@ def _rows(measured: Measurement, images: Images, predicted: Predicted) -> list[S
     bars = None if found is None else bars_of(found)
     listings = [_worst(measured, images, predicted)] if measured.worst else []
     if found is None or bars is None:
-        return [Section("Row by row", [], [], listings)] if listings else []
+        return [Section(said("Row by row"), [], [], listings)] if listings else []
     marks = [
-        ("mean", measured.total.finite.mean),
-        ("median", found.quantile(0.5)),
-        ("99th percentile", found.quantile(0.99)),
+        (said("mean"), measured.total.finite.mean),
+        (said("median"), found.quantile(0.5)),
+        (said("99th percentile"), found.quantile(0.99)),
     ]
-    rows = View("Rows", charts.losses_chart(bars, marks, cost=False), _spread(found, bars), _bar_table(bars))
-    views = [rows]
+    views = [View(said("Rows"), charts.losses_chart(bars, marks, cost=False), _spread(found, bars), _bar_table(bars))]
     if bars.low[0] >= 0.0:
-        caption = "The same bars; the height is the share of the loss that these rows make up, each counted once."
-        views.append(View("Share of the loss", charts.losses_chart(bars, marks, cost=True), caption, _bar_table(bars)))
-    return [Section("Row by row", [_told(found, bars)], [Chart("Losses of single rows", views)], listings)]
+        caption = said("The same bars; the height is the share of the loss that these rows make up, each counted once.")
+        figure = charts.losses_chart(bars, marks, cost=True)
+        views.append(View(said("Share of the loss"), figure, caption, _bar_table(bars)))
+    chart = Chart(said("Losses of single rows"), views)
+    return [Section(said("Row by row"), [_told(found, bars)], [chart], listings)]
 
 
 def _told(found: Distribution, bars: Bars) -> str:
     """How much of the loss the worst rows hold, as far as bins tell."""
     if not math.isfinite(found.quantile(0.5)):
-        return "Half of the rows or more have an infinite loss."
+        return said("Half of the rows or more have an infinite loss.")
+    half = said("Half of the rows have a loss below {median}.", median=number(found.quantile(0.5)))
     if bars.low[0] < 0.0 or bars.cost.sum() == 0.0 or found.count < 100 or found.infinite:
-        return f"Half of the rows have a loss below {number(found.quantile(0.5))}."
+        return half
     low, high = found.edges
     counts, costs = found.counts[::-1], (found.counts * ((low + high) / 2))[::-1]
     reached = np.cumsum(counts)
     dear = float(np.interp(0.01 * found.count, np.append(0, reached), np.append(0.0, np.cumsum(costs))))
     share = percent(dear / float(costs.sum()), 0)
-    return (
-        f"Half of the rows have a loss below {number(found.quantile(0.5))}. The worst 1 % of the rows make up about "
-        f"{share} of the loss, each row counted once."
-    )
+    worst = said("The worst 1 % of the rows make up about {share} of the loss, each row counted once.", share=share)
+    return joined(half, worst)
 
 
 def _spread(found: Distribution, bars: Bars) -> str:
-    rows = counted(found.count, "row")
+    count = rows(found.count)
     if bars.is_log:
-        told = [f"{rows} on a logarithmic scale; the first bar also contains all smaller losses."]
+        told = [said("{rows} on a logarithmic scale; the first bar also contains all smaller losses.", rows=count)]
     else:
-        told = [f"{rows} on a linear scale; the first and the last bar also contain all losses beyond them."]
+        told = [
+            said(
+                "{rows} on a linear scale; the first and the last bar also contain all losses beyond them.", rows=count
+            )
+        ]
     if found.zeros and bars.is_log:
-        told.append(f"Not shown: {counted(found.zeros, 'row')} whose loss is 0.")
+        told.append(said("Not shown: {rows} whose loss is 0.", rows=rows(found.zeros)))
     if found.infinite:
-        told.append(f"Not shown: {counted(found.infinite, 'row')} whose loss is infinite.")
-    return " ".join(told)
+        told.append(said("Not shown: {rows} whose loss is infinite.", rows=rows(found.infinite)))
+    return joined(*told)
 
 
 def _bar_table(bars: Bars) -> Table:
     total = float(bars.cost.sum()) or 1.0
-    rows = [
-        (f"{number(low, 4)} to {number(high, 4)}", f"{count:,.0f}", percent(cost / total))
+    cells = [
+        (said("{low} to {high}", low=number(low, 4), high=number(high, 4)), f"{count:,.0f}", percent(cost / total))
         for low, high, count, cost in zip(bars.low, bars.high, bars.count, bars.cost, strict=True)
         if count
     ]
-    return Table(("loss of a row", "rows", "share of the loss"), rows)
+    return Table((said("loss of a row"), said("rows"), said("share of the loss")), cells)
 
 
 def _worst(measured: Measurement, images: Images, predicted: Predicted) -> Listing:
     pictures = thumbnails(measured.worst, images)
     known, cells = predicted.columns(measured.loss, measured.worst)
     named, shown = any(row.source for row in measured.worst), any(pictures)
-    headings = [*(["image"] if shown else []), "row", *(["file"] if named else []), *known, "loss"]
-    rows = []
+    image, file = [said("image")] if shown else [], [said("file")] if named else []
+    headings, lines = [*image, said("row"), *file, *known, said("loss")], []
     for place, (row, picture, told) in enumerate(zip(measured.worst, pictures, cells, strict=True), 1):
-        image = [Cell(f"row {row.row}" if picture else "none", place, picture)] if shown else []
+        name = said("row {row}", row=row.row) if picture else said("none")
         source = [Cell(row.source)] if named else []
-        rows.append([*image, _cell(row.row, str(row.row)), *source, *told, _cell(row.loss, number(row.loss, 6))])
-    caption = "Rows are counted from 0. Wrong labels and broken files are often among them."
-    return Listing("The worst rows", caption, headings, rows, shown=10 if shown else 20)
-
-
-# ----------------------------------------------------------------------------------------------------- left out
-
-
-def _skipped(skipped: Mapping[str, int]) -> Section:
-    rows = [[Cell(reason), _cell(count, f"{count:,}")] for reason, count in skipped.items()]
-    words = ["These rows could not be measured; no number above includes them."]
-    return Section("Left out", words, [], [Listing("Reasons", "Click a heading to sort.", ("reason", "rows"), rows)])
+        first = [Cell(name, place, picture)] if shown else []
+        lines.append([*first, _cell(row.row, str(row.row)), *source, *told, _cell(row.loss, number(row.loss, 6))])
+    caption = said("Rows are counted from 0. Wrong labels and broken files are often among them.")
+    return Listing(said("The worst rows"), caption, headings, lines, shown=10 if shown else 20)

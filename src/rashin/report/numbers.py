@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-__all__ = ["counted", "number", "percent", "range_of", "short", "summands"]
+from rashin.language import counted, said
+
+__all__ = ["number", "percent", "percents", "range_of", "rows", "short", "summands"]
 
 
 def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
@@ -19,7 +21,7 @@ def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
     ('0.5', '0.500')
     """
     if math.isnan(value):
-        return "unknown"
+        return said("unknown")
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == 0.0:
@@ -38,7 +40,7 @@ def percent(share: float, decimals: int = 1) -> str:
     ('12.3 %', '0.012 %', '0.0 %')
     """
     if math.isnan(share):
-        return "unknown"
+        return said("unknown")
     if 0.0 < abs(share) < 0.5 * 10.0 ** -(2 + decimals) * 10.0:
         return f"{number(100.0 * share, 2, pad=True)} %"
     return f"{100.0 * share:.{decimals}f} %".replace("-", "−")
@@ -53,19 +55,30 @@ def range_of(low: float, high: float, digits: int = 4) -> str:
     ('−0.5000 to 0.2500', 'unknown')
     """
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "unknown"
-    return f"{number(low, digits, pad=True)} to {number(high, digits, pad=True)}"
+        return said("unknown")
+    return said("{low} to {high}", low=number(low, digits, pad=True), high=number(high, digits, pad=True))
 
 
-def counted(count: int, one: str) -> str:
-    """So many of something.
+def percents(low: float, high: float, decimals: int = 1) -> str:
+    """An interval of shares of a whole.
 
     Examples
     --------
-    >>> counted(1, "row"), counted(2000, "row")
+    >>> percents(0.25, 0.5)
+    '25.0 % to 50.0 %'
+    """
+    return said("{low} to {high}", low=percent(low, decimals), high=percent(high, decimals))
+
+
+def rows(count: int) -> str:
+    """So many rows.
+
+    Examples
+    --------
+    >>> rows(1), rows(2000)
     ('1 row', '2,000 rows')
     """
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
+    return counted(count, "{count:,} row", "{count:,} rows")
 
 
 def summands(whole: float, *parts: float, digits: int = 4) -> list[str]:

@@ -81,9 +81,11 @@
     const rows = [...listing.querySelectorAll("tbody tr")], all = rows.length;
     const shown = listing.dataset.all ? all : Math.min(Number(listing.dataset.shown), all);
     rows.forEach((row, place) => { row.hidden = place >= shown; });
-    listing.querySelector(".more span").textContent = `${shown.toLocaleString("en")} of ${all.toLocaleString("en")} shown.`;
-    listing.querySelector(".more button").textContent = shown < all ? "Show all" : "Show fewer";
-    listing.querySelector(".more").hidden = all <= Number(listing.dataset.shown);
+    const more = listing.querySelector(".more"), button = more.querySelector("button"), counts = { shown, all };
+    more.querySelector("span").textContent =
+      more.dataset.told.replace(/\$(shown|all)/g, (_, name) => counts[name].toLocaleString("en"));
+    button.textContent = shown < all ? button.dataset.all : button.dataset.fewer;
+    more.hidden = all <= Number(listing.dataset.shown);
   };
 
   const sort = (listing, heading) => {

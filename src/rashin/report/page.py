@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 from rashin.extras import needs
+from rashin.language import said, speaking
 from rashin.report.drawing import Figure, figure_html
 
 __all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "page_html"]
@@ -81,13 +82,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, a sentence below it, remarks that no reader may miss, some facts (name and value), and sections."""
+    """A title, a sentence below it, remarks that no reader may miss, some facts (name and value), and sections.
+
+    ``lang`` is the language of them all, and of the words that the frame adds: "en" or "ja".
+    """
 
     title: str
     lead: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section] = field(default_factory=tuple)
     remarks: Sequence[str] = ()
+    lang: str = "en"
 
 
 def page_html(page: Page) -> str:
@@ -95,6 +100,7 @@ def page_html(page: Page) -> str:
 
     Raises
     ------
+    ValueError : there are no words in the page's language.
     ImportError : jinja2 is not installed; the message says how to get it.
 
     Examples
@@ -108,9 +114,10 @@ def page_html(page: Page) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals["figure_html"] = figure_html
+    environment.globals |= {"figure_html": figure_html, "said": said}
     template = environment.from_string(_file("page.html.jinja"))
-    return str(template.render(page=page, mark=MARK, style=_file("page.css"), script=_file("page.js")))
+    with speaking(page.lang):
+        return str(template.render(page=page, mark=MARK, style=_file("page.css"), script=_file("page.js")))
 
 
 def _file(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY
+from rashin.language import said
 from rashin.links import sigmoid, softmax
 from rashin.loss import Loss, parsed
 from rashin.measurement import Row
@@ -95,7 +96,7 @@ def _of_rows(
     cells = []
     for prediction, target in pairs:
         if prediction is None or target is None:
-            cells.append([Cell("unknown")] * 4)
+            cells.append([Cell(said("unknown"))] * 4)
             continue
         z = np.asarray(prediction, np.float64).reshape(-1)
         names = list(map(str, classes)) if classes is not None else [str(k) for k in range(z.size)]
@@ -110,7 +111,8 @@ def _of_rows(
                 _share(right),
             ]
         )
-    return ["target", "predicted", "its probability", "probability of the target"], cells
+    headings = [said("target"), said("predicted"), said("its probability"), said("probability of the target")]
+    return headings, cells
 
 
 def _probabilities(loss: Loss | None, z: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -158,7 +160,7 @@ def _of_numbers(loss: Loss | None, pairs: Sequence[tuple[Any, Any]]) -> tuple[li
         shown = _share(value) if is_share else Cell(number(value, 6), _key(value))
         right = _float(target)
         cells.append([Cell(_plain(target) if np.isnan(right) else number(right, 6), _key(right)), shown])
-    return ["target", "predicted probability of 1" if is_share else "prediction"], cells
+    return [said("target"), said("predicted probability of 1") if is_share else said("prediction")], cells
 
 
 def _float(value: Any) -> float:
@@ -180,7 +182,7 @@ def _key(value: float) -> float | None:
 def _plain(value: Any) -> str:
     """A label as a word: whole numbers without their decimals."""
     if value is None:
-        return "unknown"
+        return said("unknown")
     item = np.asarray(value).reshape(-1)
     if item.size == 1 and item.dtype.kind in "fc" and float(item[0]).is_integer():
         return str(int(item[0]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from rashin.language import counted, said
 from rashin.measurement.calibration import Calibration
 from rashin.measurement.reliability import Reliability, Split, reliability, split
 from rashin.measurement.thresholds import Thresholds, thresholds
 from rashin.report import probability_charts as charts
-from rashin.report.numbers import counted, number, percent, summands
+from rashin.report.numbers import number, percent, percents, summands
 from rashin.report.page import Chart, Section, Table, View
 
 __all__ = ["calibration_section", "threshold_section"]
@@ -21,86 +22,104 @@ def calibration_section(found: Calibration, confidence: float) -> Section:
     """Whether what was predicted came as often, and what the cross-entropy is made of."""
     parts = split(found)
     views = []
-    for name, equal in (("Bins of equal weight", "weight"), ("Bins of equal width", "width")):
+    for name, equal in ((said("Bins of equal weight"), "weight"), (said("Bins of equal width"), "width")):
         curve = reliability(found, equal=equal, confidence=confidence)  # type: ignore[arg-type]
-        caption = (
-            f"Lines are {percent(confidence, 0)} intervals (Wilson). The expected calibration error, the mean distance "
-            f"from the diagonal, is {percent(curve.error, 2)} over {curve.count.size} bins."
+        caption = said(
+            "Lines are {confidence} intervals (Wilson). The expected calibration error, the mean distance from the "
+            "diagonal, is {error} over {bins} bins.",
+            confidence=percent(confidence, 0),
+            error=percent(curve.error, 2),
+            bins=curve.count.size,
         )
         views.append(View(name, charts.reliability_chart(curve), caption, _curve_table(curve)))
     two = [
-        Chart("Predicted and observed", views),
+        Chart(said("Predicted and observed"), views),
         Chart(
-            "What the cross-entropy is made of",
-            [View("split", charts.split_chart(parts, _NAMES), _split_told(parts), _split_table(parts))],
+            said("What the cross-entropy is made of"),
+            [View(said("split"), charts.split_chart(parts), _split_told(parts), _split_table(parts))],
         ),
     ]
-    return Section("Calibration", _calibration_words(found, parts), two)
-
-
-_NAMES = {
-    "refinement": "refinement",
-    "calibration": "calibration",
-    "uncertainty": "best constant",
-    "predictions": "predictions",
-}
+    return Section(said("Calibration"), _calibration_words(found, parts), two)
 
 
 def _calibration_words(found: Calibration, parts: Split) -> list[str]:
-    whole, calibration, refinement = summands(parts.cross_entropy, parts.calibration, parts.refinement)
-    words = []
-    if found.kind == "binary":
-        words.append("Predictions are calibrated if what is predicted with 80 % happens in 80 % of the cases.")
-        words.append(
-            f"The cross-entropy of the targets, {whole}, is calibration, {calibration}, plus refinement, {refinement}."
-        )
-    else:
-        words.append(
-            "Predictions are calibrated if what is predicted with 80 % happens in 80 % of the cases. Here the most "
-            "probable class of each row is judged: its probability, and whether it is the label."
-        )
-        words.append(
-            f"The cross-entropy of whether the top class is right, {whole}, is calibration, {calibration}, plus "
-            f"refinement, {refinement}."
-        )
+    words = _binary_words(parts) if found.kind == "binary" else _top_words(parts)
     words.append(
-        "Calibration is what the best rising scale of the same predictions would save. Refinement is what they cost on "
-        "that scale: only predictions that separate the rows better lower it."
+        said(
+            "Calibration is what the best rising scale of the same predictions would save. Refinement is what they "
+            "cost on that scale: only predictions that separate the rows better lower it."
+        )
     )
     if found.impossible:
         words.append(
-            f"Calibration is infinite because of {counted(found.impossible, 'row')} in which something happened that "
-            "was predicted with probability 0."
+            said(
+                "Calibration is infinite because of {rows} in which something happened that was predicted with "
+                "probability 0.",
+                rows=counted(found.impossible, "{count:,} row", "{count:,} rows"),
+            )
         )
     return words
 
 
+def _binary_words(parts: Split) -> list[str]:
+    whole, calibration, refinement = summands(parts.cross_entropy, parts.calibration, parts.refinement)
+    return [
+        said("Predictions are calibrated if what is predicted with 80 % happens in 80 % of the cases."),
+        said(
+            "The cross-entropy of the targets, {whole}, is calibration, {calibration}, plus refinement, {refinement}.",
+            whole=whole,
+            calibration=calibration,
+            refinement=refinement,
+        ),
+    ]
+
+
+def _top_words(parts: Split) -> list[str]:
+    whole, calibration, refinement = summands(parts.cross_entropy, parts.calibration, parts.refinement)
+    return [
+        said(
+            "Predictions are calibrated if what is predicted with 80 % happens in 80 % of the cases. Here the most "
+            "probable class of each row is judged: its probability, and whether it is the label."
+        ),
+        said(
+            "The cross-entropy of whether the top class is right, {whole}, is calibration, {calibration}, plus "
+            "refinement, {refinement}.",
+            whole=whole,
+            calibration=calibration,
+            refinement=refinement,
+        ),
+    ]
+
+
 def _split_told(parts: Split) -> str:
-    return (
-        f"The best constant prediction costs {number(parts.uncertainty, 4)}. The scale is an isotonic regression with "
-        f"{counted(parts.levels, 'level')}, fitted to these rows, so that calibration looks too large and refinement "
-        f"too small, by about {number(parts.bias, 2)} or a little more. (Dimitriadis, Gneiting and Jordan 2021.)"
+    return said(
+        "The best constant prediction costs {constant}. The scale is an isotonic regression with {levels}, fitted to "
+        "these rows, so that calibration looks too large and refinement too small, by about {bias} or a little more. "
+        "(Dimitriadis, Gneiting and Jordan 2021.)",
+        constant=number(parts.uncertainty, 4),
+        levels=counted(parts.levels, "{count:,} level", "{count:,} levels"),
+        bias=number(parts.bias, 2),
     )
 
 
 def _split_table(parts: Split) -> Table:
-    names = ("cross-entropy", "calibration", "refinement")
+    names = (said("cross-entropy"), said("calibration"), said("refinement"))
     shown = summands(parts.cross_entropy, parts.calibration, parts.refinement, digits=6)
     rows = [
         *zip(names, shown, strict=True),
-        ("best constant", number(parts.uncertainty, 6)),
-        ("resolution, best constant minus refinement", number(parts.resolution, 6)),
+        (said("best constant"), number(parts.uncertainty, 6)),
+        (said("resolution, best constant minus refinement"), number(parts.resolution, 6)),
     ]
-    return Table(("part", "nats"), rows)
+    return Table((said("part"), said("nats")), rows)
 
 
 def _curve_table(curve: Reliability) -> Table:
     columns = (curve.predicted, curve.frequency, curve.low, curve.high, curve.count)
     rows = [
-        (percent(p, 2), percent(f, 2), f"{percent(low, 2)} to {percent(high, 2)}", f"{count:,}")
+        (percent(p, 2), percent(f, 2), percents(low, high, 2), f"{count:,}")
         for p, f, low, high, count in zip(*columns, strict=True)
     ]
-    return Table(("predicted", "observed", "interval", "rows"), rows)
+    return Table((said("predicted"), said("observed"), said("interval"), said("rows")), rows)
 
 
 # -------------------------------------------------------------------------------------------------- thresholds
@@ -113,39 +132,49 @@ def threshold_section(found: Calibration) -> Section:
     highest = np.flatnonzero(decided.accuracy == decided.accuracy.max())
     best = int(highest[np.argmin(np.abs(decided.threshold[highest] - 0.5))])
     words = [
-        "A row is classified as 1 if its probability reaches a threshold. Accuracy and errors change with the "
-        "threshold; the loss does not, because it judges the probabilities themselves.",
-        f"Accuracy is highest, {percent(float(decided.accuracy[best]), 2)}, at the threshold "
-        f"{percent(float(decided.threshold[best]))}. Positives make up {percent(decided.positive)} of the weight.",
+        said(
+            "A row is classified as 1 if its probability reaches a threshold. Accuracy and errors change with the "
+            "threshold; the loss does not, because it judges the probabilities themselves."
+        ),
+        said(
+            "Accuracy is highest, {accuracy}, at the threshold {threshold}. Positives make up {positive} of the "
+            "weight.",
+            accuracy=percent(float(decided.accuracy[best]), 2),
+            threshold=percent(float(decided.threshold[best])),
+            positive=percent(decided.positive),
+        ),
     ]
-    fair = (
+    fair = said(
         "At threshold c a false positive costs c and a false negative 1 − c, the costs for which c is the optimal "
-        f"threshold. The area under the curve is the cross-entropy, {number(entropy, 4)}: the loss is the cost of "
-        "decisions, integrated over all such costs (Schervish 1989; Ehm and others 2016)."
+        "threshold. The area under the curve is the cross-entropy, {entropy}: the loss is the cost of decisions, "
+        "integrated over all such costs (Schervish 1989; Ehm and others 2016).",
+        entropy=number(entropy, 4),
     )
-    unequal = (
+    unequal = said(
         "A false positive and a false negative cost 1 together; dots mark the cheapest thresholds. For calibrated "
         "predictions these equal the cost of a false positive: 9 %, 50 % and 91 %."
     )
     views = [
         View(
-            "Loss and accuracy",
+            said("Loss and accuracy"),
             charts.accuracy_chart(decided, entropy),
             _accuracy_told(decided),
             _decision_table(decided),
         ),
-        View("Unequal costs", charts.cost_chart(decided, _RATIOS), unequal, _cost_table(decided)),
-        View("The loss as an area", charts.fair_cost_chart(decided), fair, _cost_table(decided)),
+        View(said("Unequal costs"), charts.cost_chart(decided, _RATIOS), unequal, _cost_table(decided)),
+        View(said("The loss as an area"), charts.fair_cost_chart(decided), fair, _cost_table(decided)),
     ]
-    return Section("The decision threshold", words, [Chart("By the threshold", views)])
+    return Section(said("The decision threshold"), words, [Chart(said("By the threshold"), views)])
 
 
 def _accuracy_told(decided: Thresholds) -> str:
     place = int(np.searchsorted(decided.threshold, 0.5, side="right")) - 1
-    return (
-        f"At a threshold of 50 %, accuracy is {percent(float(decided.accuracy[place]), 2)}, recall (the share of "
-        f"positives that are predicted positive) {percent(float(decided.true_positive_rate[place]))}, and the false "
-        f"positive rate {percent(float(decided.false_positive_rate[place]))}."
+    return said(
+        "At a threshold of 50 %, accuracy is {accuracy}, recall (the share of positives that are predicted positive) "
+        "{recall}, and the false positive rate {false_positive_rate}.",
+        accuracy=percent(float(decided.accuracy[place]), 2),
+        recall=percent(float(decided.true_positive_rate[place])),
+        false_positive_rate=percent(float(decided.false_positive_rate[place])),
     )
 
 
@@ -160,7 +189,7 @@ def _decision_table(decided: Thresholds) -> Table:
         (percent(float(decided.threshold[i])), *(percent(float(column[i]), 2) for column in columns))
         for i in _at(decided)
     ]
-    return Table(("threshold", "accuracy", "recall", "false positive rate"), rows)
+    return Table((said("threshold"), said("accuracy"), said("recall"), said("false positive rate")), rows)
 
 
 def _cost_table(decided: Thresholds) -> Table:
@@ -171,11 +200,11 @@ def _cost_table(decided: Thresholds) -> Table:
     ]
     return Table(
         (
-            "threshold",
-            "false positive costs 10 times",
-            "equal costs",
-            "false negative costs 10 times",
-            "costs c and 1 − c",
+            said("threshold"),
+            said("false positive costs 10 times"),
+            said("equal costs"),
+            said("false negative costs 10 times"),
+            said("costs c and 1 − c"),
         ),
         rows,
     )

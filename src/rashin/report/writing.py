@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rashin.language import check_language, font_family, said, speaking
 from rashin.measurement import Measurement
 from rashin.report import figures, page
 from rashin.report.explanation import Explanation
-from rashin.report.explanation_page import DOWNHILL, explanation_page, weight_way
+from rashin.report.explanation_page import downhill_way, explanation_page, weight_way
 from rashin.report.measured_page import Images, measurement_page
 from rashin.report.predicted import ByRow, Predicted
 from rashin.storage import written_beside
@@ -65,26 +66,39 @@ def check_our_page(path: Path) -> None:
         raise FileExistsError(f"{path} was not written by rashin; move it away or name another file")
 
 
-def write_explanation(found: Explanation, folder: str | Path) -> Explained:
+def write_explanation(found: Explanation, folder: str | Path, lang: str = "en") -> Explained:
     """Write the page and the pictures to a folder, which is made if need be; those of an earlier one are replaced.
+
+    Parameters
+    ----------
+    lang : language of the words, "en" or "ja"; Japanese needs a font such as Noto Sans CJK for the pictures.
 
     Raises
     ------
+    ValueError : there are no words in that language.
+    LookupError : no font with its letters is installed; the message names one.
     FileExistsError : the folder holds files of these names that something else has written.
     ImportError : matplotlib or jinja2 is not installed; the message says how to get it.
     OSError : the folder cannot be written.
     """
     check_ours(folder)
-    html = page.page_html(explanation_page(found))
+    font_family(lang)  # before anything is written
+    html = page.page_html(explanation_page(found, lang))
     Path(folder).mkdir(parents=True, exist_ok=True)
-    to, about = files_in(folder), f"{found.loss} of a {found.network} network on {found.data}"
-    figures.draw_curves(found.downhill, DOWNHILL, about, to.downhill)
-    figures.draw_curves(found.weight, weight_way(found), about, to.weight)
-    figures.draw_landscape(found.landscape, about, to.landscape)
-    figures.draw_minibatches(found.minibatches, about, to.minibatches)
+    to = files_in(folder)
+    _draw(found, to, lang)
     with written_beside(to.page) as part:
         part.write_text(html, encoding="utf-8")
     return to
+
+
+def _draw(found: Explanation, to: Explained, lang: str) -> None:
+    with speaking(lang):
+        about = said("{loss} of a {network} network on {data}", loss=found.loss, network=found.network, data=found.data)
+        figures.draw_curves(found.downhill, downhill_way(), about, to.downhill, lang)
+        figures.draw_curves(found.weight, weight_way(found), about, to.weight, lang)
+    figures.draw_landscape(found.landscape, about, to.landscape, lang)
+    figures.draw_minibatches(found.minibatches, about, to.minibatches, lang)
 
 
 def write_measurement(
@@ -98,6 +112,7 @@ def write_measurement(
     prediction: ByRow = None,
     target: ByRow = None,
     classes: Sequence[str] | None = None,
+    lang: str = "en",
 ) -> Path:
     """Write the report of a measurement: one HTML file that needs no network.
 
@@ -114,6 +129,7 @@ def write_measurement(
     prediction, target : shown with the worst rows: the arrays that were measured, or mappings from (source, row), as
         ``rashin.measurement.lookup.values_at`` reads them from files.
     classes : the names of the classes, in the order of the predictions; by default their numbers.
+    lang : language of the page, "en" or "ja".
 
     Returns
     -------
@@ -121,7 +137,8 @@ def write_measurement(
 
     Raises
     ------
-    ValueError : nothing was measured, or ``images``, ``prediction`` or ``target`` do not fit the rows.
+    ValueError : there are no words in that language; nothing was measured; or ``images``, ``prediction`` or
+        ``target`` do not fit the rows.
     FileExistsError : there is a file of that name that is no page of rashin's.
     ImportError : jinja2 is not installed; the message says how to get it.
     OSError : the file cannot be written.
@@ -135,11 +152,18 @@ def write_measurement(
     ...     "<h2 id=\\"section-2\\">By group</h2>" in written.read_text(encoding="utf-8")
     True
     """
+    check_language(lang)
     path = Path(path)
     check_our_page(path)
     predicted = Predicted(prediction, target, classes)
     content = measurement_page(
-        measurement, title=title, confidence=confidence, images=images, source=source, predicted=predicted
+        measurement,
+        title=title,
+        confidence=confidence,
+        images=images,
+        source=source,
+        predicted=predicted,
+        lang=lang,
     )
     html = page.page_html(content)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -130,6 +130,7 @@ def test_every_name_leads_to_one_registered_loss_and_hides_none():
         ("L1Loss", "absolute_error"),
         ("l2_loss", "squared_error"),
         ("focal_loss", "focal"),
+        ("squared_loss", "squared_error"),
         ("softmax_cross_entropi", "softmax_cross_entropy or"),
     ],
 )
@@ -141,8 +142,9 @@ def test_a_name_from_elsewhere_is_understood_wherever_it_is_given(name, loss):
 
 
 def test_what_is_near_nothing_gets_no_advice():
-    with pytest.raises(ValueError, match="there is no such loss: `rashin losses` lists them"):
-        get("xyzzy")
+    for name in ("xyzzy", "dice", "*", ""):
+        with pytest.raises(ValueError, match="there is no such loss: `rashin losses` lists them"):
+            get(name)
     with pytest.raises(AttributeError, match=r"no attribute 'xyzzy'$"):
         rashin.xyzzy  # noqa: B018
     assert not hasattr(rashin, "_mse")
@@ -171,6 +173,8 @@ def test_a_search_by_a_part_of_names(monkeypatch, capsys):
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[:2]] == ["focal", "sigmoid_focal"]
     assert found("percentage")[0].names[0] == "mape"
+    code, out, _ = searched("HuberLoss", monkeypatch, capsys)
+    assert [line.split()[0] for line in out.splitlines()] == ["huber", "pseudo_huber", "reg:pseudohubererror,"]
     code, _, err = searched("hubr", monkeypatch, capsys)
     assert code == 2
     assert err.endswith("got 'hubr'; no loss has such a name: did you mean huber or pseudo_huber?\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -70,6 +72,20 @@ def test_what_is_no_number_counts_as_deleted(loss, shift):
         loss, among(z, STRANGE[3 * shift :]), among(t, STRANGE[shift:]), among([1.5, 0.25, 3], STRANGE), WHERE
     )
     assert got == everything(loss, z, t, [1.5, 0.25, 3.0], None)
+
+
+def test_numbers_beyond_float64_count_as_deleted_and_infinity_stays_what_it_is():
+    whole = [1.0, 10**400, INF, Fraction(-(10**400))]
+    inside = [True, False, True, False]
+    assert rashin.absolute_error(whole, [0.5, 0.0, 0.0, 0.0], where=inside, reduction="none").tolist() == [
+        0.5,
+        0,
+        INF,
+        0,
+    ]
+    assert rashin.absolute_error([1.0, 3.0], [0.0, 0.0], weight=[2.0, 10**400], where=[True, False]) == 1.0
+    with pytest.raises(ValueError, match=r"prediction: got a number beyond the range of float64 at index \(1,\)"):
+        rashin.absolute_error(whole, [0.0] * 4, where=[True, True, True, False])
 
 
 def test_distributions_and_another_axis():

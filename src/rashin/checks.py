@@ -9,7 +9,7 @@ import contextlib
 import difflib
 import math
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -21,6 +21,7 @@ from rashin.pieces import with_axis
 
 REDUCTIONS = ("mean", "sum", "none")
 _NUMBERS = (Real, np.bool_)
+_LARGEST = float(np.finfo(np.float64).max)
 FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow", "cupy": "cupy"}
 
 # ---------------------------------------------------------------------------------------------- arrays
@@ -80,15 +81,24 @@ def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
 def _from_objects(name: str, values: NDArray[Any], where: Any, axis: Any) -> NDArray[Any]:
     if values.ndim == 1 and any(map(_is_row, values)):
         return _from_rows(name, values, where, axis)
-    strange = np.fromiter((not isinstance(value, _NUMBERS) for value in values.flat), np.bool_, values.size)
-    strange = strange.reshape(values.shape)
+    strange = _those(values, lambda value: not isinstance(value, _NUMBERS))
     if strange.any():
-        _refuse_strange(name, values, strange if where is None else strange & _spread(where, values, axis))
+        _refuse_strange(name, values, _inside(strange, where, values, axis))
         values = np.where(strange, 0.0, values)
     try:
         return values.astype(np.float64)
-    except OverflowError:
-        raise ValueError(f"{name}: got an integer beyond the range of float64; accepted are real numbers") from None
+    except OverflowError:  # of an integer or a fraction
+        huge = _those(values, lambda value: _LARGEST < abs(value) < math.inf)
+        _refuse_huge(name, _inside(huge, where, values, axis))
+        return np.where(huge, 0.0, values).astype(np.float64)
+
+
+def _those(values: NDArray[Any], condition: Callable[[Any], bool]) -> NDArray[np.bool_]:
+    return np.fromiter(map(condition, values.flat), np.bool_, values.size).reshape(values.shape)
+
+
+def _inside(chosen: NDArray[np.bool_], where: Any, values: NDArray[Any], axis: Any) -> NDArray[np.bool_]:
+    return chosen if where is None else chosen & _spread(where, values, axis)
 
 
 def _from_rows(name: str, values: NDArray[Any], where: Any, axis: Any) -> NDArray[Any]:
@@ -118,6 +128,12 @@ def _refuse_strange(name: str, values: NDArray[Any], refused: NDArray[np.bool_])
             f"{name}: got {values[index]!r} at index {_words(index)}; expected a real number; fix: {convert}leave it "
             f"out by where=..., a mask that is False there"
         )
+
+
+def _refuse_huge(name: str, refused: NDArray[np.bool_]) -> None:
+    if refused.any():
+        index = _words(_first(refused))
+        raise ValueError(f"{name}: got a number beyond the range of float64 at index {index}; expected a real number")
 
 
 def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["SYNONYMS", "Synonym", "advice", "found", "in_words", "synonym"]
+__all__ = ["SYNONYMS", "Synonym", "advice", "found", "in_words", "is_part", "synonym"]
 
 
 class Synonym(NamedTuple):
@@ -36,8 +36,8 @@ _PROBABILITY, _LOGIT, _LOG_LINK = "z is a probability", "z is a logit", "z is th
 
 SYNONYMS = (
     Synonym(
-        ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "quadratic", "least_squares", "regression",
-         "reg:squarederror", "regression_l2"),
+        ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "squared", "square", "quadratic",
+         "least_squares", "regression", "reg:squarederror", "regression_l2"),
         "squared_error",
         "squared_error(z, t)",
         "half_squared_error has the factor 1/2, as l2_loss in optax",
@@ -161,11 +161,11 @@ def advice(name: str, known: Iterable[str]) -> str:
     >>> advice("hubert", ["huber", "hinge"])
     'did you mean huber?'
     """
-    meant, plain = synonym(name), {_plain(other): other for other in sorted(known)}
+    meant, plain, sought = synonym(name), {_plain(other): other for other in sorted(known)}, _plain(name)
     if meant is not None:
         return f"did you mean {meant.loss}? {name} is {in_words(meant)}"
-    close = [_plain(name)] if _plain(name) in plain else difflib.get_close_matches(_plain(name), plain, 3, 0.5)
-    close = close or [other for other in plain if name and other.startswith(_plain(name)[:4])]
+    close = [sought] if sought in plain else difflib.get_close_matches(sought, plain, 3)
+    close = close or [other for other in plain if sought and other.startswith(sought[:4])]
     return f"did you mean {' or '.join(plain[other] for other in close)}?" if close else ""
 
 
@@ -174,13 +174,23 @@ def in_words(entry: Synonym) -> str:
     return f"{entry.expression} ({entry.remark})" if entry.remark else entry.expression
 
 
+def is_part(text: str, name: str) -> bool:
+    """Whether a name contains the text, spelling aside.
+
+    >>> is_part("HuberLoss", "pseudo_huber")
+    True
+    """
+    sought = _plain(text)
+    return bool(sought) and sought in _plain(name)
+
+
 def found(text: str) -> list[Synonym]:
     """The entry of that name, else those with names that contain it.
 
     >>> [entry.expression for entry in found("percentage")]
     ["absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n"]
     """
-    exact, sought = synonym(text), _plain(text)
+    exact = synonym(text)
     if exact is not None:
         return [exact]
-    return [entry for entry in SYNONYMS if sought and any(sought in _plain(name) for name in entry.names)]
+    return [entry for entry in SYNONYMS if any(is_part(text, name) for name in entry.names)]

@@ -9,7 +9,7 @@ import typer
 
 from rashin import list_losses
 from rashin.cli.plain_text import formula_line
-from rashin.synonyms import Synonym, advice, found, in_words, synonym
+from rashin.synonyms import Synonym, advice, found, in_words, is_part, synonym
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -39,7 +39,7 @@ def show_losses(
     """
     entries = [] if search is None else found(search)
     meant = {entry.loss for entry in entries}
-    rows = [_row(loss) for loss in list_losses() if not search or loss.name in meant or search.lower() in loss.name]
+    rows = [_row(loss) for loss in list_losses() if not search or loss.name in meant or is_part(search, loss.name)]
     if not rows:
         raise typer.BadParameter(_not_found(search or ""), param_hint="'--search'")
     if sys.stdout.isatty():
@@ -57,7 +57,7 @@ def _not_found(search: str) -> str:
 
 def _called(entry: Synonym, search: str) -> str:
     """The name that was looked for; where that is a part of several, these."""
-    return search if synonym(search) is entry else ", ".join(name for name in entry.names if search.lower() in name)
+    return search if synonym(search) is entry else ", ".join(name for name in entry.names if is_part(search, name))
 
 
 def _row(loss: Loss) -> _Row:

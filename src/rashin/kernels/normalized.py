@@ -4,6 +4,7 @@ A row of C numbers may miss 1 by the first of these, and by one of the others mo
 
     all rows                              C 10^-6; of logarithms at least 10^-3
     all numbers have 2 to 5 decimals      half a unit of the last decimal for each class; of logarithms for all together
+    all have 2 to 5 significant digits    half a unit of the last digit of each; of logarithms e^z times that
     all numbers are bfloat16 or float16   2 eps of the type; of logarithms (1 + log C) eps
 
 The first allows for probabilities computed in float32 (a softmax in NumPy misses by up to C 2^-24) and for text of six
@@ -45,11 +46,17 @@ def deviation(classes: int, whole: float) -> Any:
 
 
 @jit
+def _is_whole(scaled: float) -> Any:
+    """Whether it is a whole number; -inf is what the logarithm of 0 is."""
+    return scaled == -np.inf or abs(scaled - np.floor(scaled + 0.5)) <= SINGLE * abs(scaled)
+
+
+@jit
 def _are_decimals(x: Any, scale: float) -> Any:
-    """Whether all numbers are multiples of 1 / scale; -inf is what the logarithm of 0 is."""
+    """Whether all numbers are multiples of 1 / scale."""
     for j in range(x.size):
         scaled = np.float64(x[j]) * scale
-        if scaled > -np.inf and not abs(scaled - np.floor(scaled + 0.5)) <= SINGLE * abs(scaled):
+        if not _is_whole(scaled):
             return False
     return True
 
@@ -78,6 +85,36 @@ def _of_decimals(x: Any, whole: float) -> Any:
 
 
 @jit
+def _unit(number: float, digits: int) -> Any:
+    """A unit of the last of so many significant digits; 0 of what is too small to show in a sum."""
+    size = abs(number)
+    return 10.0 ** (np.floor(np.log10(size)) + 1.0 - digits) if 1e-290 < size < np.inf else 0.0
+
+
+@jit
+def _of_these_digits(x: Any, whole: float, digits: int) -> Any:
+    """By how much rounding to so many significant digits may move the sum; -1 if the numbers have more."""
+    room = 0.0
+    for j in range(x.size):
+        number = np.float64(x[j])
+        unit = _unit(number, digits)
+        if unit > 0.0 and not _is_whole(number / unit):
+            return -1.0
+        room += np.exp(number) * np.expm1(0.5 * unit) if whole == EXPONENTIALS else 0.5 * unit
+    return room
+
+
+@jit
+def _of_digits(x: Any, whole: float) -> Any:
+    """The same of as few significant digits as the numbers have."""
+    for digits in range(2, 6):
+        room = _of_these_digits(x, whole, digits)
+        if room >= 0.0:
+            return room
+    return 0.0
+
+
+@jit
 def _of_bits(x: Any, whole: float) -> Any:
     """The same of rounding to 16 bits."""
     factor = 1.0 + np.log(np.float64(x.size)) if whole == EXPONENTIALS else 2.0
@@ -92,7 +129,9 @@ def is_normalized(x: Any, total: float, whole: float) -> Any:
     miss, close = abs(total - 1.0), deviation(x.size, whole)
     if miss <= close:
         return True
-    return miss <= close + MOST and miss <= close + max(_of_decimals(x, whole), _of_bits(x, whole))
+    if miss > close + MOST:
+        return False
+    return miss <= close + max(_of_decimals(x, whole), _of_digits(x, whole), _of_bits(x, whole))
 
 
 @jit

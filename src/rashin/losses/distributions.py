@@ -25,7 +25,8 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     epsilon : >= 0, added inside the logarithm. With 0 an impossible label costs inf.
     normalized : True requires that each row of predictions sums to 1. It may miss 1 by 10^-6 for each of its C classes,
         which allows for float32 and text of six digits. If all its numbers have 2 to 5 decimals, it may miss 1 by C/2
-        units of the last one more, and if all are float16 or bfloat16 numbers, by 2 eps more, but by 0.05 at most.
+        units of the last one more; if all have 2 to 5 significant digits, by half a unit of the last digit of each; and
+        if all are float16 or bfloat16 numbers, by 2 eps more; but by 0.05 at most.
         False takes rows as they are, as numerical derivatives must, which change one entry at a time.
 
     >>> categorical_cross_entropy([[0.1, 0.6, 0.3]], [1])
@@ -56,9 +57,10 @@ def negative_log_likelihood(xp, z, t):
 
     normalized : True requires that the exponentials of each row sum to 1: rows of zeros, or logits that happen to be
         negative, give a loss that means nothing. The sum may miss 1 by 10^-6 for each of the C classes, at least by
-        10^-3, which allows for large logits in float32. If all numbers have 2 to 5 decimals, it may miss 1 by half a
-        unit of the last one more, and if all are float16 or bfloat16 numbers, by (1 + log C) eps more, but by 0.05 at
-        most. False takes rows as they are, and saves the exponentials.
+        10^-3, which allows for large logits in float32. If all numbers have 2 to 5 decimals or significant digits, it
+        may miss 1 by half a unit of the last one more, and if all are float16 or bfloat16 numbers, by (1 + log C) eps
+        more, but by 0.05 at most. False takes rows as they are, and saves the exponentials.
+
     >>> negative_log_likelihood([[-1.5, -0.25]], [1])
     0.25
 

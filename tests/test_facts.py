@@ -422,6 +422,26 @@ def test_the_degree_in_the_target_is_that_of_the_formula(loss):
             assert orders == [True] * (degree + 1) + [False] * (len(grid) - degree - 1)
 
 
+ROWS_OF_DEGREE_ONE = [p for p in SETTINGS if p.values[0].kind != "pointwise" and p.values[0].facts.target_degree == 1]
+
+
+@pytest.mark.parametrize("loss", [p for p in ROWS_OF_DEGREE_ONE if p.values[0].facts.target is not LABEL])
+def test_the_loss_of_a_mixture_of_targets_is_the_mixture_of_the_losses(loss):
+    rng = np.random.default_rng(8)
+    z, q = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(5))
+    each = loss.per_sample(np.broadcast_to(z, (5, 5)), np.arange(5))
+    assert np.isclose(loss(z[None], q[None]), q @ each, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("loss", [p for p in ROWS_OF_DEGREE_ONE if p.values[0].facts.best_constant])
+def test_the_best_constant_of_rows_of_degree_one_depends_on_the_mean_target_only(loss):
+    rng = np.random.default_rng(12)
+    t, w = rng.dirichlet(np.ones(4), 30), rng.random(30)
+    best = loss.facts.best_constant
+    whole, mean = best(t, w, **loss.parameters), best((w @ t / w.sum())[None], np.ones(1), **loss.parameters)
+    assert (whole is None and mean is None) or np.allclose(whole, mean, rtol=1e-13, atol=0)
+
+
 WITH_BOUNDS = [p for p in SETTINGS if p.values[0].facts.bounds]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import tracemalloc
 from fractions import Fraction
 from statistics import NormalDist
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from rashin import Measurement, measure
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, PROBABILITY, REAL
 from rashin.kernels.moments import FEW
 from rashin.measurement import Accumulator, Codes, Interval, Moments, Options, accumulate, arrays, cells
+from rashin.measurement.baseline import baseline_of
 from rashin.measurement.sums import ExactSum
 
 EPS = float(np.finfo(float).eps)
@@ -393,6 +396,63 @@ def test_the_baseline_knows_the_parameters():
     assert math.isclose(found.mean, loss(everywhere, t), rel_tol=1e-14)
     nudged = [loss(everywhere + 0.01 * step, t) for step in np.eye(4)]
     assert min(nudged) > found.mean
+
+
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "categorical_cross_entropy", "negative_log_likelihood"])
+def test_the_baseline_of_many_classes_takes_memory_in_proportion_to_them(name):
+    weight = np.random.default_rng(4).random(32_000) + 0.5
+    weight[::7] = 0.0
+    classes = {k: SimpleNamespace(weight=float(w)) for k, w in enumerate(weight)}
+    baseline_of(name + "()", {0: SimpleNamespace(weight=1.0), 1: SimpleNamespace(weight=2.0)}, None)  # compiled
+    tracemalloc.start()
+    try:
+        found = baseline_of(name + "()", classes, None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    total = math.fsum(weight)
+    entropy = -math.fsum(w / total * math.log(w / total) for w in weight if w)
+    assert math.isclose(found.mean, entropy, rel_tol=1e-13)
+    assert peak < 1000 * weight.size
+
+
+def test_the_baseline_of_rows_that_are_no_polynomial_looks_at_each_class():
+    """The best constant of the summed absolute differences is the label of more than half, not the shares."""
+
+    def absolute_rows(xp, z, t):
+        return xp.sum(xp.abs(z - t), axis=-1), xp.sign(z - t), 0.0
+
+    def medians(t, w):
+        return (w @ t > w.sum() / 2).astype(float)
+
+    made = rashin.rowwise(prediction=PROBABILITY, best_constant=medians)
+    loss = made(absolute_rows)
+    try:
+        t, w = np.array([0, 1, 1, 2]), np.array([1.0, 3.0, 2.0, 4.0])
+        found = measure(loss, np.full((4, 3), 0.25), t, w, baseline=True).baseline
+        assert found.prediction == [0.0, 0.0, 0.0]
+        assert math.isclose(found.mean, 1.0, rel_tol=1e-15)
+        many = {k: SimpleNamespace(weight=1.0) for k in range(3000)}
+        assert baseline_of("absolute_rows()", many, None) is None
+    finally:
+        del rashin.loss._registry["absolute_rows"]
+
+
+def test_a_baseline_that_fails_costs_the_measurement_nothing():
+    def impossible(t, w):
+        raise MemoryError("Unable to allocate 7.63 GiB")
+
+    def squared_rows(xp, z, t):
+        return (z - t) * (z - t), 2.0 * (z - t), 2.0
+
+    loss = rashin.pointwise(target_degree=2, best_constant=impossible)(squared_rows)
+    try:
+        measured = measure(loss, [1.0, 2.0], [0.0, 0.0], baseline=True)
+        with pytest.warns(UserWarning, match=r"^baseline: left out, since squared_rows.* MemoryError: Unable"):
+            assert measured.baseline is None
+        assert measured.mean == 2.5
+    finally:
+        del rashin.loss._registry["squared_rows"]
 
 
 # ------------------------------------------------------------------------------------------------- errors

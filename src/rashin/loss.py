@@ -53,10 +53,12 @@ class Facts:
         None where the loss is smooth.
     convex : whether the loss is convex in the prediction, at its default parameters.
     link : the function that takes the mean of the target to the prediction: identity, log, logit or softmax.
-    best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed.
+    best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed. For row
+        losses ``t`` holds distributions (n, C); where the degree is 1, their mean may stand for all of them.
     separable : whether a row loss is a sum over the classes of which the target has a share; its formula is then that
         of one class.
-    target_degree : the degree of the loss as a polynomial in the target, 1 or 2; None where it is none.
+    target_degree : the degree of the loss as a polynomial in the target, 1 or 2; None where it is none. Losses of
+        labels have 1.
     bounds : ``(**parameters) -> (low, high)``, between which every loss lies, infinite where the parameters give no
         bound; for row losses ``(classes, **parameters)``. None where no parameters give bounds.
     """
@@ -440,7 +442,7 @@ def labelwise(
     what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
     """
     own = {**(parameters or {}), **{name: LABEL_OPTIONS[name][1] for name in options}}
-    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant, bounds=bounds)
+    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant, False, 1, bounds)
     return lambda formula: _register(
         _made("labelwise", formula, facts, skip=2, options=_defaults(options, LABEL_OPTIONS))
     )
@@ -456,6 +458,7 @@ def rowwise(
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
     separable: bool = False,
+    target_degree: int | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
@@ -486,7 +489,7 @@ def rowwise(
             f"PROBABILITY or LOG_PROBABILITY; fix: leave the options out"
         )
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
-    facts = Facts(prediction, target, own, None, convex, link, best_constant, separable, bounds=bounds)
+    facts = Facts(prediction, target, own, None, convex, link, best_constant, separable, target_degree, bounds)
     return lambda formula: _register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))
 
 

@@ -13,6 +13,7 @@ from rashin.learn.objective import right
 from rashin.learn.outputs import OUTPUTS
 from rashin.learn.samples import Samples
 from rashin.learn.targets import class_targets
+from rashin.measurement.baseline import constant_for_classes
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
@@ -82,12 +83,18 @@ def _distinct(loss: Loss, network: Network, samples: Samples) -> tuple[Array, Ar
 
 def _by_row(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
     """The facts' answer from the classes' shares; else the logarithms of these, through the output layer."""
-    rows = np.eye(network.sizes[-1])[target] if target.ndim == 1 else target.astype(np.float64)
-    if loss.facts.best_constant is not None:
-        found = loss.facts.best_constant(rows, weight, **loss.parameters)
-        return None if found is None else np.asarray(found)
-    logits = np.log(np.average(rows, axis=0, weights=weight))
-    row: Array = OUTPUTS[network.output].forward(logits[None])[0]
+    if target.ndim == 1:
+        shares = np.bincount(target, weight, minlength=network.sizes[-1])
+        if loss.facts.best_constant is not None:
+            return constant_for_classes(loss, shares)
+        mean = shares / shares.sum()
+    else:
+        rows = target.astype(np.float64)
+        if loss.facts.best_constant is not None:
+            found = loss.facts.best_constant(rows, weight, **loss.parameters)
+            return None if found is None else np.asarray(found)
+        mean = np.average(rows, axis=0, weights=weight)
+    row: Array = OUTPUTS[network.output].forward(np.log(mean)[None])[0]
     return row
 
 

@@ -15,6 +15,7 @@ from rashin.losses.constants import log_frequencies, shrunk_frequencies
     options=("normalized",),
     convex=True,
     best_constant=shrunk_frequencies,
+    target_degree=1,
     bounds=shifted_logarithms,
 )
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):
@@ -48,6 +49,7 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     options=("normalized",),
     convex=True,
     best_constant=log_frequencies,
+    target_degree=1,
     bounds=nonnegative,
 )
 def negative_log_likelihood(xp, z, t):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from rashin.measurement.clusters import Key
     from rashin.measurement.moments import Moments
 
-__all__ = ["Baseline", "baseline_of"]
+__all__ = ["Baseline", "baseline_of", "constant_for_classes"]
 
 Array = NDArray[Any]
+
+FEW = 2048  # classes up to which a loss that is not linear in the target is shown each of them as a row: 32 MiB
 
 
 class Baseline(NamedTuple):
@@ -33,18 +36,74 @@ def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | No
     """The baseline of the loss ``name``, such as ``focal(gamma=3.0)``, from what is known of the targets.
 
     That is the weight of each class, or the moments of the targets, from which it follows for losses that are
-    polynomials in the target. None where neither does, or where the loss does not tell its best constant.
+    polynomials in the target. None where neither does, where the loss does not tell its best constant, or where that
+    fails: the error becomes a warning, since a measurement holds without its baseline.
     """
     loss = loss_of(name)
     if loss is None or loss.facts.best_constant is None:
         return None
-    found = _points(loss, targets) if loss.kind == "pointwise" else _classes(classes)
-    return None if found is None else _at_best(loss, *found)
+    try:
+        with np.errstate(all="ignore"):
+            return _of_numbers(loss, targets) if loss.kind == "pointwise" else _of_classes(loss, classes)
+    except Exception as error:
+        warnings.warn(f"baseline: left out, since {name} gave no best constant: {type(error).__name__}: {error}")
+        return None
 
 
-def _classes(classes: Mapping[Key, Moments]) -> tuple[Array, Array] | None:
+def constant_for_classes(loss: Loss, weight: Array) -> Array | None:
+    """The best constant row (C,) of a row loss that states one, for classes of the weights (C,), not all 0.
+
+    It takes memory in proportion to C. None where there is no best row; for losses that are not linear in the target,
+    also where there are more than 2,048 classes.
+    """
+    find = loss.facts.best_constant
+    if loss.facts.target_degree == 1:  # then their mean stands for all targets
+        found = find(_shares(weight)[None], np.ones(1), **loss.parameters)  # type: ignore[misc]
+    elif weight.size <= FEW:
+        occurs = weight > 0.0
+        found = find(np.eye(weight.size)[occurs], weight[occurs], **loss.parameters)  # type: ignore[misc]
+    else:
+        return None
+    return None if found is None else np.asarray(found)
+
+
+def _shares(weight: Array) -> Array:
+    scaled = np.ldexp(weight, -np.frexp(weight.max())[1])  # their sum is finite
+    shares: Array = scaled / scaled.sum()
+    return shares
+
+
+def _of_classes(loss: Loss, classes: Mapping[Key, Moments]) -> Baseline | None:
     weight = np.array([moments.weight for moments in classes.values()])
-    return (np.arange(weight.size), weight) if weight.sum() > 0.0 else None
+    if not weight.any():
+        return None
+    row = constant_for_classes(loss, weight)
+    if row is None or not loss.facts.prediction.contains(row).all():
+        return None
+    return Baseline(row.tolist(), _mean_of_row(loss, row, weight))
+
+
+def _mean_of_row(loss: Loss, row: Array, weight: Array) -> float:
+    """The mean loss of the same row for all, in C steps where the loss allows it."""
+    if loss.facts.separable:  # the loss of a label is that of its entry alone
+        alone = loss.replace(normalized=False) if "normalized" in loss.parameters else loss
+        mean: float = alone(row[:, None], np.zeros(row.size, np.int64), weight=weight)
+    elif loss.kind == "labelwise":  # the loss of a mixture is the mixture of the losses
+        mean = loss(row[None], _shares(weight)[None])
+    else:
+        mean = loss(np.broadcast_to(row, (row.size, row.size)), np.arange(row.size), weight=weight)
+    return mean
+
+
+def _of_numbers(loss: Loss, targets: Moments | None) -> Baseline | None:
+    found = _points(loss, targets)
+    if found is None:
+        return None
+    target, weight = (numbers[found[1] > 0.0] for numbers in found)
+    best = loss.facts.best_constant(target, weight, **loss.parameters)  # type: ignore[misc]
+    if best is None or not loss.facts.prediction.contains(best).all():
+        return None
+    return Baseline(float(best), loss(np.broadcast_to(best, target.shape), target, weight=weight))
 
 
 def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:
@@ -69,15 +128,3 @@ def _two_points(domain: Domain, mean: float, spread: float) -> tuple[Array, Arra
     end = next((bound for bound in (domain.low, domain.high) if np.isfinite(bound)), mean - spread)
     away = mean - end
     return np.array([end, mean + spread * (spread / away)]), np.array([spread * spread, away * away])
-
-
-def _at_best(loss: Loss, target: Array, weight: Array) -> Baseline | None:
-    occurs = weight > 0.0
-    one_hot = target if loss.kind == "pointwise" else np.eye(target.size)
-    with np.errstate(all="ignore"):
-        best = loss.facts.best_constant(one_hot[occurs], weight[occurs], **loss.parameters)  # type: ignore[misc]
-    if best is None or not loss.facts.prediction.contains(best).all():
-        return None
-    everywhere = np.broadcast_to(best, (*target[occurs].shape, *np.shape(best)))
-    mean = loss(everywhere, target[occurs], weight=weight[occurs])
-    return Baseline(best.tolist() if np.ndim(best) else float(best), mean)

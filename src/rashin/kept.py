@@ -1,29 +1,41 @@
 """Compiled sweeps kept on disk, for as long as no source that they are made of changes.
 
-Numba's own key is the file of the function alone: with it a sweep would outlive a change in the arithmetic that is
-compiled into it. Here the key holds a fingerprint of all sources that reach machine code.
+Numba's own cache raises what the disk and damaged files raise, and its key is the file of the function alone: with it a
+sweep would outlive a change in the arithmetic that is compiled into it. Here the key holds a fingerprint of all sources
+that reach machine code; a file that is damaged, or another one's, is compiled and written anew, whole or not at all;
+and where nothing can be kept, each process compiles.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-from collections.abc import Callable
+import inspect
+import pickle
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba as nb
-from numba.core.caching import FunctionCache
+from numba.core import config
+from numba.core.caching import NullCache, UserProvidedCacheLocator, UserWideCacheLocator
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 
 from rashin.waiting import explained
 
 __all__ = ["kept", "kept_njit", "kept_vectorize"]
 
+_DIGEST = 32  # bytes at the start of a file
+
 
 @functools.cache
 def _fingerprint() -> str:
-    """A digest of the sources that are compiled into sweeps."""
+    """A digest of the sources that are compiled into sweeps, and the versions of what compiles them."""
     package = Path(__file__).parent
     sources = [
         package / "scalar.py",
@@ -31,12 +43,82 @@ def _fingerprint() -> str:
         package / "exact.py",
         *sorted((package / "kernels").glob("*.py")),
     ]
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    versions = f"{nb.__version__} {llvmlite.__version__} {sys.version}"
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources) + versions.encode()).hexdigest()
 
 
-class _Fingerprinted(FunctionCache):  # type: ignore[misc]
-    def _index_key(self, signature: Any, codegen: Any) -> Any:
-        return (*super()._index_key(signature, codegen), _fingerprint())
+def _folders(function: Callable[..., Any]) -> Iterator[Path]:
+    """Where Numba keeps compiled code: NUMBA_CACHE_DIR, `__pycache__`, the user's cache."""
+    source = inspect.getfile(function)
+    if config.CACHE_DIR:
+        yield Path(UserProvidedCacheLocator(function, source).get_cache_path())
+    yield Path(source).parent / "__pycache__"
+    yield Path(UserWideCacheLocator(function, source).get_cache_path())
+
+
+class _Cache(NullCache):  # type: ignore[misc]
+    """A file for each signature: read from the first folder that has it, written to the first that takes it.
+
+    Whatever goes wrong with files, the answer is that there is none: then Numba compiles, which needs no file.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """The compiled function of the signature, or None."""
+        target.refresh()
+        name, key = self._place(signature, target.codegen())
+        for folder in self._known_folders():
+            with suppress(Exception):
+                return CompileResult._rebuild(target, *_read(folder / name, key))
+        return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep it, in place of what could not be read."""
+        if compiled.lifted or compiled.library.has_dynamic_globals:
+            return
+        name, key = self._place(signature, compiled.codegen)
+        with suppress(Exception):
+            body = dumps((key, compiled._reduce()))
+            content = hashlib.sha256(body).digest() + body
+            for folder in self._known_folders():
+                with suppress(OSError):
+                    _write(folder / name, content)
+                    return
+
+    def _place(self, signature: Any, codegen: Any) -> tuple[str, tuple[Any, ...]]:
+        """The name of the file, which changes of the sources overwrite, and what its content must be made for."""
+        function, machine = self._function, codegen.magic_tuple()
+        name = f"{function.__module__}.{function.__qualname__}"
+        digest = hashlib.sha256(repr((signature, machine)).encode()).hexdigest()[:16]
+        return f"{name}-{digest}.nbc", (name, repr(signature), machine, _fingerprint())
+
+    def _known_folders(self) -> list[Path]:
+        with suppress(Exception):  # such as a user without a home
+            return list(_folders(self._function))
+        return []
+
+
+def _read(path: Path, key: tuple[Any, ...]) -> tuple[Any, ...]:
+    content = path.read_bytes()
+    digest, body = content[:_DIGEST], content[_DIGEST:]
+    if hashlib.sha256(body).digest() != digest:
+        raise ValueError(f"{path} is damaged")
+    found, payload = pickle.loads(body)
+    if found != key:
+        raise ValueError(f"{path} was made for something else")
+    return payload  # type: ignore[no-any-return]
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:16]}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[[Any], Any]]:
@@ -49,9 +131,7 @@ def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Call
     def decorate(function: Callable[..., Any]) -> Callable[[Any], Any]:
         @functools.cache
         def compiled_for(element: Any) -> Any:
-            dispatcher = nb.njit(error_model="numpy", nogil=True)(function)
-            with contextlib.suppress(RuntimeError):  # nowhere to keep it: then each process compiles it
-                dispatcher._cache = _Fingerprinted(function)
+            dispatcher = kept_njit(function)
             with explained():
                 dispatcher.compile(signature(nb.from_dtype(element)))
             dispatcher.disable_compile()
@@ -63,17 +143,14 @@ def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Call
 
 
 def kept_njit(function: Callable[..., Any]) -> Any:
-    """``njit`` kept by Numba's own key, for what is made of one file alone."""
-    return _kept_if_possible(lambda cache: nb.njit(error_model="numpy", nogil=True, cache=cache)(function))
+    """``njit``, kept on disk."""
+    dispatcher = nb.njit(error_model="numpy", nogil=True)(function)
+    dispatcher._cache = _Cache(function)
+    return dispatcher
 
 
 def kept_vectorize(function: Callable[..., Any]) -> Any:
     """``vectorize``, likewise."""
-    return _kept_if_possible(lambda cache: nb.vectorize(cache=cache)(function))
-
-
-def _kept_if_possible(make: Callable[[bool], Any]) -> Any:
-    try:
-        return make(True)
-    except RuntimeError:  # Numba finds no folder that it may write to
-        return make(False)
+    universal = nb.vectorize(function)
+    universal._dispatcher.cache = _Cache(function)
+    return universal

@@ -1,4 +1,4 @@
-"""Compiled functions on disk: used again, made anew when a source changes or a file is damaged, and not needed at all."""
+"""Compiled functions on disk: used again, made anew when a source changes or a file is damaged, and not needed."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def flipped(content):
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda c: b"", lambda c: c[:40], lambda c: c[: len(c) // 2], flipped, lambda c: pickle.dumps(None), lambda c: c + b"x"],
-    ids=["empty", "short", "half", "one bit", "another pickle", "longer"],
-)  # fmt: skip
+    [lambda c: b"", lambda c: c[: len(c) // 2], flipped, lambda c: pickle.dumps(None)],
+    ids=["empty", "half", "one bit", "another pickle"],
+)
 def test_a_damaged_file_is_compiled_and_written_anew(folders, damage):
     called(double)
     file = only_file(folders[0])

@@ -239,3 +239,85 @@ def test_losses_work_after_a_fork():
         capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "PYTHONHASHSEED": "0"},
     )  # fmt: skip
     assert done.stdout == "fine\n", done.stderr
+
+
+def test_a_formula_may_call_rashin_from_any_thread():
+    """The thread of a piece does the calls inside it itself: companions are at work on other pieces."""
+
+    def soft_rows(xp, z, t):
+        inner = rashin.softmax(np.broadcast_to(z[:1], (8, 200_000 // 8 * 8))) if z.shape[1] == 200_000 else z
+        return xp.sum(inner[:1] * t, axis=-1), t, 0.0
+
+    loss = rashin.rowwise(prediction=rashin.domain.REAL)(soft_rows)
+    z, labels, found = np.zeros((8, 200_000)), np.arange(8), []
+    try:
+
+        def call():
+            with rashin.threads(2):
+                found.append(loss(z, labels))
+
+        caller = threading.Thread(target=call, daemon=True)  # were it to wait for ever, the test would not
+        caller.start()
+        caller.join(100)
+        assert found == [pytest.approx(1 / 200_000, rel=1e-14)]
+    finally:
+        del rashin.loss._registry["soft_rows"]
+
+
+def test_the_threads_of_the_largest_number_serve_all_others():
+    z = np.zeros(1 << 18)
+    for number in (*range(1, 13), *range(12, 0, -1)):
+        with rashin.threads(number):
+            rashin.half_squared_error(z, z)
+    for _ in range(500):  # those of smaller pools end when their work does
+        alive = [thread for thread in threading.enumerate() if thread.name.startswith("rashin")]
+        if len(alive) <= 11:
+            break
+        threading.Event().wait(0.01)
+    assert len(alive) <= max(11, count() - 1)
+
+
+def test_no_thread_to_be_had_is_no_error(monkeypatch):
+    z = np.linspace(-3, 3, 1 << 18)
+    expected = rashin.huber(z, 0 * z)
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    with rashin.threads(3):
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+        assert rashin.huber(z, 0 * z) == expected
+
+
+def test_calls_while_python_exits_and_forks_while_a_thread_compiles():
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent("""
+            import atexit, os, signal, threading
+            import numpy as np, rashin
+            from rashin.kept import compiling
+            from numba.core.compiler_lock import global_compiler_lock
+
+            z = np.ones(1 << 18)
+            atexit.register(lambda: print(rashin.half_squared_error(z, 0 * z), flush=True))
+            rashin.threads(2).__enter__()
+            held, done = threading.Event(), threading.Event()
+
+            def compile():
+                with compiling, global_compiler_lock:
+                    held.set()
+                    done.wait(0.2)
+
+            threading.Thread(target=compile).start()
+            held.wait()
+            child = os.fork()
+            if child == 0:
+                signal.alarm(100)
+                assert rashin.pseudo_huber([0.0], [0.0]) == 0.0
+                os._exit(0)
+            print(os.waitpid(child, 0)[1])
+        """)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout == "0\n0.5\n", done.stderr

@@ -11,8 +11,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import os
 import pickle
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,13 +26,31 @@ import numba as nb
 from numba.core import config
 from numba.core.caching import NullCache, UserProvidedCacheLocator, UserWideCacheLocator
 from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
 from rashin.waiting import explained
 
-__all__ = ["kept", "kept_njit", "kept_vectorize"]
+__all__ = ["compiling", "kept", "kept_njit", "kept_vectorize"]
 
 _DIGEST = 32  # bytes at the start of a file
+
+compiling = threading.RLock()  # held by the thread that compiles a loop; taken before Numba's own lock
+
+
+def _stop_compiling() -> None:
+    """Wait until no other thread compiles: a child would inherit its locks, and wait for them for ever."""
+    compiling.acquire()
+    global_compiler_lock.acquire()
+
+
+def _go_on_compiling() -> None:
+    global_compiler_lock.release()
+    compiling.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_stop_compiling, after_in_parent=_go_on_compiling, after_in_child=_go_on_compiling)
 
 
 @functools.cache
@@ -108,7 +128,7 @@ def _read(path: Path, key: tuple[Any, ...]) -> tuple[Any, ...]:
     found, payload = pickle.loads(body)
     if found != key:
         raise ValueError(f"{path} was made for something else")
-    return payload  # type: ignore[no-any-return]
+    return payload
 
 
 def _write(path: Path, content: bytes) -> None:

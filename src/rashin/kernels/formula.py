@@ -7,7 +7,6 @@ its address. So a new loss costs a tenth of a second, and the sweeps never recom
 
 from __future__ import annotations
 
-import threading
 import types
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from rashin import plain, scalar
+from rashin.kept import compiling
 from rashin.waiting import explained
 
 __all__ = ["Formula", "Loop", "call", "compiled"]
@@ -112,7 +112,6 @@ def _without_target(formula: Formula, absent: tuple[bool, ...], order: int, dtyp
 
 
 _loops: dict[tuple[Any, ...], Loop] = {}
-_compiling = threading.Lock()
 
 
 def compiled(formula: Formula, parameters: tuple[float | None, ...], order: int, dtype: Any, target: bool) -> Loop:
@@ -121,7 +120,7 @@ def compiled(formula: Formula, parameters: tuple[float | None, ...], order: int,
     key = (formula, absent, order, dtype, target)
     loop = _loops.get(key)
     if loop is None:
-        with _compiling:
+        with compiling:
             loop = _loops.get(key) or _loops.setdefault(key, _compile(*key))
     return loop
 

@@ -17,7 +17,6 @@ classes: they are checked. ``normalized`` has what it costs that their sum is, w
 from __future__ import annotations
 
 import functools
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 
 from rashin import scalar
 from rashin.exact import BLOCK, add_block
-from rashin.kept import kept, kept_vectorize
+from rashin.kept import compiling, kept, kept_vectorize
 from rashin.kernels.formula import Formula, call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals, is_normalized
@@ -315,16 +314,13 @@ def sweep_distributions(
 # ------------------------------------------------------------------------------------------- general rows
 
 
-_compiling = threading.Lock()
-
-
 def _universal(function: Any) -> Any:
     """The scalar function on arrays of doubles; made at its first call, by one thread."""
     made: list[Any] = []
 
     def on_arrays(*arrays: Any) -> Any:
         if not made:
-            with _compiling, explained():
+            with compiling, explained():
                 universal = kept_vectorize(function.py_func)
                 universal(*(1.0 for _ in arrays))
                 made.append(universal)

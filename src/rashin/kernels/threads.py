@@ -1,7 +1,8 @@
 """Threads over the sweeps, which hold no lock while they run.
 
 The pieces of a job are handed out one by one, in order, to the calling thread and its companions. Sums are exact, so
-it does not matter who took which.
+it does not matter who took which. A call inside a job, such as that of a formula that calls a loss, runs on its thread
+alone: it would wait for companions that are at work on the job itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 __all__ = ["count", "only", "share", "threads"]
@@ -19,11 +20,17 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 _local = threading.local()
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}  # by process: after a fork the parent's threads are gone
+_pool: tuple[int, int, ThreadPoolExecutor] | None = None  # process, threads, and the pool of them: forks inherit none
+_submitting = threading.Lock()
 
 
 def count() -> int:
-    """How many threads a large job may use: ``threads(n)``, else RASHIN_NUM_THREADS, else the CPUs of the process."""
+    """How many threads a large job may use: ``threads(n)``, else RASHIN_NUM_THREADS, else the CPUs of the process.
+
+    Inside a job it is 1.
+    """
+    if getattr(_local, "at_work", False):
+        return 1
     chosen: int | None = getattr(_local, "count", None)
     if chosen is not None:
         return chosen
@@ -85,21 +92,61 @@ class _HandedOut(Iterator[Piece]):
 
 
 def share(work: Callable[[Iterator[Piece]], Result], pieces: Iterable[Piece], workers: int) -> list[Result]:
-    """Call ``work`` in ``workers`` threads, each with an iterator over the pieces that fall to it."""
-    if workers <= 1:
+    """Call ``work`` in up to ``workers`` threads, each with an iterator over the pieces that fall to it."""
+    if workers <= 1 or getattr(_local, "at_work", False):
         return [work(iter(pieces))]
     common: Iterator[Piece] = _HandedOut(pieces)
-    others = [_pool(workers).submit(work, common) for _ in range(workers - 1)]
+    others = _companions(lambda: work(common), workers - 1)
     try:
-        own = work(common)
+        own = _at_work(lambda: work(common))
     finally:
         results = [other.result() for other in others]
     return [own, *results]
 
 
-def _pool(workers: int) -> ThreadPoolExecutor:
-    key = (os.getpid(), workers - 1)
-    pool = _pools.get(key)
-    if pool is None:
-        pool = _pools.setdefault(key, ThreadPoolExecutor(workers - 1, thread_name_prefix="rashin"))
-    return pool
+def _at_work(work: Callable[[], Result]) -> Result:
+    before = getattr(_local, "at_work", False)
+    _local.at_work = True
+    try:
+        return work()
+    finally:
+        _local.at_work = before
+
+
+def _companions(work: Callable[[], Result], number: int) -> list[Future[Result]]:
+    """``work`` begun in so many other threads, or in fewer where there are no more, as while Python shuts down."""
+    begun: list[Future[Result]] = []
+    with _submitting:
+        for _ in range(number):
+            future: Future[Result] = Future()
+            try:
+                _pool_of(number).submit(_fill, future, work)
+            except RuntimeError:  # it may be in the queue nevertheless: cancelled there, unless a thread has it already
+                if future.cancel():
+                    break
+            begun.append(future)
+    return begun
+
+
+def _fill(future: Future[Result], work: Callable[[], Result]) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(_at_work(work))
+        except BaseException as error:
+            future.set_exception(error)
+
+
+def _pool_of(number: int) -> ThreadPoolExecutor:
+    """The one pool of the process, which grows: a larger one takes the place of the smaller."""
+    global _pool
+    if _pool is None or _pool[0] != os.getpid() or _pool[1] < number:
+        before, _pool = _pool, (os.getpid(), number, ThreadPoolExecutor(number, thread_name_prefix="rashin"))
+        if before is not None and before[0] == os.getpid():
+            before[2].shutdown(wait=False)  # what it has begun it ends
+    return _pool[2]
+
+
+if hasattr(os, "register_at_fork"):  # the child's lock is free
+    os.register_at_fork(
+        before=_submitting.acquire, after_in_parent=_submitting.release, after_in_child=_submitting.release
+    )

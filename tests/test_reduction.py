@@ -476,3 +476,26 @@ def test_sizes_around_the_blocks_are_summed_exactly(size):
     for loss in (rashin.softmax_cross_entropy.replace(z_loss=0.1), rashin.focal):
         samples = loss(rows, labels, weight=weight[: size // 5], reduction="none")
         assert loss(rows, labels, weight=weight[: size // 5], reduction="sum") == math.fsum(samples)
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-320, 5e-324])
+def test_a_mean_holds_for_weights_whose_sum_or_products_leave_the_doubles(scale):
+    cases = [
+        (rashin.huber.replace(delta=2.0), [0.3, 3.0], [0.0, 0.0]),
+        (rashin.softmax_cross_entropy, [[1.0, 2.0], [0.5, 0.0]], [0, 1]),
+        (rashin.categorical_cross_entropy, [[0.25, 0.75], [0.5, 0.5]], [0, 1]),
+    ]
+    for loss, z, t in cases:
+        for weight, alike in (([scale] * 2, None), ([scale, 0.0], [1.0, 0.0])):
+            value, gradient = loss.value_and_gradient(z, t, weight=weight)
+            expected, slopes = loss.value_and_gradient(z, t, weight=alike)
+            assert value == expected
+            assert np.array_equal(gradient, slopes)
+            assert np.array_equal(loss.hessian(z, t, weight=weight), loss.hessian(z, t, weight=alike))
+    x, c = np.array([[1.0, 2.0], [0.5, 1.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    value, triple = rashin.linear_softmax_cross_entropy.value_and_gradient(x, c, [0, 2], weight=[scale] * 2)
+    expected, slopes = rashin.linear_softmax_cross_entropy.value_and_gradient(x, c, [0, 2])
+    assert value == expected
+    assert np.array_equal(triple[0], slopes[0])
+    assert np.array_equal(triple[1], slopes[1])
+    assert rashin.absolute_error([100.0], [0.0], weight=[1e308]) == 100.0

@@ -20,6 +20,7 @@ __all__ = ["Weighing", "weigh"]
 
 _NONE = np.empty(0)
 _CHUNK = 1 << 16
+_LARGE = 2.0**64  # a total of weights beyond which, or below 1 / which, w l would leave the range of doubles soon
 
 
 class Weighing(NamedTuple):
@@ -99,4 +100,14 @@ def _with_total(weighing: Weighing, shape: tuple[int, ...]) -> Weighing:
     if divisor == 0.0:
         nothing_selected = weighing.where is not None and not weighing.where.any()
         checks.refuse_mean(math.prod(shape), nothing_selected, bool(math.prod(shape)))
+    if not 1.0 / _LARGE <= divisor <= _LARGE:
+        return _with_total(_scaled(weighing, divisor), shape)
     return Weighing(weighing.weight, weighing.where, "mean", divisor, limbs)
+
+
+def _scaled(weighing: Weighing, total: float) -> Weighing:
+    """The weights times the power of two that brings their sum near 1: the mean is the same."""
+    exponent = math.frexp(total)[1] if total < math.inf else 1024
+    with np.errstate(all="ignore"):
+        weight = np.ldexp(np.asarray(weighing.weight, np.float64), -exponent)
+    return Weighing(weight, weighing.where, "mean", 1.0, None)

@@ -60,11 +60,7 @@ def sweeps():
 @pytest.fixture
 def nothing_kept(monkeypatch):
     """What is read from the disk cannot be inspected: compile anew."""
-
-    def refuse(function):
-        raise RuntimeError("nowhere")
-
-    monkeypatch.setattr(kept, "_Fingerprinted", refuse)
+    monkeypatch.setattr(kept, "_folders", lambda function: [])
 
 
 def test_the_sweeps_are_found():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import threading
+import secrets
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,17 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PART", "read_arrays", "written_beside"]
+__all__ = ["PART", "locked", "read_arrays", "written_beside"]
 
 PART = ".part"  # how the name of an unfinished file ends
+_OLD = 3600.0  # seconds without writing, after which an unfinished file has no writer any more
 
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A path to write to, in the same folder; it takes the name ``path`` at the end, or vanishes on an error.
 
-    What killed processes left of the same file goes first. Several processes and threads may write at once: the last
-    one's file stays, and is whole.
+    The content is on the disk before the name is, so that not even a power cut leaves half a file. Several processes,
+    on several machines, and threads may write at once: the last one's file stays, and is whole. What killed ones left
+    of the same file goes once nobody has written to it for an hour.
 
     Examples
     --------
@@ -36,34 +40,86 @@ def written_beside(path: Path) -> Iterator[Path]:
     ...     Path(folder, "note.txt").read_text()
     'whole'
     """
-    _sweep(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}{PART}")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")
     try:
+        part.touch()
+        _sweep(path, part.stat().st_mtime - _OLD)
         yield part
+        _flush(part, os.O_RDWR)
         part.replace(path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            _flush(path.parent, os.O_RDONLY)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _sweep(path: Path) -> None:
-    unfinished = re.compile(rf"{re.escape(path.name)}\.(\d+)-\d+{re.escape(PART)}")
+def _sweep(path: Path, oldest: float) -> None:
+    """Remove unfinished files of that name that were last written before a time, by the clock of their own disk."""
+    unfinished = re.compile(rf"{re.escape(path.name)}\.[0-9a-f]{{16}}{re.escape(PART)}")
     for entry in path.parent.iterdir():
-        match = unfinished.fullmatch(entry.name)
-        if match and not _is_running(int(match[1])):
+        if unfinished.fullmatch(entry.name):
             with suppress(OSError):
-                entry.unlink()
+                if entry.stat().st_mtime < oldest:
+                    entry.unlink()
 
 
-def _is_running(process: int) -> bool:
-    if os.name != "posix":  # elsewhere a file cannot be removed while it is being written
-        return False
+def _flush(path: Path, mode: int) -> None:
+    """Put on the disk what was written to a file, or the names in a folder."""
+    descriptor = os.open(path, mode)
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have nothing to flush
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the file ``path`` locked, which is there for as long: for one writer at a time, who may also be killed.
+
+    Raises
+    ------
+    BlockingIOError : another thread or process, also of another container, holds it.
+    """
+    descriptor = _lock(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # where a file cannot be removed while it is open, it stays
+            path.unlink()
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """An open file that has the name and the lock; who had both may remove the name between our opening and locking."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock_descriptor(descriptor)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock_descriptor(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(*error.args) from error
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:

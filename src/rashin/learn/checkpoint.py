@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.learn.history import Epoch, Score, Steps
-from rashin.learn.samples import Samples
 from rashin.storage import read_arrays, written_beside
 
 if TYPE_CHECKING:
@@ -21,14 +20,15 @@ __all__ = ["is_checkpoint", "read_checkpoint", "write_checkpoint"]
 
 Array = NDArray[Any]
 Settings = dict[str, Any]
+Fingerprint = Mapping[str, str | None]  # of the data, by part: what ``fingerprint`` gives
 
-_PROBED = 1000  # samples that tell one data set from another
+_VERSION = 2  # 1 told data sets apart by some of their samples, and had no such number
 
 
-def write_checkpoint(path: Path, trainer: Trainer, best: Array, samples: Samples) -> None:
-    """Write the state of a trainer, and the best parameters so far, in place of an earlier file of that name."""
+def write_checkpoint(path: Path, trainer: Trainer, best: Array, data: Fingerprint) -> None:
+    """Write the state of a trainer of that data, and the best parameters so far, in place of an earlier file."""
     arrays = {
-        "settings": np.array(json.dumps(_settings(trainer, samples))),
+        "settings": np.array(json.dumps(_settings(trainer, data))),
         "parameters": trainer.parameters,
         "best": best,
         **_prefixed("optimizer", trainer.optimizer.state),
@@ -39,7 +39,7 @@ def write_checkpoint(path: Path, trainer: Trainer, best: Array, samples: Samples
         np.savez(file, **arrays)
 
 
-def read_checkpoint(path: Path, trainer: Trainer, samples: Samples) -> Array:
+def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
     """Put a trainer of the same settings where the checkpoint left off; returns the best parameters so far.
 
     Raises
@@ -48,7 +48,7 @@ def read_checkpoint(path: Path, trainer: Trainer, samples: Samples) -> Array:
     """
     arrays = read_arrays(path, "a checkpoint")
     try:
-        _check_settings(path, json.loads(str(arrays["settings"])), _settings(trainer, samples))
+        _check_settings(path, json.loads(str(arrays["settings"])), _settings(trainer, data))
         _restore(trainer, arrays)
         return arrays["best"]
     except KeyError as error:
@@ -73,10 +73,11 @@ def _restore(trainer: Trainer, arrays: dict[str, Array]) -> None:
 # ---------------------------------------------------------------------------------------------- the settings
 
 
-def _settings(trainer: Trainer, samples: Samples) -> Settings:
+def _settings(trainer: Trainer, data: Fingerprint) -> Settings:
     """Everything that the bits of the next epoch depend on, besides what is restored."""
     network, optimizer = trainer.network, trainer.optimizer
     return {
+        "version": _VERSION,
         "loss": repr(trainer.loss),
         "sizes": list(network.sizes),
         "activation": network.activation,
@@ -88,16 +89,8 @@ def _settings(trainer: Trainer, samples: Samples) -> Settings:
         "weight_decay": float(trainer.weight_decay),
         "shuffle": trainer.shuffle,
         "seed": trainer.seed,
-        "data": _fingerprint(samples),
+        **data,
     }
-
-
-def _fingerprint(samples: Samples) -> str:
-    """The number of samples and a checksum of some of them, from all over."""
-    some = samples.rows(slice(None, None, max(1, len(samples.x) // _PROBED)))
-    arrays = [some.x, some.target, *([] if some.weight is None else [some.weight])]
-    checksum = zlib.crc32(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays))
-    return f"{len(samples.x)} samples with checksum {checksum:08x}"
 
 
 def _check_settings(path: Path, kept: Settings, wanted: Settings) -> None:

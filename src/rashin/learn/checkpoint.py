@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rashin.learn.history import Epoch, Score, Steps
 from rashin.storage import read_arrays, written_beside
@@ -48,11 +48,16 @@ def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
     """
     arrays = read_arrays(path, "a checkpoint")
     try:
-        _check_settings(path, json.loads(str(arrays["settings"])), _settings(trainer, data))
-        _restore(trainer, arrays)
-        return arrays["best"]
-    except KeyError as error:
-        raise ValueError(f"{path} does not hold a checkpoint: it has no {error}") from error
+        kept = _kept_settings(arrays["settings"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
+    _check_settings(path, kept, _settings(trainer, data))
+    try:
+        _check_arrays(trainer, arrays)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
+    _restore(trainer, arrays)
+    return arrays["best"]
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -70,7 +75,46 @@ def _restore(trainer: Trainer, arrays: dict[str, Array]) -> None:
     trainer.history.epochs = [_epoch(row) for row in arrays["epochs"].tolist()]
 
 
+def _check_arrays(trainer: Trainer, arrays: dict[str, Array]) -> None:
+    """Raise unless ``_restore`` can take them: they are looked at here and nowhere else."""
+    vector, epochs, steps = trainer.parameters, arrays["epochs"], _unprefixed(arrays, "step")
+    optimizer = _unprefixed(arrays, "optimizer")
+    done, memory = int(_alike("optimizer_steps", optimizer.pop("steps"), (), np.int64)), trainer.optimizer.remembers
+    for name in ("parameters", "best"):
+        _alike(name, arrays[name], vector.shape, vector.dtype)
+    _same("the optimizer's arrays", sorted(optimizer), sorted(f"{name}_1" for name in memory if done))
+    for name, array in optimizer.items():
+        _alike(f"optimizer_{name}", array, vector.shape, vector.dtype)
+    _same("the steps' arrays", sorted(steps), ["accuracy", "epoch", "loss"])
+    for name, array in steps.items():
+        _alike(f"step_{name}", array, (done,), np.int64 if name == "epoch" else np.float64, finite=name != "accuracy")
+    _alike("epochs", epochs, (len(epochs) if epochs.ndim else 0, 6), np.float64, finite=False)
+    _same("the epochs' numbers", epochs[:, 0].tolist(), list(range(1, len(epochs) + 1)))
+    _same("the epochs' last steps", epochs[:, 1].tolist(), np.flatnonzero(np.diff(steps["epoch"], append=0)) + 1)
+    _same("the steps' epochs", np.unique(steps["epoch"]).tolist(), list(range(1, len(epochs) + 1)))
+
+
+def _alike(name: str, array: Array, shape: tuple[int, ...], dtype: DTypeLike, finite: bool = True) -> Array:
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name}: got {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"{name}: got a NaN or an infinite number; expected finite ones")
+    return array
+
+
+def _same(what: str, got: Any, expected: Any) -> None:
+    if list(got) != list(expected):
+        raise ValueError(f"{what}: got {list(got)[:9]}; expected {list(expected)[:9]}")
+
+
 # ---------------------------------------------------------------------------------------------- the settings
+
+
+def _kept_settings(array: Array) -> Settings:
+    kept = json.loads(str(array))
+    if not isinstance(kept, dict):
+        raise ValueError(f"settings: got {str(kept)[:40]}; expected names and values")
+    return kept
 
 
 def _settings(trainer: Trainer, data: Fingerprint) -> Settings:

@@ -51,5 +51,5 @@ def _parts(samples: Samples | None, dtype: DTypeLike) -> list[tuple[str, Array |
 def _digest(array: Array, dtype: DTypeLike) -> str:
     digest, rows = hashlib.blake2b(digest_size=_BYTES), array.reshape(len(array), -1)
     for chosen in blocks(rows):
-        digest.update(np.ascontiguousarray(rows[chosen], np.dtype(dtype).newbyteorder("<")))
+        digest.update(np.ascontiguousarray(rows[chosen], np.dtype(dtype).newbyteorder("<")).data)
     return f"{' x '.join(map(str, array.shape))} of digest {digest.hexdigest()}"

@@ -296,3 +296,10 @@ def test_a_report_is_written_with_pictures_of_the_worst_rows(rows, command, tmp_
     pictures = [re.findall(r"<img[^>]*(data:image/png;base64,[^\"']+)", page) for page in pages]
     assert len(set(pictures[0])) == 3
     assert pictures[0] == pictures[1]
+
+
+def test_a_name_in_an_error_gives_the_terminal_no_order(command, tmp_path):
+    code, out, err = command(tmp_path / "a\x1b[2Jb.parquet", "--loss", "huber")
+    assert (code, out) == (2, "")
+    assert "a\\x1b[2Jb.parquet" in err
+    assert "\x1b" not in err

@@ -8,6 +8,7 @@ import pytest
 import rashin
 from rashin.learn import Network, Trainer, run_training, samples_for, train
 from rashin.learn.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
+from rashin.learn.fingerprint import fingerprint
 
 CLASSES = 3
 LOSS = rashin.softmax_cross_entropy
@@ -103,8 +104,9 @@ def test_a_new_training_does_not_take_an_old_checkpoint_for_its_own(data, tmp_pa
         ({"network": Network((4, 7, CLASSES))}, r"sizes \[4, 6, 3\], not \[4, 7, 3\]"),
         ({"network": Network((4, 6, CLASSES), activation="tanh")}, "activation sigmoid, not tanh"),
         ({"network": Network((4, 6, CLASSES), dtype=np.float64)}, "dtype float32, not float64"),
-        ({"x": np.ones((101, 4), np.float32)}, "data 101 samples with checksum"),
-        ({"weight": np.ones(101)}, "data 101 samples with checksum"),
+        ({"x": np.ones((101, 4), np.float32)}, "training samples 101 x 4 of digest"),
+        ({"weight": np.ones(101)}, "training weights None, not 101 of digest"),
+        ({"held_out": (np.ones((9, 4), np.float32), np.ones(9, int))}, "held-out samples None, not 9 x 4 of digest"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -116,6 +118,35 @@ def test_a_checkpoint_of_another_training_is_refused(change, words, data, tmp_pa
     with pytest.raises(ValueError, match=rf"checkpoint\.npz was written by a training with {words}"):
         train(**options | change, epochs=2, checkpoint=file, resume=True)
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_one_value_that_differs_anywhere_is_other_data(part, data, tmp_path):
+    """Also in a row, or a file, that a look at some samples would miss."""
+    file, rng = tmp_path / "checkpoint.npz", np.random.default_rng(part)
+    arrays = [*data, np.ones(101), data[0][:20] + 1, data[1][:20], np.ones(20)]
+
+    def options():
+        x, target, weight, *held_out = arrays
+        return {"x": x, "target": target, "weight": weight, "held_out": held_out, "batch_size": 50}
+
+    train(network(), LOSS, **options(), epochs=1, checkpoint=file)
+    arrays[part] = arrays[part].copy()
+    place = np.unravel_index(rng.integers(arrays[part].size), arrays[part].shape)
+    arrays[part][place] = (arrays[part][place] + 1) % CLASSES
+    name = f"{'training' if part < 3 else 'held-out'} {('samples', 'targets', 'weights')[part % 3]}"
+    with pytest.raises(ValueError, match=f"was written by a training with {name} .* of digest"):
+        train(network(), LOSS, **options(), epochs=2, checkpoint=file, resume=True)
+
+
+def test_the_same_data_stored_in_another_way_are_the_same(data, tmp_path, monkeypatch):
+    x, labels = data
+    trained = network()
+    np.save(tmp_path / "x.npy", np.asfortranarray(x.astype(">f8")))
+    monkeypatch.setattr("rashin.learn.samples.CELLS", 40)  # several pieces
+    expected = fingerprint(samples_for(trained, LOSS, x, labels), None, trained.dtype)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert fingerprint(samples_for(trained, LOSS, mapped, labels.astype(np.uint8)), None, trained.dtype) == expected
 
 
 def _without(content, missing, tmp_path):
@@ -143,18 +174,18 @@ def test_a_checkpoint_whose_writing_fails_leaves_the_old_one(data, tmp_path, mon
     file = tmp_path / "checkpoint.npz"
     trained = network()
     samples = samples_for(trained, LOSS, *data)
-    trainer = Trainer(trained, LOSS)
+    trainer, told = Trainer(trained, LOSS), fingerprint(samples, None, trained.dtype)
     trainer.epoch(samples)
-    write_checkpoint(file, trainer, trainer.parameters, samples)
+    write_checkpoint(file, trainer, trainer.parameters, told)
     before = file.read_bytes()
     monkeypatch.setattr(np, "savez", lambda part, **_: part.write(b"half") / 0)
     with pytest.raises(ZeroDivisionError):
-        write_checkpoint(file, trainer, trainer.parameters, samples)
+        write_checkpoint(file, trainer, trainer.parameters, told)
     assert file.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
     assert is_checkpoint(file)
     assert not is_checkpoint(tmp_path / "none.npz")
-    np.testing.assert_array_equal(read_checkpoint(file, trainer, samples), trainer.parameters)
+    np.testing.assert_array_equal(read_checkpoint(file, trainer, told), trainer.parameters)
 
 
 def test_a_run_goes_on_in_its_folder(data, tmp_path):
@@ -167,3 +198,14 @@ def test_a_run_goes_on_in_its_folder(data, tmp_path):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert found.scores == expected.scores
     assert found.samples == {"training": 81, "validation": 20, "held out": 101}
+
+
+def test_a_folder_is_one_trainings_at_a_time(data, tmp_path):
+    def second(history):
+        with pytest.raises(BlockingIOError, match=r"out: got a folder that another training writes to; expected"):
+            run_training(LOSS, data, data, out=tmp_path / "out", epochs=1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_training(LOSS, data, data, out=tmp_path / "out", epochs=1, callback=second)
+    assert not (tmp_path / "out").exists()

@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 
 import rashin
 from rashin.cli import explain, fetch, losses, measure, train
+from rashin.measurement.shown import printable
 
 __all__ = ["main"]
 
@@ -76,7 +77,7 @@ def main() -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    typer.echo(f"rashin: {' '.join(message.split())}", err=True)
+    typer.echo(f"rashin: {printable(' '.join(message.split()))}", err=True)
     return code
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rashin.cli.choices import Data, LossParameters, PictureLang, chosen_loss, load_data
+from rashin.measurement.shown import printable
 
 if TYPE_CHECKING:
     from rashin.learn import Network
@@ -121,4 +122,4 @@ def _tell(found: Explanation, written: Explained) -> None:
     right = round(float(nearest.accuracy[len(nearest.offsets) // 2]) * found.samples)
     typer.echo(f"{found.loss} {here.value:.5g}, {right:,} of {found.samples:,} right; slope downhill {here.slope:.3g}")
     for file in written.files:
-        typer.echo(f"wrote {file}")
+        typer.echo(f"wrote {printable(str(file))}")

@@ -164,7 +164,7 @@ def measure_files(
     else:
         show_text(found, confidence)
     for remark in found.remarks:
-        typer.echo(f"rashin: {remark}", err=True)
+        typer.echo(f"rashin: {printable(remark)}", err=True)
     if written is not None:
         typer.echo(f"wrote {printable(str(written))}", err=as_json)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from rashin.measurement.shown import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -108,7 +110,7 @@ def show_table(run: TrainingRun, loss: str) -> None:
         table.add_row("best constant", "", *_cells(constant), style="dim")
     console.print(f"{loss} after {_epochs(run)}", soft_wrap=True, highlight=False, markup=False)
     console.print(table)
-    for line in (*_remarks(run), *(f"wrote {file}" for file in _files(run).values())):
+    for line in (*_remarks(run), *(f"wrote {printable(str(file))}" for file in _files(run).values())):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rashin.learn.history import Epoch, Score, Steps
-from rashin.learn.samples import Samples
 from rashin.storage import read_arrays, written_beside
 
 if TYPE_CHECKING:
@@ -21,14 +20,15 @@ __all__ = ["is_checkpoint", "read_checkpoint", "write_checkpoint"]
 
 Array = NDArray[Any]
 Settings = dict[str, Any]
+Fingerprint = Mapping[str, str | None]  # of the data, by part: what ``fingerprint`` gives
 
-_PROBED = 1000  # samples that tell one data set from another
+_VERSION = 2  # 1 told data sets apart by some of their samples, and had no such number
 
 
-def write_checkpoint(path: Path, trainer: Trainer, best: Array, samples: Samples) -> None:
-    """Write the state of a trainer, and the best parameters so far, in place of an earlier file of that name."""
+def write_checkpoint(path: Path, trainer: Trainer, best: Array, data: Fingerprint) -> None:
+    """Write the state of a trainer of that data, and the best parameters so far, in place of an earlier file."""
     arrays = {
-        "settings": np.array(json.dumps(_settings(trainer, samples))),
+        "settings": np.array(json.dumps(_settings(trainer, data))),
         "parameters": trainer.parameters,
         "best": best,
         **_prefixed("optimizer", trainer.optimizer.state),
@@ -39,7 +39,7 @@ def write_checkpoint(path: Path, trainer: Trainer, best: Array, samples: Samples
         np.savez(file, **arrays)
 
 
-def read_checkpoint(path: Path, trainer: Trainer, samples: Samples) -> Array:
+def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
     """Put a trainer of the same settings where the checkpoint left off; returns the best parameters so far.
 
     Raises
@@ -48,11 +48,16 @@ def read_checkpoint(path: Path, trainer: Trainer, samples: Samples) -> Array:
     """
     arrays = read_arrays(path, "a checkpoint")
     try:
-        _check_settings(path, json.loads(str(arrays["settings"])), _settings(trainer, samples))
-        _restore(trainer, arrays)
-        return arrays["best"]
-    except KeyError as error:
-        raise ValueError(f"{path} does not hold a checkpoint: it has no {error}") from error
+        kept = _kept_settings(arrays["settings"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
+    _check_settings(path, kept, _settings(trainer, data))
+    try:
+        _check_arrays(trainer, arrays)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
+    _restore(trainer, arrays)
+    return arrays["best"]
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -70,13 +75,53 @@ def _restore(trainer: Trainer, arrays: dict[str, Array]) -> None:
     trainer.history.epochs = [_epoch(row) for row in arrays["epochs"].tolist()]
 
 
+def _check_arrays(trainer: Trainer, arrays: dict[str, Array]) -> None:
+    """Raise unless ``_restore`` can take them: they are looked at here and nowhere else."""
+    vector, epochs, steps = trainer.parameters, arrays["epochs"], _unprefixed(arrays, "step")
+    optimizer = _unprefixed(arrays, "optimizer")
+    done, memory = int(_alike("optimizer_steps", optimizer.pop("steps"), (), np.int64)), trainer.optimizer.remembers
+    for name in ("parameters", "best"):
+        _alike(name, arrays[name], vector.shape, vector.dtype)
+    _same("the optimizer's arrays", sorted(optimizer), sorted(f"{name}_1" for name in memory if done))
+    for name, array in optimizer.items():
+        _alike(f"optimizer_{name}", array, vector.shape, vector.dtype)
+    _same("the steps' arrays", sorted(steps), ["accuracy", "epoch", "loss"])
+    for name, array in steps.items():
+        _alike(f"step_{name}", array, (done,), np.int64 if name == "epoch" else np.float64, finite=name != "accuracy")
+    _alike("epochs", epochs, (len(epochs) if epochs.ndim else 0, 6), np.float64, finite=False)
+    _same("the epochs' numbers", epochs[:, 0].tolist(), list(range(1, len(epochs) + 1)))
+    _same("the epochs' last steps", epochs[:, 1].tolist(), np.flatnonzero(np.diff(steps["epoch"], append=0)) + 1)
+    _same("the steps' epochs", np.unique(steps["epoch"]).tolist(), list(range(1, len(epochs) + 1)))
+
+
+def _alike(name: str, array: Array, shape: tuple[int, ...], dtype: DTypeLike, finite: bool = True) -> Array:
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name}: got {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"{name}: got a NaN or an infinite number; expected finite ones")
+    return array
+
+
+def _same(what: str, got: Any, expected: Any) -> None:
+    if list(got) != list(expected):
+        raise ValueError(f"{what}: got {list(got)[:9]}; expected {list(expected)[:9]}")
+
+
 # ---------------------------------------------------------------------------------------------- the settings
 
 
-def _settings(trainer: Trainer, samples: Samples) -> Settings:
+def _kept_settings(array: Array) -> Settings:
+    kept = json.loads(str(array))
+    if not isinstance(kept, dict):
+        raise ValueError(f"settings: got {str(kept)[:40]}; expected names and values")
+    return kept
+
+
+def _settings(trainer: Trainer, data: Fingerprint) -> Settings:
     """Everything that the bits of the next epoch depend on, besides what is restored."""
     network, optimizer = trainer.network, trainer.optimizer
     return {
+        "version": _VERSION,
         "loss": repr(trainer.loss),
         "sizes": list(network.sizes),
         "activation": network.activation,
@@ -88,16 +133,8 @@ def _settings(trainer: Trainer, samples: Samples) -> Settings:
         "weight_decay": float(trainer.weight_decay),
         "shuffle": trainer.shuffle,
         "seed": trainer.seed,
-        "data": _fingerprint(samples),
+        **data,
     }
-
-
-def _fingerprint(samples: Samples) -> str:
-    """The number of samples and a checksum of some of them, from all over."""
-    some = samples.rows(slice(None, None, max(1, len(samples.x) // _PROBED)))
-    arrays = [some.x, some.target, *([] if some.weight is None else [some.weight])]
-    checksum = zlib.crc32(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays))
-    return f"{len(samples.x)} samples with checksum {checksum:08x}"
 
 
 def _check_settings(path: Path, kept: Settings, wanted: Settings) -> None:

@@ -18,6 +18,8 @@ __all__ = ["Network", "Trace"]
 
 Array = NDArray[Any]
 
+_WORDS = ("activation", "output", "sizes")  # what arrays say beside the parameters
+
 
 class Trace(NamedTuple):
     """What entered each affine layer, (n, units), and the prediction that came out, (n, outputs)."""
@@ -140,15 +142,19 @@ class Network:
         """
         arrays = read_arrays(path, "a network")
         try:
-            return cls.from_arrays(arrays)
+            network = cls.from_arrays(arrays)
         except (KeyError, ValueError) as error:
             raise ValueError(f"{path} does not hold a network: {error}") from error
+        if not all(np.isfinite(array).all() for array in network.parameters):
+            raise ValueError(f"{path} does not hold a network: got a NaN or an infinite number; expected finite ones")
+        return network
 
     @property
     def arrays(self) -> dict[str, Array]:
         """All that makes the network, as arrays by name."""
         named = dict(zip(_names(len(self.parameters)), self.parameters, strict=True))
-        return {"activation": np.array(self.activation), "output": np.array(self.output), **named}
+        words = {"activation": np.array(self.activation), "output": np.array(self.output)}
+        return {**words, "sizes": np.array(self.sizes, np.int64), **named}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Network:
@@ -159,8 +165,11 @@ class Network:
         KeyError, ValueError : the arrays do not make a network.
         """
         network = cls((1, 1), activation=str(arrays["activation"]), output=str(arrays["output"]))
-        network.parameters = [arrays[name] for name in _names(len(arrays) - 2)]
-        _check_chain(network.layers)
+        network.parameters = _checked_parameters({name: a for name, a in arrays.items() if name not in _WORDS})
+        if "sizes" in arrays and arrays["sizes"].tolist() != list(
+            network.sizes
+        ):  # else the last layer could be missing
+            raise ValueError(f"got layers of sizes {network.sizes}; expected {arrays['sizes'].tolist()}")
         return network
 
 
@@ -172,6 +181,19 @@ def _affine(x: Array, weight: Array, bias: Array) -> Array:
     z: Array = x @ weight
     z += bias
     return z
+
+
+def _checked_parameters(arrays: Mapping[str, Array]) -> list[Array]:
+    """The arrays in their order: a weight and a bias of each layer, and nothing else."""
+    names = _names(len(arrays) + len(arrays) % 2)
+    if set(names) != set(arrays):
+        raise ValueError(f"got arrays {sorted(arrays)}; expected a weight and a bias of each layer: {names}")
+    parameters = [arrays[name] for name in names]
+    types = {array.dtype for array in parameters}
+    if len(types) != 1 or not types <= {np.dtype(np.float32), np.dtype(np.float64)}:
+        raise ValueError(f"got arrays of {', '.join(sorted(map(str, types)))}; expected all of float32, or of float64")
+    _check_chain(list(zip(parameters[::2], parameters[1::2], strict=True)))
+    return parameters
 
 
 def _check_chain(layers: list[tuple[Array, Array]]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rashin.learn.checkpoint import read_checkpoint, write_checkpoint
 from rashin.learn.constant import best_constant
 from rashin.learn.divergence import refuse_standstill
+from rashin.learn.fingerprint import fingerprint
 from rashin.learn.history import History
 from rashin.learn.optimizers import OPTIMIZERS, Optimizer
 from rashin.learn.samples import Samples, samples_for
@@ -75,7 +76,8 @@ def train(
     patience : stop after so many epochs without a new lowest held-out loss, and keep the parameters of the lowest.
     seed : of the order of the samples.
     checkpoint : a file to write after each epoch, whole or not at all.
-    resume : go on from the checkpoint, if there is one; the result has the same bits as one training in one go,
+    resume : go on from the checkpoint, if there is one, of the same settings and data: a digest of all of it, held-out
+        data included, is compared. The result has the same bits as one training in one go,
         unless a cosine was cut to another length.
     callback : called after each step with the history so far.
 
@@ -151,9 +153,12 @@ class _Plan:
         self.constant = best_constant(trainer.loss, trainer.network, self.samples)
         trainer.history.constant = None if self.constant is None else self.constant.score
         self.best = trainer.parameters.copy()
-        if self.file is not None and resume and self.file.exists():
-            self.best = read_checkpoint(self.file, trainer, self.samples)
-        elif self.file is not None:
+        if self.file is None:
+            return
+        self.data = fingerprint(self.samples, self.held_out, trainer.network.dtype)
+        if resume and self.file.exists():
+            self.best = read_checkpoint(self.file, trainer, self.data)
+        else:
             self.file.unlink(missing_ok=True)  # an earlier training's, which must not be taken for this one's
 
     def run(self, callback: Callable[[History], object] | None) -> None:
@@ -165,7 +170,7 @@ class _Plan:
                 if end is history.best:
                     self.best[...] = self.trainer.parameters
                 if self.file is not None:
-                    write_checkpoint(self.file, self.trainer, self.best, self.samples)
+                    write_checkpoint(self.file, self.trainer, self.best, self.data)
         except KeyboardInterrupt:
             history.stopped = "interrupted"
             self.trainer.parameters[...] = self.best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from rashin.learn.picture import draw_history
 from rashin.learn.predictions import check_predictions_file, write_predictions
 from rashin.learn.targets import are_classes, named_labels, outputs_for
 from rashin.learn.training import Interrupted, train
-from rashin.storage import PART
+from rashin.storage import PART, locked
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -33,6 +33,8 @@ __all__ = ["TrainingRun", "run_training"]
 
 Array = NDArray[Any]
 Data = tuple[Array, Array]
+
+_LOCK = f"training{PART}"  # held as long as a run writes to its folder
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def run_training(
     Raises
     ------
     FileExistsError : ``out`` holds files that no run has written.
+    BlockingIOError : another run is writing to ``out``.
     ValueError, Diverged : as in ``train``; or there are no words in that language.
     LookupError : no font with its letters is installed; the message names one.
     ImportError : a file needs a package that is not installed.
@@ -208,12 +211,26 @@ def _claimed(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _check_ours(folder)
-        yield folder
+        with _alone(folder):
+            yield folder
     except BaseException:
         if is_new:
             with suppress(OSError):  # it is not empty: then something was written after all
                 folder.rmdir()
         raise
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / _LOCK))
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"{folder}: got a folder that another training writes to; expected one for each; fix: wait for its "
+                "end, or name another folder"
+            ) from None
+        yield
 
 
 def _check_ours(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ __all__ = ["SECONDS", "START", "Checkpoint", "Position"]
 
 SECONDS = 5.0  # from one writing to the next
 _SHARE = 0.05  # of the time that writing may take
-_VERSION = 1
+_VERSION = 2
 
 
 class Position(NamedTuple):
@@ -81,17 +82,25 @@ class Checkpoint:
             return START, None
         try:
             state = json.loads(self.path.read_text(encoding="utf-8"))
-            task, position = state["task"], Position(*state["position"])
             if state["checkpoint"] != _VERSION:
                 raise ValueError(f"it is of version {state['checkpoint']}, not {_VERSION}")
-            self._check(task)
-            return position, Measurement.from_dict(state["measurement"])
+            if state.pop("digest") != _digest(json.dumps(state)):
+                raise ValueError("it was altered since it was written")
+            self._check(state["task"])
+            before = Measurement.from_dict(state["measurement"])
+            return self._checked(Position(*state["position"]), before), before
         except _OtherTaskError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"{self.path} holds no checkpoint of a measurement: {error!r}; name another file"
             ) from error
+
+    def _checked(self, position: Position, before: Measurement) -> Position:
+        is_whole = all(type(number) is int and number >= 0 for number in position)
+        if not is_whole or position.partition > self.task["partitions"] or before.count > position.rows:
+            raise ValueError(f"it has position {list(position)} and {before.count} rows")
+        return position
 
     def _check(self, kept: dict[str, Any]) -> None:
         for name in {**self.task, **kept}:
@@ -120,8 +129,13 @@ class Checkpoint:
             "task": self.task,
             "measurement": measurement.to_dict(),
         }
+        text = json.dumps(state)
         with written_beside(self.path) as part:
-            part.write_text(json.dumps(state), encoding="utf-8")
+            part.write_text(f'{text[:-1]}, "digest": "{_digest(text)}"}}', encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 class _OtherTaskError(ValueError):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Distribution", "lower_edge"]
+__all__ = ["LAST_BIN", "Distribution", "lower_edge"]
 
 # A bin is a double's sign, exponent and first bits of its fraction: 32 bins to the octave, each at most 3.2 % wide. The
 # bits of positive doubles order as the doubles do; those of negative ones the other way round, hence the minus below.
 _DROPPED = 47
-_ZERO, _INFINITY = 0, 0x7FF0_0000_0000_0000 >> _DROPPED
+_ZERO, LAST_BIN = 0, 0x7FF0_0000_0000_0000 >> _DROPPED  # of zeros, and of infinite losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Distribution:
     @property
     def infinite(self) -> int:
         """The number of rows whose loss is infinite."""
-        return int(self.counts[np.abs(self.bins) == _INFINITY].sum())
+        return int(self.counts[np.abs(self.bins) == LAST_BIN].sum())
 
     @property
     def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -124,4 +124,4 @@ def _counted(codes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArr
 
 def lower_edge(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     """The least loss of each bin >= 0; inf from that of the infinite ones on."""
-    return (np.minimum(bins, _INFINITY) << _DROPPED).view(np.float64)
+    return (np.minimum(bins, LAST_BIN) << _DROPPED).view(np.float64)

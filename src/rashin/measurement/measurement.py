@@ -14,6 +14,7 @@ from rashin.measurement.frames import By, as_arrow, as_pandas, columns_of
 from rashin.measurement.intervals import Interval
 from rashin.measurement.moments import Moments, number_from, number_to
 from rashin.measurement.remarks import infinite_remark, loss_of
+from rashin.measurement.schema import check_measurement
 from rashin.measurement.shown import as_html, as_text
 from rashin.measurement.signs import Signs, mistake
 from rashin.measurement.standouts import Standout, worst_for_size
@@ -254,13 +255,9 @@ class Measurement:
 
         Raises
         ------
-        ValueError : it is no such description, or one of another version.
+        ValueError : it is no such description, or one of another version; the message names the place.
         """
-        if state.get("measurement") != _VERSION:
-            raise ValueError(
-                f"state: got version {state.get('measurement')!r}; accepted is what Measurement.to_dict() gives, "
-                f"version {_VERSION}"
-            )
+        check_measurement(state, _VERSION)
         details = None
         if "details" in state:
             from rashin.measurement.details import Details
@@ -275,7 +272,7 @@ class Measurement:
             state["most_worst"],
             Moments.from_dict(state["targets"]) if "targets" in state else None,
             details,
-            state["skipped"],
+            dict(state["skipped"]),
             Signs.from_dict(state["signs"]),
         )
 

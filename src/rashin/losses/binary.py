@@ -65,7 +65,7 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
     epsilon : >= 0, added inside the logarithms. With 0 a certain and wrong prediction costs inf.
 
     >>> binary_cross_entropy([0.8, 0.3], [1.0, 0.0])
-    0.289909247626471
+    0.2899092476264711
 
     Reference: Good (1952), Rational decisions.
     """

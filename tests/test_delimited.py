@@ -74,15 +74,15 @@ def test_encodings(encoding, words, block, tmp_path, monkeypatch):
 
 
 FAULTS = [  # content, options, words of the error, what is left out, the predictions that are left
-    ("p,t\n1,0\n?,0\n", {}, "'p', row 1: got '[?]'; accepted is a number$", {NOT_A_NUMBER: 1}, [1]),
+    ("p,t\n1,0\n?,0\n", {}, "'p', row 1: got '[?]'; accepted is a number; on_error='skip'", {NOT_A_NUMBER: 1}, [1]),
     ('p,t\n"1,234",0\n1,0\n', {}, "row 0: got '1,234'; .*; fix: write numbers without sep", {NOT_A_NUMBER: 1}, [1]),
     ("p,t\n5%,0\n1,0\n", {}, "row 0: got '5%'; .*; fix: write a percentage as a fraction", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1,5;0\n1;0\n", {"delimiter": ";"}, r"got '1,5'; .* decimal=',' \(--decimal ,\)", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1.5;0\n1;0\n", {"delimiter": ";", "decimal": ","}, r"decimal='\.' \(--dec", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1.234,5;0\n1;0\n", {"delimiter": ";", "decimal": ","}, "without separators", {NOT_A_NUMBER: 1}, [1]),
     ("p,t\n-,0\n1,0\nNA,0\nN/A,0\n null ,0\n,0\n", {}, "row [02]: got", {NOT_A_NUMBER: 1, NULL: 4}, [1]),
-    ("p,t\n1,0\n2\n3,0\n4,0,0\n", {}, "from row 1 on: it has 1 fields, and the header 2$", {MALFORMED: 2}, [1, 3]),
-    ('p,s,t\n1,"a\nb",0\n2,0\n', {}, "from row 1 on: it has 2 fields, and the header 3$", {MALFORMED: 1}, [1]),
+    ("p,t\n1,0\n2\n3,0\n4,0,0\n", {}, "from row 1 on: it has 1 fields, and the header 2; on_error='skip'", {MALFORMED: 2}, [1, 3]),
+    ('p,s,t\n1,"a\nb",0\n2,0\n', {}, "from row 1 on: it has 2 fields, and the header 3; on_error='skip'", {MALFORMED: 1}, [1]),
     ('p,t,s\n1,0,a\n2,0,"b\n3,0,c\n', {}, "from row 1 on: a quote is opened in it and not", {MALFORMED: 1}, [1, 3]),
     ('p,t,s\n1,0,a\n"2,0,b\n3,0,c\n', {}, "from row 1 on: it has 1 fields, .* close the quote", {MALFORMED: 1}, [1, 3]),
     ('p,t,s\n1,0,"a"\n2,0,"b""\n3,0,"c"\n4,0,"d"\n', {}, "from row 1 on: a quote is", {MALFORMED: 1}, [1, 3, 4]),
@@ -120,8 +120,8 @@ def test_what_is_wrong_costs_itself_alone(content, options, words, skipped, p, e
         ("p;t\n1,5;0\n", "from row 0 on: it has 2 fields, and the header 1; fix: .*delimiter=';' "),
         ("p|t\n1|0\n", r"fix: the header looks separated by '\|'"),
         ("p\tt\n1\t0\n", r"fix: the header looks separated by 'tab': delimiter='tab' \(--delimiter 'tab'\)"),
-        ("0.5,1\n0.25,0\n", "its columns are 0.5, 1; fix: the names are numbers: write the names"),
-        ("1,1\n0.25,0\n", "its columns are 1, 1; fix: the names are numbers: write the names"),
+        ("0.5,1\n0.25,0\n", "its columns are 0.5, 1; fix: the header holds numbers, such as 0.5: if it is missing"),
+        ("1,1\n0.25,0\n", "its columns are 1, 1; fix: the header holds numbers, such as 1: if it is missing"),
         ("# made by us\np,t\n1,0\n", "header 1; fix: the header is a comment"),
         ("p,p,t\n1,2,0\n", "a.csv has 2 columns 'p' for the prediction; expected one of each name"),
         ("p,t,t\n1,2,0\n", "a.csv has 2 columns 't' for the target; expected one of each name"),
@@ -131,7 +131,7 @@ def test_what_is_wrong_costs_itself_alone(content, options, words, skipped, p, e
         ("p,確率\n1,0\n".encode("cp932"), "its header is not in utf-8; fix: .*encoding='cp932'"),
         ("p,naïve\n1,0\n".encode("latin-1"), "its header is not in utf-8; fix: .*encoding='cp1252'"),
         ("p,t\n1,0\n".encode("utf-16"), "its header is not in utf-8; fix: .*encoding='utf-16'"),
-        ("p,t\n1,0\n".encode("utf-16-le"), "its header is not in utf-8; fix: .*encoding='utf-16'"),
+        ("p,t\n1,0\n".encode("utf-16-le"), "its header is not in utf-8; fix: .*encoding='utf-16-le'"),
     ],
 )
 def test_what_a_header_shows_is_told(content, words, tmp_path):

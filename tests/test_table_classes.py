@@ -158,7 +158,9 @@ def test_a_column_beside_the_numbered_ones_is_no_class(tmp_path):
 
 def test_unknown_names_are_told_by_row(tmp_path):
     (tmp_path / "a.csv").write_text("p_1,p_2,t\n0.5,0.5,1\n0.5,0.5,\n0.5,0.5,0\n0.5,0.5,NA\n0.5,0.5,2\n")
-    with pytest.raises(ValueError, match=r"a.csv, column 't', row 1: got null; expected one of the classes 1, 2$"):
+    with pytest.raises(
+        ValueError, match=r"a.csv, column 't', row 1: got null; expected one of the classes 1, 2; on_error='skip'"
+    ):
         measured(tmp_path)
     found = measured(tmp_path, on_error="skip")
     assert found.skipped == {"no class in column 't'": 2, "null in column 't'": 1}
@@ -265,3 +267,21 @@ def test_words_without_a_positive_class_are_refused(tmp_path):
         ValueError, match="positive: got 'yes' with huber and target 't'; expected a loss of two classes"
     ):
         rashin.measure_table("huber", tmp_path, prediction="p", target="t", positive="yes")
+
+
+@pytest.mark.parametrize("kind", ["boolean", "number", "text"])
+def test_a_single_column_of_the_class_false_is_the_probability_of_false(kind, tmp_path):
+    p, false = np.array([0.9, 0.2, 0.6, 0.7]), np.array([True, False, True, False])
+    target = {"boolean": ~false, "number": (~false).astype(int), "text": np.where(false, "False", "True")}[kind]
+    table = pa.table({"p_False": p, "t": target})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    csv.write_csv(table, tmp_path / "a.csv")
+    for source in (tmp_path / "a.parquet", tmp_path / "a.csv", table):
+        found = rashin.measure_table("binary_cross_entropy", source, prediction="p_False", target="t")
+        assert found.mean == rashin.binary_cross_entropy(p, false)
+
+
+def test_a_set_of_columns_has_no_order(tmp_path):
+    table = pa.table({**columns_of(("0", "1", "2")), "t": PLACES})
+    with pytest.raises(TypeError, match=r"prediction: got a set, which has no order; expected a list of names"):
+        rashin.measure_table("categorical_cross_entropy", table, prediction={"p_0", "p_1", "p_2"}, target="t")

@@ -30,6 +30,7 @@ Words: TypeAlias = "tuple[Array, Sequence[str], Array | None]"  # codes, what th
 _NUMBERS = "numbers"
 _NO_GROUP = "missing='group' makes a group of such rows; on_error='skip' leaves them out"
 _NO_CLUSTER = "give each a cluster of its own if they are independent; on_error='skip' leaves them out"
+_SKIP = "; on_error='skip' leaves such rows out"
 _OR_POSITIVE = ", or two words, of which positive= (--positive) names the positive class"
 _UNKNOWN: Mapping[str, int] = MappingProxyType({})
 _BLOCK = (
@@ -80,7 +81,7 @@ def batch_of(
     ValueError : a column holds what cannot be meant; or, unless ``skip``, a row has a null or text without meaning.
     """
     faults = Faults(path, chunk.first_row, chunk.rows, skip)
-    _leave_out_unreadable(chunk, roles, faults)
+    _leave_out_unreadable(chunk, roles, faults, _or_words(loss, roles))
     _leave_out_nulls(chunk, roles, faults)
     if faults.where is not None and not faults.where.any():
         return Batch(roles, *(np.zeros(0),) * 2, None, None, None, faults)
@@ -95,13 +96,13 @@ def batch_of(
     return Batch(roles, prediction, target, weight, group, cluster, faults)
 
 
-def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults) -> None:
+def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults, or_words: str) -> None:
     for column, texts in chunk.unreadable.items():
         for kind, reason in ((bytes, "no text in the file's encoding"), (str, "no number")):
             rows = [row for row, text in texts.items() if isinstance(text, kind)]
             wrong = np.zeros(chunk.rows, bool)
             wrong[rows] = True
-            faults.add(wrong, reason, _unread(texts), column)
+            faults.add(wrong, reason, _unread(texts, or_words if column in roles.target else ""), column)
 
 
 def _leave_out_nulls(chunk: Chunk, roles: Roles, faults: Faults) -> None:
@@ -113,12 +114,12 @@ def _leave_out_nulls(chunk: Chunk, roles: Roles, faults: Faults) -> None:
             faults.add(np.ones(chunk.rows, bool), "null", lambda _: _null(np.zeros(0)), name)
 
 
-def _unread(texts: Unreadable) -> Callable[[int], str]:
+def _unread(texts: Unreadable, or_words: str) -> Callable[[int], str]:
     def words(row: int) -> str:
         text = texts[row]
         if isinstance(text, bytes):
             return f"got {text!r}; expected text in the file's encoding{encoding_hint(text)}"
-        return f"got {text!r}; accepted is a number{number_hint(text)}"
+        return f"got {text!r}; accepted is a number{number_hint(text) or or_words or _SKIP}"
 
     return words
 
@@ -144,8 +145,8 @@ def _numbers(
 
 def _null(values: Array) -> str:
     if values.ndim == 2:
-        return "got null, or a list with one; accepted are lists of numbers; on_error='skip' leaves such rows out"
-    return "got null; accepted is a number; on_error='skip' leaves such rows out"
+        return "got null, or a list with one; accepted are lists of numbers" + _SKIP
+    return "got null; accepted is a number" + _SKIP
 
 
 def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults: Faults) -> None:
@@ -225,7 +226,7 @@ def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Map
     target = _numbers(chunk, name, faults, lengths=lengths)
     if target.ndim > 1 or (named.listed and not named.misleading):
         return target
-    if not named.listed and not any(map(is_number, named.names)):
+    if not named.take_numbers:
         _refuse_numbers_for_names(name, roles, faults)
     return _places(_words_of_numbers(target), name, named, faults)
 
@@ -235,12 +236,18 @@ def _points(chunk: Chunk, column: Any, roles: Roles, loss: Loss, faults: Faults)
     name, outcomes = roles.target[0], roles.outcomes
     if outcomes is not None and (_holds_words(column) or _is_boolean(column)):
         return np.array(outcomes.numbers)[_places(_words_of(column, name, faults), name, outcomes, faults)]
-    target = _numbers(chunk, name, faults, _NUMBERS + (_OR_POSITIVE if two_classes(loss) and outcomes is None else ""))
+    target = _numbers(chunk, name, faults, _NUMBERS + _or_words(loss, roles))
     if target.ndim != 1:
         faults.refuse(name, "lists", f"one number in each row, as {loss.name} takes it")
     if outcomes is None:
         return target
     return np.array(outcomes.numbers)[_places(_words_of_numbers(target), name, outcomes, faults)]
+
+
+def _or_words(loss: Loss, roles: Roles) -> str:
+    """What else a target may hold, if it is known which of two words is positive."""
+    may = two_classes(loss) is not None and roles.outcomes is None and len(roles.target) == 1
+    return _OR_POSITIVE if may else ""
 
 
 def _refuse_numbers_for_names(name: str, roles: Roles, faults: Faults) -> None:
@@ -309,7 +316,7 @@ def _places(words: Words, name: str, named: Classes | Outcomes, faults: Faults) 
     """The place of each row's word among the classes."""
     codes, known, missing = words
     if missing is not None:
-        faults.add(missing, "null", lambda _: f"got null; expected {named}", name)
+        faults.add(missing, "null", lambda _: f"got null; expected {named}{_SKIP}", name)
     if isinstance(named, Classes) and named.misleading and any(map(is_number, known)):
         _refuse_numbers_for_a_list(name, named, faults)
     labels = np.array([*named.places(known), -1], np.int64)[codes]

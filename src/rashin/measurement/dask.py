@@ -23,6 +23,7 @@ from rashin.measurement.decisions import two_classes
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.outcomes import Words, labelled
 from rashin.measurement.partition import Partition, measure_partition, partitions, without_sources
+from rashin.tables.classes import names_false
 from rashin.tables.columns import Columns, Roles
 from rashin.tables.frames import frame_of, is_a, text_names
 from rashin.tables.opening import open_table
@@ -269,7 +270,8 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
 def _with_words(loss: Loss, target: Any, columns: Columns, roles: Roles, client: Any) -> Roles:
     """The roles with the two words of the target, if it holds words: as many partitions are computed as it takes."""
     words = Words(columns.positive, two_classes(loss))
-    if columns.positive is None and target.dtypes.iloc[0].kind in "biuf":
+    is_number = target.dtypes.iloc[0].kind in "biuf"
+    if is_number and columns.positive is None and not names_false(roles.prediction[0]):
         return roles
     for number in range(target.npartitions):
         if words.enough(roles):

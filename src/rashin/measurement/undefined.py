@@ -14,6 +14,7 @@ from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, Domain
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch
+from rashin.measurement.decisions import two_classes
 from rashin.measurement.keys import Codes
 from rashin.tables.faults import failing_rows
 
@@ -21,6 +22,7 @@ __all__ = ["add_rows", "leave_out_undefined"]
 
 Array = NDArray[Any]
 
+_POSITIVE = "; fix: if the target has two values, positive= (--positive) names the one of the positive class"
 _SHOWN = 12  # names of columns in a message
 _LOOKED_AT = 1000  # rows that say whether one column does not belong to the others
 _NEAR = 0.1  # to 1: what misses it by more is not worth a closer look
@@ -41,7 +43,8 @@ def leave_out_undefined(loss: Loss, options: Options, batch: Batch) -> None:
     if loss.parameters.get("normalized"):
         _leave_out_unnormalized(batch, loss.facts.prediction == LOG_PROBABILITY)
     target, classes = _target_domain(loss, batch)
-    _leave_out(batch, names.target, batch.target, target, loss.name)
+    fix = _POSITIVE if two_classes(loss) is not None and len(names.target) == 1 else ""
+    _leave_out(batch, names.target, batch.target, target, loss.name, fix)
     if classes:
         _leave_out_labels(batch, classes)
     if batch.weight is not None and names.weight is not None:
@@ -56,12 +59,12 @@ def _target_domain(loss: Loss, batch: Batch) -> tuple[Domain, int]:
     return loss.facts.target_domain(loss.parameters), 0
 
 
-def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, domain: Domain, taker: str) -> None:
+def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, domain: Domain, taker: str, fix: str = "") -> None:
     """Leave out rows with a number outside its domain."""
     columns = values.reshape(len(values), -1).T
     for k, column in enumerate(columns):
         name = names[k] if len(names) > 1 else names[0]
-        batch.faults.add(~domain.contains(column), "outside the domain", _Got(column, taker, domain), name)
+        batch.faults.add(~domain.contains(column), "outside the domain", _Got(column, taker, domain, fix), name)
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,11 @@ class _Got:
     column: Array
     taker: str
     domain: Domain
+    fix: str = ""
 
     def __call__(self, row: int) -> str:
         takes = "is" if self.taker.startswith("a ") else "takes"
-        return f"got {self.column[row]}; {self.taker} {takes} {self.domain.description}"
+        return f"got {self.column[row]}; {self.taker} {takes} {self.domain.description}{self.fix}"
 
 
 def _leave_out_unnormalized(batch: Batch, of_logarithms: bool) -> None:

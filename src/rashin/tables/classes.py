@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["Classes", "Key", "Outcomes", "is_number", "outcomes_of"]
+__all__ = ["Classes", "Key", "Outcomes", "is_number", "names_false", "outcomes_of"]
 
 Key = int | str
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")  # pandas keeps dates as times
 _BOOLEANS = {"true": Decimal(1), "false": Decimal(0)}
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # words for a value that is missing
 _PAIRS = 3  # columns by label that an error lists
@@ -63,6 +64,11 @@ class Classes:
         return keys if all(isinstance(key, int) for key in keys) else self.names
 
     @property
+    def take_numbers(self) -> bool:
+        """Whether a number may name one of the classes."""
+        return self.listed or any(_value(name) is not None for name in self.names)
+
+    @property
     def misleading(self) -> bool:
         """Whether the columns are listed, and one is numbered otherwise than by its place."""
         values = map(_value, self.names)
@@ -99,13 +105,16 @@ class Classes:
         return f"; fix: say which label each column stands for, such as {self.by_label(labels)}"
 
     def by_label(self, labels: Sequence[object]) -> str:
-        """The argument that gives the columns by label.
+        """The argument that gives the columns by label, and the option.
 
         >>> Classes(("p_cat", "p_dog"), ("cat", "dog")).by_label([1, 2])
-        "prediction={1: 'p_cat', 2: 'p_dog'}"
+        "prediction={1: 'p_cat', 2: 'p_dog'} (--prediction 1=p_cat,2=p_dog)"
         """
-        pairs = [f"{label}: {column!r}" for label, column in zip(labels, self.columns, strict=True)]
-        return f"prediction={{{', '.join(pairs[:_PAIRS])}{', ...' if len(pairs) > _PAIRS else ''}}}"
+        pairs = list(zip(labels, self.columns, strict=True))[:_PAIRS]
+        more = ["..."] if len(self.columns) > _PAIRS else []
+        argument = ", ".join([f"{label}: {column!r}" for label, column in pairs] + more)
+        option = ",".join([f"{label}={column}" for label, column in pairs] + more)
+        return f"prediction={{{argument}}} (--prediction {option})"
 
     def __str__(self) -> str:
         shown = ", ".join(self.names[:_SHOWN]) + (", ..." if len(self.names) > _SHOWN else "")
@@ -136,7 +145,7 @@ class Outcomes:
     def labels(self) -> dict[int, Key]:
         """The words by number."""
         negative = f"not {self.positive}" if self.negative is None else self.negative
-        return {self.numbers[0]: negative, self.numbers[1]: self.positive}
+        return {self.numbers[0]: _key(negative), self.numbers[1]: _key(self.positive)}
 
     def places(self, words: Sequence[str]) -> list[int]:
         """0 for the negative word, 1 for the positive one, -1 for any other.
@@ -158,7 +167,8 @@ def outcomes_of(
 ) -> Outcomes | None:
     """The two words of a target, by how often each was found in the first rows; None where it holds numbers.
 
-    The positive one is ``positive``, or else the word with which the name of the prediction's ``column`` ends.
+    The positive one is ``positive``, or else the word with which the name of the prediction's ``column`` ends. Numbers
+    at the end, as in ``p_0``, may count outputs and say nothing.
 
     >>> outcomes_of({"no": 3, "yes": 1}, "p_yes", None, (0, 1))
     Outcomes(positive='yes', negative='no', numbers=(0, 1))
@@ -166,6 +176,8 @@ def outcomes_of(
     known = [word for word in words if word.strip().lower() not in _MISSING]
     if positive is None and not all(_value(word.strip()) is not None for word in known):
         positive = _ending(column, known)
+    elif positive is None and names_false(column):
+        positive = "False"
     if positive is None:
         return None
     others = [word for word in known if _comparable(word) != _comparable(positive)]
@@ -178,6 +190,15 @@ def _ending(column: str, words: Sequence[str]) -> str | None:
     by_name = {word.strip().lower(): word for word in words}
     endings = ("_".join(parts[start:]) for start in range(len(parts)))
     return next((by_name[ending] for ending in endings if ending in by_name), None)
+
+
+def names_false(column: str) -> bool:
+    """Whether a column of predictions is that of the class False, so that the target's True and 1 are negative.
+
+    >>> names_false("p_False"), names_false("p_1")
+    (True, False)
+    """
+    return column.lower().rpartition("_")[2] == "false"
 
 
 def _key(name: str) -> Key:
@@ -208,7 +229,7 @@ def _value(word: str) -> Decimal | None:
 
 
 def _comparable(word: str) -> Decimal | str:
-    word = word.strip()
+    word = _MIDNIGHT.sub(r"\1", word.strip())
     value = _value(word)
     return word if value is None else value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -145,6 +146,8 @@ def names_of(role: str, names: object) -> Names:
     """
     if isinstance(names, str):
         return names
+    if isinstance(names, AbstractSet):
+        raise TypeError(f"{role}: got a {type(names).__name__}, which has no order; expected a list of names")
     found: list[object] = list(names) if isinstance(names, Iterable) else [names]
     columns = list(names.values()) if isinstance(names, Mapping) else found
     if all(isinstance(column, str) for column in columns):

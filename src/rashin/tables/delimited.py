@@ -29,6 +29,7 @@ _READ_BYTES = 1 << 16  # at a time: where a stream breaks, no more than that is 
 _PIECE_BYTES = 1 << 18  # of a block, that a thread parses: larger ones take more time in all
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _SAMPLE = 1 << 16  # bytes by which an encoding is guessed
+_SKIP = "; on_error='skip' leaves such lines out"
 _MALFORMED = "a line with too few or too many fields"
 
 
@@ -99,14 +100,13 @@ class DelimitedTable:
         ------
         BreakError : there are none, or they are written in another encoding.
         """
+        encoding = self.file.dialect.encoding
         with suppress(csv.Error):
             names = next(filter(None, self._lines(block)), None)
             if names is None:
                 raise BreakError(0, "the file is empty; expected a line with the names of the columns")
             if "\0" in names[0] or any(map(_is_broken, names)):
-                raise BreakError(
-                    0, f"its header is not in {self.file.dialect.encoding}{encoding_hint(block[:_SAMPLE])}"
-                )
+                raise BreakError(0, f"its header is not in {encoding}{encoding_hint(_as_stored(block, encoding))}")
         return names or []
 
     def _lines(self, block: bytes) -> Iterator[list[str]]:
@@ -155,8 +155,8 @@ class DelimitedTable:
             for place, fields in enumerate(lines, row - is_first):
                 if len(fields) != wanted:
                     quote = "; fix: close the quote in it" if any("\n" in field for field in fields) else ""
-                    words = f"it has {len(fields)} fields, and the header {wanted}{header_hint(self.names) or quote}"
-                    raise BreakError(place, words)
+                    fix = header_hint(self.names) or quote or _SKIP
+                    raise BreakError(place, f"it has {len(fields)} fields, and the header {wanted}{fix}")
 
     def _parsed(self, block: bytes, convert: Any, is_first: bool) -> Any:
         """The rows of a block; the header stands in the first. Malformed lines are counted, if they are skipped.
@@ -250,6 +250,11 @@ class _OpenQuoteError(ValueError):
     def __init__(self, row: int) -> None:
         super().__init__(row)
         self.row = row
+
+
+def _as_stored(block: bytes, encoding: str) -> bytes:
+    """The beginning of what a block was made of."""
+    return block[:_SAMPLE].decode("utf-8", "surrogateescape").encode(encoding, "surrogateescape")
 
 
 def _is_broken(text: str) -> bool:

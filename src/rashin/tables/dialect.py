@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 __all__ = ["Dialect", "dialect_of", "encoding_hint", "header_hint", "number_hint"]
 
+_MARKS = {  # at the beginning of a file; that of utf-32 begins as that of utf-16
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 _NOT_SEPARATING = frozenset('"\r\n')
 _KANA_OR_KANJI = re.compile("[\u3041-\u30fe]|[\u4e00-\u9fff]{2}")
 
@@ -59,8 +66,8 @@ def dialect_of(delimiter: object = None, decimal: object = ".", encoding: object
 def _encoding(encoding: object) -> str:
     try:
         name = codecs.lookup(str(encoding)).name
-        "a,".encode(name)
-    except (LookupError, TypeError, AttributeError):
+        codecs.getincrementaldecoder(name)("surrogateescape").decode("a,".encode(name))
+    except (LookupError, TypeError, AttributeError, UnicodeError):
         raise ValueError(
             f"encoding: got {encoding!r}; expected the name of a text encoding, such as 'cp932', 'cp1252' or 'utf-16'"
         ) from None
@@ -73,13 +80,14 @@ def header_hint(names: Sequence[str]) -> str:
     >>> header_hint(["p;target"])
     "; fix: the header looks separated by ';': delimiter=';' (--delimiter ';')"
     """
-    for letter, shown in ((";", ";"), ("\t", "tab"), ("|", "|"), (",", ",")):
-        if len(names) <= 2 and any(letter in name for name in names):
-            return f"; fix: the header looks separated by '{shown}': delimiter='{shown}' (--delimiter '{shown}')"
-    if names and all(re.fullmatch(r"[+-]?\d*\.?\d+(e[+-]?\d+)?", name.strip(), re.I) for name in names):
-        return "; fix: the names are numbers: write the names of the columns into the first line, if they are missing"
     if names and names[0].startswith("#"):
         return "; fix: the header is a comment: remove lines that begin with '#', or the '#'"
+    for letter, shown in ((";", ";"), ("\t", "tab"), ("|", "|"), (",", ","), (":", ":"), (" ", " ")):
+        if len(names) <= (1 if letter in ": " else 2) and any(letter in name.strip() for name in names):
+            return f"; fix: the header looks separated by '{shown}': delimiter='{shown}' (--delimiter '{shown}')"
+    numbers = [name for name in names if re.fullmatch(r"[+-]?\d*\.?\d+(e[+-]?\d+)?", name.strip(), re.I)]
+    if names and len(numbers) >= len(names) / 2:
+        return f"; fix: the header holds numbers, such as {numbers[0]}: if it is missing, write one as the first line"
     return ""
 
 
@@ -112,8 +120,11 @@ def encoding_hint(sample: bytes) -> str:
 
 
 def _guess(sample: bytes) -> str:
-    if sample[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in sample:
-        return "utf-16"
+    for mark, name in _MARKS.items():
+        if sample.startswith(mark):
+            return name
+    if b"\0" in sample:
+        return "utf-16-le" if sample.find(b"\0") % 2 else "utf-16-be"
     for name in ("cp932", "euc_jp", "gb18030"):
         if _KANA_OR_KANJI.search(sample.decode(name, errors="ignore")) and _decodes(sample, name):
             return name

@@ -81,7 +81,7 @@ FAULTS = [  # content, options, words of the error, what is left out, the predic
     ("p;t\n1.5;0\n1;0\n", {"delimiter": ";", "decimal": ","}, r"decimal='\.' \(--dec", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1.234,5;0\n1;0\n", {"delimiter": ";", "decimal": ","}, "without separators", {NOT_A_NUMBER: 1}, [1]),
     ("p,t\n-,0\n1,0\nNA,0\nN/A,0\n null ,0\n,0\n", {}, "row [02]: got", {NOT_A_NUMBER: 1, NULL: 4}, [1]),
-    ("p,t\n1,0\n2\n3,0\n4,0,0\n", {}, "from row 1 on: it has 1 fields, and the header 2; on_error", {MALFORMED: 2}, [1, 3]),
+    ("p,t\n1,0\n2\n3,0\n4,0,0\n", {}, "from row 1 on: it has 1 fields, and the header 2; on_e", {MALFORMED: 2}, [1, 3]),
     ('p,s,t\n1,"a\nb",0\n2,0\n', {}, "from row 1 on: it has 2 fields, and the header 3; on_error", {MALFORMED: 1}, [1]),
     ('p,t,s\n1,0,a\n2,0,"b\n3,0,c\n', {}, "from row 1 on: a quote is opened in it and not", {MALFORMED: 1}, [1, 3]),
     ('p,t,s\n1,0,a\n"2,0,b\n3,0,c\n', {}, "from row 1 on: it has 1 fields, .* close the quote", {MALFORMED: 1}, [1, 3]),

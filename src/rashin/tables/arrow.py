@@ -85,9 +85,26 @@ class ArrowTable:
         return list_length(self._reader(None).schema.field(name).type, self.chunks([name], Part(), LISTS_READ), name)
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
-        reader = self._reader(names)
-        batches = reader if self.is_stream else (reader.get_batch(i) for i in range(reader.num_record_batches))
-        return record_chunks(batches, names, rows)
+        return record_chunks(self._batches(names), names, rows)
+
+    def _batches(self, names: Sequence[str]) -> Iterator[Any]:
+        """The record batches, whose text and lists lie where they say: damaged offsets would end the process.
+
+        Raises
+        ------
+        ValueError : the file is damaged.
+        """
+        import pyarrow as pa
+
+        try:
+            reader = self._reader(names)
+            for batch in reader if self.is_stream else map(reader.get_batch, range(reader.num_record_batches)):
+                for column in batch.columns:
+                    if not pa.types.is_primitive(column.type):
+                        column.validate(full=True)
+                yield batch
+        except (pa.ArrowException, MemoryError) as error:  # a damaged size may be any
+            raise ValueError(str(error)) from error
 
 
 def record_chunks(batches: Any, names: Sequence[str], rows: int, row: int = 0) -> Iterator[Chunk]:

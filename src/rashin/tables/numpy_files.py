@@ -86,8 +86,11 @@ class ArchiveTable:
     def __init__(self, file: File, stack: ExitStack) -> None:
         self.file, self.stack = file, stack
         self.archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(file.open())))
-        self.infos = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
-        self.names: Sequence[str] = list(self.infos)
+        members = self.archive.infolist()
+        self.names: Sequence[str] = [
+            info.filename.removesuffix(".npy") for info in members
+        ]  # one may stand there twice
+        self.infos = dict(zip(self.names, members, strict=True))
         self.malformed: Counter[str] = Counter()
 
     def list_length(self, name: str) -> int | None:

@@ -399,6 +399,6 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch, capsys):
 
 def test_a_fault_of_ours_is_not_dressed_up(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["rashin", "losses"])
-    monkeypatch.setattr(rashin, "list_losses", lambda: [None])
+    monkeypatch.setattr("rashin.cli.losses.list_losses", lambda: [None])
     with pytest.raises(AttributeError):
         main()

@@ -25,6 +25,7 @@ FLOORS = {
     "pieces": 0,
     "storage": 0,
     "synonyms": 0,
+    "printable": 0,
     "tables": 0.2,  # files in, rows out; knows nothing of losses
     "plain": 0.5,  # scalar, for loops over float32
     "checks": 1,

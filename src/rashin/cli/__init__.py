@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 
 import rashin
 from rashin.cli import explain, fetch, losses, measure, train
-from rashin.measurement.shown import printable
+from rashin.printable import printable
 
 __all__ = ["main"]
 

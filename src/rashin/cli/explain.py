@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rashin.cli.choices import Data, LossParameters, PictureLang, chosen_loss, load_data
-from rashin.measurement.shown import printable
+from rashin.printable import printable
 
 if TYPE_CHECKING:
     from rashin.learn import Network

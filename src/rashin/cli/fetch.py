@@ -23,7 +23,7 @@ def fetch_data(
     where the files are.
     """
     from rashin.datasets import fetch_mnist
-    from rashin.measurement.shown import printable
+    from rashin.printable import printable
 
     for path in dict.fromkeys(fetch_mnist(name, mirror)):
         typer.echo(printable(str(path)))

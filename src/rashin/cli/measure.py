@@ -117,7 +117,7 @@ def measure_files(
     from rashin.measurement.intervals import check_confidence
     from rashin.measurement.lookup import column_names
     from rashin.measurement.recorded import recorded_in
-    from rashin.measurement.shown import printable
+    from rashin.printable import printable
     from rashin.tables.columns import Columns, names_of
     from rashin.tables.dialect import dialect_of
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from rashin.measurement.shown import printable
+from rashin.printable import printable
 
 if TYPE_CHECKING:
     from rashin.measurement import Measurement, Moments

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rashin.measurement.shown import printable
+from rashin.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -234,7 +234,7 @@ class Measurement:
         return as_arrow(columns_of(self, by, confidence))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: exact, so that ``from_dict`` gives the same measurement."""
+        """For JSON: exact, so that ``from_dict`` gives the same measurement; without the signs of a mistaken input."""
         state = {
             "measurement": _VERSION,
             "loss": self.loss,
@@ -244,7 +244,6 @@ class Measurement:
             "worst": [[number_to(row.loss), row.source, row.row] for row in self.worst],
             "most_worst": self.most_worst,
             "skipped": dict(self.skipped),
-            "signs": self.signs.to_dict(),
         }
         kept = {"targets": self.targets, "details": self.details}
         return state | {name: part.to_dict() for name, part in kept.items() if part is not None}
@@ -273,7 +272,6 @@ class Measurement:
             Moments.from_dict(state["targets"]) if "targets" in state else None,
             details,
             dict(state["skipped"]),
-            Signs.from_dict(state["signs"]),
         )
 
 

@@ -228,7 +228,6 @@ _MEASUREMENT = _entries(
         "worst": _list(_row(_double, _text, _COUNT)),
         "most_worst": _COUNT,
         "skipped": _named(_COUNT),
-        "signs": _entries({"counts": _named(_COUNT), "sums": _named(_sum)}),
     },
     {"targets": _moments, "details": _entries({"losses": _LOSSES, "calibration": _maybe_calibration})},
 )

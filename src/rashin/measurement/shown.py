@@ -6,24 +6,17 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from rashin.printable import printable
+
 if TYPE_CHECKING:
     from rashin.measurement.clusters import Key
     from rashin.measurement.measurement import Measurement
     from rashin.measurement.moments import Moments
 
-__all__ = ["as_html", "as_text", "printable"]
+__all__ = ["as_html", "as_text"]
 
 _SHOWN = 3  # groups
 _CELL = "text-align:left;padding:0.1em 0.8em 0.1em 0"
-
-
-def printable(text: str) -> str:
-    """The text with what cannot be printed written as in Python, such as ``\\x1b``: a terminal would obey it.
-
-    >>> print(printable("a" + chr(27) + "[2Jb"))
-    a\\x1b[2Jb
-    """
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def as_text(found: Measurement) -> str:

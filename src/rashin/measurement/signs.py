@@ -69,16 +69,6 @@ class Signs:
         variance = float(self.sum(f"{name} squared")) / rows - mean * mean
         return mean < -_ERRORS * math.sqrt(max(variance, 0.0) / rows)
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"counts": dict(self.counts), "sums": {name: value.to_dict() for name, value in self.sums.items()}}
-
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> Signs:
-        """What ``to_dict`` described."""
-        sums = {name: ExactSum.from_dict(value) for name, value in state["sums"].items()}
-        return cls(dict(state["counts"]), sums)
-
 
 def _sampled(loss: Loss, prediction: Array, target: Array, chosen: Array | None) -> tuple[Array, Array]:
     """Some rows, evenly spaced, of numbers in double."""

@@ -214,7 +214,7 @@ def test_the_loss_is_the_one_it_was_trained_with(
     own_data(tmp_path / "own.npz", *digits)
     if settings is not None:
         np.savez(model.with_name("checkpoint.npz"), settings=np.array(json.dumps(settings)))
-    monkeypatch.setattr("rashin.report.write_explanation", lambda found, folder: files_in(folder))
+    monkeypatch.setattr("rashin.report.write_explanation", lambda found, folder, lang: files_in(folder))
     code, shown = rashin_explain("--data", "own.npz", "--samples", 30, *options)
     assert (code, shown.err) == (0, "")
     some = np.sort(np.random.default_rng(0).choice(400, 30, replace=False))
@@ -226,7 +226,7 @@ def test_the_loss_is_the_one_it_was_trained_with(
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
 def test_a_damaged_checkpoint_says_nothing_of_the_loss(content, rashin_explain, model, monkeypatch):
-    monkeypatch.setattr("rashin.report.write_explanation", lambda found, folder: files_in(folder))
+    monkeypatch.setattr("rashin.report.write_explanation", lambda found, folder, lang: files_in(folder))
     model.with_name("checkpoint.npz").write_bytes(content)
     code, shown = rashin_explain("--samples", 30)
     assert (code, shown.err) == (0, "")
@@ -250,7 +250,7 @@ def test_a_damaged_checkpoint_says_nothing_of_the_loss(content, rashin_explain, 
         (["--data", "rashin-run/model.npz"], "accepted are x_train, t_train, x_test, t_test, or x, t"),
         (["--data", "flat.npz"], "flat.npz: x has shape (4,)"),
         (["--data", "wide.npz"], "takes 64 inputs, and the samples of wide.npz have 9; name the data"),
-        (["--data", "many.npz"], "labels must be whole numbers from 0 to 9; got 10 at index 0"),
+        (["--data", "many.npz"], "target: got 10 at index 0; expected class labels from 0 to 9, whole numbers"),
         (["--samples", "0"], "Invalid value for '--samples'"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--out", "bad.npz"], "bad.npz is not a folder"),

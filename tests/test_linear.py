@@ -286,7 +286,7 @@ BAD = [
     ("classifier transposed", ValueError, "classifier", (X, K.T, T), {}, ("(2, 3)", "classifier.T")),
     ("classifier of no class", ValueError, "classifier", (X, K[:0], T), {}, ("(0, 2)", "one class")),
     ("bias too short", ValueError, "bias", (X, K, T, [0.0, 1.0]), {}, ("(2,)", "(3,)")),
-    ("text", TypeError, "inputs", ("text", K, T), {}, ("real numbers",)),
+    ("text", TypeError, "inputs", ("text", K, T), {}, ("real number",)),
     ("complex", TypeError, "classifier", (X, K + 1j, T), {}, ("complex128",)),
     ("3 targets", ValueError, "target", (X, K, T[:3]), {}, ("(3,)", "(4, 3)")),
     ("targets (4, 1)", ValueError, "target", (X, K, T[:, None]), {}, ("(4, 1)", "target[..., 0]")),

@@ -87,7 +87,7 @@ def test_classes_by_name_are_the_sorted_names(form, tmp_path):
     assert run.classes == ("cat", "dog", "eel")
     assert run.scores == ran(rashin.softmax_cross_entropy, labels, tmp_path, "whole").scores
     with np.load(file) as columns:
-        assert columns.files == ["z_cat", "z_dog", "z_eel", "target"]
+        assert columns.files == ["z_cat", "z_dog", "z_eel", "target", "rashin"]
         assert columns["target"].tolist() == names
 
 

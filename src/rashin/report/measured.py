@@ -47,7 +47,7 @@ def are_shares(measured: Measurement, parts: Mapping[int | str, Moments]) -> boo
 
 
 def parts_of(measured: Measurement, parts: Mapping[int | str, Moments], confidence: float) -> list[Part]:
-    """The parts in which there are any rows, worst first: by their share of the loss, else by their mean.
+    """The parts in which there are any rows, worst first: without a finite loss, by share of the loss, else by mean.
 
     The variance of a share s = S_g / S is sum_i (y_i - s x_i)^2 / S^2, the linearisation of the ratio, over rows or
     clusters i with the loss y_i of the part and x_i of all. The interval stays within 0 and 1.
@@ -57,7 +57,7 @@ def parts_of(measured: Measurement, parts: Mapping[int | str, Moments], confiden
     shares, total = are_shares(measured, parts), measured.total.finite
     some = {str(key): part for key, part in parts.items() if part.count}
     found = [_part(name, part, total, shares, confidence) for name, part in some.items()]
-    return sorted(found, key=lambda part: part.share if shares else part.mean, reverse=True)
+    return sorted(found, key=lambda part: (part.mean == math.inf, part.share if shares else part.mean), reverse=True)
 
 
 def _part(name: str, part: Moments, total: Moments, shares: bool, confidence: float) -> Part:

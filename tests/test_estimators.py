@@ -575,7 +575,7 @@ def test_a_loss_that_does_not_fit_is_told(iris):
     x, y = iris
     with pytest.raises(ValueError, match="loss: softmax_cross_entropy compares rows of classes; accepted are losses"):
         NetworkRegressor(loss="softmax_cross_entropy").fit(x, y)
-    with pytest.raises(ValueError, match="the target must be a finite number > 0"):
+    with pytest.raises(ValueError, match="target: got 0 at index 0; expected a finite number > 0"):
         NetworkRegressor(loss="gamma").fit(x, y)
     with pytest.raises(ValueError, match="gamma cannot tell classes"):
         NetworkClassifier(loss="gamma").fit(x, y)

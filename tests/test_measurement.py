@@ -482,7 +482,7 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
         ({"group": [0]}, r"group: got shape \(1,\); expected one for each sample, shape \(2,\)"),
         (
             {"group": [0.5, 1.0]},
-            "group: got 0.5, which is no whole number at index 0; expected whole numbers, booleans, text, dates or times",
+            "group: got 0.5, which is no whole number at index 0; expected whole numbers",
         ),
         ({"cluster": [None, "a"]}, "cluster: got a missing value at index 0"),
         ({"target": None}, "target: got none; accepted is an array, or batches"),

@@ -118,10 +118,13 @@ def test_what_is_wrong_costs_itself_alone(content, options, words, skipped, p, e
     [
         ("p;t\n1;0\n", "no column 'p' for the prediction; its columns are p;t; fix: .*delimiter=';' "),
         ("p;t\n1,5;0\n", "from row 0 on: it has 2 fields, and the header 1; fix: .*delimiter=';' "),
+        ("p t\n1 0\n", "fix: the header looks separated by ' '"),
+        ("p:t\n1:0\n", "fix: the header looks separated by ':'"),
         ("p|t\n1|0\n", r"fix: the header looks separated by '\|'"),
         ("p\tt\n1\t0\n", r"fix: the header looks separated by 'tab': delimiter='tab' \(--delimiter 'tab'\)"),
         ("0.5,1\n0.25,0\n", "its columns are 0.5, 1; fix: the header holds numbers, such as 0.5: if it is missing"),
         ("1,1\n0.25,0\n", "its columns are 1, 1; fix: the header holds numbers, such as 1: if it is missing"),
+        ("0.5,1,cat\n0.25,0,dog\n", "fix: the header holds numbers, such as 0.5"),
         ("# made by us\np,t\n1,0\n", "header 1; fix: the header is a comment"),
         ("p,p,t\n1,2,0\n", "a.csv has 2 columns 'p' for the prediction; expected one of each name"),
         ("p,t,t\n1,2,0\n", "a.csv has 2 columns 't' for the target; expected one of each name"),

@@ -100,6 +100,21 @@ def test_dates_name_columns(tmp_path):
     assert measured(tmp_path).mean == CROSS_ENTROPY
 
 
+def test_numbers_name_booleans_and_midnights_name_days(tmp_path):
+    """pandas keeps booleans with a gap as numbers, and dates as times."""
+    days = ("2024-01-31", "2024-02-01", "2024-03-01")
+    times = pa.array(np.array(days, "datetime64[ns]")[PLACES])
+    parquet.write_table(pa.table({**columns_of(days), "t": times}), tmp_path / "a.parquet")
+    found = measured(tmp_path)
+    assert (found.mean, list(found.classes)) == (CROSS_ENTROPY, list(days))
+    p, t = P[:, :2] / P[:, :2].sum(axis=1, keepdims=True), PLACES % 2
+    for kind in (np.int8, np.float64):
+        parquet.write_table(
+            pa.table({"p_True": p[:, 1], "p_False": p[:, 0], "t": t.astype(kind)}), tmp_path / "a.parquet"
+        )
+        assert measured(tmp_path).mean == rashin.categorical_cross_entropy(p, t)
+
+
 def test_labels_from_0_stay_the_numbers_they_are(tmp_path):
     for names in (("0", "1", "2"), ("00", "01", "02")):
         csv.write_csv(pa.table({**columns_of(names), "t": PLACES}), tmp_path / "a.csv")

@@ -26,14 +26,14 @@ def columns_named(values: Sequence[str], option: str, known: Callable[[], Sequen
     --------
     >>> columns_named(["p_1,p_2", '"p,3"'], "--prediction", lambda: ["p_1", "p_2", "p,3"])
     ['p_1', 'p_2', 'p,3']
+    >>> columns_named(["p,*"], "--prediction", lambda: ["p,1", "p,2"])
+    'p,*'
     >>> columns_named(["cat=p_1,dog=p_2"], "--prediction", lambda: ["p_1", "p_2"])
     {'cat': 'p_1', 'dog': 'p_2'}
     """
     if len(values) == 1 and not set(',="') & set(values[0]):
         return values[0]
     columns = set(known())
-    if len(values) == 1 and values[0] in columns:
-        return values[0]
     names = [name for value in values for name in _split(value, columns)]
     if not all("=" in name and name not in columns for name in names):
         return names if len(names) > 1 else names[0]
@@ -45,7 +45,9 @@ def columns_named(values: Sequence[str], option: str, known: Callable[[], Sequen
 
 
 def _split(value: str, columns: set[str]) -> list[str]:
-    """The fields of a line of CSV; one where the whole is a column, or a class and a column."""
-    if columns & {value, value.partition("=")[2]}:
+    """The fields of a line of CSV; one where the whole is a column, a class and a column, or a pattern that matches."""
+    from rashin.tables.columns import matching
+
+    if columns & {value, value.partition("=")[2]} or (value.count("*") == 1 and matching(value, columns)):
         return [value]
     return [name.strip() for name in next(csv.reader([value], skipinitialspace=True))]

@@ -27,9 +27,9 @@ def columns_of(found: Measurement, by: By | None, confidence: float) -> dict[str
     kind = by or ("group" if found.groups else "class")
     parts = found.groups if kind == "group" else found.classes
     if not parts:
+        lacking = {None: "groups and classes", "group": "groups", "class": "classes"}[by]
         raise ValueError(
-            f"by: got {by!r} for a measurement without {'groups' if kind == 'group' else 'classes'}; expected one "
-            "measured with group= or by_class=True"
+            f"by: got {by!r} for a measurement without {lacking}; expected one measured with group= or by_class=True"
         )
     some = {key: part for key, part in parts.items() if part.count}
     moments = list(some.values())

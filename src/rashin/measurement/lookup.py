@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rashin.measurement.measurement import Row
-from rashin.tables.dialect import Dialect
+from rashin.tables.dialect import PLAIN, Dialect
 from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
 from rashin.tables.table import Part, Table
@@ -17,14 +17,13 @@ from rashin.tables.table import Part, Table
 __all__ = ["check_column", "column_names", "values_at"]
 
 _ROWS = 1 << 12
-_PLAIN = Dialect()
 
 
 def column_names(
     source: Source,
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
 ) -> tuple[str, list[str]]:
     """The first file of a source, and the names of its columns; of those that can be opened, where others are skipped.
 
@@ -50,7 +49,7 @@ def check_column(
     column: str,
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
 ) -> None:
     """Make sure that every file has a column; of those that cannot be opened nobody knows, where they are skipped.
 
@@ -72,7 +71,7 @@ def values_at(
     rows: Iterable[Row],
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
 ) -> dict[tuple[str, int], Any]:
     """What a column holds at some rows, by their file and number: a number, or an array for a list.
 

@@ -15,7 +15,7 @@ from rashin.measurement.measurement import Measurement
 from rashin.measurement.outcomes import Words
 from rashin.measurement.undefined import add_rows, leave_out_undefined
 from rashin.tables.columns import Columns, Roles
-from rashin.tables.dialect import Dialect
+from rashin.tables.dialect import PLAIN, Dialect
 from rashin.tables.frames import Frame, frame_of
 from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, find_files
@@ -31,7 +31,6 @@ __all__ = [
     "without_sources",
 ]
 
-_PLAIN = Dialect()
 _NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
 _LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
@@ -73,7 +72,7 @@ def partitions(
     columns: Columns,
     storage_options: Mapping[str, Any] | None = None,
     numbers: tuple[int, int] | None = None,
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
 ) -> list[Partition]:
     """The partitions of all files of a source, in the order of the files; or the one of a table in memory.
 

@@ -13,7 +13,7 @@ from rashin.tables.classes import Classes, Key, Outcomes, is_number
 from rashin.tables.dialect import header_hint
 from rashin.tables.table import Uses
 
-__all__ = ["Columns", "Names", "Roles", "default_prediction", "name_of", "names_of"]
+__all__ = ["Columns", "Names", "Roles", "default_prediction", "matching", "name_of", "names_of"]
 
 Names: TypeAlias = "str | tuple[str, ...] | Mapping[str, str]"
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -165,7 +165,7 @@ def default_prediction(names: Sequence[str], path: str) -> str:
     >>> default_prediction(["z_0", "z_1", "target"], "held-out.parquet")
     'z_*'
     """
-    found = [pattern for pattern in ("p_*", "z_*") if _matching(pattern, names)]
+    found = [pattern for pattern in ("p_*", "z_*") if matching(pattern, names)]
     if len(found) != 1:
         what = "columns p_* and z_*" if found else "no column p_* or z_*"
         raise ValueError(f"{path} has {what}; say which columns hold the prediction{_among(names)}")
@@ -187,7 +187,7 @@ def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[
         return _checked(role, [asked], names, path), None
     if asked.count("*") > 1:
         raise ValueError(f"{role}: got the pattern {asked!r}; accepted is one * in it, where the class stands")
-    found = _matching(asked, names)
+    found = matching(asked, names)
     if not found:
         raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
     _checked(role, list(found), names, path)
@@ -228,7 +228,7 @@ def _of_classes(role: str, found: Mapping[str, str], path: str) -> tuple[tuple[s
         raise ValueError(f"{path}, {role}: {error}; expected one column for each class") from None
 
 
-def _matching(pattern: str, names: Sequence[str]) -> dict[str, str]:
+def matching(pattern: str, names: Iterable[str]) -> dict[str, str]:
     """What stands for the star, by column."""
     before, after = map(re.escape, pattern.split("*"))
     matches = {name: re.fullmatch(f"{before}(.+){after}", name) for name in names}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Dialect", "dialect_of", "encoding_hint", "header_hint", "number_hint"]
+__all__ = ["PLAIN", "Dialect", "dialect_of", "encoding_hint", "header_hint", "number_hint"]
 
 _MARKS = {  # at the beginning of a file; that of utf-32 begins as that of utf-16
     codecs.BOM_UTF8: "utf-8",
@@ -34,6 +34,9 @@ class Dialect:
     delimiter: str | None = None
     decimal: str = "."
     encoding: str = "utf-8"
+
+
+PLAIN = Dialect()
 
 
 def dialect_of(delimiter: object = None, decimal: object = ".", encoding: object = "utf-8") -> Dialect:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from rashin.tables.dialect import Dialect
+from rashin.tables.dialect import PLAIN, Dialect
 
 __all__ = ["FORMATS", "File", "Source", "find_files"]
 
@@ -26,7 +26,6 @@ FORMATS: dict[str, tuple[str, ...]] = {  # how the names of files of each format
     "npz": (".npz",),
     "npy": (".npy",),
 }
-_PLAIN = Dialect()
 _WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)  # 007 is no number: it is another key than 7
 _NULL = ("__HIVE_DEFAULT_PARTITION__", "")  # in the place of a value that is missing
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".lz4")  # of text
@@ -53,7 +52,7 @@ class File:
     state: str
     keys: tuple[tuple[str, int | str | None], ...] = ()
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    dialect: Dialect = _PLAIN
+    dialect: Dialect = PLAIN
 
     @property
     def is_local(self) -> bool:
@@ -69,7 +68,7 @@ class File:
 
 
 def find_files(
-    source: Source, storage_options: Mapping[str, Any] | None = None, dialect: Dialect = _PLAIN
+    source: Source, storage_options: Mapping[str, Any] | None = None, dialect: Dialect = PLAIN
 ) -> list[File]:
     """The files that ``source`` names, sorted by path.
 

@@ -164,6 +164,14 @@ def test_what_was_left_out_is_told(rows, command, tmp_path):
     assert re.search(r"^rows +2$", out, re.M)
 
 
+def test_a_file_without_a_row_that_counts_is_a_fault(command, tmp_path):
+    file = write(tmp_path / "a.csv", {"p": [2.0, 3.0], "target": [0, 1]})
+    code, out, err = command(file, "--prediction", "p", "--on-error", "skip")
+    assert code == 2
+    assert "rows  0, nothing to take the mean of" in out
+    assert re.fullmatch(r"rashin: .*a\.csv: got no row that can be measured; .*\n", err)
+
+
 def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_path):
     first = command(file, "--checkpoint", tmp_path / "state.json")
     assert first[0] == 0

@@ -234,6 +234,9 @@ def test_what_goes_with_files_only_is_refused():
         rashin.measure_table("huber", frame, prediction="p", target="hit", checkpoint="state.json")
     with pytest.raises(ValueError, match=r"engine: got 'dask' for a table in memory; .* dask\.dataframe\.from_pandas"):
         rashin.measure_table("huber", frame, prediction="p", target="hit", engine="dask")
+    for option, given in {"delimiter": ";", "encoding": "cp932"}.items():
+        with pytest.raises(ValueError, match=rf"{option}: got '{given}' for a table in memory; expected files of text"):
+            rashin.measure_table("huber", frame, prediction="p", target="hit", **{option: given})
 
 
 def test_progress_has_the_rows_of_a_frame():

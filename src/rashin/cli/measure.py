@@ -167,6 +167,10 @@ def measure_files(
         typer.echo(f"rashin: {printable(remark)}", err=True)
     if written is not None:
         typer.echo(f"wrote {printable(str(written))}", err=as_json)
+    if found.skipped and not found.count:
+        raise ValueError(
+            f"{', '.join(files)}: got no row that can be measured; --on-error raise says what the first is"
+        )
 
 
 def _choice(

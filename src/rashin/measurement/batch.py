@@ -349,8 +349,8 @@ def _codes(chunk: Chunk, name: str, faults: Faults, missing: Missing, fix: str) 
         faults.refuse(name, "lists", KEYS)
     try:
         codes = codes_of(column)
-    except (ValueError, NotImplementedError) as error:  # of Arrow: an unknown time zone, or lists
-        faults.refuse(name, f"{column.type} ({' '.join(str(error).split())})", KEYS)
+    except TypeError as error:
+        faults.refuse(name, str(error), KEYS)
     strange = strange_in(codes)
     if strange.refused is not None:
         if strange.refused.all():  # the column is meant for something else

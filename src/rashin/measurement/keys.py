@@ -36,9 +36,21 @@ class Codes(NamedTuple):
 
 
 def codes_of(column: Any) -> Codes:
-    """The codes of a column of NumPy's or Arrow's, of one dimension; keys may be None, or no key, until ``settled``."""
+    """The codes of a column of NumPy's or Arrow's, of one dimension; keys may be None, or no key, until ``settled``.
+
+    Raises
+    ------
+    TypeError : a column of Arrow's is of a type without keys; the message is that type.
+    """
     if isinstance(column, np.ndarray):
         return _of_numbers(column) if column.dtype.kind in "biu" else Codes(*distinct(column))
+    try:
+        return _of_arrow(column)
+    except (ValueError, NotImplementedError) as error:  # an unknown time zone, or lists
+        raise TypeError(f"{column.type} ({' '.join(str(error).split())})") from None
+
+
+def _of_arrow(column: Any) -> Codes:
     from rashin.tables.arrow import distinct as distinct_in
     from rashin.tables.arrow import holds_whole_numbers, numbers
 
@@ -88,9 +100,8 @@ def keys_of(name: str, values: Any, samples: tuple[int, ...], where: Any = None,
         raise ValueError(f"{name}: got shape {shape}; expected one for each sample, shape {samples}")
     try:
         codes = codes_of(column)
-    except (ValueError, NotImplementedError) as error:  # of Arrow: an unknown time zone, or lists
-        words = " ".join(str(error).split())
-        raise TypeError(f"{name}: got {column.type}; expected {KEYS} ({words})") from None
+    except TypeError as error:
+        raise TypeError(f"{name}: got {error}; expected {KEYS}") from None
     counts = None if where is None else np.asarray(where).reshape(-1)
     strange = strange_in(codes)
     _refuse(name, strange.refused, counts, samples, lambda at: f"got {codes.keys[codes.codes[at]]}; expected {KEYS}")

@@ -30,8 +30,8 @@ from rashin.measurement.partition import (
 from rashin.measurement.recorded import recorded_in
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns, Names, name_of, names_of
-from rashin.tables.dialect import dialect_of
-from rashin.tables.frames import Frame, frame_of
+from rashin.tables.dialect import PLAIN, Dialect, dialect_of
+from rashin.tables.frames import frame_of
 
 __all__ = ["Progress", "measure_table"]
 
@@ -145,10 +145,11 @@ def measure_table(
     dialect = dialect_of(delimiter, decimal, encoding)
     options = Options(_whole("worst", worst, 0), by_class, accuracy, baseline, details)
     _check(loss, columns, options, "dask" if of_dask(source) else engine, checkpoint, progress)
+    frame = frame_of(source)
+    if frame is not None or of_dask(source):
+        _check_memory(dialect, checkpoint, "local" if of_dask(source) else engine)
     if of_dask(source):
         return measure_frame(loss, source, columns, options, client)
-    frame = frame_of(source)
-    _check_memory(frame, engine, checkpoint)
     found = partitions(frame or source, columns, storage_options, two_classes(loss), dialect)
     labels = next((partition.roles.labels for partition in found if partition.roles is not None), None)
     if engine == "dask":
@@ -194,13 +195,16 @@ def _is_one(target: Names) -> bool:
     return isinstance(target, str) and "*" not in target
 
 
-def _check_memory(frame: Frame | None, engine: str, checkpoint: Any) -> None:
-    if frame is not None and engine == "dask":
+def _check_memory(dialect: Dialect, checkpoint: Any, engine: str) -> None:
+    for name in ("delimiter", "decimal", "encoding"):
+        if (given := getattr(dialect, name)) != getattr(PLAIN, name):
+            raise ValueError(f"{name}: got {given!r} for a table in memory; expected files of text; fix: leave it out")
+    if engine == "dask":
         raise ValueError(
             "engine: got 'dask' for a table in memory; expected files or a Dask data frame; fix: leave engine out, or "
             "dask.dataframe.from_pandas(frame, npartitions=16)"
         )
-    if frame is not None and checkpoint is not None:
+    if checkpoint is not None:
         raise ValueError(
             f"checkpoint: got {os.fspath(checkpoint)!r} for a table in memory; expected files, which a second run "
             "finds again; fix: leave checkpoint out, or write the table to a Parquet file"

@@ -50,7 +50,7 @@ def _arrays(name: str, rows: int) -> tuple[Any, Any]:
 
 def _forms(name: str, rows: int) -> dict[str, Callable[[], Any]]:
     """The plain mean, and measurements, of the same arrays."""
-    loss, (z, t) = rashin.loss.get(name), _arrays(name, rows)
+    loss, (z, t) = rashin.registry.get(name), _arrays(name, rows)
     rng = np.random.default_rng(1)
     group, w = rng.integers(0, GROUPS, rows), rng.random(rows) + 0.5
     ten = group % 10

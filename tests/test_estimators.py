@@ -171,7 +171,7 @@ def test_classes_are_learnt_by_every_loss_that_can_tell_them(name, classes, iris
     winners = np.where(scores > 0, 1, 0) if classes == 2 else scores.argmax(axis=1)
     np.testing.assert_array_equal(model.predict(x), model.classes_[winners])
     assert network.n_outputs_ == (
-        1 if classes == 2 and estimators.tells_yes_from_no(rashin.loss.get(name)) else classes
+        1 if classes == 2 and estimators.tells_yes_from_no(rashin.registry.get(name)) else classes
     )
     assert hasattr(model, "predict_proba") == hasattr(model, "predict_log_proba") == (name in PROBABLE)
     if name in PROBABLE:
@@ -241,7 +241,7 @@ def test_labels_that_can_be_true_together(name, iris):
 def test_numbers_are_learnt_by_every_pointwise_loss(name, outputs, rng):
     x = rng.normal(size=(300, 3))
     signal = np.column_stack([x[:, 0] - 0.5 * x[:, 1], np.sin(x[:, 2])])[:, :outputs]
-    loss = rashin.loss.get(name)
+    loss = rashin.registry.get(name)
     target = {"exp": np.exp, "logistic": rashin.sigmoid}.get(estimators.out_activation(loss), np.array)(signal)
     model = NetworkRegressor((20,), loss=loss, learning_rate_init=0.01, activation="tanh", max_iter=300, random_state=0)
     target = target[:, 0] if outputs == 1 else target
@@ -273,7 +273,7 @@ def test_a_loss_of_ones_own_by_object_and_by_name(tmp_path, monkeypatch, iris):
     loss = sys.modules["own_losses"].cubed_error
     by_object = NetworkRegressor(loss=loss, random_state=0, max_iter=30).fit(x, target)
     np.testing.assert_array_equal(named.predict(x), by_object.predict(x))
-    del rashin.loss._registry["cubed_error"]
+    del rashin.registry._registry["cubed_error"]
 
 
 # --------------------------------------------------------------------------------------------------------- weights
@@ -420,7 +420,7 @@ def test_an_estimator_with_a_loss_of_this_place_travels_by_cloudpickle(iris):
     copy = cloudpickle.loads(cloudpickle.dumps(model))
     np.testing.assert_array_equal(copy.fit(x, y.astype(float)).predict(x), model.predict(x))
     assert isinstance(clone(model).loss, Loss)
-    del rashin.loss._registry["quartic_error"]
+    del rashin.registry._registry["quartic_error"]
 
 
 def test_data_frames_bring_their_names(iris):

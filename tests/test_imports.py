@@ -28,13 +28,17 @@ FLOORS = {
     "printable": 0,
     "tables": 0.2,  # files in, rows out; knows nothing of losses
     "plain": 0.5,  # scalar, for loops over float32
+    "rule": 0.5,
     "checks": 1,
     "kernels": 1,
     "reduction": 2,
     "backends": 3,
     "layer": 4,
     "links": 4,
+    "facts": 3.5,
     "loss": 4,
+    "registry": 4.2,
+    "decorators": 4.4,
     "statistics": 4,
     "losses": 5,
     "linear": 5.2,

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 import rashin
-from rashin import labelwise, list_losses, pointwise, rowwise
-from rashin import loss as registry
+from rashin import labelwise, list_losses, pointwise, registry, rowwise
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, POSITIVE, PROBABILITY, REAL
 
 # ------------------------------------------------------------------------------------- losses of a user
@@ -372,6 +371,29 @@ def test_a_loss_is_frozen(loss):
     before = dict(loss.parameters)
     changed(loss)
     assert dict(loss.parameters) == before
+
+
+@pytest.mark.parametrize("given", [True, [2.0], np.array([2.0, 3.0]), "2", None, -1.0, np.nan])
+def test_parameters_that_were_seen_before_let_no_other_through(given):
+    rashin.huber.replace(delta=1.0)  # equals True
+    for _ in range(2):
+        with pytest.raises((TypeError, ValueError), match=r"^delta: got "):
+            rashin.huber([1.0], [0.0], delta=given)
+
+
+def test_a_call_with_parameters_makes_no_new_loss():
+    assert rashin.huber.replace(delta=2.5) is rashin.huber.replace(delta=2.5)
+    assert rashin.huber.replace(delta=np.array(2.5)) == rashin.huber.replace(delta=2.5)
+    assert repr(rashin.binary_cross_entropy.replace(epsilon=-0.0)) == "binary_cross_entropy(epsilon=0.0)"
+
+
+@every_loss
+def test_a_rule_is_plain_data(loss):
+    again = pickle.loads(pickle.dumps(loss.rule))
+    assert again == loss.rule
+    assert {again: 1}[loss.rule] == 1
+    with pytest.raises(AttributeError):
+        loss.rule.kind = "rowwise"
 
 
 @every_loss

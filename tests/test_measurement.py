@@ -78,7 +78,7 @@ def close(x, y, ulps=2):
 
 
 def expected(name, z, t, w, where):
-    losses = rashin.loss.get(name).per_sample(z, t).reshape(-1)
+    losses = rashin.registry.get(name).per_sample(z, t).reshape(-1)
     weights = np.ones(losses.size) if w is None else w
     counts = weights > 0 if where is None else where & (weights > 0)
     return Exactly(losses[counts], weights[counts]), counts
@@ -95,7 +95,7 @@ def test_every_number_is_that_of_rational_arithmetic(name, weighted, masked):
     w, where = w if weighted else None, where if masked else None
     exact, counts = expected(name, z, t, w, where)
     plain, found = (measure(name, z, t, w, where, group, cluster=each) for each in (None, cluster))
-    loss = rashin.loss.get(name)
+    loss = rashin.registry.get(name)
     assert found.mean == loss(z, t, weight=w, where=where) == float(exact.mean)
     assert found.sum == loss(z, t, weight=w, where=where, reduction="sum") == float(sum(exact.a))
     assert found.weight == float(sum(exact.w))
@@ -385,7 +385,7 @@ def test_a_baseline_of_squares_asks_for_targets_of_the_domain_only(domain):
         alike = measure(loss, np.zeros(3), t[-3:-2].repeat(3), baseline=True).baseline
         assert (alike.prediction, alike.mean) == (t[-3], 0.0)
     finally:
-        del rashin.loss._registry["squares"]
+        del rashin.registry._registry["squares"]
 
 
 def test_the_baseline_knows_the_parameters():
@@ -435,7 +435,7 @@ def test_the_baseline_of_rows_that_are_no_polynomial_looks_at_each_class():
         many = {k: SimpleNamespace(weight=1.0) for k in range(3000)}
         assert baseline_of("absolute_rows()", many, None) is None
     finally:
-        del rashin.loss._registry["absolute_rows"]
+        del rashin.registry._registry["absolute_rows"]
 
 
 def test_a_baseline_that_fails_costs_the_measurement_nothing():
@@ -452,7 +452,7 @@ def test_a_baseline_that_fails_costs_the_measurement_nothing():
             assert measured.baseline is None
         assert measured.mean == 2.5
     finally:
-        del rashin.loss._registry["squared_rows"]
+        del rashin.registry._registry["squared_rows"]
 
 
 # ------------------------------------------------------------------------------------------------- errors

@@ -17,7 +17,7 @@ import rashin
 from rashin import rowwise
 from rashin.backends.numpy.rowwise import are_normalized
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
-from rashin.loss import parsed
+from rashin.registry import parsed
 
 cce, nll = rashin.categorical_cross_entropy, rashin.negative_log_likelihood
 METHODS = [cce, cce.gradient, cce.hessian, cce.value_and_gradient, cce.per_sample]

@@ -113,13 +113,13 @@ def test_a_loss_of_your_own_is_recorded_by_its_module(tmp_path, monkeypatch):
         "    r = z - t\n    return r * r * r * r, 4.0 * r * r * r, 12.0 * r * r\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    loss = rashin.loss.get("my_losses_of_mine:quartic")
+    loss = rashin.registry.get("my_losses_of_mine:quartic")
     try:
         file = write(tmp_path / "a.parquet", note_about(loss))
         assert recorded_in(str(file)).loss.formula is loss.formula
         assert json.loads(note_about(loss))["loss"] == "my_losses_of_mine:quartic"
     finally:
-        rashin.loss._registry.pop("quartic", None)
+        rashin.registry._registry.pop("quartic", None)
 
 
 def test_a_row_of_several_outputs_costs_their_sum(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 import rashin
 from rashin.cli import main
-from rashin.loss import get
+from rashin.registry import get
 from rashin.synonyms import SYNONYMS, found, synonym
 
 RNG = np.random.default_rng(3)

@@ -261,7 +261,7 @@ def test_a_formula_may_call_rashin_from_any_thread():
         caller.join(100)
         assert found == [pytest.approx(1 / 200_000, rel=1e-14)]
     finally:
-        del rashin.loss._registry["soft_rows"]
+        del rashin.registry._registry["soft_rows"]
 
 
 def test_the_threads_of_the_largest_number_serve_all_others():

@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from rashin import synonyms
+from rashin.decorators import labelwise, pointwise, rowwise
+from rashin.facts import Facts
 from rashin.kernels.threads import threads
 from rashin.linear import linear_softmax_cross_entropy, linear_softmax_statistics
 from rashin.links import log_softmax, logsumexp, sigmoid, softmax
-from rashin.loss import Facts, Loss, labelwise, list_losses, pointwise, rowwise
+from rashin.loss import Loss
 from rashin.losses import *  # noqa: F403
 from rashin.losses import __all__ as _names
+from rashin.registry import list_losses
 from rashin.statistics import SoftmaxStatistics, softmax_statistics
 
 if TYPE_CHECKING:

@@ -308,7 +308,7 @@ def parameter(
         raise TypeError(f"{name}: got {value!r}; accepted is one number")
     accepted = domain.description if domain else "a finite number"
     try:
-        number = float(value)
+        number = float(value) + 0.0  # no -0.0, which equals 0.0 and would print otherwise
     except OverflowError:
         raise ValueError(f"{name}: got a number beyond the range of float64; expected {accepted}") from None
     if not math.isfinite(number) or (domain and not domain.contains(number)):

@@ -226,7 +226,7 @@ def _sweep(
 
     weight = None if weighing.weight is None else weighing.weight[block]
     local = Weighing(weight, None, weighing.reduction, weighing.divisor, weighing.total)
-    rows = Rows(loss._rule, z, target[block], -1, local, Wanted(values is not None, False, False), None)
+    rows = Rows(loss._program, z, target[block], -1, local, Wanted(values is not None, False, False), None)
     rows.gradient = z if derive else None
     sweep = LabelSweep(rows, Wanted(values is not None, derive, False))
     try:

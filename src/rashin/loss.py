@@ -1,82 +1,26 @@
-"""A loss: one formula, its facts, and what can be asked of it. The decorators make it, the registry keeps it."""
+"""A loss: what can be asked of one formula. The decorators make it, the registry keeps it."""
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from rashin import checks, synonyms
-from rashin.domain import (
-    DISTRIBUTION,
-    LOG_PROBABILITY,
-    LOGIT,
-    NONNEGATIVE,
-    POSITIVE,
-    PROBABILITY,
-    REAL,
-    SWITCH,
-    Domain,
-)
+from rashin import checks
+from rashin.facts import Facts
+from rashin.rule import Formula, Kind, Rule
 
-__all__ = ["Facts", "Loss", "get", "labelwise", "list_losses", "parsed", "pointwise", "rowwise"]
+if TYPE_CHECKING:
+    from rashin.domain import Domain
 
-Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise"]
-Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+__all__ = ["Loss"]
 
-RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out"})
-
-# What the row kernels can do around any formula, that of label losses and that of rows: default and domain.
-LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
-    {"label_smoothing": (0.0, PROBABILITY), "z_loss": (0.0, NONNEGATIVE), "softcap": (None, POSITIVE)}
-)
-_NO_OPTIONS: Mapping[str, float | None] = MappingProxyType({})
-ROW_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType({"normalized": (True, SWITCH)})
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is true of a loss; every entry is verified numerically by a test.
-
-    Parameters
-    ----------
-    prediction, target : where they may lie; the target's domain may depend on the parameters, as
-        ``(**parameters) -> Domain``.
-    parameters : the domain of each parameter.
-    kinks : ``(t, **parameters) -> predictions`` at which the slope jumps; there it is the middle of its interval.
-        None where the loss is smooth.
-    convex : whether the loss is convex in the prediction, at its default parameters.
-    link : the function that takes the mean of the target to the prediction: identity, log, logit or softmax.
-    best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed. For row
-        losses ``t`` holds distributions (n, C); where the degree is 1, their mean may stand for all of them.
-    separable : whether a row loss is a sum over the classes of which the target has a share; its formula is then that
-        of one class.
-    target_degree : the degree of the loss as a polynomial in the target, 1 or 2; None where it is none. Losses of
-        labels have 1.
-    bounds : ``(**parameters) -> (low, high)``, between which every loss lies, infinite where the parameters give no
-        bound; for row losses ``(classes, **parameters)``. None where no parameters give bounds.
-    """
-
-    prediction: Domain
-    target: Domain | Callable[..., Domain]
-    parameters: Mapping[str, Domain] = field(default_factory=dict)
-    kinks: Callable[..., tuple[Any, ...]] | None = None
-    convex: bool = False
-    link: str = "identity"
-    best_constant: Callable[..., Any] | None = None
-    separable: bool = False
-    target_degree: int | None = None
-    bounds: Callable[..., tuple[float, float]] | None = None
-
-    def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
-        """The target's domain for these parameters."""
-        return self.target if isinstance(self.target, Domain) else self.target(**parameters)
+_VARIANTS = 64  # of a loss with other parameters that are kept: a call with keywords then costs no new loss
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -202,8 +146,8 @@ class Loss:
         >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
         array([0.125, 2.5  ])
         """
-        number, rule = self._axis(axis), self.replace(**parameters)._rule if parameters else self._rule
-        return _backend().sample_losses(rule, prediction, target, where, number)
+        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self)._program
+        return _backend().sample_losses(program, prediction, target, where, number)
 
     def replace(self, **parameters: float | None) -> Loss:
         """The same loss with other parameters.
@@ -212,18 +156,25 @@ class Loss:
         >>> rashin.huber.replace(delta=2.0)
         huber(delta=2.0)
         """
-        settings = self._settings(parameters)
-        return Loss(self.name, self.kind, self.formula, settings, self.facts, self.options, self.optional)
-
-    def _settings(self, parameters: Mapping[str, Any]) -> Mapping[str, float | None]:
         if not parameters:
-            return self.parameters
+            return self
+        try:
+            return self._variants(**parameters)
+        except TypeError:  # also of what cannot be hashed, such as an array of one number
+            return self._variant(**parameters)
+
+    @cached_property
+    def _variants(self) -> Callable[..., Loss]:
+        return lru_cache(_VARIANTS, typed=True)(self._variant)  # typed: True is no 1.0
+
+    def _variant(self, **parameters: Any) -> Loss:
         domains = self.facts.parameters
         given = {
             name: checks.parameter(self.name, name, value, self.parameters, domains.get(name), name in self.optional)
             for name, value in parameters.items()
         }
-        return MappingProxyType({**self.parameters, **given})
+        settings = MappingProxyType({**self.parameters, **given})
+        return Loss(self.name, self.kind, self.formula, settings, self.facts, self.options, self.optional)
 
     def _evaluate(
         self,
@@ -237,8 +188,8 @@ class Loss:
         wanted: tuple[bool, bool, bool],
         out: Any = None,
     ) -> Any:
-        number, rule = self._axis(axis), self.replace(**parameters)._rule if parameters else self._rule
-        return _backend().evaluate(rule, prediction, target, weight, where, reduction, number, wanted, out)
+        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self)._program
+        return _backend().evaluate(program, prediction, target, weight, where, reduction, number, wanted, out)
 
     def _axis(self, axis: int | None) -> int:
         if axis is not None and self.kind == "pointwise":
@@ -246,17 +197,22 @@ class Loss:
         return -1 if axis is None else axis
 
     @cached_property
-    def _rule(self) -> Any:
-        """The loss as the backend sees it."""
-        return _backend().Rule(
+    def rule(self) -> Rule:
+        """The loss as backends see it."""
+        return Rule(
             self.kind,
             self.formula,
             tuple(value for name, value in self.parameters.items() if name not in self.options),
-            {name: self.parameters[name] for name in self.options},
+            tuple((name, self.parameters[name]) for name in self.options),
             self.facts.prediction,
             self.facts.target_domain(self.parameters),
             self.facts.separable,
         )
+
+    @cached_property
+    def _program(self) -> Any:
+        """What the backend made of the rule."""
+        return _backend().Program(self.rule)
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -318,206 +274,3 @@ def _imported(module: str, name: str, parameters: dict[str, float | None]) -> Lo
 def _rebuilt(body: tuple[Any, ...], facts: dict[str, Any], domains: dict[str, Domain], rest: tuple[Any, ...]) -> Loss:
     name, kind, formula, parameters = body
     return Loss(name, kind, formula, MappingProxyType(parameters), Facts(**facts, parameters=domains), *rest)
-
-
-# -------------------------------------------------------------------------------------------- the registry
-
-_registry: dict[str, Loss] = {}
-
-
-def _register(loss: Loss) -> Loss:
-    known = _registry.get(loss.name)
-    if known is not None and known.formula.__module__ != loss.formula.__module__:
-        raise ValueError(
-            f"a loss named {loss.name!r} is registered already by {known.formula.__module__}; choose another name"
-        )
-    _registry[loss.name] = loss
-    return loss
-
-
-def list_losses() -> list[Loss]:
-    """Every registered loss, by name.
-
-    >>> import rashin
-    >>> [loss.name for loss in rashin.list_losses()][:2]
-    ['absolute_error', 'binary_cross_entropy']
-    """
-    return [_registry[name] for name in sorted(_registry)]
-
-
-def get(name: str) -> Loss:
-    """The loss of that name; a loss of your own is ``"module:name"``.
-
-    Raises
-    ------
-    ValueError : there is no such loss; the message names the nearest, or the one that the field calls so.
-    """
-    module, colon, attribute = name.partition(":")
-    if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name of XGBoost's
-        return _from_module(module, attribute)
-    if name not in _registry:
-        nearest = synonyms.advice(name, _registry) or "`rashin losses` lists them"
-        raise ValueError(f"loss: got {name!r}; there is no such loss: {nearest}")
-    return _registry[name]
-
-
-def parsed(text: str) -> Loss:
-    """The loss that prints as ``text``, such as ``focal(gamma=3.0)``.
-
-    Raises
-    ------
-    ValueError : there is no such loss, or the text is none.
-    """
-    try:
-        call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call):
-            raise ValueError("it is no call")
-        return get(ast.unparse(call.func)).replace(
-            **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-        )
-    except (SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"loss: got {text!r}; accepted is such as focal(gamma=3.0): {error}") from None
-
-
-def _from_module(module: str, attribute: str) -> Loss:
-    try:
-        loss = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"loss: cannot import {attribute!r} from {module!r}: {error}") from None
-    if not isinstance(loss, Loss):
-        raise ValueError(f"loss: {module}:{attribute} is a {type(loss).__name__}, not a Loss")
-    return loss
-
-
-# ------------------------------------------------------------------------------------------ the decorators
-
-
-def pointwise(
-    *,
-    prediction: Domain = REAL,
-    target: Domain | Callable[..., Domain] = REAL,
-    parameters: Mapping[str, Domain] | None = None,
-    kinks: Callable[..., tuple[Any, ...]] | None = None,
-    convex: bool = False,
-    link: str = "identity",
-    best_constant: Callable[..., Any] | None = None,
-    target_degree: int | None = None,
-    bounds: Callable[..., tuple[float, float]] | None = None,
-) -> Callable[[Formula], Loss]:
-    """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
-
-    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.scalar`` inside the sweep. The formula
-    uses operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``, and has no branches.
-
-    Examples
-    --------
-    >>> import rashin
-    >>> from rashin.domain import POSITIVE
-    >>> @rashin.pointwise(parameters={"scale": POSITIVE})
-    ... def welsch(xp, z, t, scale=1.0):
-    ...     "Levels off: an outlier counts once, and no more."
-    ...     x = (z - t) / scale
-    ...     e = xp.exp(-0.5 * x * x)
-    ...     return -xp.expm1(-0.5 * x * x), x * e / scale, (1 - x * x) * e / (scale * scale)
-    >>> welsch([1.0, 50.0], [0.0, 0.0], scale=2.0)
-    0.55875154...
-    """
-    facts = Facts(
-        prediction, target, parameters or {}, kinks, convex, link, best_constant, False, target_degree, bounds
-    )
-    return lambda formula: _register(_made("pointwise", formula, facts, skip=3))
-
-
-def labelwise(
-    *,
-    parameters: Mapping[str, Domain] | None = None,
-    options: tuple[str, ...] = (),
-    convex: bool = False,
-    best_constant: Callable[..., Any] | None = None,
-    bounds: Callable[..., tuple[float, float]] | None = None,
-) -> Callable[[Formula], Loss]:
-    """Make a loss of ``phi(xp, u, *parameters) -> phi, phi', phi''``, u the log-probability of the label.
-
-    The prediction holds logits. With a distribution q as target the loss is sum_k q_k phi(u_k). ``options`` names
-    what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
-    """
-    own = {**(parameters or {}), **{name: LABEL_OPTIONS[name][1] for name in options}}
-    facts = Facts(LOGIT, DISTRIBUTION, own, None, convex, "softmax", best_constant, False, 1, bounds)
-    return lambda formula: _register(
-        _made("labelwise", formula, facts, skip=2, options=_defaults(options, LABEL_OPTIONS))
-    )
-
-
-def rowwise(
-    *,
-    prediction: Domain,
-    target: Domain = DISTRIBUTION,
-    parameters: Mapping[str, Domain] | None = None,
-    options: tuple[str, ...] = (),
-    convex: bool = False,
-    link: str = "identity",
-    best_constant: Callable[..., Any] | None = None,
-    separable: bool = False,
-    target_degree: int | None = None,
-    bounds: Callable[..., tuple[float, float]] | None = None,
-) -> Callable[[Formula], Loss]:
-    """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
-
-    ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot. ``xp`` has NumPy's ``sum`` besides the vocabulary.
-
-    With ``separable=True`` the loss is the sum over the classes of which the target has a share, t_k > 0. The formula
-    is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
-    slope, curvature`` of the class's prediction and share.
-
-    With ``options=("normalized",)`` predictions are rows of ``PROBABILITY``, or of ``LOG_PROBABILITY``, and each row
-    must sum to 1; the loss gets the parameter ``normalized=True``, which turns that off.
-
-    Examples
-    --------
-    >>> import rashin
-    >>> from rashin.domain import POSITIVE
-    >>> @rashin.rowwise(prediction=POSITIVE, separable=True)
-    ... def inverse_likelihood(xp, z, t):
-    ...     "The mean of 1 / z over the target's distribution."
-    ...     return t / z, -t / (z * z), 2.0 * t / (z * z * z)
-    >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
-    3.0
-    """
-    if options and prediction not in (PROBABILITY, LOG_PROBABILITY):
-        raise TypeError(
-            f"options: got {options!r} for a prediction of {prediction.name}; expected a prediction of "
-            f"PROBABILITY or LOG_PROBABILITY; fix: leave the options out"
-        )
-    own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
-    facts = Facts(prediction, target, own, None, convex, link, best_constant, separable, target_degree, bounds)
-    return lambda formula: _register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))
-
-
-def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[float | None, Domain]]) -> dict[str, float | None]:
-    return {name: known[name][0] for name in options}
-
-
-def _made(
-    kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mapping[str, float | None] = _NO_OPTIONS
-) -> Loss:
-    name: str = formula.__name__
-    own = list(inspect.signature(formula).parameters.values())[skip:]
-    settings: dict[str, float | None] = {}
-    for parameter in own:
-        if parameter.name in RESERVED:
-            raise TypeError(f"{name}: {parameter.name!r} cannot be a parameter: it is a keyword of every loss")
-        if parameter.default is inspect.Parameter.empty:
-            raise TypeError(f"{name}: the parameter {parameter.name!r} needs a default")
-        settings[parameter.name] = parameter.default
-    settings |= options
-    unknown = set(facts.parameters) - set(settings)
-    if unknown:
-        raise TypeError(f"{name}: facts name the parameters {sorted(unknown)}, which the formula does not have")
-    checked = {
-        key: checks.parameter(name, key, value, settings, facts.parameters.get(key), value is None)
-        for key, value in settings.items()
-    }
-    # The loss takes the formula's name in its module: from there the formula is its attribute, for pickling too.
-    formula.__qualname__ += ".formula"
-    optional = frozenset(key for key, value in checked.items() if value is None)
-    return Loss(name, kind, formula, MappingProxyType(checked), facts, tuple(options), optional)

@@ -72,7 +72,7 @@ def has_classes(data: str) -> bool | None:
 
 def chosen_loss(named: Loss | str, settings: list[str] | None) -> Loss:
     """The loss, also by its name, with its parameters as ``NAME=NUMBER``."""
-    from rashin.loss import get
+    from rashin.registry import get
 
     loss = get(named) if isinstance(named, str) else named
     try:

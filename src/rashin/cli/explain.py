@@ -85,7 +85,7 @@ def _loaded(model: Path) -> Network:
 
 def _recorded_loss(model: Path, network: Network) -> Loss | None:
     """The loss that the run folder's checkpoint names, such as ``focal(gamma=3.0)``; None where there is none."""
-    from rashin.loss import parsed
+    from rashin.registry import parsed
     from rashin.storage import read_arrays
 
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -18,11 +18,10 @@ from numba.extending import intrinsic
 
 from rashin import plain, scalar
 from rashin.kept import compiling
+from rashin.rule import Formula
 from rashin.waiting import explained
 
-__all__ = ["Formula", "Loop", "call", "compiled"]
-
-Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+__all__ = ["Loop", "call", "compiled"]
 
 _ARGUMENTS = 8  # z, t, w, parameters, values, slopes, curvatures, count: addresses but for the last
 

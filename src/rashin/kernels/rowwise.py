@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 from rashin import scalar
 from rashin.exact import BLOCK, add_block
 from rashin.kept import compiling, kept, kept_vectorize
-from rashin.kernels.formula import Formula, call
+from rashin.kernels.formula import call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals, is_normalized
 from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, all_within
 from rashin.kernels.rows import MANY, array_type, jit
 from rashin.kernels.sums import fill_sums
+from rashin.rule import Formula
 from rashin.waiting import explained
 
 __all__ = ["ARRAYS", "block", "of_shares", "sweep_distributions", "sweep_labels"]

@@ -23,7 +23,8 @@ from rashin.learn.optimizers import Adam, Momentum, Optimizer
 from rashin.learn.outputs import output_for
 from rashin.learn.samples import Samples, blocks
 from rashin.learn.trainer import Trainer, at_least_one
-from rashin.loss import Loss, get
+from rashin.loss import Loss
+from rashin.registry import get
 
 if TYPE_CHECKING:
     from numpy.random import RandomState

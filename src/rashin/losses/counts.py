@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rashin.decorators import pointwise
 from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
-from rashin.loss import pointwise
 from rashin.losses.arithmetic import INFINITY, times_exp
 from rashin.losses.constants import log_mean
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rashin.decorators import rowwise
 from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
-from rashin.loss import rowwise
 from rashin.losses.bounds import nonnegative, shifted_logarithms
 from rashin.losses.constants import log_frequencies, shrunk_frequencies
 

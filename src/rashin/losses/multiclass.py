@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rashin.decorators import labelwise
 from rashin.domain import FOCUS
-from rashin.loss import labelwise
 from rashin.losses.bounds import capped_cross_entropy, nonnegative
 from rashin.losses.constants import log_frequencies
 

@@ -5,8 +5,8 @@ Where r overflows, a slope below 1 may still give a finite loss: slope z - slope
 
 from __future__ import annotations
 
+from rashin.decorators import pointwise
 from rashin.domain import OPEN_UNIT, POSITIVE
-from rashin.loss import pointwise
 from rashin.losses.arithmetic import INFINITY
 from rashin.losses.bounds import nonnegative
 from rashin.losses.constants import mean, weighted_quantile

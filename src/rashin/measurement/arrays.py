@@ -11,11 +11,12 @@ import numpy as np
 
 from rashin import checks
 from rashin.kernels import threads
-from rashin.loss import Loss, get
+from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
 from rashin.measurement.keys import Missing, check_missing, keys_of
 from rashin.measurement.measurement import Measurement
+from rashin.registry import get
 
 __all__ = ["chosen", "measure"]
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from rashin.loss import Loss, get
+from rashin.loss import Loss
+from rashin.registry import get
 from rashin.tables.notes import KEY, note_of
 from rashin.tables.opening import BrokenFileError, reading
 from rashin.tables.sources import File, Source, find_files

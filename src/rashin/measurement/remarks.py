@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.language import said
-from rashin.loss import Loss, parsed
+from rashin.loss import Loss
+from rashin.registry import parsed
 
 if TYPE_CHECKING:
     from rashin.measurement.moments import Moments

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY
 from rashin.language import said
 from rashin.links import sigmoid, softmax
-from rashin.loss import Loss, parsed
+from rashin.loss import Loss
 from rashin.measurement import Row
+from rashin.registry import parsed
 from rashin.report.numbers import number, percent
 from rashin.report.page import Cell
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
-from rashin.backends.numpy.results import Results, Rule, Wanted, gradient_type
+from rashin.backends.numpy.results import Program, Results, Wanted, gradient_type
 from rashin.backends.numpy.rows import evaluate_labelwise
 from rashin.backends.numpy.rowwise import evaluate_rowwise
 from rashin.reduction import Weighing, weigh
 
-__all__ = ["Answer", "Rule", "evaluate", "sample_losses"]
+__all__ = ["Answer", "Program", "evaluate", "sample_losses"]
 
 
 class Answer(NamedTuple):
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 def evaluate(
-    rule: Rule,
+    program: Program,
     prediction: Any,
     target: Any,
     weight: Any,
@@ -43,29 +43,29 @@ def evaluate(
         checks.output(out, z.shape, gradient_type(z))
     value_wanted, gradient_wanted, hessian_wanted = wanted
     arrays = Wanted(value_wanted and reduction == "none", gradient_wanted, hessian_wanted)
-    results, weighing = _swept(rule, z, t, weight, where, reduction, axis, arrays, out)
+    results, weighing = _swept(program, z, t, weight, where, reduction, axis, arrays, out)
     value: Any = results.values
     if value_wanted and reduction != "none":
         value = weighing.reduce(results.limbs)
     return Answer(value, results.gradient, results.hessian)
 
 
-def sample_losses(rule: Rule, prediction: Any, target: Any, where: Any, axis: int) -> NDArray[np.float64]:
+def sample_losses(program: Program, prediction: Any, target: Any, where: Any, axis: int) -> NDArray[np.float64]:
     """The samples' losses as doubles, as they are summed; 0 outside ``where``."""
     z = checks.array("prediction", prediction, where, axis)
     t = checks.array("target", target, where, axis)
     wanted = Wanted(True, False, False, rounded=False)
-    return _swept(rule, z, t, None, where, "none", axis, wanted, None)[0].values  # type: ignore[return-value]
+    return _swept(program, z, t, None, where, "none", axis, wanted, None)[0].values  # type: ignore[return-value]
 
 
 def _swept(
-    rule: Rule, z: Any, t: Any, weight: Any, where: Any, reduction: str, axis: int, wanted: Wanted, out: Any
+    program: Program, z: Any, t: Any, weight: Any, where: Any, reduction: str, axis: int, wanted: Wanted, out: Any
 ) -> tuple[Results, Weighing]:
-    if rule.kind == "pointwise":
+    if program.rule.kind == "pointwise":
         weighing = weigh(weight, where, z.shape, reduction)
-        return evaluate_pointwise(rule, z, t, weighing, wanted, out), weighing
+        return evaluate_pointwise(program, z, t, weighing, wanted, out), weighing
     axis = checks.axis(z, axis)
     shape = z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1]
     weighing = weigh(weight, where, shape, reduction)
-    run = evaluate_labelwise if rule.kind == "labelwise" else evaluate_rowwise
-    return run(rule, z, t, axis, weighing, wanted, out), weighing
+    run = evaluate_labelwise if program.rule.kind == "labelwise" else evaluate_rowwise
+    return run(program, z, t, axis, weighing, wanted, out), weighing

@@ -13,8 +13,8 @@ from rashin import checks
 from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
+    Program,
     Results,
-    Rule,
     Wanted,
     element_type,
     job,
@@ -36,25 +36,25 @@ GATHERED = 1 << 14  # elements of a piece that is copied to a buffer first: it s
 
 
 def evaluate(
-    rule: Rule, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, wanted: Wanted, out: NDArray[Any] | None
+    program: Program, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, wanted: Wanted, out: NDArray[Any] | None
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of every element."""
     checks.same_shape(z, t)
     results = Results(z.shape, z, wanted, out, (t, weighing.weight, weighing.where))
     if results.in_place:
-        evaluate(rule, z, t, weighing, NOTHING, None)
+        evaluate(program, z, t, weighing, NOTHING, None)
     element = element_type(z, t)
     walk = _Walk(z, t, weighing, results, element, memory_order(z))
     try:
-        limbs = _swept(rule, walk, wanted)
+        limbs = _swept(program, walk, wanted)
     except ValueError:
         # In C order the first bad element is the first one that the caller finds.
-        limbs = _swept(rule, _Walk(z, t, weighing, results, element, tuple(range(z.ndim))), wanted)
+        limbs = _swept(program, _Walk(z, t, weighing, results, element, tuple(range(z.ndim))), wanted)
     return results.finished(limbs)
 
 
-def _swept(rule: Rule, walk: _Walk, wanted: Wanted) -> Limbs:
-    return job(_Sweep(rule, walk, wanted.order).over, boxes(walk.z.shape, walk.size), walk.z.size)
+def _swept(program: Program, walk: _Walk, wanted: Wanted) -> Limbs:
+    return job(_Sweep(program, walk, wanted.order).over, boxes(walk.z.shape, walk.size), walk.z.size)
 
 
 class _Walk:
@@ -94,11 +94,11 @@ class _Walk:
 class _Sweep:
     """The formula's loop and the numbers that go with it, over the boxes of a walk."""
 
-    def __init__(self, rule: Rule, walk: _Walk, order: int) -> None:
-        self.rule, self.walk = rule, walk
-        self.loop = rule.loop(order, walk.element)
+    def __init__(self, program: Program, walk: _Walk, order: int) -> None:
+        rule = program.rule
+        self.program, self.rule, self.walk = program, rule, walk
+        self.loop = program.loop(order, walk.element)
         self.sweep = kernel.sweep(walk.element)
-        self.parameters = rule.numbers
         self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
         free = (-np.inf, np.inf, kernel.UNCHECKED)
         self.bounds = np.array([*free, *free, *self.harmless])
@@ -154,7 +154,7 @@ class _Sweep:
     ) -> tuple[int, int]:
         """The compiled sweep."""
         return self.sweep(  # type: ignore[no-any-return]
-            self.loop.address, z, t, w, divisor, self.parameters, self.bounds, values, gradient, hessian, limbs
+            self.loop.address, z, t, w, divisor, self.program.numbers, self.bounds, values, gradient, hessian, limbs
         )
 
     def refuse(self, z: Any, t: Any, w: Any, start: int, box: Box) -> NoReturn:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import Domain
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
-from rashin.kernels.formula import Formula, Loop, compiled
+from rashin.kernels.formula import Loop, compiled
+
+if TYPE_CHECKING:
+    from rashin.rule import Rule
 
 __all__ = [
     "DOUBLE",
     "NOTHING",
     "PARALLEL",
+    "Program",
     "Results",
-    "Rule",
     "Wanted",
     "element_type",
     "gradient_type",
@@ -36,30 +38,20 @@ DOUBLE = np.dtype(np.float64)
 _NARROW = {np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?")}
 
 
-class Rule:
-    """A loss as the backend sees it: formula, numbers and domains; ``options`` are those of the row kernel."""
+class Program:
+    """A rule as the sweeps run it: its numbers in an array, and the loops that are compiled for it so far."""
 
-    def __init__(
-        self,
-        kind: str,
-        formula: Formula,
-        parameters: tuple[float | None, ...],
-        options: dict[str, float | None],
-        prediction: Domain,
-        target: Domain,
-        separable: bool,
-    ) -> None:
-        self.kind, self.formula, self.parameters, self.options = kind, formula, parameters, options
-        self.prediction, self.target, self.separable = prediction, target, separable
-        # The parameters as the compiled loop takes them.
-        self.numbers = np.array([np.nan if p is None else p for p in parameters], dtype=np.float64)
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.numbers = np.array([np.nan if p is None else p for p in rule.parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
 
     def loop(self, order: int, element: np.dtype[Any]) -> Loop:
         """The formula compiled for arrays of the element type, up to a derivative."""
         loop = self._loops.get((order, element))
         if loop is None:
-            loop = compiled(self.formula, self.parameters, order, element, self.kind == "pointwise")
+            rule = self.rule
+            loop = compiled(rule.formula, rule.parameters, order, element, rule.kind == "pointwise")
             self._loops[order, element] = loop
         return loop
 

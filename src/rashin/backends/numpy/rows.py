@@ -13,8 +13,8 @@ from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
     PARALLEL,
+    Program,
     Results,
-    Rule,
     Wanted,
     element_type,
     job,
@@ -50,12 +50,19 @@ class Rows:
     """
 
     def __init__(
-        self, rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+        self,
+        program: Program,
+        z: NDArray[Any],
+        t: NDArray[Any],
+        axis: int,
+        weighing: Weighing,
+        wanted: Wanted,
+        out: Any,
     ) -> None:
-        self.rule, self.weighing, self.given = rule, weighing, t
+        self.program, self.rule, self.weighing, self.given = program, program.rule, weighing, t
         self.axis, self.z = axis, classes_last(z, axis)
         self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
-        dense = checks.holds_distributions(z, t, self.shape, rule.target is LABEL)
+        dense = checks.holds_distributions(z, t, self.shape, self.rule.target is LABEL)
         self.distributions = classes_last(t, axis) if dense else None
         self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
         if weighing.where is not None:
@@ -158,12 +165,12 @@ class RowSweep:
 
 
 def evaluate_labelwise(
-    rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+    program: Program, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of losses of the label's log-probability."""
-    rows = Rows(rule, z, t, axis, weighing, wanted, out)
+    rows = Rows(program, z, t, axis, weighing, wanted, out)
     if rows.results.in_place:
-        evaluate_labelwise(rule, z, t, axis, weighing, NOTHING, None)
+        evaluate_labelwise(program, z, t, axis, weighing, NOTHING, None)
     sweep = LabelSweep(rows, wanted)
     return rows.results.finished(sweep.row_by_row() if sweep.is_wide else sweep.everything())
 
@@ -172,14 +179,14 @@ class LabelSweep(RowSweep):
     """The formula's loop and the numbers that go with it, over boxes of rows."""
 
     def __init__(self, rows: Rows, wanted: Wanted) -> None:
-        rule = rows.rule
-        self.smoothing = rule.options.get("label_smoothing") or 0.0
-        self.z_loss = rule.options.get("z_loss") or 0.0
-        self.cap = rule.options.get("softcap")
+        options = dict(rows.rule.options)
+        self.smoothing = options.get("label_smoothing") or 0.0
+        self.z_loss = options.get("z_loss") or 0.0
+        self.cap = options.get("softcap")
         element = DOUBLE if self.cap else element_type(rows.z, rows.distributions)
         super().__init__(rows, wanted, element, rows.z.size, gathers=bool(self.cap))
-        self.loop = rule.loop(2, DOUBLE)
-        self.parameters = rule.numbers
+        self.loop = rows.program.loop(2, DOUBLE)
+        self.parameters = rows.program.numbers
 
     @property
     def is_wide(self) -> bool:

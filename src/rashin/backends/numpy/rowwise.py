@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.backends.numpy.pointwise import domain_bounds
-from rashin.backends.numpy.results import NOTHING, Results, Rule, Wanted, element_type, job, store
+from rashin.backends.numpy.results import NOTHING, Program, Results, Wanted, element_type, job, store
 from rashin.backends.numpy.rows import Rows, RowSweep
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
@@ -21,6 +21,7 @@ from rashin.kernels.normalized import EXPONENTIALS, FREE, SUM, fill_normalized
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.pieces import Box, read
 from rashin.reduction import Weighing
+from rashin.rule import Rule
 
 __all__ = ["are_normalized", "evaluate_rowwise"]
 
@@ -29,13 +30,13 @@ GLANCE = 8  # classes that are checked and set to 0 in the time in which a formu
 
 
 def evaluate_rowwise(
-    rule: Rule, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+    program: Program, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``."""
-    rows = Rows(rule, z, t, axis, weighing, wanted, out)
+    rows = Rows(program, z, t, axis, weighing, wanted, out)
     if rows.results.in_place:
-        evaluate_rowwise(rule, z, t, axis, weighing, NOTHING, None)
-    if rule.separable:
+        evaluate_rowwise(program, z, t, axis, weighing, NOTHING, None)
+    if program.rule.separable:
         return rows.results.finished(ClassSweep(rows, wanted).everything())
 
     def over(mine: Iterator[Box], limbs: Limbs) -> None:
@@ -61,7 +62,7 @@ class ClassSweep(RowSweep):
         if z.ndim != 2:
             z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
         labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
-        settings = (labels, w, weighing.divisor, rows.rule.numbers, self.bounds)
+        settings = (labels, w, weighing.divisor, rows.program.numbers, self.bounds)
         results = (values, gradient, hessian, limbs)
         if rows.distributions is None:
             found, place = kernel.sweep_labels(self.element)(self.loop.address, z, *settings, *results)
@@ -76,7 +77,7 @@ class ClassSweep(RowSweep):
 
 def _whole(rule: Rule) -> float:
     """What of a row of predictions must be 1."""
-    if not rule.options.get("normalized"):
+    if not dict(rule.options).get("normalized"):
         return FREE
     return EXPONENTIALS if rule.prediction == LOG_PROBABILITY else SUM
 

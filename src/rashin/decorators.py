@@ -1,0 +1,194 @@
+"""A loss of one formula: three decorators, one for each kind."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from rashin import checks
+from rashin.domain import (
+    DISTRIBUTION,
+    LOG_PROBABILITY,
+    LOGIT,
+    NONNEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    REAL,
+    SWITCH,
+    Domain,
+)
+from rashin.facts import Facts
+from rashin.loss import Loss
+from rashin.registry import register
+from rashin.rule import Formula, Kind
+
+__all__ = ["labelwise", "pointwise", "rowwise"]
+
+RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out"})
+
+# What the row kernels can do around any formula, that of label losses and that of rows: default and domain.
+LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
+    {"label_smoothing": (0.0, PROBABILITY), "z_loss": (0.0, NONNEGATIVE), "softcap": (None, POSITIVE)}
+)
+_NO_OPTIONS: Mapping[str, float | None] = MappingProxyType({})
+ROW_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType({"normalized": (True, SWITCH)})
+
+
+def pointwise(
+    *,
+    prediction: Domain = REAL,
+    target: Domain | Callable[..., Domain] = REAL,
+    parameters: Mapping[str, Domain] | None = None,
+    kinks: Callable[..., tuple[Any, ...]] | None = None,
+    convex: bool = False,
+    link: str = "identity",
+    best_constant: Callable[..., Any] | None = None,
+    target_degree: int | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
+) -> Callable[[Formula], Loss]:
+    """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
+
+    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.scalar`` inside the sweep. The formula
+    uses operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``, and has no branches.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> from rashin.domain import POSITIVE
+    >>> @rashin.pointwise(parameters={"scale": POSITIVE})
+    ... def welsch(xp, z, t, scale=1.0):
+    ...     "Levels off: an outlier counts once, and no more."
+    ...     x = (z - t) / scale
+    ...     e = xp.exp(-0.5 * x * x)
+    ...     return -xp.expm1(-0.5 * x * x), x * e / scale, (1 - x * x) * e / (scale * scale)
+    >>> welsch([1.0, 50.0], [0.0, 0.0], scale=2.0)
+    0.55875154...
+    """
+    facts = Facts(
+        prediction,
+        target,
+        parameters or {},
+        kinks=kinks,
+        convex=convex,
+        link=link,
+        best_constant=best_constant,
+        target_degree=target_degree,
+        bounds=bounds,
+    )
+    return lambda formula: register(_made("pointwise", formula, facts, skip=3))
+
+
+def labelwise(
+    *,
+    parameters: Mapping[str, Domain] | None = None,
+    options: tuple[str, ...] = (),
+    convex: bool = False,
+    best_constant: Callable[..., Any] | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
+) -> Callable[[Formula], Loss]:
+    """Make a loss of ``phi(xp, u, *parameters) -> phi, phi', phi''``, u the log-probability of the label.
+
+    The prediction holds logits. With a distribution q as target the loss is sum_k q_k phi(u_k). ``options`` names
+    what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
+    """
+    own = {**(parameters or {}), **{name: LABEL_OPTIONS[name][1] for name in options}}
+    facts = Facts(
+        LOGIT,
+        DISTRIBUTION,
+        own,
+        convex=convex,
+        link="softmax",
+        best_constant=best_constant,
+        target_degree=1,
+        bounds=bounds,
+    )
+    return lambda formula: register(
+        _made("labelwise", formula, facts, skip=2, options=_defaults(options, LABEL_OPTIONS))
+    )
+
+
+def rowwise(
+    *,
+    prediction: Domain,
+    target: Domain = DISTRIBUTION,
+    parameters: Mapping[str, Domain] | None = None,
+    options: tuple[str, ...] = (),
+    convex: bool = False,
+    link: str = "identity",
+    best_constant: Callable[..., Any] | None = None,
+    separable: bool = False,
+    target_degree: int | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
+) -> Callable[[Formula], Loss]:
+    """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
+
+    ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot. ``xp`` has NumPy's ``sum`` besides the vocabulary.
+
+    With ``separable=True`` the loss is the sum over the classes of which the target has a share, t_k > 0. The formula
+    is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
+    slope, curvature`` of the class's prediction and share.
+
+    With ``options=("normalized",)`` predictions are rows of ``PROBABILITY``, or of ``LOG_PROBABILITY``, and each row
+    must sum to 1; the loss gets the parameter ``normalized=True``, which turns that off.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> from rashin.domain import POSITIVE
+    >>> @rashin.rowwise(prediction=POSITIVE, separable=True)
+    ... def inverse_likelihood(xp, z, t):
+    ...     "The mean of 1 / z over the target's distribution."
+    ...     return t / z, -t / (z * z), 2.0 * t / (z * z * z)
+    >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
+    3.0
+    """
+    if options and prediction not in (PROBABILITY, LOG_PROBABILITY):
+        raise TypeError(
+            f"options: got {options!r} for a prediction of {prediction.name}; expected a prediction of "
+            f"PROBABILITY or LOG_PROBABILITY; fix: leave the options out"
+        )
+    own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
+    facts = Facts(
+        prediction,
+        target,
+        own,
+        convex=convex,
+        link=link,
+        best_constant=best_constant,
+        separable=separable,
+        target_degree=target_degree,
+        bounds=bounds,
+    )
+    return lambda formula: register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))
+
+
+def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[float | None, Domain]]) -> dict[str, float | None]:
+    return {name: known[name][0] for name in options}
+
+
+def _made(
+    kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mapping[str, float | None] = _NO_OPTIONS
+) -> Loss:
+    name: str = formula.__name__
+    own = list(inspect.signature(formula).parameters.values())[skip:]
+    settings: dict[str, float | None] = {}
+    for parameter in own:
+        if parameter.name in RESERVED:
+            raise TypeError(f"{name}: {parameter.name!r} cannot be a parameter: it is a keyword of every loss")
+        if parameter.default is inspect.Parameter.empty:
+            raise TypeError(f"{name}: the parameter {parameter.name!r} needs a default")
+        settings[parameter.name] = parameter.default
+    settings |= options
+    unknown = set(facts.parameters) - set(settings)
+    if unknown:
+        raise TypeError(f"{name}: facts name the parameters {sorted(unknown)}, which the formula does not have")
+    checked = {
+        key: checks.parameter(name, key, value, settings, facts.parameters.get(key), value is None)
+        for key, value in settings.items()
+    }
+    # The loss takes the formula's name in its module: from there the formula is its attribute, for pickling too.
+    formula.__qualname__ += ".formula"
+    optional = frozenset(key for key, value in checked.items() if value is None)
+    return Loss(name, kind, formula, MappingProxyType(checked), facts, tuple(options), optional)

@@ -1,0 +1,83 @@
+"""Every loss by its name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+
+from rashin import synonyms
+from rashin.loss import Loss
+
+__all__ = ["get", "list_losses", "parsed", "register"]
+
+_registry: dict[str, Loss] = {}
+
+
+def register(loss: Loss) -> Loss:
+    """Keep a loss under its name; one from the same module replaces the one before.
+
+    Raises
+    ------
+    ValueError : another module has a loss of that name.
+    """
+    known = _registry.get(loss.name)
+    if known is not None and known.formula.__module__ != loss.formula.__module__:
+        raise ValueError(
+            f"a loss named {loss.name!r} is registered already by {known.formula.__module__}; choose another name"
+        )
+    _registry[loss.name] = loss
+    return loss
+
+
+def list_losses() -> list[Loss]:
+    """Every registered loss, by name.
+
+    >>> import rashin
+    >>> [loss.name for loss in rashin.list_losses()][:2]
+    ['absolute_error', 'binary_cross_entropy']
+    """
+    return [_registry[name] for name in sorted(_registry)]
+
+
+def get(name: str) -> Loss:
+    """The loss of that name; a loss of your own is ``"module:name"``.
+
+    Raises
+    ------
+    ValueError : there is no such loss; the message names the nearest, or the one that the field calls so.
+    """
+    module, colon, attribute = name.partition(":")
+    if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name of XGBoost's
+        return _from_module(module, attribute)
+    if name not in _registry:
+        nearest = synonyms.advice(name, _registry) or "`rashin losses` lists them"
+        raise ValueError(f"loss: got {name!r}; there is no such loss: {nearest}")
+    return _registry[name]
+
+
+def parsed(text: str) -> Loss:
+    """The loss that prints as ``text``, such as ``focal(gamma=3.0)``.
+
+    Raises
+    ------
+    ValueError : there is no such loss, or the text is none.
+    """
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError("it is no call")
+        return get(ast.unparse(call.func)).replace(
+            **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        )
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(f"loss: got {text!r}; accepted is such as focal(gamma=3.0): {error}") from None
+
+
+def _from_module(module: str, attribute: str) -> Loss:
+    try:
+        loss = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"loss: cannot import {attribute!r} from {module!r}: {error}") from None
+    if not isinstance(loss, Loss):
+        raise ValueError(f"loss: {module}:{attribute} is a {type(loss).__name__}, not a Loss")
+    return loss

@@ -17,7 +17,7 @@ from mpmath import mp, mpf
 import rashin
 from cases import of_any_rows
 from mpmath_arrays import MPMATH, jet, row
-from rashin import scalar
+from rashin.arithmetic import scalar
 from rashin.domain import LABEL, PROBABILITY
 
 OTHERS = {

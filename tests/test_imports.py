@@ -19,7 +19,7 @@ FLOORS = {
     "language": -0.5,  # sentences of pictures and pages, and the fonts that can show them
     "waiting": -2,  # a word to whoever waits for a compiler
     "kept": -1,  # how compiled functions outlive a process
-    "scalar": 0,
+    "arithmetic": 0,
     "exact": 0,
     "domain": 0,
     "pieces": 0,
@@ -27,7 +27,6 @@ FLOORS = {
     "synonyms": 0,
     "printable": 0,
     "tables": 0.2,  # files in, rows out; knows nothing of losses
-    "plain": 0.5,  # scalar, for loops over float32
     "rule": 0.5,
     "checks": 1,
     "kernels": 1,
@@ -108,7 +107,7 @@ def test_a_module_imports_only_from_lower_floors_or_its_own_folder(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_backends_and_kernels_never_see_a_loss(path):
-    if part(module_name(path)) in ("backends", "kernels", "exact", "scalar", "checks", "reduction"):
+    if part(module_name(path)) in ("backends", "kernels", "exact", "arithmetic", "checks", "reduction"):
         for line, name in imports(path):
             assert part(name) not in ("loss", "losses") or not name.startswith("rashin"), f"{path}:{line}"
 

@@ -24,7 +24,7 @@ from mpmath import mp, mpf
 from numba import cfunc, njit, types
 from numpy.typing import NDArray
 
-from rashin import plain, scalar
+from rashin.arithmetic import plain, scalar
 from ulp import ulp_error
 
 Doubles = NDArray[np.float64]

@@ -50,8 +50,8 @@ def pointwise(
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
 
-    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.scalar`` inside the sweep. The formula
-    uses operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``, and has no branches.
+    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.arithmetic.scalar`` inside the sweep. The
+    formula uses operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``; no branches.
 
     Examples
     --------

@@ -58,8 +58,7 @@ def _fingerprint() -> str:
     """A digest of the sources that are compiled into sweeps, and the versions of what compiles them."""
     package = Path(__file__).parent
     sources = [
-        package / "scalar.py",
-        package / "plain.py",
+        *sorted((package / "arithmetic").glob("*.py")),
         package / "exact.py",
         *sorted((package / "kernels").glob("*.py")),
     ]

@@ -74,8 +74,8 @@ def sigmoid(logits: Any) -> Any:
     >>> rashin.sigmoid([0.0, -40.0])
     array([5.00000000e-01, 4.24835426e-18])
     """
+    from rashin.arithmetic import arrays
     from rashin.backends.numpy.results import gradient_type
-    from rashin.kernels.rowwise import ARRAYS
 
     z = checks.array("logits", logits)
     result = np.empty(z.shape, gradient_type(z))
@@ -84,7 +84,7 @@ def sigmoid(logits: Any) -> Any:
         if np.isnan(part).any():
             place = start_of(box, unravelled(int(np.argmax(np.isnan(part))), part.shape))
             checks.refuse_prediction(np.nan, place, LOGIT, "logits")
-        e = ARRAYS.exp(-np.abs(part))
+        e = arrays.exp(-np.abs(part))
         with np.errstate(under="ignore"):
             result[box] = np.where(part >= 0.0, 1.0, e) / (1.0 + e)
     return result

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin import scalar
+from rashin.arithmetic import scalar
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import hessian_entry, jit, label_hessian_entry, peak_of
 

@@ -16,7 +16,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from rashin import plain, scalar
+from rashin.arithmetic import plain, scalar
 from rashin.kept import compiling
 from rashin.rule import Formula
 from rashin.waiting import explained

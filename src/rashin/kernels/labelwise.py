@@ -12,7 +12,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from rashin import scalar
+from rashin.arithmetic import scalar
 from rashin.exact import add_block
 from rashin.kept import kept
 from rashin.kernels.columns import CELLS, FEW, block_rows, column_derivatives, column_parts

@@ -13,6 +13,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from rashin.arithmetic.scalar import fma
 from rashin.exact import (
     BLOCK,
     DIGITS,
@@ -26,7 +27,6 @@ from rashin.exact import (
     top_bits,
 )
 from rashin.kept import kept
-from rashin.scalar import fma
 
 __all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together", "carry", "extent"]
 

@@ -23,7 +23,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from rashin import plain
+from rashin.arithmetic import plain
 from rashin.kept import kept
 from rashin.kernels.rows import MANY, array_type, jit
 from rashin.kernels.sums import fill_plain_sums

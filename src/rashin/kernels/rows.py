@@ -18,7 +18,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from rashin import scalar
+from rashin.arithmetic import scalar
 from rashin.kept import kept
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 

@@ -17,16 +17,15 @@ classes: they are checked. ``normalized`` has what it costs that their sum is, w
 from __future__ import annotations
 
 import functools
-from types import SimpleNamespace
 from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin import scalar
+from rashin.arithmetic import arrays
 from rashin.exact import BLOCK, add_block
-from rashin.kept import compiling, kept, kept_vectorize
+from rashin.kept import kept
 from rashin.kernels.formula import call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals, is_normalized
@@ -34,9 +33,8 @@ from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, 
 from rashin.kernels.rows import MANY, array_type, jit
 from rashin.kernels.sums import fill_sums
 from rashin.rule import Formula
-from rashin.waiting import explained
 
-__all__ = ["ARRAYS", "block", "of_shares", "sweep_distributions", "sweep_labels"]
+__all__ = ["block", "of_shares", "sweep_distributions", "sweep_labels"]
 
 FEWER_CELLS, CELLS = 2048, 16384  # elements of a block with labels, with distributions, unless one row is longer
 
@@ -315,34 +313,12 @@ def sweep_distributions(
 # ------------------------------------------------------------------------------------------- general rows
 
 
-def _universal(function: Any) -> Any:
-    """The scalar function on arrays of doubles; made at its first call, by one thread."""
-    made: list[Any] = []
-
-    def on_arrays(*arrays: Any) -> Any:
-        if not made:
-            with compiling, explained():
-                universal = kept_vectorize(function.py_func)
-                universal(*(1.0 for _ in arrays))
-                made.append(universal)
-        return made[0](*arrays)
-
-    return on_arrays
-
-
-ARRAYS = SimpleNamespace(
-    abs=np.abs, sign=np.sign, where=np.where, sqrt=np.sqrt, sum=np.sum,
-    exp=_universal(scalar.exp), expm1=_universal(scalar.expm1), log=_universal(scalar.log),
-    log1p=_universal(scalar.log1p), tanh=_universal(scalar.tanh), float_power=_universal(scalar.float_power),
-)  # fmt: skip
-
-
 def block(
     formula: Formula, parameters: tuple[float | None, ...], z: NDArray[np.float64], t: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Value (n,), gradient and Hessian diagonal (n, C) of rows ``z`` and distributions ``t``, both (n, C)."""
     with np.errstate(all="ignore"):
-        value, gradient, hessian = formula(ARRAYS, z, t, *parameters)
+        value, gradient, hessian = formula(arrays, z, t, *parameters)
         # Formulas may return plain numbers where a derivative is constant.
         return value, _full(gradient, z), _full(hessian, z)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rashin.decorators import pointwise
 from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
-from rashin.losses.arithmetic import INFINITY, sum_and_log, times_exp
 from rashin.losses.bounds import nonnegative, shifted_logarithm
+from rashin.losses.compensated import INFINITY, sum_and_log, times_exp
 from rashin.losses.constants import log_odds, shrunk_mean
 
 

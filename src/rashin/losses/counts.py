@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rashin.decorators import pointwise
 from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
-from rashin.losses.arithmetic import INFINITY, times_exp
+from rashin.losses.compensated import INFINITY, times_exp
 from rashin.losses.constants import log_mean
 
 E64 = 6.235149080811617e27  # e^64

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from rashin.decorators import pointwise
 from rashin.domain import OPEN_UNIT, POSITIVE
-from rashin.losses.arithmetic import INFINITY
 from rashin.losses.bounds import nonnegative
+from rashin.losses.compensated import INFINITY
 from rashin.losses.constants import mean, weighted_quantile
 
 LOG_2 = 0.6931471805599453

@@ -1,0 +1,4 @@
+"""What a formula is computed with: the same vocabulary for numbers in compiled loops and for arrays.
+
+``scalar`` and ``plain`` are compiled into loops over float64 and float32; ``arrays`` takes arrays of doubles.
+"""

@@ -23,11 +23,9 @@ from rashin.backends.numpy.results import (
     place_in,
     store,
 )
-from rashin.backends.numpy.wide import WIDE, sweep_wide_row
 from rashin.domain import LABEL, LOG_PROBABILITY
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import labelwise as kernel
-from rashin.kernels import threads
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
@@ -171,8 +169,7 @@ def evaluate_labelwise(
     rows = Rows(program, z, t, axis, weighing, wanted, out)
     if rows.results.in_place:
         evaluate_labelwise(program, z, t, axis, weighing, NOTHING, None)
-    sweep = LabelSweep(rows, wanted)
-    return rows.results.finished(sweep.row_by_row() if sweep.is_wide else sweep.everything())
+    return rows.results.finished(LabelSweep(rows, wanted).everything())
 
 
 class LabelSweep(RowSweep):
@@ -187,26 +184,6 @@ class LabelSweep(RowSweep):
         super().__init__(rows, wanted, element, rows.z.size, gathers=bool(self.cap))
         self.loop = rows.program.loop(2, DOUBLE)
         self.parameters = rows.program.numbers
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether there are so few rows, of so many classes, that the threads should share each of them."""
-        rows = self.rows
-        unlike = rows.distributions is not None or self.smoothing or self.cap or self.wanted.hessian
-        if unlike or rows.classes < WIDE:
-            return False
-        workers = threads.count()
-        return workers > 1 and rows.labels.size < 4 * workers
-
-    def row_by_row(self) -> Limbs:
-        """Sweep over one row after another, each shared by the threads where it has a softmax and counts."""
-        rows, limbs = self.rows, empty_limbs()
-        sizes = (0 if self.in_place else rows.classes, rows.classes, 0 if self.in_place else rows.classes)
-        scratch = tuple(map(np.empty, sizes, (self.element, DOUBLE, self.element)))
-        for box in rows.boxes(1):
-            if not sweep_wide_row(self, box, limbs, scratch):
-                self.over(iter([box]), limbs)
-        return limbs
 
     def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
         """The compiled sweep, of capped logits where there is a cap."""

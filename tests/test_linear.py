@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import rashin
-from rashin import layer, linear
+from rashin.backends.numpy import layer
+from rashin.backends.numpy import linear as blocks
 from ulp import BFLOAT16
 
 linear_ce, ce = rashin.linear_softmax_cross_entropy, rashin.softmax_cross_entropy
@@ -22,7 +23,7 @@ NAN, INF = np.nan, np.inf
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
     for room in ("LOGITS", "GATHERED"):
-        monkeypatch.setattr(linear, room, 1)
+        monkeypatch.setattr(blocks, room, 1)
     monkeypatch.setattr(layer, "CHUNK", 1)
 
 

@@ -6,13 +6,20 @@ from rashin import synonyms
 from rashin.decorators import labelwise, pointwise, rowwise
 from rashin.facts import Facts
 from rashin.kernels.threads import threads
-from rashin.linear import linear_softmax_cross_entropy, linear_softmax_statistics
-from rashin.links import log_softmax, logsumexp, sigmoid, softmax
+from rashin.logits import (
+    SoftmaxStatistics,
+    linear_softmax_cross_entropy,
+    linear_softmax_statistics,
+    log_softmax,
+    logsumexp,
+    sigmoid,
+    softmax,
+    softmax_statistics,
+)
 from rashin.loss import Loss
 from rashin.losses import *  # noqa: F403
 from rashin.losses import __all__ as _names
 from rashin.registry import list_losses
-from rashin.statistics import SoftmaxStatistics, softmax_statistics
 
 if TYPE_CHECKING:
     from rashin.measurement import Estimate, Measurement, estimate, measure, measure_table

@@ -7,11 +7,12 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rashin import checks
+from rashin.backends import default
 from rashin.facts import Facts
 from rashin.rule import Formula, Kind, Rule
 
@@ -146,8 +147,8 @@ class Loss:
         >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
         array([0.125, 2.5  ])
         """
-        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self)._program
-        return _backend().sample_losses(program, prediction, target, where, number)
+        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self).program
+        return default().sample_losses(program, prediction, target, where, number)
 
     def replace(self, **parameters: float | None) -> Loss:
         """The same loss with other parameters.
@@ -188,8 +189,8 @@ class Loss:
         wanted: tuple[bool, bool, bool],
         out: Any = None,
     ) -> Any:
-        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self)._program
-        return _backend().evaluate(program, prediction, target, weight, where, reduction, number, wanted, out)
+        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self).program
+        return default().evaluate(program, prediction, target, weight, where, reduction, number, wanted, out)
 
     def _axis(self, axis: int | None) -> int:
         if axis is not None and self.kind == "pointwise":
@@ -210,9 +211,9 @@ class Loss:
         )
 
     @cached_property
-    def _program(self) -> Any:
+    def program(self) -> Any:
         """What the backend made of the rule."""
-        return _backend().Program(self.rule)
+        return default().Program(self.rule)
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -252,14 +253,6 @@ class Loss:
             dict(facts.parameters),
             (self.options, self.optional),
         )
-
-
-@cache
-def _backend() -> Any:
-    """What evaluates, imported at the first use: it brings Numba. The statement itself takes 0.3 microseconds."""
-    from rashin.backends import numpy
-
-    return numpy
 
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)

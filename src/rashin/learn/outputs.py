@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.links import log_softmax, sigmoid, softmax
+from rashin.logits import log_softmax, sigmoid, softmax
 
 if TYPE_CHECKING:
     from rashin.loss import Loss

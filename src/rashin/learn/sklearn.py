@@ -27,7 +27,7 @@ from rashin.learn.outputs import output_for
 from rashin.learn.samples import Samples, samples_for
 from rashin.learn.targets import class_targets
 from rashin.learn.trainer import Trainer
-from rashin.links import log_softmax, sigmoid, softmax
+from rashin.logits import log_softmax, sigmoid, softmax
 from rashin.loss import Loss
 from rashin.losses import sigmoid_cross_entropy
 

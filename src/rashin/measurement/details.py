@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY
-from rashin.links import sigmoid, softmax
+from rashin.logits import sigmoid, softmax
 from rashin.loss import Loss
 from rashin.losses import binary_cross_entropy, sigmoid_cross_entropy
 from rashin.measurement.calibration import Calibration, Kind

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rashin.domain import LOGIT, NONNEGATIVE, PROBABILITY, REAL, SIGN
 from rashin.exact import add, empty_limbs
 from rashin.language import said
-from rashin.links import sigmoid
+from rashin.logits import sigmoid
 from rashin.loss import Loss
 from rashin.measurement.sums import ExactSum
 

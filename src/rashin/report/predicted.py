@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY
 from rashin.language import said
-from rashin.links import sigmoid, softmax
+from rashin.logits import sigmoid, softmax
 from rashin.loss import Loss
 from rashin.measurement import Row
 from rashin.registry import parsed

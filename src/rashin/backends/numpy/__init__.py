@@ -8,13 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
+from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
 from rashin.backends.numpy.results import Program, Results, Wanted, gradient_type
 from rashin.backends.numpy.rows import evaluate_labelwise
 from rashin.backends.numpy.rowwise import evaluate_rowwise
+from rashin.backends.numpy.statistics import softmax_statistics
 from rashin.reduction import Weighing, weigh
 
-__all__ = ["Answer", "Program", "evaluate", "sample_losses"]
+__all__ = [
+    "Answer",
+    "Program",
+    "evaluate",
+    "evaluate_linear",
+    "linear_statistics",
+    "log_softmax",
+    "logsumexp",
+    "sample_losses",
+    "sigmoid",
+    "softmax",
+    "softmax_statistics",
+]
 
 
 class Answer(NamedTuple):

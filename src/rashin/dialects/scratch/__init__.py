@@ -25,7 +25,7 @@ from rashin.dialects.scratch.losses import (
     sum_squared_error,
 )
 from rashin.dialects.scratch.networks import TwoLayerNet, simpleNet
-from rashin.links import sigmoid, softmax
+from rashin.logits import sigmoid, softmax
 
 __all__ = [
     "DELTA",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.links import sigmoid
+from rashin.logits import sigmoid
 
 __all__ = [
     "function_1",

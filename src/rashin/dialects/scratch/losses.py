@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.links import softmax
+from rashin.logits import softmax
 from rashin.losses import categorical_cross_entropy, half_squared_error
 
 __all__ = [

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.dialects.scratch.gradients import numerical_gradient
 from rashin.dialects.scratch.losses import cross_entropy_error, softmax_loss
-from rashin.links import sigmoid, softmax
+from rashin.logits import sigmoid, softmax
 from rashin.losses import softmax_cross_entropy
 
 __all__ = ["TwoLayerNet", "simpleNet"]

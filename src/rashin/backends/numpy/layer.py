@@ -26,8 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.results import gradient_type
 from rashin.domain import REAL
 from rashin.kernels import threads
+from rashin.kernels.linear import column_sums
 
 __all__ = ["Gradients", "Layer", "checked_layer"]
 
@@ -170,8 +172,6 @@ class Gradients:
     """The gradients by inputs, classifier and bias, block after block."""
 
     def __init__(self, layer: Layer) -> None:
-        from rashin.backends.numpy.results import gradient_type
-
         self.layer = layer
         self.inputs = np.zeros(layer.inputs.shape, gradient_type(layer.inputs))
         self._classifier = np.empty(layer.classifier.shape, layer.dtype)
@@ -214,8 +214,6 @@ class Gradients:
 
     def _add_to_bias(self, g: NDArray[Any]) -> None:
         """Column sums, in double and in our threads: BLAS is at rest."""
-        from rashin.kernels.linear import column_sums
-
         sweep, sums = column_sums(g.dtype), self._bias
 
         def work(mine: Iterator[int]) -> None:
@@ -226,8 +224,6 @@ class Gradients:
 
     def finished(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
         """The three, in the types of what they are gradients by."""
-        from rashin.backends.numpy.results import gradient_type
-
         if not self._begun:
             self._classifier[...] = 0.0
         layer = self.layer

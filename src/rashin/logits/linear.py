@@ -1,0 +1,159 @@
+"""The loss after a linear layer, and the statistics of its rows, without ever holding all logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from rashin.backends import default
+from rashin.logits.statistics import SoftmaxStatistics
+from rashin.loss import Loss
+from rashin.losses.multiclass import softmax_cross_entropy
+
+__all__ = ["LinearLoss", "linear_softmax_cross_entropy", "linear_softmax_statistics"]
+
+Triple: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]  # d_inputs, d_classifier, d_bias
+
+
+@dataclass(frozen=True)
+class LinearLoss:
+    """A loss of logits ``inputs @ classifier.T + bias``: :func:`softmax_cross_entropy` after a linear layer.
+
+    The logits (N, C) are never stored: blocks of rows are multiplied by BLAS and consumed by the fused sweep, in at
+    most 64 MiB beyond the gradients (more only beyond 262144 classes, or for a 16-bit classifier, whose gradient is
+    added up in float32). Products are in float32 if inputs, classifier and bias are float32 or 16-bit, else in
+    float64, and as exact as BLAS is; what follows them is exact, the sum over the samples too. The call gives the
+    value, ``value_and_gradient`` the value and ``(d_inputs, d_classifier, d_bias)``, ``gradient`` these three alone.
+
+    Parameters of every method
+    --------------------------
+    inputs : array (N, D) of real numbers, a row per sample.
+    classifier : array (C, D) of real numbers, a row per class.
+    target : integer labels (N,), or distributions (N, C) over the classes.
+    bias : array (C,), or None; -inf masks a class. ``d_bias`` is None without it.
+    weight : non-negative weights (N,).
+    where : boolean mask (N,); what it leaves out is neither evaluated nor checked, and its ``d_inputs`` is 0.
+    reduction : ``"mean"`` is sum(w l) / sum(w), ``"sum"`` is sum(w l), ``"none"`` is w l per sample, in the dtype of
+        the inputs; its gradients are those of the sum.
+    label_smoothing, z_loss, softcap : as in :func:`softmax_cross_entropy`.
+
+    Raises
+    ------
+    TypeError : an argument is not an array of real numbers.
+    ValueError : shapes do not fit, a number is NaN or lies outside its domain, the logits of a row have no limit (all
+        -inf, several +inf), or there is nothing to take the mean of.
+
+    Examples
+    --------
+    >>> import numpy as np, rashin
+    >>> inputs, classifier = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> rashin.linear_softmax_cross_entropy(inputs, classifier, [2, 0])
+    1.1348003...
+    >>> value, (d_inputs, d_classifier, d_bias) = rashin.linear_softmax_cross_entropy.value_and_gradient(
+    ...     inputs, classifier, [2, 0], bias=[0.0, 0.5, 0.0]
+    ... )
+    >>> d_bias
+    array([-0.40017638,  0.44737841, -0.04720202])
+
+    Reference: Wijmans et al. (2024), Cut your losses in large-vocabulary language models.
+    """
+
+    loss: Loss
+
+    def __call__(
+        self,
+        inputs: Any,
+        classifier: Any,
+        target: Any,
+        bias: Any = None,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        softcap: float | None = None,
+    ) -> Any:
+        """The reduced loss: a float, or an array of the samples' losses for ``reduction="none"``."""
+        loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        return _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, False)[0]
+
+    def gradient(
+        self,
+        inputs: Any,
+        classifier: Any,
+        target: Any,
+        bias: Any = None,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        softcap: float | None = None,
+    ) -> Triple:
+        """The gradient of the reduced loss by inputs, classifier and bias."""
+        loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        gradients: Triple = _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, True)[1]
+        return gradients
+
+    def value_and_gradient(
+        self,
+        inputs: Any,
+        classifier: Any,
+        target: Any,
+        bias: Any = None,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        softcap: float | None = None,
+    ) -> tuple[Any, Triple]:
+        """The reduced loss and its gradient by inputs, classifier and bias."""
+        loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        return _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, True)
+
+    def __repr__(self) -> str:
+        return f"linear_{self.loss.name}"
+
+
+def _evaluated(
+    loss: Loss, inputs: Any, classifier: Any, target: Any, bias: Any, weight: Any, where: Any, reduction: str,
+    derive: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    found: tuple[Any, Any] = default().evaluate_linear(
+        loss.program, inputs, classifier, target, bias, weight, where, reduction, derive
+    )
+    return found
+
+
+linear_softmax_cross_entropy = LinearLoss(softmax_cross_entropy)
+
+
+def linear_softmax_statistics(
+    inputs: Any, classifier: Any, target: Any, bias: Any = None, *, where: Any = None
+) -> SoftmaxStatistics:
+    """The :func:`softmax_statistics` of the logits ``inputs @ classifier.T + bias``, which are never stored.
+
+    Parameters
+    ----------
+    inputs, classifier, bias : as in :func:`linear_softmax_cross_entropy`.
+    target : integer labels (N,).
+    where : boolean mask (N,); what it leaves out is neither evaluated nor checked, and gets 0, its rank -1.
+
+    Raises
+    ------
+    TypeError : an argument is not an array of real numbers.
+    ValueError : shapes do not fit, a number is NaN, a label is no class, or the logits of a row have no limit.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> rashin.linear_softmax_statistics([[2.0]], [[1.0], [0.0], [-1.0]], [1]).log_probability
+    array([-2.14293163])
+    """
+    return SoftmaxStatistics(*default().linear_statistics(inputs, classifier, target, bias, where))

@@ -1,0 +1,69 @@
+"""The functions that turn logits into probabilities, computed in double and rounded once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rashin.backends import default
+
+__all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax"]
+
+
+def softmax(logits: Any, *, axis: int = -1) -> Any:
+    r"""Probabilities proportional to e^z along ``axis``; shape and dtype of the logits.
+
+    .. math:: p_j = e^{z_j} / \sum_k e^{z_k}
+
+    Raises
+    ------
+    ValueError : a logit is NaN, or a row has no limit (all -inf, or several +inf).
+
+    Examples
+    --------
+    >>> import numpy as np, rashin
+    >>> rashin.softmax([0.0, 1.0, -np.inf])
+    array([0.26894142, 0.73105858, 0.        ])
+    """
+    return default().softmax(logits, axis)
+
+
+def log_softmax(logits: Any, *, axis: int = -1) -> Any:
+    r"""The logarithm of :func:`softmax`, without forming it; shape and dtype of the logits.
+
+    .. math:: u_j = z_j - \log \sum_k e^{z_k}
+
+    Examples
+    --------
+    >>> import rashin
+    >>> rashin.log_softmax([20.0, 0.0])
+    array([-2.06115362e-09, -2.00000000e+01])
+    """
+    return default().log_softmax(logits, axis)
+
+
+def logsumexp(logits: Any, *, axis: int = -1) -> Any:
+    r"""The logarithm of the sum of e^z along ``axis``; the logits' shape without that axis.
+
+    .. math:: \log \sum_k e^{z_k}
+
+    Examples
+    --------
+    >>> import rashin
+    >>> rashin.logsumexp([[1000.0, 1000.0]])
+    array([1000.69314718])
+    """
+    return default().logsumexp(logits, axis)
+
+
+def sigmoid(logits: Any) -> Any:
+    r"""The logistic function, element by element; shape and dtype of the logits.
+
+    .. math:: p = 1 / (1 + e^{-z})
+
+    Examples
+    --------
+    >>> import rashin
+    >>> rashin.sigmoid([0.0, -40.0])
+    array([5.00000000e-01, 4.24835426e-18])
+    """
+    return default().sigmoid(logits)

@@ -1,0 +1,58 @@
+"""Statistics of rows of logits that training and reinforcement learning ask for, token by token."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rashin.backends import default
+
+__all__ = ["SoftmaxStatistics", "softmax_statistics"]
+
+
+class SoftmaxStatistics(NamedTuple):
+    """What :func:`softmax_statistics` says of each row; outside ``where`` the numbers are 0 and the rank is -1."""
+
+    log_probability: Any  # of the label
+    logsumexp: Any
+    entropy: Any  # in nats
+    rank: Any  # of the label: how many logits are strictly larger
+
+
+def softmax_statistics(logits: Any, target: Any, *, axis: int = -1, where: Any = None) -> SoftmaxStatistics:
+    r"""Log-probability of the label, logsumexp, entropy and rank of the label, of each row, in one pass.
+
+    .. math::
+        z_k - \log \sum_j e^{z_j}, \quad \log \sum_j e^{z_j}, \quad -\sum_j p_j \log p_j, \quad |\{j : z_j > z_k\}|
+
+    Parameters
+    ----------
+    logits : array of real numbers (..., C), with the C classes along ``axis``; -inf masks a class.
+    target : integer labels (...).
+    axis : the class axis.
+    where : boolean mask (...); what it leaves out is neither evaluated nor checked, and gets 0, its rank -1.
+
+    Returns
+    -------
+    :class:`SoftmaxStatistics` of arrays of shape (...): ``log_probability``, ``logsumexp`` and ``entropy`` (in nats)
+    have the dtype of the logits (float64 for integers and lists), ``rank`` is int64, 0 where no logit is larger.
+    Where the peak and log1p of the rest cancel, logsumexp is exact to an ULP of the larger of the two.
+
+    Raises
+    ------
+    TypeError : an argument is not an array of real numbers.
+    ValueError : shapes do not fit, a logit is NaN, a label is no class, or a row has no limit (all -inf, several +inf).
+
+    Examples
+    --------
+    >>> import rashin
+    >>> found = rashin.softmax_statistics([[20.0, 0.0, 0.0], [1.0, 1.0, 2.0]], [0, 1])
+    >>> found.log_probability
+    array([-4.12230724e-09, -1.55144471e+00])
+    >>> found.entropy
+    array([8.65684518e-08, 9.75327829e-01])
+    >>> found.rank
+    array([0, 1])
+
+    Reference: Shannon (1948), A mathematical theory of communication.
+    """
+    return SoftmaxStatistics(*default().softmax_statistics(logits, target, axis, where))

@@ -117,7 +117,7 @@ def _measured(
     chosen: NDArray[np.bool_],
 ) -> Iterator[Sample]:
     """The chosen results against the oracle."""
-    for place in np.flatnonzero(chosen.reshape(len(chosen), -1).any(axis=1)):
+    for place in np.flatnonzero(chosen.any(axis=tuple(range(1, chosen.ndim)))):
         z, t = case.z[place], case.t[place]
         if what == "hessian" and _at_kink(loss.name, z, t, parameters):
             continue

@@ -105,9 +105,9 @@ def sigmoid_focal(z: Long, t: Long, gamma: float = 2.0, alpha: float | None = No
     side = 2 * t - 1
     p, q, loss = _sigmoid(side * z), _sigmoid(-side * z), _softplus(-side * z)
     weight = 1.0 if alpha is None else np.where(t == 1, alpha, 1 - np.longdouble(alpha))
-    slope, curvatures = _focal_derivatives(-loss, p, q, gamma)
-    bent = tuple(weight * q**2 * curvature for curvature in curvatures)
-    return (weight * q**gamma * loss,), (side * weight * q * slope,), (*bent, -weight * p * q * slope)
+    slope = -weight * q**gamma * (gamma * p * loss + q)
+    bent = tuple(weight * q**2 * curvature for curvature in _focal_derivatives(-loss, p, q, gamma)[1])
+    return (weight * q**gamma * loss,), (side * slope,), (*bent, -p * slope)
 
 
 def poisson(z: Long, t: Long) -> Result:

@@ -8,7 +8,7 @@ infinity stands the limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from mpmath import mp, mpf
@@ -46,17 +46,26 @@ def exact_value(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Exac
     return _limit(at, z)
 
 
-def exact_gradient(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Any:
-    """d/dz: one ``Exact`` for a pointwise loss, one for each class of a row loss."""
-    return _each_entry(name, z, t, parameters, _slope)
+def exact_gradient(
+    name: str, z: Point, t: Any, parameters: dict[str, Any], entries: Sequence[int] | None = None
+) -> Any:
+    """d/dz: one ``Exact`` for a pointwise loss, one for each class of a row loss, or for those of ``entries``."""
+    return _each_entry(name, z, t, parameters, entries, _slope)
 
 
-def exact_hessian(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Any:
+def exact_hessian(name: str, z: Point, t: Any, parameters: dict[str, Any], entries: Sequence[int] | None = None) -> Any:
     """d2/dz2, of a row loss its diagonal."""
-    return _each_entry(name, z, t, parameters, _curvature)
+    return _each_entry(name, z, t, parameters, entries, _curvature)
 
 
-def _each_entry(name: str, z: Point, t: Any, parameters: dict[str, Any], quotient: Callable[..., Any]) -> Any:
+def _each_entry(
+    name: str,
+    z: Point,
+    t: Any,
+    parameters: dict[str, Any],
+    entries: Sequence[int] | None,
+    quotient: Callable[..., Any],
+) -> Any:
     def at(point: Point, j: int | None = None) -> Exact:
         def differentiate() -> tuple[mpf, ...]:
             f = _summands(name, t, parameters)
@@ -72,7 +81,7 @@ def _each_entry(name: str, z: Point, t: Any, parameters: dict[str, Any], quotien
 
     if name not in ROW_LOSSES:
         return _limit(at, z)
-    return [_limit(lambda point, j=j: at(point, j), z) for j in range(len(z))]
+    return [_limit(lambda point, j=j: at(point, j), z) for j in (range(len(z)) if entries is None else entries)]
 
 
 def _certify(name: str, z: Point, t: Any, parameters: dict[str, Any], f: Callable[[], Any]) -> Exact:

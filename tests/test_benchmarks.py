@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
 import rashin
 
@@ -23,11 +26,19 @@ def table(monkeypatch):
     return importlib.import_module("benchmarks.table")
 
 
-def benchmarks(*arguments, code=0):
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == code, done.stderr
-    return done
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """The command, in this process, which has compiled most of what it needs."""
+    monkeypatch.syspath_prepend(ROOT)
+    app = importlib.import_module("benchmarks.__main__").app
+
+    def run(*arguments, code=0):
+        with mock.patch.dict(os.environ):  # it sets the threads of all peers there
+            done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == code, done.output
+        return done
+
+    return run
 
 
 def result(name, group, ratio):
@@ -118,7 +129,7 @@ def test_every_loss_has_a_workload(monkeypatch):
         assert prediction.dtype == "float32", "inputs are drawn for every domain"
 
 
-def test_the_command_measures_at_tiny_sizes_and_keeps_what_it_found(tmp_path):
+def test_the_command_measures_at_tiny_sizes_and_keeps_what_it_found(benchmarks, tmp_path):
     out = tmp_path / "results.json"
     printed = benchmarks("--quick", "--peers", "numpy", "--only", ", ", "--out", str(out)).stdout
     assert all(text in printed for text in ("softmax_cross_entropy", "NumPy", "ns per element"))
@@ -138,7 +149,7 @@ def test_the_command_measures_at_tiny_sizes_and_keeps_what_it_found(tmp_path):
     assert anew == {"huber", "pseudo_huber"}
 
 
-def test_results_of_other_versions_are_not_mixed(tmp_path):
+def test_results_of_other_versions_are_not_mixed(benchmarks, tmp_path):
     out = tmp_path / "results.json"
     benchmarks("--quick", "--peers", "none", "--only", "hinge", "--out", str(out))
     out.write_text(out.read_text(encoding="utf-8").replace('"rashin": "', '"rashin": "not '), encoding="utf-8")
@@ -147,6 +158,7 @@ def test_results_of_other_versions_are_not_mixed(tmp_path):
 
 
 def test_a_peer_that_there_is_not_is_named():
-    assert "got 'pytorch'; accepted are numpy, torch" in " ".join(
-        benchmarks("--peers", "pytorch", code=2).stderr.split()
-    )
+    command = [sys.executable, "-m", "benchmarks", "--peers", "pytorch"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 2
+    assert "got 'pytorch'; accepted are numpy, torch" in " ".join(done.stderr.split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import re
 import secrets
@@ -17,10 +16,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.array_header import opened_member
+
 __all__ = ["PART", "locked", "read_arrays", "written_beside"]
 
 PART = ".part"  # how the name of an unfinished file ends
-_MOST_DENSE = 1100  # times that zip's compression shrinks what is most regular
 _OLD = 3600.0  # seconds without writing, after which an unfinished file has no writer any more
 
 
@@ -135,9 +135,7 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
     try:
         with Path(path).open("rb") as file:
             _check_sizes(file)
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
+            archive: Any = np.load(file, allow_pickle=False)
             return {name: archive[name] for name in archive.files}
     except OSError:
         raise
@@ -146,26 +144,20 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
 
 
 def _check_sizes(file: IO[bytes]) -> None:
-    """Raise unless each array of an archive is as large as its header says: NumPy would ask for the memory first."""
+    """Raise unless it is an archive whose arrays are as large as they say: NumPy would ask for the memory first."""
+    size = os.fstat(file.fileno()).st_size
     if not zipfile.is_zipfile(file):
-        return
+        file.seek(0)
+        alone = file.read(6) == np.lib.format.MAGIC_PREFIX
+        raise ValueError("it is a single array" if alone else "it is no archive of arrays")
     with zipfile.ZipFile(file) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) < len(names):
             raise ValueError("it holds an array twice")
         for info in archive.infolist():
-            with archive.open(info) as member:
-                shape, dtype = _header(member)
-                size = member.tell() + math.prod(shape) * dtype.itemsize
-            if size != info.file_size or info.file_size > _MOST_DENSE * os.fstat(file.fileno()).st_size:
-                raise ValueError(f"{info.filename} says that it has {size} bytes, and has {info.file_size}")
+            member, header = opened_member(archive, info, size)
+            with member:
+                told = member.tell() + header.bytes
+            if told != info.file_size:
+                raise ValueError(f"{info.filename} says that it has {told} bytes, and has {info.file_size}")
     file.seek(0)
-
-
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(member)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("Object arrays cannot be loaded")
-    return shape, dtype

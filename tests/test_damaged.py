@@ -82,7 +82,7 @@ def test_no_mutant_of_a_file_ends_the_process_or_is_measured_wrong(tmp_path):
     run = subprocess.run([sys.executable, "-c", MUTANTS, str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
     told, same = map(int, run.stdout.split())
-    assert told > 100 and same > 100
+    assert min(told, same) > 100
 
 
 def header(shape, descr="<f8"):

@@ -9,7 +9,7 @@ import secrets
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rashin.array_header import opened_member
 
-__all__ = ["PART", "locked", "read_arrays", "written_beside"]
+__all__ = ["PART", "alone", "locked", "read_arrays", "written_beside"]
 
 PART = ".part"  # how the name of an unfinished file ends
 _OLD = 3600.0  # seconds without writing, after which an unfinished file has no writer any more
@@ -74,6 +74,26 @@ def _flush(path: Path, mode: int) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone(path: Path, lock: Path | None = None) -> Iterator[None]:
+    """Be the only one that writes to a file or folder; ``lock`` is the file that says so, by default beside ``path``.
+
+    Raises
+    ------
+    BlockingIOError : another thread or process, also of another container, writes to it.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock or path.with_name(f"{path.name}{PART}")))
+        except BlockingIOError:
+            kind = "folder" if path.is_dir() else "file"
+            raise BlockingIOError(
+                f"{path}: got a {kind} that another run writes to; expected one for each; fix: wait for its end, or "
+                f"name another {kind}"
+            ) from None
+        yield
 
 
 @contextmanager

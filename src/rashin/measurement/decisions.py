@@ -46,7 +46,7 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
         if target.shape != prediction.shape[:-1]:
             raise ValueError(f"target: got distributions, of shape {target.shape}; classes need labels")
         labels = checks.labels(target, where)
-        return Codes(labels.reshape(-1), range(prediction.shape[-1]))
+        return Codes(labels.flatten(), range(prediction.shape[-1]))
     pair = two_classes(loss)
     if pair is None:
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; classes need labels")

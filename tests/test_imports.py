@@ -22,6 +22,7 @@ FLOORS = {
     "exact": 0,
     "domain": 0,
     "pieces": 0,
+    "array_header": -0.1,  # what a file says of its numbers, held against its bytes
     "storage": 0,
     "synonyms": 0,
     "printable": 0,

@@ -24,6 +24,7 @@ import rashin
 from rashin.measurement import table as table_module
 from rashin.measurement.accumulate import Options
 from rashin.measurement.partition import measure_partition, partitions
+from rashin.storage import alone
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns
 from rashin.tables.faults import failing_rows
@@ -849,6 +850,14 @@ def test_interrupted_at_any_batch_it_counts_no_row_twice(rows, tmp_path, monkeyp
         with pytest.raises(KeyboardInterrupt):
             measured(folder, checkpoint=file, progress=interrupt, **settings)
         assert measured(folder, checkpoint=file, **settings) == expected
+
+
+def test_a_checkpoint_has_one_writer(rows, tmp_path):
+    source, file = write(tmp_path / "a.parquet", rows), tmp_path / "state.json"
+    with alone(file), pytest.raises(BlockingIOError, match=r"state\.json: got a file that another run writes to; exp"):
+        measured(source, checkpoint=file)
+    measured(source, checkpoint=file)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.parquet", "state.json"]
 
 
 def test_a_checkpoint_of_another_task_is_refused(rows, tmp_path):

@@ -9,6 +9,7 @@ import rashin
 from rashin.learn import Network, Trainer, run_training, samples_for, train
 from rashin.learn.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
 from rashin.learn.fingerprint import fingerprint
+from rashin.storage import alone
 
 CLASSES = 3
 LOSS = rashin.softmax_cross_entropy
@@ -100,6 +101,8 @@ def test_a_new_training_does_not_take_an_old_checkpoint_for_its_own(data, tmp_pa
         ({"learning_rate": 0.05}, r"learning_rate 0\.1, not 0\.05"),
         ({"weight_decay": 0.5}, r"weight_decay 0\.0, not 0\.5"),
         ({"seed": 3}, "seed 0, not 3"),
+        ({"schedule": "cosine"}, "schedule constant, not cosine"),
+        ({"schedule": lambda step: 1.0}, "schedule constant, not a function"),
         ({"loss": rashin.focal}, r"loss softmax_cross_entropy\(.*\), not focal"),
         ({"network": Network((4, 7, CLASSES))}, r"sizes \[4, 6, 3\], not \[4, 7, 3\]"),
         ({"network": Network((4, 6, CLASSES), activation="tanh")}, "activation sigmoid, not tanh"),
@@ -118,6 +121,30 @@ def test_a_checkpoint_of_another_training_is_refused(change, words, data, tmp_pa
     with pytest.raises(ValueError, match=rf"checkpoint\.npz was written by a training with {words}"):
         train(**options | change, epochs=2, checkpoint=file, resume=True)
     assert file.read_bytes() == before
+
+
+def test_schedules_that_are_functions_are_told_apart_by_their_factors(data, tmp_path):
+    file, options = tmp_path / "checkpoint.npz", {"batch_size": 10, "checkpoint": tmp_path / "checkpoint.npz"}
+    train(network(), LOSS, *data, schedule=lambda step: 1.0 / step, epochs=1, **options)
+    steps = -(-len(data[0]) // 10)
+
+    def other(step):
+        return 1.0 / step if step < steps else 0.5
+
+    with pytest.raises(
+        ValueError, match=rf"checkpoint\.npz .* \[step, factor\] is \[{steps}, .*\], not \[{steps}, 0\.5\]"
+    ):
+        train(network(), LOSS, *data, schedule=other, epochs=2, resume=True, **options)
+    train(network(), LOSS, *data, schedule=lambda step: 1.0 / step, epochs=2, resume=True, **options)
+    assert file.exists()
+
+
+def test_a_checkpoint_has_one_writer(data, tmp_path):
+    file = tmp_path / "checkpoint.npz"
+    with alone(file), pytest.raises(BlockingIOError, match=r"checkpoint\.npz: got a file that another run writes to"):
+        train(network(), LOSS, *data, epochs=1, checkpoint=file)
+    train(network(), LOSS, *data, epochs=1, checkpoint=file)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
 @pytest.mark.parametrize("part", range(6))
@@ -202,7 +229,7 @@ def test_a_run_goes_on_in_its_folder(data, tmp_path):
 
 def test_a_folder_is_one_trainings_at_a_time(data, tmp_path):
     def second(history):
-        with pytest.raises(BlockingIOError, match=r"out: got a folder that another training writes to; expected"):
+        with pytest.raises(BlockingIOError, match=r"out: got a folder that another run writes to; expected"):
             run_training(LOSS, data, data, out=tmp_path / "out", epochs=1)
         raise KeyboardInterrupt
 

@@ -321,3 +321,43 @@ def test_calls_while_python_exits_and_forks_while_a_thread_compiles():
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.stdout == "0\n0.5\n", done.stderr
+
+
+LABELS_WRITTEN = """
+import sys, threading, time, numpy as np, rashin
+
+z, p, t = np.ones((20000, 4)), np.full((20000, 4), 0.25), np.zeros(20000, np.int64)
+calls = [
+    lambda: rashin.softmax_cross_entropy.gradient(z, t),
+    lambda: rashin.categorical_cross_entropy.gradient(p, t),
+    lambda: rashin.focal(z, t),
+    lambda: rashin.measure("softmax_cross_entropy", z, t, by_class=True),
+    lambda: rashin.linear_softmax_cross_entropy(z, np.ones((4, 4)), t),
+]
+for call in calls:
+    call()
+
+
+def write():
+    while True:
+        t[:] = 10**15
+        t[:] = 0
+
+
+threading.Thread(target=write, daemon=True).start()
+refused, end = 0, time.monotonic() + 2
+while time.monotonic() < end:
+    for call in calls:
+        try:
+            call()
+        except ValueError as error:
+            assert "target" in str(error), error
+            refused += 1
+print(refused)
+"""
+
+
+def test_labels_that_another_thread_writes_to_are_read_once():
+    run = subprocess.run([sys.executable, "-c", LABELS_WRITTEN], capture_output=True, text=True, timeout=200)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert int(run.stdout) > 0

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import re
 import secrets
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PART", "locked", "read_arrays", "written_beside"]
+from rashin.array_header import opened_member
+
+__all__ = ["PART", "alone", "locked", "read_arrays", "written_beside"]
 
 PART = ".part"  # how the name of an unfinished file ends
-_MOST_DENSE = 1100  # times that zip's compression shrinks what is most regular
 _OLD = 3600.0  # seconds without writing, after which an unfinished file has no writer any more
 
 
@@ -74,6 +74,26 @@ def _flush(path: Path, mode: int) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone(path: Path, lock: Path | None = None) -> Iterator[None]:
+    """Be the only one that writes to a file or folder; ``lock`` is the file that says so, by default beside ``path``.
+
+    Raises
+    ------
+    BlockingIOError : another thread or process, also of another container, writes to it.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock or path.with_name(f"{path.name}{PART}")))
+        except BlockingIOError:
+            kind = "folder" if path.is_dir() else "file"
+            raise BlockingIOError(
+                f"{path}: got a {kind} that another run writes to; expected one for each; fix: wait for its end, or "
+                f"name another {kind}"
+            ) from None
+        yield
 
 
 @contextmanager
@@ -135,9 +155,7 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
     try:
         with Path(path).open("rb") as file:
             _check_sizes(file)
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
+            archive: Any = np.load(file, allow_pickle=False)
             return {name: archive[name] for name in archive.files}
     except OSError:
         raise
@@ -146,26 +164,20 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
 
 
 def _check_sizes(file: IO[bytes]) -> None:
-    """Raise unless each array of an archive is as large as its header says: NumPy would ask for the memory first."""
+    """Raise unless it is an archive whose arrays are as large as they say: NumPy would ask for the memory first."""
+    size = os.fstat(file.fileno()).st_size
     if not zipfile.is_zipfile(file):
-        return
+        file.seek(0)
+        alone = file.read(6) == np.lib.format.MAGIC_PREFIX
+        raise ValueError("it is a single array" if alone else "it is no archive of arrays")
     with zipfile.ZipFile(file) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) < len(names):
             raise ValueError("it holds an array twice")
         for info in archive.infolist():
-            with archive.open(info) as member:
-                shape, dtype = _header(member)
-                size = member.tell() + math.prod(shape) * dtype.itemsize
-            if size != info.file_size or info.file_size > _MOST_DENSE * os.fstat(file.fileno()).st_size:
-                raise ValueError(f"{info.filename} says that it has {size} bytes, and has {info.file_size}")
+            member, header = opened_member(archive, info, size)
+            with member:
+                told = member.tell() + header.bytes
+            if told != info.file_size:
+                raise ValueError(f"{info.filename} says that it has {told} bytes, and has {info.file_size}")
     file.seek(0)
-
-
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(member)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("Object arrays cannot be loaded")
-    return shape, dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +123,14 @@ def _check_page(path: Path) -> None:
 
 def _pictures(images: str, files: Sequence[str]) -> Any:
     """An array of pictures by row, mapped into memory."""
+    from rashin.array_header import ArrayHeader
     from rashin.tables.sources import find_files
 
+    with Path(images).open("rb") as file:
+        try:
+            ArrayHeader.read(file, os.fstat(file.fileno()).st_size)
+        except ValueError as error:
+            raise ValueError(f"{images}: {error}") from None
     array = np.load(images, mmap_mode="r", allow_pickle=False)
     if array.ndim < 2:
         raise ValueError(f"{images} is of shape {array.shape}; accepted is a picture for each row: (n, H, W) or so")

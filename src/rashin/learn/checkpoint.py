@@ -16,19 +16,23 @@ from rashin.storage import read_arrays, written_beside
 if TYPE_CHECKING:
     from rashin.learn.trainer import Trainer
 
-__all__ = ["is_checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["A_FUNCTION", "is_checkpoint", "read_checkpoint", "write_checkpoint"]
+
+A_FUNCTION = "a function"  # a schedule without a name
 
 Array = NDArray[Any]
 Settings = dict[str, Any]
-Fingerprint = Mapping[str, str | None]  # of the data, by part: what ``fingerprint`` gives
+Fingerprint = Mapping[str, str | None]  # of the data, by part, as ``fingerprint`` gives it, and the schedule's name
 
-_VERSION = 2  # 1 told data sets apart by some of their samples, and had no such number
+_VERSION = 3  # 1 told data sets apart by some of their samples, and had no such number; 2 knew no schedules
+_RATES = 16  # steps, of those done, whose factors of the learning rate tell schedules apart
 
 
 def write_checkpoint(path: Path, trainer: Trainer, best: Array, data: Fingerprint) -> None:
     """Write the state of a trainer of that data, and the best parameters so far, in place of an earlier file."""
+    settings = _settings(trainer, data) | {"rates": _rates(trainer, data, len(trainer.history.steps))}
     arrays = {
-        "settings": np.array(json.dumps(_settings(trainer, data))),
+        "settings": np.array(json.dumps(settings)),
         "parameters": trainer.parameters,
         "best": best,
         **_prefixed("optimizer", trainer.optimizer.state),
@@ -49,6 +53,7 @@ def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
     arrays = read_arrays(path, "a checkpoint")
     try:
         kept = _kept_settings(arrays["settings"])
+        rates = kept.pop("rates", None)
     except (KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
     _check_settings(path, kept, _settings(trainer, data))
@@ -56,6 +61,7 @@ def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
         _check_arrays(trainer, arrays)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
+    _check_rates(path, rates, _rates(trainer, data, int(arrays["optimizer_steps"])))
     _restore(trainer, arrays)
     return arrays["best"]
 
@@ -144,6 +150,26 @@ def _check_settings(path: Path, kept: Settings, wanted: Settings) -> None:
                 f"{path} was written by a training with {name} {kept.get(name)}, not {wanted.get(name)}; go on with "
                 "the same settings and data, or start anew without resuming"
             )
+
+
+def _rates(trainer: Trainer, data: Fingerprint, done: int) -> list[list[float]]:
+    """Of a schedule that is a function, its factors at some of the steps done, evenly from the first to the last."""
+    if data.get("schedule") != A_FUNCTION or trainer.schedule is None:
+        return []
+    steps = sorted({round(step) for step in np.linspace(1, done, min(done, _RATES))})
+    return [[step, float(trainer.schedule(step))] for step in steps]
+
+
+def _check_rates(path: Path, kept: Any, wanted: list[list[float]]) -> None:
+    if kept == wanted:
+        return
+    if not isinstance(kept, list) or len(kept) != len(wanted) or not all(isinstance(rate, list) for rate in kept):
+        raise ValueError(f"{path} does not hold a checkpoint: rates: got {str(kept)[:40]}; expected {wanted}")
+    had, has = next((had, has) for had, has in zip(kept, wanted, strict=True) if had != has)
+    raise ValueError(
+        f"{path} was written by a training with a schedule whose [step, factor] is {had}, not "
+        f"{has}; go on with the same settings and data, or start anew without resuming"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- the arrays

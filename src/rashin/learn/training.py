@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.learn.checkpoint import read_checkpoint, write_checkpoint
+from rashin.learn.checkpoint import A_FUNCTION, read_checkpoint, write_checkpoint
 from rashin.learn.constant import best_constant
 from rashin.learn.divergence import refuse_standstill
 from rashin.learn.fingerprint import fingerprint
@@ -18,6 +19,7 @@ from rashin.learn.optimizers import OPTIMIZERS, Optimizer
 from rashin.learn.samples import Samples, samples_for
 from rashin.learn.schedules import Schedule, named_schedule
 from rashin.learn.trainer import Trainer, at_least_one
+from rashin.storage import alone
 
 if TYPE_CHECKING:
     from rashin.learn.network import Network
@@ -75,10 +77,10 @@ def train(
         a function of the step's number, from 1 on, that gives a factor of the rate.
     patience : stop after so many epochs without a new lowest held-out loss, and keep the parameters of the lowest.
     seed : of the order of the samples.
-    checkpoint : a file to write after each epoch, whole or not at all.
+    checkpoint : a file to write after each epoch, whole or not at all, by one training at a time.
     resume : go on from the checkpoint, if there is one, of the same settings and data: a digest of all of it, held-out
-        data included, is compared. The result has the same bits as one training in one go,
-        unless a cosine was cut to another length.
+        data included, is compared, and of a schedule that is a function its factors at steps done. The result has the
+        same bits as one training in one go, unless a cosine was cut to another length.
     callback : called after each step with the history so far.
 
     Returns
@@ -88,6 +90,7 @@ def train(
     Raises
     ------
     ValueError : settings out of range, or network, loss and data that do not fit together.
+    BlockingIOError : another training writes to the checkpoint.
     Diverged : the loss became infinite or NaN, rose to 100 times its first value (or 100), or stays far worse than
         that of a constant prediction.
     Interrupted : Ctrl-C (it is a ``KeyboardInterrupt``), once the network has got back its best parameters so far.
@@ -116,9 +119,12 @@ def train(
         schedule=_schedule(schedule, epochs, -(-len(samples.x) // batch_size)),
         seed=seed,
     )
-    plan = _Plan(trainer, samples, unseen, epochs, patience, None if checkpoint is None else Path(checkpoint))
-    plan.begin(resume)
-    plan.run(callback)
+    file = None if checkpoint is None else Path(checkpoint)
+    named = schedule if isinstance(schedule, str) else A_FUNCTION
+    plan = _Plan(trainer, samples, unseen, epochs, patience, file, named)
+    with nullcontext() if file is None else alone(file):
+        plan.begin(resume)
+        plan.run(callback)
     return trainer.history
 
 
@@ -147,6 +153,7 @@ class _Plan:
     epochs: int
     patience: int | None
     file: Path | None
+    schedule: str
 
     def begin(self, resume: bool) -> None:
         trainer = self.trainer
@@ -155,7 +162,7 @@ class _Plan:
         self.best = trainer.parameters.copy()
         if self.file is None:
             return
-        self.data = fingerprint(self.samples, self.held_out, trainer.network.dtype)
+        self.data = {**fingerprint(self.samples, self.held_out, trainer.network.dtype), "schedule": self.schedule}
         if resume and self.file.exists():
             self.best = read_checkpoint(self.file, trainer, self.data)
         else:

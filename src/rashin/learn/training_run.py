@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from rashin.learn.picture import draw_history
 from rashin.learn.predictions import check_predictions_file, write_predictions
 from rashin.learn.targets import are_classes, named_labels, outputs_for
 from rashin.learn.training import Interrupted, train
-from rashin.storage import PART, locked
+from rashin.storage import PART, alone
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -211,26 +211,13 @@ def _claimed(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _check_ours(folder)
-        with _alone(folder):
+        with alone(folder, folder / _LOCK):
             yield folder
     except BaseException:
         if is_new:
             with suppress(OSError):  # it is not empty: then something was written after all
                 folder.rmdir()
         raise
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / _LOCK))
-        except BlockingIOError:
-            raise BlockingIOError(
-                f"{folder}: got a folder that another training writes to; expected one for each; fix: wait for its "
-                "end, or name another folder"
-            ) from None
-        yield
 
 
 def _check_ours(folder: Path) -> None:

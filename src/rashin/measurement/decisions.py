@@ -45,8 +45,7 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
     if loss.kind != "pointwise":
         if target.shape != prediction.shape[:-1]:
             raise ValueError(f"target: got distributions, of shape {target.shape}; classes need labels")
-        labels = checks.labels(target, where)
-        return Codes(labels.reshape(-1), range(prediction.shape[-1]))
+        return Codes(_own_labels(target, where, prediction.shape[-1]), range(prediction.shape[-1]))
     pair = two_classes(loss)
     if pair is None:
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; classes need labels")
@@ -60,6 +59,18 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
             f"target: got {target.reshape(-1)[place]} for sample {place}; classes need targets {pair[0]} or {pair[1]}"
         )
     return Codes(high.astype(np.int64), pair)
+
+
+def _own_labels(target: Array, where: Array | None, classes: int) -> Array:
+    """A copy of the labels, that nobody else writes to, with all of them in range: sums are looked up by them."""
+    labels = checks.labels(target, where).flatten()
+    wrong = (labels < 0) | (labels >= classes)
+    if where is not None:
+        wrong &= where.reshape(-1)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        checks.refuse_label(labels[place], tuple(map(int, np.unravel_index(place, target.shape))), classes)
+    return labels
 
 
 def right_of(loss: Loss, prediction: Array, target: Array) -> Array:

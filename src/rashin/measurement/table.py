@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -28,6 +29,7 @@ from rashin.measurement.partition import (
     without_sources,
 )
 from rashin.measurement.recorded import recorded_in
+from rashin.storage import alone
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns, Names, name_of, names_of
 from rashin.tables.dialect import PLAIN, Dialect, dialect_of
@@ -98,7 +100,7 @@ def measure_table(
         and else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
     checkpoint : a file to write the state to every few seconds, where the source is files. A second run with the same
         arguments goes on where the first was killed, counts no row twice and ends with the same bits; after the end it
-        returns at once.
+        returns at once. One run at a time writes to it.
     progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
         with ``engine="local"``.
     engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
@@ -114,6 +116,7 @@ def measure_table(
     Raises
     ------
     TypeError : an argument is no name of a column, and no source.
+    BlockingIOError : another run writes to the checkpoint.
     FileNotFoundError : there is no such file, or nothing matches.
     ImportError : pyarrow, fsspec or dask is needed and not installed.
     ValueError : a file is broken, a column is missing or holds what cannot be meant, or a row has a null, a number
@@ -155,7 +158,8 @@ def measure_table(
     if engine == "dask":
         return labelled(measure_partitions(loss, found, columns, options, client), labels)
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), loss, columns, options, found)
-    measured = _measured(loss, found, columns, options, kept, progress or _silent)
+    with nullcontext() if kept is None else alone(kept.path):
+        measured = _measured(loss, found, columns, options, kept, progress or _silent)
     return labelled(measured if frame is None else without_sources(measured), labels)
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "holds_whole_numbers",
     "holds_words",
     "is_boolean",
+    "is_primitive",
     "know_types",
     "list_length",
     "list_lengths",
@@ -34,6 +35,7 @@ __all__ = [
     "plain",
     "pyarrow",
     "record_chunks",
+    "validate",
     "without_dates",
 ]
 
@@ -88,7 +90,7 @@ class ArrowTable:
         return record_chunks(self._batches(names), names, rows)
 
     def _batches(self, names: Sequence[str]) -> Iterator[Any]:
-        """The record batches, whose text and lists lie where they say: damaged offsets would end the process.
+        """The record batches, validated.
 
         Raises
         ------
@@ -99,12 +101,24 @@ class ArrowTable:
         try:
             reader = self._reader(names)
             for batch in reader if self.is_stream else map(reader.get_batch, range(reader.num_record_batches)):
-                for column in batch.columns:
-                    if not pa.types.is_primitive(column.type):
-                        column.validate(full=True)
+                validate(batch)
                 yield batch
         except (pa.ArrowException, MemoryError) as error:  # a damaged size may be any
             raise ValueError(str(error)) from error
+
+
+def validate(batch: Any) -> None:
+    """Raise unless codes, text and lists of a batch lie where they say: what is damaged would end the process."""
+    for column in batch.columns:
+        if not is_primitive(column.type):
+            column.validate(full=True)
+
+
+def is_primitive(kind: Any) -> bool:
+    """Whether each value has its own place, of as many bytes as any other."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_primitive(kind))
 
 
 def record_chunks(batches: Any, names: Sequence[str], rows: int, row: int = 0) -> Iterator[Chunk]:

@@ -7,12 +7,14 @@ files have no place for one.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from rashin.array_header import ArrayHeader, opened_member
 from rashin.tables.arrow import ArrowTable, pyarrow
 from rashin.tables.sources import File
 
@@ -45,10 +47,19 @@ def _text(file: File, stack: ExitStack) -> str | None:
     if file.format in ("csv", "npy"):
         return None
     if file.format == "npz":
-        archive = stack.enter_context(np.load(stack.enter_context(file.open()), allow_pickle=False))
-        return str(archive[KEY]) if KEY in archive.files else None
+        archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(file.open())))
+        info = archive.NameToInfo.get(f"{KEY}.npy")
+        return None if info is None else _entry(*opened_member(archive, info, file.size))
     found = _schema(file, stack).metadata or {}
     return found[KEY.encode()].decode("utf-8", "replace") if KEY.encode() in found else None
+
+
+def _entry(stream: IO[bytes], header: ArrayHeader) -> str:
+    with stream:
+        found = np.frombuffer(stream.read(header.bytes), header.dtype)
+    if header.shape or header.dtype.kind != "U" or len(found) != 1:
+        raise ValueError(f"array {KEY!r} is of shape {header.shape} and {header.dtype}; expected one text")
+    return str(found[0])
 
 
 def _schema(file: File, stack: ExitStack) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.array_header import ArrayHeader, opened_member
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -27,35 +28,12 @@ _PART_BYTES = 1 << 28
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a member of an archive: the lengths of its name and of what is beside it
 
 
-@dataclass
-class _Header:
-    """What stands before the numbers of an array."""
-
-    shape: tuple[int, ...]
-    is_fortran: bool
-    dtype: np.dtype[Any]
-
-    @classmethod
-    def read(cls, stream: Any) -> _Header:
-        version = np.lib.format.read_magic(stream)
-        first = version == (1, 0)
-        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-        header = cls(*read(stream))
-        if header.dtype.hasobject:
-            raise ValueError("it holds Python objects, which are never unpickled; save numbers, booleans or strings")
-        return header
-
-    @property
-    def order(self) -> Any:
-        return "F" if self.is_fortran else "C"
-
-
 class ArrayTable:
     """An ``.npy`` file: a structured array, or one of two dimensions whose columns are named "0", "1", ..."""
 
     def __init__(self, file: File, stack: ExitStack) -> None:
         self.stream: BinaryIO = stack.enter_context(file.open())
-        self.header = _Header.read(self.stream)
+        self.header = ArrayHeader.read(self.stream, file.size)
         if self.header.dtype.names is None and len(self.header.shape) != 2:
             raise ValueError(
                 f"it holds an array of shape {self.header.shape} without fields; accepted are (rows, columns), "
@@ -120,11 +98,8 @@ class ArchiveTable:
 
     def _member(self, name: str) -> _Member:
         info = self.infos[name]
-        stream = self.stack.enter_context(self.archive.open(info))
-        try:
-            header = _Header.read(stream)
-        except ValueError as error:
-            raise ValueError(f"array {name!r}: {error}") from None
+        stream, header = opened_member(self.archive, info, self.file.size)
+        self.stack.enter_context(stream)
         if not header.shape or len(header.shape) > 2:
             raise ValueError(f"array {name!r} is of shape {header.shape}; accepted are (rows,) and (rows, columns)")
         is_plain = self.file.is_local and info.compress_type == zipfile.ZIP_STORED
@@ -143,7 +118,7 @@ class ArchiveTable:
 class _Member:
     """An array in a file, after its header: mapped where ``path`` says where it lies, else read from the stream."""
 
-    header: _Header
+    header: ArrayHeader
     stream: Any
     path: str | None
     begins: int
@@ -156,7 +131,8 @@ class _Member:
             yield self._next(size) if array is None else array[start : start + size]
 
     def _array(self) -> Array:
-        shape, dtype, order = self.header.shape, self.header.dtype, self.header.order
+        shape, dtype = self.header.shape, self.header.dtype
+        order: Any = "F" if self.header.is_fortran else "C"
         if self.path and np.prod(shape):
             return np.memmap(self.path, dtype, "r", self.begins, shape, order)
         return np.frombuffer(self._bytes(int(np.prod(shape))), dtype).reshape(shape, order=order)

@@ -7,13 +7,14 @@ Measured with pyarrow 26, 1e8 rows of a double and a byte in row groups of 2^20 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
-from rashin.tables.arrow import LISTS_READ, know_types, list_length, pyarrow
+from rashin.tables.arrow import LISTS_READ, is_primitive, know_types, list_length, pyarrow, validate
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -34,6 +35,8 @@ class ParquetTable:
         know_types(self.metadata.schema.to_arrow_schema())
         groups = [self.metadata.row_group(g) for g in range(self.metadata.num_row_groups)]
         self.rows = [group.num_rows for group in groups]
+        if min(self.rows, default=0) < 0 or sum(self.rows) != self.metadata.num_rows:
+            raise ValueError(f"it says that it has {self.metadata.num_rows} rows, in groups of {self.rows[:9]}")
         is_small = max((group.total_byte_size for group in groups), default=0) <= _WHOLE_BYTES
         self.reader = parquet.ParquetFile(
             self.stream,
@@ -48,11 +51,11 @@ class ParquetTable:
 
     def parts(self, names: Sequence[str]) -> list[Part]:
         """Row groups that follow each other, as many as stay below the size of a part."""
-        bounds, size = [0], 0
+        bounds, size = [0], 0.0
         for group, more in enumerate(self._bytes(set(names))):
             if group > bounds[-1] and size + more > _PART_BYTES:
                 bounds.append(group)
-                size = 0
+                size = 0.0
             size += more
         firsts = list(accumulate(self.rows, initial=0))
         pairs = pairwise([*bounds, len(self.rows)])
@@ -61,19 +64,24 @@ class ParquetTable:
     def list_length(self, name: str) -> int | None:
         return list_length(self.reader.schema_arrow.field(name).type, self.chunks([name], Part(), LISTS_READ), name)
 
-    def _bytes(self, names: set[str]) -> list[int]:
-        """Of each row group, what the columns take when decoded."""
-        if not self.rows:
-            return []
-        first = self.metadata.row_group(0)
-        wanted = [c for c in range(first.num_columns) if first.column(c).path_in_schema.split(".")[0] in names]
-        groups = (self.metadata.row_group(g) for g in range(len(self.rows)))
-        return [sum(group.column(c).total_uncompressed_size for c in wanted) for group in groups]
+    def _bytes(self, names: set[str]) -> list[float]:
+        """Of each row group, about what the columns take when decoded: lists and text what the whole group does.
+
+        What stands there for each column would be more exact; pyarrow ends the process where that is damaged.
+        """
+        kinds = [self.reader.schema_arrow.field(name).type for name in names]
+        row = sum(kind.bit_width / 8 if is_primitive(kind) else math.inf for kind in kinds)
+        sizes = [self.metadata.row_group(g).total_byte_size for g in range(len(self.rows))]
+        return [min(size, rows * row) if rows else 0 for size, rows in zip(sizes, self.rows, strict=True)]
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
         row = part.first_row
         stop = len(self.rows) if part.stop is None else part.stop
         for group in range(part.start, stop):
+            first = row
             for batch in self.reader.iter_batches(rows, [group], columns=list(names), use_threads=False):
+                validate(batch)
                 yield Chunk({name: batch.column(name) for name in names}, row, batch.num_rows)
                 row += batch.num_rows
+            if row - first != self.rows[group]:
+                raise ValueError(f"row group {group} says that it has {self.rows[group]} rows, and has {row - first}")

@@ -71,7 +71,7 @@ def _arguments(
     logits = np.broadcast_to(np.float32(0.0), (len(x), layer.classes))
     if checks.holds_distributions(logits, t, logits.shape[:1], only_labels):
         return layer, t, chosen
-    labels = checks.labels(t, chosen)
+    labels = np.array(checks.labels(t, chosen))  # a copy: what is checked here is what is read later
     wrong = (labels < 0) | (labels >= layer.classes)
     if chosen is not None:
         wrong &= chosen

@@ -213,7 +213,7 @@ class LabelSweep(RowSweep):
         rows, weighing = self.rows, self.rows.weighing
         if z.ndim != 2:
             z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
-        labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
+        labels, w = rows.labels[box].flatten(), weighing.read(box)  # a copy: who else writes to them now is not heard
         head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
         if rows.distributions is None and self.smoothing == 0.0:
             found, place = kernel.sweep_labels(self.element)(

@@ -61,7 +61,7 @@ class ClassSweep(RowSweep):
         rows, weighing = self.rows, self.rows.weighing
         if z.ndim != 2:
             z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
-        labels, w = np.ascontiguousarray(rows.labels[box]).ravel(), weighing.read(box)
+        labels, w = rows.labels[box].flatten(), weighing.read(box)  # a copy: who else writes to them now is not heard
         settings = (labels, w, weighing.divisor, rows.program.numbers, self.bounds)
         results = (values, gradient, hessian, limbs)
         if rows.distributions is None:

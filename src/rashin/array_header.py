@@ -1,0 +1,117 @@
+"""What stands before the numbers of an array in NumPy's files, held against the bytes that the file has.
+
+A header is a claim: 160 bytes may speak of 2^62 rows. Nothing is allocated for one that the file cannot hold.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from typing import IO, Any
+
+import numpy as np
+
+__all__ = ["ArrayHeader", "opened_member"]
+
+_MOST_TEXT = 1 << 20  # bytes of a header: some tens of thousands of fields
+_MOST_EMPTY = 1 << 20  # places along the other axes of an array without numbers
+_DENSEST = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}  # times that a compression shrinks at most
+_DENSEST_OTHER = 1 << 21
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """The shape and type of an array, and how many bytes its numbers take."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def read(cls, stream: IO[bytes], size: int) -> ArrayHeader:
+        """The header that a stream begins with; ``size`` is how many bytes the stream has in all.
+
+        Raises
+        ------
+        ValueError : it is no such header, speaks of Python objects, or of more bytes than there are.
+
+        Examples
+        --------
+        >>> file = BytesIO()
+        >>> np.save(file, np.zeros((3, 2)))
+        >>> file.seek(0), ArrayHeader.read(file, len(file.getvalue())).shape
+        (0, (3, 2))
+        """
+        header = cls(*_parsed(stream))
+        header._check(size - stream.tell())
+        return header
+
+    @property
+    def bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def _check(self, room: int) -> None:
+        if self.dtype.hasobject:
+            raise ValueError("it holds Python objects, which are never unpickled; save numbers, booleans or strings")
+        empty = 0 in self.shape
+        places = math.prod(filter(None, self.shape)) if empty else 0
+        if min(self.shape, default=0) < 0 or places > _MOST_EMPTY or not (empty or self.dtype.itemsize):
+            raise ValueError(f"its header says shape {self.shape} and {self.dtype}; expected numbers that can be there")
+        if self.bytes > room:
+            raise ValueError(
+                f"its header says shape {self.shape} and {self.dtype}, {self.bytes} bytes; it has {max(room, 0)} bytes "
+                "after it"
+            )
+
+
+def _parsed(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(stream)
+        width = 2 if version == (1, 0) else 4
+        length = int.from_bytes(_exactly(stream, width), "little")
+        if length > _MOST_TEXT:
+            raise ValueError(f"{length} bytes long")
+        text = _exactly(stream, length)
+        if version == (3, 0):  # in UTF-8; what Python reads from the text is the same
+            text = text.decode().encode("ascii", "backslashreplace")
+        rest = BytesIO(len(text).to_bytes(width, "little") + text)
+        read = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
+        return read(rest, max_header_size=_MOST_TEXT * 10)
+    except (OSError, zipfile.BadZipFile):
+        raise
+    except Exception as error:  # a dozen kinds, by what is damaged: it is parsed as Python's text
+        words = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ValueError(f"it has no header of an array: {words}") from error
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    found = stream.read(size)
+    if len(found) < size:
+        raise EOFError("it ends within")
+    return found
+
+
+def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> tuple[IO[bytes], ArrayHeader]:
+    """The array of an ``.npz`` archive of so many bytes, opened behind its header.
+
+    Raises
+    ------
+    ValueError : the member is encrypted, or no array that can be there; the message names it.
+    """
+    try:
+        if info.flag_bits & 1:
+            raise ValueError("it is encrypted; expected an archive without a password")
+        if info.compress_size > size or info.file_size > info.compress_size * _DENSEST.get(
+            info.compress_type, _DENSEST_OTHER
+        ):
+            raise ValueError(f"the archive says that it takes {info.file_size} bytes, more than can be there")
+        stream = archive.open(info)
+        try:
+            return stream, ArrayHeader.read(stream, info.file_size)
+        except BaseException:
+            stream.close()
+            raise
+    except ValueError as error:
+        raise ValueError(f"array {info.filename.removesuffix('.npy')!r}: {error}") from error

@@ -97,6 +97,7 @@ _PARTS = {
     "classes": "クラス",
     "group": "群",
     "groups": "群",
+    "(missing)": "（欠損）",
     "By {one}": "{one}別の損失",
     "Every {one}": "すべての{one}",
     "Loss by {one}": "{one}別の損失",

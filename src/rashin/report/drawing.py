@@ -134,15 +134,15 @@ class Segments:
     width: float = 1.5
 
     def svg(self, x: Axis, y: Axis) -> str:
-        starts = _pairs(np.clip(x.place(self.x), 0, 1), y.place(self.y))
-        ends = _pairs(np.clip(x.place(self.to_x), 0, 1), y.place(self.to_y))
-        outline = " ".join(
-            f"M{a} {b}L{c} {d}" for (a, b), (c, d) in zip(starts, ends, strict=True) if "nan" not in (a, b, c, d)
-        )
-        return _path(outline, f"stroke:{self.colour};stroke-width:{self.width}")
+        starts = np.clip(x.place(self.x), 0, 1), y.place(self.y)
+        ends = np.clip(x.place(self.to_x), 0, 1), y.place(self.to_y)
+        return self._path(_between(starts, ends, "M{} {}L{} {}"))
 
     def swatch(self) -> str:
-        return _path("M10 0V10", f"stroke:{self.colour};stroke-width:{self.width}")
+        return self._path("M10 0V10")
+
+    def _path(self, outline: str) -> str:
+        return _path(outline, f"stroke:{self.colour};stroke-width:{self.width}")
 
 
 @dataclass(frozen=True)
@@ -158,15 +158,9 @@ class Boxes:
     edge: str = "none"
 
     def svg(self, x: Axis, y: Axis) -> str:
-        starts = _pairs(np.clip(x.place(self.left), 0, 1), np.clip(y.place(self.bottom), 0, 1))
-        ends = _pairs(np.clip(x.place(self.right), 0, 1), np.clip(y.place(self.top), 0, 1))
-        return self._path(
-            " ".join(
-                f"M{a} {b}H{c}V{d}H{a}Z"
-                for (a, b), (c, d) in zip(starts, ends, strict=True)
-                if "nan" not in (a, b, c, d)
-            )
-        )
+        starts = np.clip(x.place(self.left), 0, 1), np.clip(y.place(self.bottom), 0, 1)
+        ends = np.clip(x.place(self.right), 0, 1), np.clip(y.place(self.top), 0, 1)
+        return self._path(_between(starts, ends, "M{0} {1}H{2}V{3}H{0}Z"))
 
     def swatch(self) -> str:
         return self._path("M3 0H17V10H3Z")
@@ -319,6 +313,12 @@ def _polyline(across: Array, up: Array) -> str:
         parts.append(f"{pen}{a} {b}")
         pen = "L"
     return "".join(parts)
+
+
+def _between(starts: tuple[Array, Array], ends: tuple[Array, Array], shape: str) -> str:
+    """A shape from each start (across, up) to its end; none where a value is not finite."""
+    corners = zip(_pairs(*starts), _pairs(*ends), strict=True)
+    return " ".join(shape.format(*start, *end) for start, end in corners if "nan" not in (*start, *end))
 
 
 def _places(across: Array, up: Array) -> list[tuple[str, str]]:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.language import said
 from rashin.measurement import Interval, Measurement, Moments
 from rashin.measurement.distribution import Distribution, lower_edge
 from rashin.measurement.intervals import interval_around, normal_quantile
+from rashin.measurement.keys import MISSING
 
 __all__ = ["Bars", "Part", "are_shares", "bars_of", "parts_of"]
 
@@ -29,6 +31,7 @@ class Part:
     All numbers but ``count`` and ``accuracy`` are those of the rows of finite loss; ``infinite`` counts the others.
     """
 
+    key: int | str
     name: str
     count: int
     infinite: int
@@ -55,12 +58,11 @@ def parts_of(measured: Measurement, parts: Mapping[int | str, Moments], confiden
     Reference: Särndal, Swensson and Wretman (1992), Model assisted survey sampling, section 5.6.
     """
     shares, total = are_shares(measured, parts), measured.total.finite
-    some = {str(key): part for key, part in parts.items() if part.count}
-    found = [_part(name, part, total, shares, confidence) for name, part in some.items()]
+    found = [_part(key, part, total, shares, confidence) for key, part in parts.items() if part.count]
     return sorted(found, key=lambda part: (part.mean == math.inf, part.share if shares else part.mean), reverse=True)
 
 
-def _part(name: str, part: Moments, total: Moments, shares: bool, confidence: float) -> Part:
+def _part(key: int | str, part: Moments, total: Moments, shares: bool, confidence: float) -> Part:
     finite, share, share_interval = part.finite, math.nan, Interval(-math.inf, math.inf)
     if shares:
         share = finite.losses.over(total.losses)
@@ -69,7 +71,8 @@ def _part(name: str, part: Moments, total: Moments, shares: bool, confidence: fl
     weight = finite.weights.over(total.weights) if total.count else math.nan
     mean = finite.mean if finite.count else math.inf
     interval = finite.interval(confidence) if finite.count else Interval(-math.inf, math.inf)
-    return Part(name, part.count, part.infinite.rows, weight, mean, interval, share, share_interval, part.accuracy)
+    name = said("(missing)") if key == MISSING else str(key)
+    return Part(key, name, part.count, part.infinite.rows, weight, mean, interval, share, share_interval, part.accuracy)
 
 
 def _share_error(share: float, part: Moments, total: Moments) -> float:

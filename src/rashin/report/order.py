@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from rashin.measurement.keys import MISSING
 
 __all__ = ["are_dates", "are_numbers", "in_order"]
 
-_MISSING = ("None", "(missing)")
+T = TypeVar("T")
+
+_MISSING = ("None", MISSING)
 _NUMBER = re.compile(r"[+\-−]?(\d+(\.\d*)?|\.\d+)(e[+\-]?\d+)?", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}[-/.]?(\d{1,2}|[WQ]\d{1,2})([-/.]?\d{1,2}([T ]\d.*)?)?", re.IGNORECASE)
 
@@ -34,19 +39,19 @@ def are_numbers(names: Iterable[str]) -> bool:
     return _all(_NUMBER, names)
 
 
-def in_order(names: Sequence[str]) -> list[str]:
-    """Names in their natural order; those of missing values stand last.
+def in_order(items: Sequence[T], name: Callable[[T], str] = str) -> list[T]:
+    """Items in the natural order of their names; those of missing values stand last.
 
     Examples
     --------
     >>> in_order(["site_10", "site_2"]), in_order(["10", "-1.5", "2"]), in_order(["2026-10-1", "2026-9-30"])
     (['site_2', 'site_10'], ['-1.5', '2', '10'], ['2026-9-30', '2026-10-1'])
     """
-    found = [name for name in names if name not in _MISSING]
-    rest = [name for name in names if name in _MISSING]
-    if all(map(_NUMBER.fullmatch, found)):
-        return [*sorted(found, key=lambda name: float(name.replace("−", "-"))), *rest]
-    return [*sorted(found, key=_pieces), *rest]
+    found = [item for item in items if name(item) not in _MISSING]
+    rest = [item for item in items if name(item) in _MISSING]
+    if all(_NUMBER.fullmatch(name(item)) for item in found):
+        return [*sorted(found, key=lambda item: float(name(item).replace("−", "-"))), *rest]
+    return [*sorted(found, key=lambda item: _pieces(name(item))), *rest]
 
 
 def _all(form: re.Pattern[str], names: Iterable[str]) -> bool:

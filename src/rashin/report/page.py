@@ -5,15 +5,18 @@ It knows nothing of what it shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+
+import numpy as np
 
 from rashin.extras import needs
 from rashin.language import said, speaking
 from rashin.report.drawing import Figure, figure_html
 
-__all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "page_html"]
+__all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "number_cell", "page_html"]
 
 MARK = '<meta name="generator" content="rashin">'  # stands at the top of every page
 
@@ -57,6 +60,11 @@ class Cell:
         """How it is set: words wrap in what is ``long``, and break only where one is longer than a line."""
         longest = max(map(len, self.text.split()), default=0)
         return "long broken" if longest > 40 else "long" if len(self.text) > 20 else ""
+
+
+def number_cell(value: float, text: str) -> Cell:
+    """Sorted by its number; infinities by the largest double, which JavaScript reads too."""
+    return Cell(text, None if math.isnan(value) else float(np.nan_to_num(value)))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,12 @@ def test_else_a_fifth_is_held_out_by_the_seed(tmp_path):
         ({"x": X[:1], "t": T[:1]}, "x holds 1 sample; at least 2 are needed"),
         ({"x": X, "t": T * 1j}, "t has dtype complex128; accepted are real numbers, or text"),
         ({"x": X.astype(str), "t": T}, "x has dtype <U32; accepted are real numbers$"),
-        ({"x": X, "t": np.array([{}] * 10)}, r"data\.npz does not hold arrays of numbers: Object arrays cannot"),
+        ({"x": X, "t": np.array([{}] * 10)}, r"arrays of numbers: t has Python objects; fix: save"),
+        (
+            {"x": X, "t": np.where(np.equal(T, 7), np.nan, T)},
+            r"data\.npz: t, row 7: got nan; expected finite numbers; fix: ",
+        ),
+        ({"x": np.where(np.equal(X, 59), np.inf, X), "t": T}, r"npz: x, row 9: got inf; "),
         ({"x_train": X, "t_train": T, "x_test": X[:, :2], "t_test": T}, "samples of x_train hold 6 numbers, those of"),
     ],
 )

@@ -156,6 +156,9 @@ def _check_sizes(file: IO[bytes]) -> None:
         for info in archive.infolist():
             with archive.open(info) as member:
                 shape, dtype = _header(member)
+                if dtype.hasobject:
+                    name = info.filename.removesuffix(".npy")
+                    raise ValueError(f"{name} has Python objects; fix: save {name}.astype(str) or {name}.astype(float)")
                 size = member.tell() + math.prod(shape) * dtype.itemsize
             if size != info.file_size or info.file_size > _MOST_DENSE * os.fstat(file.fileno()).st_size:
                 raise ValueError(f"{info.filename} says that it has {size} bytes, and has {info.file_size}")
@@ -166,6 +169,4 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("Object arrays cannot be loaded")
     return shape, dtype

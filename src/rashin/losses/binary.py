@@ -128,7 +128,7 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     m = s * z
     _, loss, p, q = softplus_and_sigmoid(xp, m)  # loss = -log p, and q = 1 - p without cancellation
     factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
-    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, lest the roundings of q be raised to gamma.
+    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, as gamma multiplies the error of a rounded q.
     up, e = m > 0.0, xp.exp(-xp.abs(m))
     total = 1.0 + e
     lost = (e - (total - 1.0)) / total

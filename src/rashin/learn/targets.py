@@ -82,13 +82,15 @@ def named_labels(*targets: ArrayLike) -> tuple[list[ArrayLike], tuple[str, ...] 
 def _text(target: ArrayLike) -> NDArray[np.str_] | None:
     """The target as an array of text, or None if its first entry is something else."""
     given = np.asarray(target)
+    if given.dtype.kind in "UT" and not hasattr(target, "__array__"):  # NumPy makes text of a list of words and numbers
+        given = np.asarray(target, dtype=object)
     if given.size == 0 or not (given.dtype.kind in "UST" or isinstance(given.flat[0], str)):
         return None
     if given.dtype.kind == "O":
         for index, value in enumerate(given.flat):
             if not isinstance(value, str):
                 raise ValueError(f"target: got {value!r} at index {index}; expected text, as at index 0")
-    text: NDArray[np.str_] = given.astype(np.str_)
+    text: NDArray[np.str_] = (given.astype(object) if given.dtype.kind == "T" else given).astype(np.str_)
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -11,7 +12,7 @@ from mpmath import mp, mpf
 
 import rashin
 from accuracy_table import PAGE, rows_of, wave_losses
-from cases import PARAMETERS
+from cases import PARAMETERS, Case
 from measuring import judge, measure_case
 from oracles import ORACLES
 from ulp import DTYPES, ulp_error
@@ -86,6 +87,31 @@ def test_a_masked_class_of_target_zero_gives_the_limit():
     assert ulps(rashin.softmax_cross_entropy(z, [0]), math.log(2)) <= 1
     assert rashin.softmax_cross_entropy.gradient(z, [0]).tolist() == [[-0.5, 0.0, 0.5]]
     assert rashin.sigmoid_cross_entropy([np.inf, -np.inf], [1.0, 0.0]) == 0.0
+
+
+def test_no_finite_prediction_gives_nan():
+    """A default Hessian was 0 times infinity at 1e308."""
+    far = np.array([745.0, 1e3, 1e10, 1e154, 1e300, 1e308, 1.79e308])
+    for loss in (loss for loss in LOSSES.values() if loss.kind == "pointwise"):
+        for parameters, t in itertools.product(PARAMETERS[loss.name], (0.0, 1.0, -1.0, 0.5)):
+            z = np.r_[far, -far][loss.facts.prediction.contains(np.r_[far, -far])]
+            if not loss.facts.target_domain({**loss.parameters, **parameters}).contains(t):
+                continue
+            for function in (loss, loss.gradient, loss.hessian):
+                found = function(z, np.full(z.shape, t), reduction="none", **parameters)
+                assert not np.isnan(found).any(), (loss.name, parameters, t)
+
+
+@pytest.mark.parametrize("power", [-1e-12, -0.3, -7.3])
+def test_negative_powers_are_not_rounded_in_the_exponent(power):
+    """1 - power has more digits than a double: e^(709 (1 - power)) was wrong by 389 ULPs."""
+    z = np.array([-709.0, -300.5, 77.7, 80.3]) if power > -1.0 else np.array([-80.1, -33.3, 40.7, 70.3])
+    t = np.array([10.0, 3.0, 0.5, 2.0])
+    case = Case("far", z, t)
+    outside = [
+        sample for sample in measure_case(rashin.tweedie, "float64", {"power": power}, case) if not sample.within
+    ]
+    assert not outside, "\n".join(map(str, outside))
 
 
 # The page

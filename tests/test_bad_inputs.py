@@ -51,7 +51,7 @@ def row(title, loss, args, names, *fragments, error=ValueError, **keywords):
 
 
 LABEL_ROWS = [
-    row(f"{title} {name}", loss, (z, put(LABELS.astype(dtype), 2, label)), "target", shown, "(2,)", accepted)
+    row(f"{title} {name}", loss, (z, put(LABELS.astype(dtype), 2, label)), "target", shown, "index 2", accepted)
     for name, loss, z in (("ce", ce, LOGITS), ("focal", rashin.focal, LOGITS), ("cce", cce, P), ("nll", nll, LOG_P))
     for title, dtype, label, shown, accepted in (
         ("label n_classes", int, 3, "got 3 ", "0 to 2"),
@@ -90,38 +90,38 @@ SHAPE_ROWS = [
 PREDICTION_ROWS = [
     row("NaN in logits", ce, (put(LOGITS, (1, 2), NAN), LABELS), "prediction", "nan", "(1, 2)", "NaN"),
     row("NaN in logits, soft", ce, (put(LOGITS, (1, 2), NAN), Q), "prediction", "nan", "(1, 2)", "NaN"),
-    row("NaN in mse", mse, (put(Z, 2, NAN), T), "prediction", "nan", "(2,)", "NaN"),
-    row("NaN in the target", mse, (Z, put(T, 3, NAN)), "target", "nan", "(3,)", "real"),
+    row("NaN in mse", mse, (put(Z, 2, NAN), T), "prediction", "nan", "index 2", "NaN"),
+    row("NaN in the target", mse, (Z, put(T, 3, NAN)), "target", "nan", "index 3", "real"),
     row("NaN in probabilities", cce, (put(P, (3, 0), NAN), LABELS), "prediction", "nan", "(3, 0)", "[0, 1]"),
-    row("two +inf logits", ce, (put(LOGITS, (1, [0, 2]), INF), LABELS), "prediction", "inf", "(1,)", "limit"),
-    row("two +inf logits, soft", ce, (put(LOGITS, (1, [0, 2]), INF), Q), "prediction", "inf", "(1,)", "limit"),
-    row("all -inf", ce, (put(LOGITS, 2, -INF), LABELS), "prediction", "-inf", "(2,)", "limit"),
-    row("all -inf, soft", ce, (put(LOGITS, 2, -INF), Q), "prediction", "-inf", "(2,)", "limit"),
-    row("all -inf, focal", rashin.focal, (put(LOGITS, 2, -INF), LABELS), "prediction", "-inf", "(2,)", "limit"),
-    row("inf less inf", mse, (put(Z, 1, INF), put(T, 1, INF)), "prediction", "inf", "(1,)", "limit"),
+    row("two +inf logits", ce, (put(LOGITS, (1, [0, 2]), INF), LABELS), "prediction", "inf", "index 1", "limit"),
+    row("two +inf logits, soft", ce, (put(LOGITS, (1, [0, 2]), INF), Q), "prediction", "inf", "index 1", "limit"),
+    row("all -inf", ce, (put(LOGITS, 2, -INF), LABELS), "prediction", "-inf", "index 2", "limit"),
+    row("all -inf, soft", ce, (put(LOGITS, 2, -INF), Q), "prediction", "-inf", "index 2", "limit"),
+    row("all -inf, focal", rashin.focal, (put(LOGITS, 2, -INF), LABELS), "prediction", "-inf", "index 2", "limit"),
+    row("inf less inf", mse, (put(Z, 1, INF), put(T, 1, INF)), "prediction", "inf", "index 1", "limit"),
     row("probability 1.2", cce, (put(P, (1, 1), 1.2), LABELS), "prediction", "1.2", "(1, 1)", "[0, 1]"),
     row("probability -0.2", cce, (put(P, (1, 1), -0.2), LABELS), "prediction", "-0.2", "(1, 1)", "[0, 1]"),
-    row("binary probability 1.2", bce_p, ([0.5, 1.2], [0, 1]), "prediction", "1.2", "(1,)", "[0, 1]"),
-    row("binary probability -0.2", bce_p, ([0.5, -0.2], [0, 1]), "prediction", "-0.2", "(1,)", "[0, 1]"),
+    row("binary probability 1.2", bce_p, ([0.5, 1.2], [0, 1]), "prediction", "1.2", "index 1", "[0, 1]"),
+    row("binary probability -0.2", bce_p, ([0.5, -0.2], [0, 1]), "prediction", "-0.2", "index 1", "[0, 1]"),
     row("logits for probabilities", cce, (LOGITS, LABELS), "prediction", "2.0", "(0, 0)", "[0, 1]"),
     row("logits for log-probabilities", nll, (LOGITS, LABELS), "prediction", "2.0", "(0, 0)", "<= 0"),
 ]
 
 TARGET_ROWS = [
-    row("binary label 2", bce, (Z, put(YES, 1, 2.0)), "target", "got 2", "(1,)", "[0, 1]"),
-    row("binary label -1", bce, (Z, put(YES, 1, -1.0)), "target", "got -1", "(1,)", "[0, 1]"),
-    row("binary label 2 of integers", bce, (Z, put(YES.astype(int), 1, 2)), "target", "got 2", "(1,)"),
-    row("binary label 2, probabilities", bce_p, ([0.5], [2]), "target", "got 2", "(0,)", "[0, 1]"),
-    row("sigmoid focal 0.5", rashin.sigmoid_focal, (Z, put(YES, 2, 0.5)), "target", "0.5", "(2,)", "0 or 1"),
-    row("hinge label 0", rashin.hinge, (Z, YES), "target", "got 0", "(1,)", "-1 or +1"),
-    row("squared hinge 0.5", rashin.squared_hinge, ([1.0], [0.5]), "target", "0.5", "(0,)", "-1 or +1"),
-    row("negative count", rashin.poisson, ([1.0, 2.0], [1, -1]), "target", "got -1", "(1,)", ">= 0"),
-    row("infinite count", rashin.poisson, ([1.0], [INF]), "target", "inf", "(0,)", "finite"),
-    row("gamma of 0", rashin.gamma, ([1.0, 2.0], [1.0, 0.0]), "target", "got 0", "(1,)", "> 0"),
-    row("tweedie below 0", rashin.tweedie, ([1.0], [-1.0]), "target", "got -1", "(0,)", ">= 0"),
-    row("tweedie 3 of 0", rashin.tweedie, ([1.0], [0.0]), "target", "got 0", "(0,)", "> 0", power=3.0),
-    row("rows sum to 2", ce, (LOGITS, 2 * Q), "target", "(0,)", "sums to 2.0", "within"),
-    row("second row sums to 2", cce, (P, put(Q, (2, 0), 0.625)), "target", "(2,)", "sums to 1.5"),
+    row("binary label 2", bce, (Z, put(YES, 1, 2.0)), "target", "got 2", "index 1", "[0, 1]"),
+    row("binary label -1", bce, (Z, put(YES, 1, -1.0)), "target", "got -1", "index 1", "[0, 1]"),
+    row("binary label 2 of integers", bce, (Z, put(YES.astype(int), 1, 2)), "target", "got 2", "index 1"),
+    row("binary label 2, probabilities", bce_p, ([0.5], [2]), "target", "got 2", "index 0", "[0, 1]"),
+    row("sigmoid focal 0.5", rashin.sigmoid_focal, (Z, put(YES, 2, 0.5)), "target", "0.5", "index 2", "0 or 1"),
+    row("hinge label 0", rashin.hinge, (Z, YES), "target", "got 0", "index 1", "-1 or +1"),
+    row("squared hinge 0.5", rashin.squared_hinge, ([1.0], [0.5]), "target", "0.5", "index 0", "-1 or +1"),
+    row("negative count", rashin.poisson, ([1.0, 2.0], [1, -1]), "target", "got -1", "index 1", ">= 0"),
+    row("infinite count", rashin.poisson, ([1.0], [INF]), "target", "inf", "index 0", "finite"),
+    row("gamma of 0", rashin.gamma, ([1.0, 2.0], [1.0, 0.0]), "target", "got 0", "index 1", "> 0"),
+    row("tweedie below 0", rashin.tweedie, ([1.0], [-1.0]), "target", "got -1", "index 0", ">= 0"),
+    row("tweedie 3 of 0", rashin.tweedie, ([1.0], [0.0]), "target", "got 0", "index 0", "> 0", power=3.0),
+    row("rows sum to 2", ce, (LOGITS, 2 * Q), "target", "index 0", "sums to 2.0", "within"),
+    row("second row sums to 2", cce, (P, put(Q, (2, 0), 0.625)), "target", "index 2", "sums to 1.5"),
     row("soft label 1.5", ce, (LOGITS, put(Q, (1, 1), 1.5)), "target", "1.5", "(1, 1)", "[0, 1]"),
     row("soft label -0.5", ce, (LOGITS, put(Q, (1, 0), -0.5)), "target", "-0.5", "(1, 0)", "[0, 1]"),
     row("soft label NaN", ce, (LOGITS, put(Q, (1, 0), NAN)), "target", "nan", "(1, 0)", "[0, 1]"),
@@ -134,14 +134,14 @@ WEIGHT_ROWS = [
     for name, loss, args in (("mse", mse, (Z, T)), ("ce", ce, (LOGITS, LABELS)), ("cce", cce, (P, Q)))
     for reduction in ("mean", "sum", "none")
     for title, weight, error, fragments in (
-        ("negative weight", put(W, 2, -0.5), ValueError, ("-0.5", "(2,)", ">= 0")),
-        ("NaN weight", put(W, 1, NAN), ValueError, ("nan", "(1,)", "finite")),
-        ("infinite weight", put(W, 1, INF), ValueError, ("inf", "(1,)", "finite")),
+        ("negative weight", put(W, 2, -0.5), ValueError, ("-0.5", "index 2", ">= 0")),
+        ("NaN weight", put(W, 1, NAN), ValueError, ("nan", "index 1", "finite")),
+        ("infinite weight", put(W, 1, INF), ValueError, ("inf", "index 1", "finite")),
         ("3 weights for 4", W[:3], ValueError, ("(3,)", "(4,)")),
         ("scalar weight", 2.0, ValueError, ("()", "(4,)", "broadcast_to")),
         ("weight (4,1)", W[:, None], ValueError, ("(4, 1)", "(4,)")),
         ("complex weight", W + 0j, TypeError, ("complex128",)),
-        ("negative class weight", CLASS_WEIGHT[LABELS], ValueError, ("-1.0", "(2,)", ">= 0")),
+        ("negative class weight", CLASS_WEIGHT[LABELS], ValueError, ("-1.0", "index 2", ">= 0")),
     )
 ]
 
@@ -163,23 +163,23 @@ TYPE_ROWS = [
     row("masked weight", mse, (Z, T), "weight", "where=~mask", error=TypeError, weight=np.ma.array(W)),
     row("masked labels", ce, (LOGITS, np.ma.array(LABELS)), "target", "where=~mask", error=TypeError),
     row("masked rows in a list", mse, ([np.ma.array(Z, mask=YES)], [T]), "prediction", "mask", error=TypeError),
-    row("object with None", mse, (put(Z, 2, None), T), "prediction", "None", "(2,)", error=TypeError),
+    row("object with None", mse, (put(Z, 2, None), T), "prediction", "None", "index 2", error=TypeError),
     row("object with complex", mse, (Z, [*T[:3].astype(object), 1j]), "target", error=TypeError),
     row(
         "object with NumPy complex",
         mse,
         (np.array([1.0, np.complex128(1)], dtype=object), [0, 1]),
         "prediction",
-        "(1,)",
+        "index 1",
         error=TypeError,
     ),
     row("object with 10^400", mse, ([1.0, 10**400], [0, 0]), "prediction", error=(TypeError, ValueError)),
     row("None", mse, (None, T), "prediction", "None", error=TypeError),
-    row("strings", mse, (["1", "2"], [1.0, 2.0]), "prediction", "got '1'", "(0,)", "real", error=TypeError),
+    row("strings", mse, (["1", "2"], [1.0, 2.0]), "prediction", "got '1'", "index 0", "real", error=TypeError),
     row("bytes", mse, ([1.0, 2.0], [b"1", b"2"]), "target", "got b'1'", "convert", error=TypeError),
     row("dates", mse, (np.array(["2020-01-01"], "M8[D]"), [1.0]), "prediction", "datetime64", error=TypeError),
-    row("a ragged list", mse, ([[1.0, 2.0], [3.0]], [1.0, 2.0]), "prediction", "rectangular"),
-    row("a set", mse, ({1.0, 2.0}, [1.0, 2.0]), "prediction", "{1.0, 2.0}", error=TypeError),
+    row("a ragged list", mse, ([[1.0, 2.0], [3.0]], [1.0, 2.0]), "prediction", "a row of length 1 at index 1"),
+    row("a set", mse, ({1.0, 2.0}, [1.0, 2.0]), "prediction", "of type set", "a list", error=TypeError),
     row("where of integers", mse, (Z, T), "where", "int64", "boolean", error=TypeError, where=[1, 0, 1, 1]),
     row("where of 3", mse, (Z, T), "where", "(3,)", "(4,)", where=[True, False, True]),
     row("where of cells for rows", ce, (LOGITS, LABELS), "where", "(4, 3)", "(4,)", where=LOGITS > 0),
@@ -247,8 +247,8 @@ LINK_ROWS = [
     row("log_softmax NaN", rashin.log_softmax, ([[1.0, 2.0], [0.0, NAN]],), "logits", "nan", "(1, 1)"),
     row("logsumexp NaN", rashin.logsumexp, ([[1.0, 2.0], [0.0, NAN]],), "logits", "nan", "(1, 1)"),
     row("sigmoid NaN", rashin.sigmoid, ([[1.0, 2.0], [0.0, NAN]],), "logits", "nan", "(1, 1)"),
-    row("softmax of all -inf", rashin.softmax, ([[0.0, 1.0], [-INF, -INF]],), "logits", "-inf", "(1,)"),
-    row("softmax of two +inf", rashin.softmax, ([[0.0, 1.0], [INF, INF]],), "logits", "inf", "(1,)"),
+    row("softmax of all -inf", rashin.softmax, ([[0.0, 1.0], [-INF, -INF]],), "logits", "-inf", "index 1"),
+    row("softmax of two +inf", rashin.softmax, ([[0.0, 1.0], [INF, INF]],), "logits", "inf", "index 1"),
     row("softmax axis 2", rashin.softmax, ([[0.0, 1.0]],), "axis", "got 2", "(1, 2)", axis=2),
     row("softmax of a scalar", rashin.softmax, (0.0,), "logits", "()"),
     row("sigmoid complex", rashin.sigmoid, (1j,), "logits", "complex128", error=TypeError),
@@ -428,7 +428,7 @@ def test_target_distributions_sum_to_1_within_their_own_precision():
         assert close(ce(logits, inside), np.log(classes) * inside.astype(float).sum())  # used as given
         for loss, z in ((ce, logits), (cce, logits + 1 / classes), (rashin.focal, logits)):
             loss(z, inside)
-            with pytest.raises(ValueError, match=r"target: the distribution at index \(0,\) sums to"):
+            with pytest.raises(ValueError, match=r"target: the distribution at index 0 sums to"):
                 loss(z, outside)
 
 
@@ -469,7 +469,7 @@ def test_weight_0_counts_as_not_selected_but_is_still_checked(kind):
         assert np.isfinite(gradient).all()
     for bad in ((put(z, 1, bad_z), t), (z, put(t, 1, bad_t))):
         for method in methods(loss):
-            with pytest.raises(ValueError, match=r"index \(1"):
+            with pytest.raises(ValueError, match=r"index \(?1"):
                 method(*bad, weight=weight)
 
 
@@ -526,7 +526,8 @@ def test_a_bad_weight_outside_where_does_not_matter():
 
 
 def first(message):
-    return tuple(int(i) for i in re.search(r"index \(([^)]*)\)", message)[1].replace(" ", "").strip(",").split(","))
+    places = re.search(r"index (\d+|\([^)]*\))", message)[1]
+    return tuple(map(int, re.findall(r"\d+", places)))
 
 
 def said(method, *args, **keywords):

@@ -407,7 +407,7 @@ BAD = [
     ({"bounds": (0.0, 0.5)}, ValueError, r"^bounds: got \(0.0, 0.5\), and then a loss of .* in row \d+"),
     ({"rows": 5}, TypeError, r"^rows: got 5 beside arrays"),
     ({"target": T[:5]}, ValueError, r"^target: got shape \(5,\) for a prediction of shape \(2000,\)"),
-    ({"weight": np.full(2000, -1.0)}, ValueError, r"^weight: got -1.0 at index \(0,\)"),
+    ({"weight": np.full(2000, -1.0)}, ValueError, r"^weight: got -1.0 at index 0"),
     ({"weight": np.zeros(2000)}, ValueError, r"the weights are all 0"),
     ({"where": np.zeros(2000, bool)}, ValueError, r"`where` selects nothing"),
     ({"prediction": Z[:0], "target": T[:0]}, ValueError, r"there are no samples"),

@@ -462,13 +462,13 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
     monkeypatch.setattr(arrays, "SAMPLES", 10)
     z, t = np.zeros((40, 3)), np.zeros(40, int)
     t[27] = 3
-    with pytest.raises(ValueError, match=r"target: got 3 at index \(27,\)"):
+    with pytest.raises(ValueError, match=r"target: got 3 at index 27"):
         measure("softmax_cross_entropy", z, t)
     w = np.ones(40)
     w[33] = -1.0
-    with pytest.raises(ValueError, match=r"weight: got -1.0 at index \(33,\)"):
+    with pytest.raises(ValueError, match=r"weight: got -1.0 at index 33"):
         measure("softmax_cross_entropy", z, np.zeros(40, int), w)
-    with pytest.raises(ValueError, match=r"batch 1: prediction: got nan at index \(1,\)"):
+    with pytest.raises(ValueError, match=r"batch 1: prediction: got nan at index 1"):
         measure("huber", [([0.0], [0.0]), ([1.0, math.nan], [0.0, 0.0])])
 
 

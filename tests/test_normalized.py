@@ -32,8 +32,9 @@ def user_brier_of_shares(xp, z, t):
 
 
 def refused(loss, z, t, words, index, **keywords):
+    place = re.escape(str(index[0]))
     for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient):
-        with pytest.raises(ValueError, match=rf"^prediction: got \[.*\] at index {re.escape(str(index))}, .*{words}"):
+        with pytest.raises(ValueError, match=rf"^prediction: got \[.*\] at index {place}, .*{words}"):
             method(z, t, **keywords)
 
 
@@ -51,7 +52,7 @@ def test_rows_that_do_not_sum_to_1_are_named(loss, dtype, wrong):
         refused(loss, z, t, f"{SUM} ", (1,))
         refused(loss, np.ascontiguousarray(z.T), t.T, f"{SUM} ", (1,), axis=0)
         assert loss(z, t, where=[True, False, True]) == loss(z[[0, 2]], t[[0, 2]])
-        with pytest.raises(ValueError, match=r"at index \(1,\)"):
+        with pytest.raises(ValueError, match=r"at index 1"):
             loss(z, t, weight=[1.0, 0.0, 1.0])  # weight 0 is still checked
         assert np.isfinite(loss(z, t, normalized=False, where=[True, wrong[1] > 0, True]))
 
@@ -71,7 +72,7 @@ def test_rows_of_no_log_probabilities_are_named(dtype, wrong):
 
 def test_the_message_says_what_came_what_is_expected_and_what_to_do():
     words = (
-        "prediction: got [1. 1. 1.] at index (0,), which sums to 3; expected probabilities, which sum to 1; fix: "
+        "prediction: got [1. 1. 1.] at index 0, which sums to 3; expected probabilities, which sum to 1; fix: "
         "divide each row by its sum, pass rashin.softmax of logits, or normalized=False to take such rows as they are"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
@@ -94,12 +95,12 @@ def test_of_many_rows_the_first_is_named_and_an_error_leaves_out_whole(threads, 
     labels, before = np.zeros(rows, int), z.copy()
     with rashin.threads(threads):
         for loss, given in ((cce, z), (nll, np.log(z))):
-            with pytest.raises(ValueError, match=rf"^prediction: .* at index \({rows - 7},\)"):
+            with pytest.raises(ValueError, match=rf"^prediction: .* at index {rows - 7},"):
                 loss.gradient(given, labels)
-        with pytest.raises(ValueError, match=rf"^prediction: .* at index \({rows - 7},\)"):
+        with pytest.raises(ValueError, match=rf"^prediction: .* at index {rows - 7},"):
             cce.gradient(z, labels, out=z)
         assert z.tobytes() == before.tobytes()
-        with pytest.raises(ValueError, match=rf"^prediction: .* at index \({rows - 7},\)"):
+        with pytest.raises(ValueError, match=rf"^prediction: .* at index {rows - 7},"):
             rashin.measure(cce, z, labels)
 
 

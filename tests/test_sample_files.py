@@ -46,6 +46,11 @@ def test_else_a_fifth_is_held_out_by_the_seed(tmp_path):
             {"x": X, "t": np.array([{}] * 10)},
             r"data\.npz does not hold arrays of numbers: array 't': it holds Python objects",
         ),
+        (
+            {"x": X, "t": np.where(np.equal(T, 7), np.nan, T)},
+            r"data\.npz: t, row 7: got nan; expected finite numbers; fix: ",
+        ),
+        ({"x": np.where(np.equal(X, 59), np.inf, X), "t": T}, r"npz: x, row 9: got inf; "),
         ({"x_train": X, "t_train": T, "x_test": X[:, :2], "t_test": T}, "samples of x_train hold 6 numbers, those of"),
     ],
 )

@@ -132,7 +132,7 @@ def test_of_several_bad_rows_the_first_is_named_whatever_is_wrong_with_it(dtype,
         target[125_000] = wrong
         refused(r"^prediction: got nan at index \(120007, 3\)")
         target[120_006] = wrong
-        refused(rf"^target: .* at index \(120006,\).* {words}")
+        refused(rf"^target: .* at index 120006.* {words}")
         keep = np.ones(150_000, bool)
         keep[[120_006, 120_007, 125_000]] = False
         refused(r"^prediction: got nan at index \(149000, 3\)", where=keep)
@@ -151,7 +151,7 @@ def test_a_loss_without_a_value_is_refused_by_row(soft):
     z, q, labels = rows(3000, 4)
     z[2500, labels[2500]] = 7.0
     target = q if soft else labels
-    with pytest.raises(ValueError, match=r"at index \(2500,\), where the loss has no limit"):
+    with pytest.raises(ValueError, match=r"at index 2500, where the loss has no limit"):
         undefined_at_7(z, target)
     assert undefined_at_7(z, target, where=np.arange(3000) != 2500) == 0.0
 

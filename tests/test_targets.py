@@ -113,16 +113,26 @@ def test_names_are_numbered_over_all_parts():
     (rashin.focal, np.r_[0.0, np.nan, np.zeros(N - 2)], {}, "target: got nan at index 1; expected class labels"),
     (rashin.focal, np.zeros(N, int), {}, "target: got one class; expected two or more"),
     (rashin.focal, np.zeros(N), {"classes": False}, "classes: got False; focal compares classes"),
-    (rashin.hinge, np.arange(N) % 2, {}, r"target: got 0 at index 0; expected -1 or \+1; fix: .*--classes"),
+    (rashin.hinge, np.arange(N) % 2, {}, r"target: got 0 at index 0; expected -1 or \+1; fix: 2 \* target - 1 turns"),
+    (rashin.hinge, np.arange(N) % 3 + 1, {}, r"target: got 2 at index 1; .*; fix: .*--classes .*NetworkClassifier"),
+    (rashin.sigmoid_focal, np.arange(N) % 2 * 2 - 1, {}, r"target: got -1 at index 0; expected 0 or 1; fix: \(targ"),
+    (rashin.focal, np.arange(N) - 0.5, {}, r"target: got -0.5 at .* np.unique.* numbers need a loss such as squared"),
     (rashin.poisson, np.arange(N) - 1, {}, "target: got -1 at index 0; expected a finite number >= 0"),
     (rashin.huber, np.array(["a", "b"] * 60), {}, "target: got text, such as 'a'; huber takes numbers; fix:"),
     (rashin.focal, np.array([["a"]] * N), {}, r"text of shape \(120, 1\); expected shape \(n,\); fix: target\[:, 0\]"),
     (rashin.focal, np.array(["a", None] * 60, object), {}, "target: got None at index 1; expected text"),
+    (rashin.focal, [*["a", "b"] * 59, "a", 1], {}, "target: got 1 at index 119; expected text, as at index 0"),
 ])  # fmt: skip
 def test_what_is_wrong_with_targets_is_said(loss, target, options, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         ran(loss, target, tmp_path, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_are_rows(tmp_path):
+    for x, words in ((X[:, 0], r"\(120,\); expected \(n, inputs\)"), (X[:, None, :], r"fix: np.reshape\(x, \(len")):
+        with pytest.raises(ValueError, match=words):
+            run_training(rashin.focal, (x[:N], np.arange(N) % 2), (x[:N], np.arange(N) % 2), out=tmp_path / "run")
 
 
 def test_many_classes_that_occur_are_many_outputs():

@@ -207,7 +207,7 @@ def test_an_error_in_one_thread_leaves_the_pool_usable():
     bad[[5, 700_000, 2_000_000]] = np.nan
     with rashin.threads(4):
         for _ in range(5):
-            with pytest.raises(ValueError, match=r"prediction: got nan at index \(5,\)"):
+            with pytest.raises(ValueError, match=r"prediction: got nan at index 5"):
                 rashin.huber(bad, t)
             assert rashin.huber(z, t) == expected
 

@@ -1,5 +1,6 @@
 """rashin: loss functions for NumPy arrays - exact, at memory speed."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from rashin import synonyms
@@ -55,8 +56,14 @@ _MEASURING = {"Estimate", "Measurement", "estimate", "measure", "measure_table"}
 
 def __getattr__(name: str) -> Any:
     if name not in _MEASURING:
-        nearest = "" if name.startswith("_") else synonyms.advice(name, __all__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{nearest and f': {nearest}'}")
+        advice = "" if name.startswith("_") else _advice(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice and f': {advice}'}")
     from rashin import measurement
 
     return getattr(measurement, name)
+
+
+def _advice(name: str) -> str:
+    if name.isidentifier() and find_spec(f"{__name__}.{name}") is not None:
+        return f"import {__name__}.{name} first"
+    return synonyms.advice(name, __all__)

@@ -10,13 +10,14 @@ import difflib
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import SWITCH, Domain
+from rashin.domain import BINARY, PROBABILITY, SIGN, SWITCH, Domain
 from rashin.pieces import with_axis
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -62,6 +63,8 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
     except (ValueError, TypeError) as error:
         if isinstance(values, (list, tuple)) and not all(map(_is_row, values)):
             return _objects(values)  # a missing row beside rows
+        if isinstance(values, (list, tuple)):
+            _refuse_ragged(name, values)
         raise ValueError(f"{name}: not a rectangular array of numbers ({error})") from None
     # A list of numbers and words is no array of words.
     return np.asarray(values, dtype=object) if found.dtype.kind in "US" and values is not found else found
@@ -69,6 +72,23 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
 
 def _is_row(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, Decimal):  # a float of one that is too large would be infinite
+        return value.is_infinite() or (not value.is_nan() and math.isfinite(value))
+    return isinstance(value, _NUMBERS)
+
+
+def _refuse_ragged(name: str, values: Any) -> None:
+    """Name the first row that is longer or shorter than the first one, if there is one."""
+    lengths = [(place, len(value)) for place, value in enumerate(values) if _is_row(value)]
+    for place, length in lengths:
+        if length != lengths[0][1]:
+            raise ValueError(
+                f"{name}: got a row of length {length} at index {place}; expected length {lengths[0][1]}, as at index "
+                f"{lengths[0][0]}; fix: make all rows equally long"
+            )
 
 
 def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
@@ -81,7 +101,7 @@ def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
 def _from_objects(name: str, values: NDArray[Any], where: Any, axis: Any) -> NDArray[Any]:
     if values.ndim == 1 and any(map(_is_row, values)):
         return _from_rows(name, values, where, axis)
-    strange = _those(values, lambda value: not isinstance(value, _NUMBERS))
+    strange = _those(values, lambda value: not _is_number(value))
     if strange.any():
         _refuse_strange(name, values, _inside(strange, where, values, axis))
         values = np.where(strange, 0.0, values)
@@ -103,10 +123,16 @@ def _inside(chosen: NDArray[np.bool_], where: Any, values: NDArray[Any], axis: A
 
 def _from_rows(name: str, values: NDArray[Any], where: Any, axis: Any) -> NDArray[Any]:
     """Lists or arrays in an array, as data frames hold them: each is a row, and so is what stands in a row's place."""
-    lengths = {len(value) for value in values if _is_row(value)}
-    if len(lengths) > 1:
-        raise ValueError(f"{name}: not a rectangular array of numbers (it has rows of {sorted(lengths)} numbers)")
-    width = lengths.pop()
+    _refuse_ragged(name, values)
+    first, width = next((place, len(value)) for place, value in enumerate(values) if _is_row(value))
+    lone = np.array([[not _is_row(value) and _is_number(value) and value == value] * width for value in values])
+    refused = _inside(lone, where, lone, axis)
+    if refused.any():
+        place = _first(refused)[0]
+        raise ValueError(
+            f"{name}: got {values[place]!s} at index {place}; expected a row of length {width}, as at index {first}; "
+            f"fix: pass a row there, or leave it out by where=..., a mask that is False there"
+        )
     rows = [list(value) if _is_row(value) else [value] * width for value in values]
     return array(name, rows, where, axis)
 
@@ -123,17 +149,31 @@ def _spread(where: Any, values: NDArray[Any], number: Any) -> NDArray[np.bool_]:
 def _refuse_strange(name: str, values: NDArray[Any], refused: NDArray[np.bool_]) -> None:
     if refused.any():
         index = _first(refused)
+        if not index:
+            _refuse_no_array(name, values[index])
         convert = "convert the text to a number, or " if isinstance(values[index], (str, bytes)) else ""
         raise TypeError(
-            f"{name}: got {values[index]!r} at index {_words(index)}; expected a real number; fix: {convert}leave it "
+            f"{name}: got {values[index]!r}{_at(index)}; expected a real number; fix: {convert}leave it "
             f"out by where=..., a mask that is False there"
         )
 
 
+def _refuse_no_array(name: str, value: Any) -> NoReturn:
+    got = (
+        repr(value) if value is None or isinstance(value, (str, bytes)) else f"an object of type {type(value).__name__}"
+    )
+    raise TypeError(
+        f"{name}: got {got}; expected an array of real numbers; fix: pass a NumPy array, a list, a series or a data "
+        f"frame of numbers"
+    )
+
+
 def _refuse_huge(name: str, refused: NDArray[np.bool_]) -> None:
     if refused.any():
-        index = _words(_first(refused))
-        raise ValueError(f"{name}: got a number beyond the range of float64 at index {index}; expected a real number")
+        raise ValueError(
+            f"{name}: got a number beyond the range of float64{_at(_first(refused))}; expected a real number up "
+            f"to {_LARGEST:.4g}; fix: scale the numbers, or leave it out by where=..., a mask that is False there"
+        )
 
 
 def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
@@ -204,7 +244,7 @@ def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.
     if wrong.any():
         index = _first(wrong)
         raise ValueError(
-            f"target: got {target[index]!s} at index {_words(index)}; accepted are whole labels "
+            f"target: got {target[index]!s}{_at(index)}; accepted are whole labels "
             f"(distributions need the shape of the prediction)"
         )
     with np.errstate(invalid="ignore"):
@@ -230,7 +270,7 @@ def weights_fit(weight: NDArray[Any], where: NDArray[np.bool_] | None) -> None:
         wrong &= where
     if wrong.any():
         index = _first(wrong)
-        raise ValueError(f"weight: got {weight[index]!s} at index {_words(index)}; accepted are finite weights >= 0")
+        raise ValueError(f"weight: got {weight[index]!s}{_at(index)}; accepted are finite weights >= 0")
 
 
 def refuse_mean(samples: int, selected: bool, weighted: bool) -> NoReturn:
@@ -265,7 +305,7 @@ def _refuse_undecided(where: NDArray[Any]) -> None:
     for index, value in np.ndenumerate(where):
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(
-                f"where: got {value!r} at index {_words(index)}; expected True or False; fix: decide for it, such as "
+                f"where: got {value!r}{_at(index)}; expected True or False; fix: decide for it, such as "
                 f"by where.fillna(False) in pandas, where.fill_null(False) in polars"
             )
 
@@ -336,7 +376,7 @@ def row_in_words(row: NDArray[Any]) -> str:
 
 
 def refuse_total(row: NDArray[Any], index: tuple[int, ...], of_logarithms: bool, name: str = "prediction") -> NoReturn:
-    raise ValueError(f"{name}: {total_in_words(row, of_logarithms, f' at index {_words(index)}')}")
+    raise ValueError(f"{name}: {total_in_words(row, of_logarithms, _at(index))}")
 
 
 def total_in_words(row: NDArray[Any], of_logarithms: bool, place: str = "") -> str:
@@ -356,7 +396,16 @@ def total_in_words(row: NDArray[Any], of_logarithms: bool, place: str = "") -> s
 
 
 def refuse_target(value: Any, index: tuple[int, ...], domain: Domain) -> NoReturn:
-    _refuse("target", value, index, domain.description)
+    _refuse("target", value, index, domain.description + recoding(value, domain))
+
+
+def recoding(value: Any, domain: Domain) -> str:
+    """The fix where a target seems to be of two classes in another code."""
+    if domain == SIGN and value == 0:
+        return "; fix: 2 * target - 1 turns 0 and 1 into -1 and +1"
+    if domain in (BINARY, PROBABILITY) and value == -1:
+        return "; fix: (target + 1) / 2 turns -1 and +1 into 0 and 1"
+    return ""
 
 
 def refuse_label(label: Any, index: tuple[int, ...], classes: int) -> NoReturn:
@@ -372,27 +421,25 @@ def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, to
         place = int(np.flatnonzero(wrong)[0])
         _refuse("target", row[place], with_axis(index, axis, place), "a probability in [0, 1]")
     raise ValueError(
-        f"target: the distribution at index {_words(index)} sums to {row.astype(np.float64).sum()!s}; accepted is 1 "
+        f"target: the distribution{_at(index)} sums to {row.astype(np.float64).sum()!s}; accepted is 1 "
         f"within {tolerance:.1e}: divide by target.sum(-1, keepdims=True)"
     )
 
 
 def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> NoReturn:
     raise ValueError(
-        f"prediction: got {prediction} with target {target} at index {_words(index)}, where the loss has no limit; "
-        f"leave the sample out by `where`, or mend the prediction"
+        f"prediction: got {prediction} with target {target}{_at(index)}, where the loss has no limit; "
+        f"leave the sample out by `where`, or fix the prediction"
     )
 
 
 def refuse_row(name: str, row: NDArray[Any], index: tuple[int, ...]) -> NoReturn:
     shown = row_in_words(row)
-    raise ValueError(
-        f"{name}: got {shown} at index {_words(index)}, a row without a limit; accepted is at most one +inf"
-    )
+    raise ValueError(f"{name}: got {shown}{_at(index)}, a row without a limit; accepted is at most one +inf")
 
 
 def _refuse(name: str, value: Any, index: tuple[int, ...], accepted: str) -> NoReturn:
-    raise ValueError(f"{name}: got {value!s} at index {_words(index)}; accepted is {accepted}")
+    raise ValueError(f"{name}: got {value!s}{_at(index)}; accepted is {accepted}")
 
 
 def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -412,6 +459,8 @@ def counting_from(row: int) -> Iterator[None]:
         _counting.first = 0
 
 
-def _words(index: tuple[int, ...]) -> str:
+def _at(index: tuple[int, ...]) -> str:
+    """Where something is: along the one axis, or along all of them; a number by itself needs no place."""
     first = getattr(_counting, "first", 0)
-    return str(tuple(int(i) + (0 if axis else first) for axis, i in enumerate(index)))
+    places = tuple(int(i) + (0 if axis else first) for axis, i in enumerate(index))
+    return f" at index {places[0] if len(places) == 1 else places}" if places else ""

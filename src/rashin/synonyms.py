@@ -141,6 +141,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"(?<=\w)[ _]?loss$", "", last))
 
 
+_CLOSE = 0.7  # of 1 where names are alike: below it smape is near estimate
 _BY_NAME = {_plain(name): entry for entry in SYNONYMS for name in entry.names}
 
 
@@ -164,8 +165,8 @@ def advice(name: str, known: Iterable[str]) -> str:
     meant, plain, sought = synonym(name), {_plain(other): other for other in sorted(known)}, _plain(name)
     if meant is not None:
         return f"did you mean {meant.loss}? {name} is {in_words(meant)}"
-    close = [sought] if sought in plain else difflib.get_close_matches(sought, plain, 3)
-    close = close or [other for other in plain if sought and other.startswith(sought[:4])]
+    close = [sought] if sought in plain else difflib.get_close_matches(sought, plain, 3, _CLOSE)
+    close = close or [other for other in plain if sought and other.startswith(sought[:5])]
     return f"did you mean {' or '.join(plain[other] for other in close)}?" if close else ""
 
 

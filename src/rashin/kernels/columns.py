@@ -25,7 +25,7 @@ FEW = 160  # classes; from here on rows are long enough to be taken one by one
 
 @jit
 def block_rows(classes: int) -> int:
-    """How many rows to a block: no power of two, lest all classes of a row fall on the same lines of the cache."""
+    """How many rows to a block: not a power of two, which would put all classes of a row on the same cache lines."""
     return min(512, CELLS // classes // 8 * 8) + 8
 
 

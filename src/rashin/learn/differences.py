@@ -34,7 +34,10 @@ class Seen(NamedTuple):
     @property
     def mean(self) -> float:
         """Their mean, of a sum that is rounded once."""
-        return math.fsum(self.losses) / len(self.losses)
+        try:
+            return math.fsum(self.losses) / len(self.losses)
+        except OverflowError:  # of a sum beyond the range of doubles
+            return math.inf
 
 
 @dataclass
@@ -211,5 +214,6 @@ def noise_of(loss: Callable[[], float], parameters: list[Array], value: float) -
         values.append(loss())
     for parameter, start in zip(parameters, kept, strict=True):
         parameter[...] = start
-    jitter = np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70.0)  # 1 + 16 + 36 + 16 + 1
+    scale = float(np.max(np.abs(values))) or 1.0  # its square may be infinite, as that of a Poisson loss
+    jitter = scale * np.sqrt(np.mean((np.diff(values, 4) / scale) ** 2) / 70.0)  # 1 + 16 + 36 + 16 + 1
     return float(max(jitter, 2.0**-53 * abs(value), np.finfo(float).tiny))

@@ -10,7 +10,7 @@ from rashin.learn.history import History
 __all__ = ["RISE", "Diverged", "diverged", "refuse_rise", "refuse_standstill"]
 
 RISE = 100.0  # times the loss of the first mini-batch: what climbs so high does not come back
-_STANDSTILL = 5  # epochs without a new lowest loss, after which a loss that bad will not mend itself
+_STANDSTILL = 5  # epochs without a new lowest loss, after which a loss that bad will not come down by itself
 _MARGIN = 0.5  # of the constant's loss: what is worse than the constant by less may be a hard task, and noise
 
 

@@ -139,7 +139,10 @@ def check_gradient(
     trace = double.forward(x)
     value, slope = loss_per_sample_and_gradient(loss, trace.prediction, target)
     if not np.isfinite(value):
-        raise ValueError(f"{loss.name} is {value} on these samples: there is no gradient to check")
+        raise ValueError(
+            f"x: got samples on which {loss.name} is {value}; expected a finite loss, which has a gradient to check; "
+            f"fix: scale the inputs, such as pixels by x / 255, or start with smaller weights"
+        )
     gradients = double.backward(trace, slope)
     if len(gradients) != len(double.parameters):
         raise ValueError(f"backward gave {len(gradients)} arrays for {len(double.parameters)} parameter arrays")
@@ -246,14 +249,18 @@ def _reach(entered: Array, number: int) -> float:
 
 
 def _seen(loss: Loss, network: Network, x: Array, target: Array) -> Seen:
-    """The loss of each sample, and the sides of the kinks of activations and loss on which it lies."""
+    """The loss of each sample, and the sides of the kinks of activations and loss on which it lies.
+
+    Where a loss leaves the range of doubles is an edge too: there is no difference to be taken beyond it.
+    """
     trace = network.forward(x)
     losses = loss.per_sample(trace.prediction, target)
+    with np.errstate(over="ignore"):
+        losses = losses.sum(axis=1) if losses.ndim > 1 else losses
     sides = [entered > 0.0 for entered in trace.inputs[1:] if ACTIVATIONS[network.activation].is_kinked]
     if loss.facts.kinks is not None:
         sides += [trace.prediction > kink for kink in loss.facts.kinks(target, **loss.parameters)]
-    none = np.empty((len(x), 0), bool)
-    return Seen(losses.sum(axis=1) if losses.ndim > 1 else losses, np.concatenate([none, *sides], axis=1))
+    return Seen(losses, np.concatenate([np.isfinite(losses)[:, None], *sides], axis=1))
 
 
 def _drawn(parameter: Array, entries: int | None, rng: np.random.Generator) -> list[tuple[int, ...]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rashin.learn.batches import set_aside
+from rashin.learn.samples import blocks
 from rashin.storage import read_arrays
 
 __all__ = ["read_samples"]
@@ -78,7 +80,23 @@ def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: st
         raise ValueError(
             f"{path}: {x_name} has shape {x.shape} and {t_name} {t.shape}; accepted are (n, ...) and as many targets"
         )
+    for name, array in ((x_name, x), (t_name, t)):  # here its rows have the numbers that they have in the file
+        _check_finite(path, name, array)
     return x.reshape(len(x), -1), t
+
+
+def _check_finite(path: str | Path, name: str, array: Array) -> None:
+    if array.dtype.kind != "f":
+        return
+    for rows in blocks(array.reshape(len(array), -1)):
+        finite = np.isfinite(array[rows])
+        if not finite.all():
+            place = np.unravel_index(int(np.argmin(finite)), finite.shape)
+            row = rows.start + int(place[0])
+            raise ValueError(
+                f"{path}: {name}, row {row}: got {array[rows][place]}; expected finite numbers; fix: leave the row out "
+                f"or fill it in"
+            )
 
 
 def _divided(path: str | Path, x: Array, t: Array, share: float, seed: int) -> tuple[Data, Data]:

@@ -23,7 +23,11 @@ def check_labels(labels: ArrayLike, classes: int) -> NDArray[np.int64]:
     ------
     ValueError : another shape, or a label that is not a whole number in [0, classes).
     """
-    given, expected = _numeric(labels), f"expected class labels from 0 to {classes - 1}, whole numbers"
+    return _labels(labels, classes, f"expected class labels from 0 to {classes - 1}, whole numbers")
+
+
+def _labels(labels: ArrayLike, classes: int, expected: str) -> NDArray[np.int64]:
+    given = _numeric(labels)
     if given.ndim != 1:
         raise ValueError(f"target: got shape {given.shape}; expected class labels of shape (n,){_flattened(given)}")
     with np.errstate(invalid="ignore"):  # NaN and infinity are no labels, and need no warning
@@ -78,13 +82,15 @@ def named_labels(*targets: ArrayLike) -> tuple[list[ArrayLike], tuple[str, ...] 
 def _text(target: ArrayLike) -> NDArray[np.str_] | None:
     """The target as an array of text, or None if its first entry is something else."""
     given = np.asarray(target)
+    if given.dtype.kind in "UT" and not hasattr(target, "__array__"):  # NumPy makes text of a list of words and numbers
+        given = np.asarray(target, dtype=object)
     if given.size == 0 or not (given.dtype.kind in "UST" or isinstance(given.flat[0], str)):
         return None
     if given.dtype.kind == "O":
         for index, value in enumerate(given.flat):
             if not isinstance(value, str):
                 raise ValueError(f"target: got {value!r} at index {index}; expected text, as at index 0")
-    text: NDArray[np.str_] = given.astype(np.str_)
+    text: NDArray[np.str_] = (given.astype(object) if given.dtype.kind == "T" else given).astype(np.str_)
     return text
 
 
@@ -176,17 +182,21 @@ def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> i
     return 1 if given.ndim == 1 else int(given.shape[1])
 
 
+_NUMBERED = (
+    "expected class labels 0, 1, 2, ...; fix: np.unique(target, return_inverse=True)[1] numbers classes, and numbers "
+    "need a loss such as squared_error"
+)
 _MANY = 10_000  # classes, from which on most of them must occur in the data
 
 
 def _classes_of(given: NDArray[Any]) -> int:
     """How many classes the labels count."""
-    labels = check_labels(given, 2**31)
+    labels = _labels(given, 2**31, _NUMBERED)
     count, found = int(labels.max()) + 1, len(np.unique(labels))
     if count > _MANY and found < count / 10:
         raise ValueError(
             f"target: got label {count - 1} at index {int(labels.argmax())}, which makes {count:,} classes, of which "
-            f"{found:,} occur; expected labels 0, 1, 2, ...; fix: np.unique(target, return_inverse=True)[1]"
+            f"{found:,} occur; {_NUMBERED}"
         )
     return count
 
@@ -235,7 +245,8 @@ def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray
         row, column = (int(i) for i in np.argwhere(wrong)[0])
         value, place = given[row, column], row if outputs == 1 else (row, column)
         expected = domain.description + (", finite" if np.isinf(domain.high) else "")
-        raise ValueError(f"target: got {value} at index {place}; expected {expected}{_coding(given)}")
+        fix = checks.recoding(value, domain) or _coding(given)
+        raise ValueError(f"target: got {value} at index {place}; expected {expected}{fix}")
     is_choice = outputs == 1 and np.isfinite(domain.low + domain.high) and domain.high <= 1.0
     return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64) if is_choice else None
 
@@ -244,4 +255,7 @@ def _coding(given: NDArray[Any]) -> str:
     """What helps where these numbers may have been meant as labels."""
     if given.shape[1] > 1 or given.dtype.kind not in "iub" or given.min() < 0:
         return ""
-    return "; fix: if these are classes, --classes (in Python classes=True) gives the network an output for each"
+    return (
+        "; fix: if these are classes, learn an output for each, by --classes on the command line, classes=True in "
+        "run_training, or NetworkClassifier"
+    )

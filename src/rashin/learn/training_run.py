@@ -148,6 +148,10 @@ def _prepared(
     learnt, unseen = (
         (checks.array("x", x), checks.array("target", t)) for x, t in ((training[0], t_train), (held_out[0], t_test))
     )
+    for x in (learnt[0], unseen[0]):
+        if x.ndim != 2:
+            fix = "np.reshape(x, (len(x), -1))" if x.ndim else "a row of numbers for each sample"
+            raise ValueError(f"x: got shape {x.shape}; expected (n, inputs); fix: {fix}")
     if learnt[1].shape[1:] != unseen[1].shape[1:]:
         raise ValueError(
             f"target: got shape {learnt[1].shape} to train on and {unseen[1].shape} held out; expected the same but "

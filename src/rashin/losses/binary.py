@@ -5,7 +5,7 @@ from __future__ import annotations
 from rashin.decorators import pointwise
 from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
 from rashin.losses.bounds import nonnegative, shifted_logarithm
-from rashin.losses.compensated import INFINITY, sum_and_log, times_exp
+from rashin.losses.compensated import sum_and_log, times_exp
 from rashin.losses.constants import log_odds, shrunk_mean
 
 
@@ -128,7 +128,7 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     m = s * z
     _, loss, p, q = softplus_and_sigmoid(xp, m)  # loss = -log p, and q = 1 - p without cancellation
     factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
-    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, lest the roundings of q be raised to gamma.
+    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, as gamma multiplies the error of a rounded q.
     up, e = m > 0.0, xp.exp(-xp.abs(m))
     total = 1.0 + e
     lost = (e - (total - 1.0)) / total
@@ -136,6 +136,7 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     product = xp.where(p > 0.0, p * loss, 0.0)
     slope = -power * (gamma * product + q)
     # The curvature has a factor p. Where p is subnormal, its few bits times gamma log p would be all that is left.
-    bent = gamma * gamma * product + q * (2.0 * gamma + 1.0 - gamma * xp.where(loss == INFINITY, 0.0, loss))
+    # Beyond a loss of 1000 it is 0, and gamma times the loss might be infinite.
+    bent = gamma * gamma * product + q * (2.0 * gamma + 1.0 - gamma * xp.where(loss > 1000.0, 0.0, loss))
     curvature = times_exp(xp, power * bent / total, xp.where(up, 0.0, 1.0), xp.where(up, 0.0, m))
     return xp.where(q > 0.0, power * loss, 0.0), s * slope, curvature

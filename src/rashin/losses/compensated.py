@@ -15,12 +15,22 @@ def product_error(a, b, product):
     return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
 
 
-def times_exp(xp, t, a, z):
-    """t e^(a z), with the rounding error of a z, which moves e^100 by 100 ulps, and no overflow on the way."""
+def less(a, b):
+    """a - b, and what rounding took from it (Knuth, TAOCP 2, 4.2.2)."""
+    difference = a - b
+    back = difference - a
+    return difference, (a - (difference - back)) - (b + back)
+
+
+def times_exp(xp, t, a, z, lost=0.0):
+    """t e^((a + lost) z), with the rounding error of a z, which moves e^100 by 100 ulps, and no overflow on the way.
+
+    ``lost`` is what rounding took from a.
+    """
     x = xp.where(a != 0.0, a * z, 0.0)
     far = xp.abs(x) > 700.0
     half = xp.where(far, 0.5, 1.0)
-    error = xp.where((xp.abs(x) < 3000.0) & (xp.abs(z) < 1e300), half * product_error(a, z, x), 0.0)
+    error = xp.where((xp.abs(x) < 3000.0) & (xp.abs(z) < 1e300), half * (product_error(a, z, x) + lost * z), 0.0)
     e = xp.exp(half * x)
     e = xp.where(e < 1e308, e + e * error, e)
     once = xp.where(t != 0.0, t * e, 0.0)

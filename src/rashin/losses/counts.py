@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rashin.decorators import pointwise
 from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
-from rashin.losses.compensated import INFINITY, times_exp
+from rashin.losses.compensated import INFINITY, less, times_exp
 from rashin.losses.constants import log_mean
 
 E64 = 6.235149080811617e27  # e^64
@@ -79,17 +79,17 @@ def tweedie(xp, z, t, power=1.5):
 
     Reference: Jørgensen (1987), Exponential dispersion models.
     """
-    a, b = 1.0 - power, 2.0 - power
+    (a, a_lost), (b, b_lost) = less(1.0, power), less(2.0, power)
     # Beyond 800 the power that grows faster, by e^|z|, is all there is.
-    near = xp.where(z > 800.0, 0.0, times_exp(xp, t, a, z))
-    far = xp.where((z < -800.0) & (t != 0.0), 0.0, times_exp(xp, 1.0, b, z))
+    near = xp.where(z > 800.0, 0.0, times_exp(xp, t, a, z, a_lost))
+    far = xp.where((z < -800.0) & (t != 0.0), 0.0, times_exp(xp, 1.0, b, z, b_lost))
     first = xp.where(a == 0.0, -t * xp.where(z > 800.0, 0.0, z), near / xp.where(a == 0.0, 1.0, -a))
     first = xp.where(t != 0.0, first, 0.0)
     second = xp.where(b == 0.0, xp.where(z < -800.0, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
     # Where one of them is infinite, e^(a z) is taken out, so that their difference keeps its sign.
     over = ((near == INFINITY) | (near == -INFINITY) | (far == INFINITY)) & (xp.abs(z) <= 800.0)
     mean, count, up = over_e64(xp, z, t)
-    half = times_exp(xp, 1.0, 0.5 * a, z)
+    half = times_exp(xp, 1.0, 0.5 * a, z, 0.5 * a_lost)
     nearly = xp.where(a == 0.0, -count * z, count / xp.where(a == 0.0, 1.0, -a))
     beyond = xp.where(b == 0.0, 0.0, mean / xp.where(b == 0.0, 1.0, b))
     return (

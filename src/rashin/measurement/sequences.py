@@ -170,7 +170,7 @@ class Asymptotic:
         for _ in range(100):
             self.best = math.log1p(self.best) + self.threshold
         self.count = 0
-        self.centre: Any = None  # near the mean, lest powers of large losses cancel
+        self.centre: Any = None  # near the mean, so that powers of large losses do not cancel
         self.sums: list[list[Any]] = [[0.0] * (k + 1) for k in range(4)]  # [k][j] is of w^(k - j) (w (l - centre))^j
         self.squared_rho: Any = np.nan
 

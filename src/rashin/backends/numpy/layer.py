@@ -121,7 +121,7 @@ class Layer:
             checks.refuse_prediction(np.nan, (column,), REAL, "bias")
         raise ValueError(
             f"inputs: row {row} and row {column} of the classifier give the logit nan, since infinities meet there "
-            f"(or products beyond {self.dtype}); accepted are rows whose product is a number: mend what is infinite"
+            f"(or products beyond {self.dtype}); accepted are rows whose product is a number: replace what is infinite"
             f"{', or use float64' if self.dtype == np.float32 else ''}"
         )
 

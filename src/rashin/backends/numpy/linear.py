@@ -110,18 +110,18 @@ def _refuse(layer: Layer, z: NDArray[Any], block: Any, error: ValueError) -> NoR
     The sweep counts rows from the start of ``z`` and knows of logits only; its message says which row.
     """
     text = str(error)
-    found = re.search(r"at index \((\d+)", text)
+    found = re.search(r"at index (\(?)(\d+)", text)
     if found is None:
         raise error
-    place = int(found[1])
+    place = int(found[2])
     row = block.start + place if isinstance(block, slice) else int(block[place])
     missing = np.isnan(z[place])
     if missing.any():
         layer.refuse_nan(row, int(np.argmax(missing)))
     if text.startswith("target"):
-        raise ValueError(text.replace(found[0], f"at index ({row}", 1)) from None
+        raise ValueError(text.replace(found[0], f"at index {found[1]}{row}", 1)) from None
     shown = checks.row_in_words(z[place])
     raise ValueError(
         f"inputs: row {row} and the classifier give the logits {shown}, where the loss has no limit; accepted is at "
-        f"most one +inf: leave the sample out by `where`, or mend inputs, classifier or bias"
+        f"most one +inf: leave the sample out by `where`, or fix inputs, classifier or bias"
     ) from None

@@ -32,7 +32,7 @@ def user_brier_of_shares(xp, z, t):
 
 
 def refused(loss, z, t, words, index, **keywords):
-    place = re.escape(str(index[0]))
+    (place,) = index
     for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient):
         with pytest.raises(ValueError, match=rf"^prediction: got \[.*\] at index {place}, .*{words}"):
             method(z, t, **keywords)

@@ -288,6 +288,14 @@ def test_losses_in_a_pipe_are_a_line_each():
         assert not set(line) & set("│─┃━|…") - set(formula_line(loss.__doc__))
 
 
+def test_a_closed_pipe_ends_the_command_without_a_word():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*COMMAND, "losses"], stdout=writing, stderr=subprocess.PIPE, timeout=120, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_losses_in_a_terminal_fit(columns):
     code, text = in_terminal("losses", columns=columns)

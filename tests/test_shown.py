@@ -12,6 +12,10 @@ import pytest
 
 import rashin
 from rashin.cli import main
+from rashin.cli.measure_screen import show_text
+from rashin.printable import shown
+from rashin.report import page_html
+from rashin.report.measured_page import measurement_page
 
 EVIL = "<b>&\x1b[2J"
 
@@ -108,11 +112,54 @@ def test_rows_of_infinite_loss_are_told_on_standard_error(table, monkeypatch, ca
     assert [line.split()[-1] for line in out.splitlines() if line[:2] in ("0 ", "1 ")] in (["1", "0"], ["0", "1"])
 
 
+def test_names_that_are_blank_or_steer_the_text_are_seen(monkeypatch):
+    """Spaces of any width and the joiners of emoji and Persian are part of a name; blank names stand in quotes."""
+    assert [shown(key) for key in ("", " ", 7, "東京\u3000支店")] == ['""', '" "', "7", "東京\u3000支店"]
+    assert (shown("\u202elive\n"), shown("👨\u200d👩"), shown("می\u200cروم")) == (
+        "\\u202elive\\n",
+        "👨\u200d👩",
+        "می\u200cروم",
+    )
+    some = rashin.measure("absolute_error", [1.0, 3.0], [0.0, 0.0], group=["", "\u202ea"])
+    assert 'group ""' in repr(some)
+    page = page_html(measurement_page(some))
+    assert "comes from group \\u202ea, " in page
+    assert "\u202e" not in page
+
+
+def test_keys_that_are_spelt_alike_are_all_on_the_page():
+    key = np.array([1, "1", 2, "(missing)"], object)
+    some = rashin.measure("absolute_error", [1.0, 2.0, 3.0, 4.0], np.zeros(4), group=key)
+    listing = next(s for s in measurement_page(some).sections if s.listings).listings[0]
+    assert [row[0].text for row in listing.rows] == ["(missing)", "2", "1", "1"]
+    assert measurement_page(some, lang="ja").sections[1].listings[0].rows[0][0].text == "（欠損）"
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"), [(120, ""), (80, ""), (60, "accuracy"), (40, "accuracy, 0.95 interval")]
+)
+def test_a_narrow_terminal_breaks_no_number(width, left_out, monkeypatch, capsys):
+    names = np.array(["kyoto", "a name of several words"])[np.arange(400) % 2]
+    p, t = np.linspace(0.01, 0.99, 400), np.arange(400) % 2
+    some = rashin.measure("binary_cross_entropy", p, t, group=names, accuracy=True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    show_text(some, 0.95)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    title = " ".join(" ".join(lines[[line[:5] for line in lines].index("share") :][:3]).split())
+    assert title.startswith("share of the loss by group" + ("; wider terminals show " + left_out if left_out else ""))
+    mean = f"{some.groups['kyoto'].mean:.5g}"
+    assert any(line.startswith(" kyoto") and mean in line for line in lines)
+    assert max(map(len, lines)) <= width
+
+
 def test_a_reader_that_has_seen_enough_loses_no_report(table, tmp_path):
     report = tmp_path / "page.html"
-    shown = f"{sys.executable} -m rashin measure {table} --group site --report {report} | head -n 1"
-    done = subprocess.run(["bash", "-c", shown], capture_output=True, text=True, timeout=120, check=False)
+    measured = f"{sys.executable} -m rashin measure {table} --group site --report {report}"
+    piped = f"{measured} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "binary_cross_entropy(epsilon=0.0)\n"
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr
+    assert done.returncode in (0, 141)  # all was written before head left, or the shell's code
     assert report.stat().st_size > 10_000

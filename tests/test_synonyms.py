@@ -180,3 +180,17 @@ def test_a_search_by_a_part_of_names(monkeypatch, capsys):
     assert code == 2
     assert err.endswith("got 'hubr'; no loss has such a name: did you mean huber?\n")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("二乗和誤差", "half_squared_error"),
+        ("平均二乗誤差", "squared_error"),
+        ("交差エントロピー誤差", "softmax_cross_entropy"),
+        ("二値交差エントロピー", "binary_cross_entropy"),
+    ],
+)
+def test_japanese_names_lead_to_the_loss(name, loss):
+    assert synonym(name).loss == loss
+    assert synonym("東京") is None

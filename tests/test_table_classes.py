@@ -249,6 +249,16 @@ def test_the_two_words_are_those_of_all_files(tmp_path):
     assert two(tmp_path / "b.csv", positive="yes").mean == rashin.binary_cross_entropy([0.25] * 3, [1, 1, 1])
 
 
+def test_a_positive_word_in_other_letters_is_named(tmp_path):
+    """Else every row would be negative, or a fault of its own."""
+    (tmp_path / "a.csv").write_text("p_yes,t\n0.25,no\n0.5,yes\n")
+    for on_error in ("raise", "skip"):
+        with pytest.raises(ValueError, match=r"^positive \(--positive\): got 'YES'; expected .*; fix: 'yes'$"):
+            two(tmp_path, positive="YES", on_error=on_error)
+    with pytest.raises(ValueError, match=r"row 0: got 'no'; .*; fix: positive= \(--positive\) names one of the two"):
+        two(tmp_path, positive="true")
+
+
 def test_words_in_tables_in_memory():
     """Also of what gives its rows once."""
     table = pa.table({"p_yes": P[:, 0], "t": np.array(["no", "yes"])[HIT]})

@@ -19,8 +19,8 @@ class Synonym(NamedTuple):
 
     Parameters
     ----------
-    names : as torch, Keras, scikit-learn, XGBoost, LightGBM, optax and papers write them; case, ``_`` and ``Loss`` at
-        the end do not count.
+    names : as torch, Keras, scikit-learn, XGBoost, LightGBM, optax, papers and Japanese textbooks write
+        them; case, ``_`` and ``Loss`` at the end do not count.
     loss : the registered loss that is meant.
     expression : what gives the same mean.
     remark : what to know besides.
@@ -37,23 +37,24 @@ _PROBABILITY, _LOGIT, _LOG_LINK = "z is a probability", "z is a logit", "z is th
 SYNONYMS = (
     Synonym(
         ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "squared", "square", "quadratic",
-         "least_squares", "regression", "reg:squarederror", "regression_l2"),
+         "least_squares", "regression", "reg:squarederror", "regression_l2", "平均二乗誤差", "二乗誤差"),
         "squared_error",
         "squared_error(z, t)",
         "half_squared_error has the factor 1/2, as l2_loss in optax",
     ),
     Synonym(
-        ("rmse", "root_mean_squared_error", "neg_root_mean_squared_error"),
+        ("rmse", "root_mean_squared_error", "neg_root_mean_squared_error", "二乗平均平方根誤差", "平均平方二乗誤差"),
         "squared_error",
         "squared_error(z, t) ** 0.5",
     ),
     Synonym(("sse", "rss", "residual_sum_of_squares"), "squared_error", "squared_error(z, t, reduction='sum')"),
-    Synonym(("sum_squared_error", "half_mse"), "half_squared_error", "half_squared_error(z, t)",
+    Synonym(("sum_squared_error", "half_mse", "二乗和誤差"), "half_squared_error", "half_squared_error(z, t)",
             "reduction='sum' gives the sum"),
     Synonym(("msle", "mean_squared_logarithmic_error", "mean_squared_log_error", "reg:squaredlogerror"),
             "squared_error", "squared_error(np.log1p(z), np.log1p(t))"),
     Synonym(
-        ("mae", "mean_absolute_error", "neg_mean_absolute_error", "l1", "lad", "reg:absoluteerror", "regression_l1"),
+        ("mae", "mean_absolute_error", "neg_mean_absolute_error", "l1", "lad", "reg:absoluteerror", "regression_l1",
+         "平均絶対誤差", "絶対誤差"),
         "absolute_error",
         "absolute_error(z, t)",
     ),
@@ -62,18 +63,19 @@ SYNONYMS = (
         "absolute_error",
         "absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n",
     ),
-    Synonym(("smooth_l1",), "huber", "huber(z, t, delta=beta) / beta"),
+    Synonym(("smooth_l1", "フーバー損失"), "huber", "huber(z, t, delta=beta) / beta"),
     Synonym(("charbonnier", "reg:pseudohubererror", "pseudohuber"), "pseudo_huber", "pseudo_huber(z, t)"),
     Synonym(("log_cosh", "LogCosh"), "log_cosh", "log_cosh(z, t)"),
     Synonym(
-        ("pinball", "mean_pinball_loss", "quantile_loss", "check_loss", "tilted", "reg:quantileerror"),
+        ("pinball", "mean_pinball_loss", "quantile_loss", "check_loss", "tilted", "reg:quantileerror",
+         "ピンボール損失"),
         "quantile",
         "quantile(z, t, quantile=alpha)",
     ),
     Synonym(("brier", "brier_score", "brier_score_loss", "neg_brier_score"), "squared_error", "squared_error(z, t)",
             _PROBABILITY),
     Synonym(
-        ("bce", "binary_crossentropy", "log_loss", "neg_log_loss", "binary_logloss"),
+        ("bce", "binary_crossentropy", "log_loss", "neg_log_loss", "binary_logloss", "二値交差エントロピー"),
         "binary_cross_entropy",
         "binary_cross_entropy(z, t)",
         f"{_PROBABILITY}; for several classes categorical_cross_entropy",
@@ -89,7 +91,8 @@ SYNONYMS = (
     Synonym(
         ("cross_entropy", "ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax",
          "multi:softprob", "multiclass", "multinomial_deviance", "sparse_softmax_cross_entropy_with_logits",
-         "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_integer_labels"),
+         "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_integer_labels", "交差エントロピー誤差",
+         "交差エントロピー"),
         "softmax_cross_entropy",
         "softmax_cross_entropy(z, t)",
         "z holds logits; categorical_cross_entropy takes probabilities",
@@ -103,12 +106,13 @@ SYNONYMS = (
     Synonym(("nll", "negative_log_likelihood"), "negative_log_likelihood", "negative_log_likelihood(z, t)",
             "z holds log-probabilities"),
     Synonym(
-        ("kl", "kl_div", "kl_divergence", "kullback_leibler_divergence", "kld", "relative_entropy"),
+        ("kl", "kl_div", "kl_divergence", "kullback_leibler_divergence", "kld", "relative_entropy",
+         "KLダイバージェンス"),
         "categorical_cross_entropy",
         "categorical_cross_entropy(z, t) - categorical_cross_entropy(t, t)",
         "z and t hold probabilities; the gradient is that of categorical_cross_entropy",
     ),
-    Synonym(("svm", "hinge_loss", "binary:hinge"), "hinge", "hinge(z, t)", "t is -1 or +1"),
+    Synonym(("svm", "hinge_loss", "binary:hinge", "ヒンジ損失"), "hinge", "hinge(z, t)", "t is -1 or +1"),
     Synonym(("binary_focal_crossentropy", "sigmoid_focal"), "sigmoid_focal", "sigmoid_focal(z, t)", _LOGIT),
     Synonym(("categorical_focal_crossentropy", "multiclass_focal"), "focal", "focal(z, t)", "z holds logits"),
     Synonym(("poisson_nll", "count:poisson", "regression_poisson"), "poisson", "poisson(z, t)", _LOG_LINK),
@@ -138,7 +142,7 @@ SYNONYMS = (
 def _plain(name: str) -> str:
     """A name without what does not count: ``torch.nn.MSELoss`` is ``mse``, as ``reg:squarederror`` is itself."""
     last = name.rpartition(".")[2].lower()
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"(?<=\w)[ _]?loss$", "", last))
+    return re.sub(r"[\W_]", "", re.sub(r"(?<=\w)[ _]?loss$", "", last))
 
 
 _CLOSE = 0.7  # of 1 where names are alike: below it smape is near estimate

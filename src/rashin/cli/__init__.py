@@ -1,7 +1,7 @@
 """The command ``rashin``: every verb reads its options, calls one public function and shows what came out.
 
 What goes wrong is told in one line on the standard error, and the exit code is 2; an interrupted command ends
-with 130.
+with 130, and one whose output is closed, as ``head`` does, with 141 and without a word: the codes of a shell.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from rashin.cli import explain, fetch, losses, measure, train
 from rashin.printable import printable
 
 __all__ = ["main"]
+
+_CLOSED = 141  # 128 and SIGPIPE
 
 app = typer.Typer(
     help="Loss functions for NumPy arrays: exact, at memory speed.",
@@ -68,6 +70,8 @@ def main() -> int:
         code = app(args=sys.argv[1:] or ["--help"], prog_name="rashin", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except SystemExit:  # typer's, and for one reason: what reads the output has closed it, as head does
+        code = _CLOSED
     except Exception as error:
         message = _in_words(error)
         if message is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from rashin.printable import printable
+from rashin.printable import printable, shown
 
 if TYPE_CHECKING:
     from rashin.measurement import Measurement, Moments
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["show_json", "show_text"]
 
 _LISTED = 20  # classes, or groups
+_NAME = 12  # letters of a name in a line of a narrow terminal
 
 
 class _Table(NamedTuple):
@@ -25,11 +26,12 @@ class _Table(NamedTuple):
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     words: frozenset[int] = frozenset({0})  # the columns of words, which stand to the left
+    first_to_go: tuple[str, ...] = ()  # headings of columns that a narrow terminal does without, in order
 
 
 def show_text(found: Measurement, confidence: float) -> None:
     """The whole, its parts, the worst rows and what was left out."""
-    tables = [_shown(table) for table in _tables(found, confidence)]
+    tables = [_escaped(table) for table in _tables(found, confidence)]
     if sys.stdout.isatty():
         _print_rich(found.loss, tables)
     else:
@@ -38,7 +40,7 @@ def show_text(found: Measurement, confidence: float) -> None:
             _print_plain(table)
 
 
-def _shown(table: _Table) -> _Table:
+def _escaped(table: _Table) -> _Table:
     """With control characters in names of groups and files escaped: a terminal would obey them."""
     return table._replace(rows=[tuple(map(printable, row)) for row in table.rows])
 
@@ -87,11 +89,14 @@ def _worst_parts(
     largest = max(parts, key=lambda key: parts[key].finite.sum)
     if math.isfinite(whole.sum) and all(part.finite.sum >= 0.0 for part in parts.values()) and whole.sum > 0.0:
         size = f"{parts[largest].finite.weights.over(whole.weights):.1%} of the {_unit(found)}"
-        yield f"largest {name}", f"{largest}: {_share(parts[largest].finite.sum, whole.sum)} of the loss, {size}"
+        yield f"largest {name}", f"{shown(largest)}: {_share(parts[largest].finite.sum, whole.sum)} of the loss, {size}"
     worst = found.standout("class" if name == "class" else "group", confidence)
     if worst is not None:
         times = f", {worst.times:.3g} times that of all rows" if whole.mean > 0.0 else ""
-        yield f"worst {name} for its size", f"{worst.key}: mean loss {_number(parts[worst.key].finite.mean)}{times}"
+        yield (
+            f"worst {name} for its size",
+            f"{shown(worst.key)}: mean loss {_number(parts[worst.key].finite.mean)}{times}",
+        )
 
 
 def _unit(found: Measurement) -> str:
@@ -102,13 +107,15 @@ def _parts(name: str, parts: Mapping[Any, Moments], found: Measurement, confiden
     """The parts, worst first; rows of infinite loss are counted apart, and the other numbers are those of the rest."""
     whole, infinite = found.total.finite, found.total.infinite.rows
     ordered = sorted(parts.items(), key=lambda pair: (-pair[1].finite.sum, -pair[1].infinite.rows))
-    rows = [(str(key), *_cells(part, whole, infinite, confidence)) for key, part in ordered[:_LISTED]]
+    rows = [(shown(key), *_cells(part, whole, infinite, confidence)) for key, part in ordered[:_LISTED]]
     more = f", the first {_LISTED} of {len(ordered):,}" if len(ordered) > _LISTED else ""
     rest = ", without the rows of infinite loss" if infinite else ""
     beyond = ("infinite",) if infinite else ()
     right = ("accuracy",) if found.accuracy is not None else ()
-    headings = (name, "share", f"of {_unit(found)}", "mean loss", f"{confidence:.4g} interval", *right, "rows", *beyond)
-    return _Table(f"share of the loss by {name}{more}{rest}", headings, rows)
+    size, interval = f"of {_unit(found)}", f"{confidence:.4g} interval"
+    headings = (name, "share", size, "mean loss", interval, *right, "rows", *beyond)
+    order = (*right, interval, size, *beyond, "rows")
+    return _Table(f"share of the loss by {name}{more}{rest}", headings, rows, first_to_go=order)
 
 
 def _cells(part: Moments, whole: Moments, infinite: int, confidence: float) -> tuple[str, ...]:
@@ -151,29 +158,52 @@ def _print_plain(table: _Table) -> None:
 
 
 def _print_rich(loss: str, tables: list[_Table]) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console()
     console.print(Text(loss, style="bold cyan"))
     for table in tables:
-        shown = Table(
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            title=table.title or None,
-            title_justify="left",
-            show_header=bool(table.headings),
-        )
-        for k in range(len(table.rows[0])):
-            heading = table.headings[k] if table.headings else ""
-            shown.add_column(
-                heading, justify="left" if k in table.words or not table.headings else "right", overflow="fold"
-            )
-        for row in table.rows:
-            shown.add_row(*map(Text, row))
-        console.print(shown)
+        console.print(_drawn(_fitting(table, console.width)))
+
+
+def _drawn(table: _Table) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title, has_head = table.title or None, bool(table.headings)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", show_header=has_head)
+    for k in range(len(table.rows[0])):
+        is_words = k in table.words or not has_head
+        heading = table.headings[k] if has_head else ""
+        drawn.add_column(heading, justify="left" if is_words else "right", overflow="fold", no_wrap=not is_words)
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def _fitting(table: _Table, width: int) -> _Table:
+    """Without the columns of numbers for which a narrow terminal has no room beside the names."""
+    kept, left_out = list(range(len(table.headings))), []
+    for heading in filter(table.headings.__contains__, table.first_to_go):
+        if _width(table, kept) <= width:
+            break
+        kept.remove(table.headings.index(heading))
+        left_out.append(heading)
+    if not left_out:
+        return table
+    return table._replace(
+        title=f"{table.title}; wider terminals show {', '.join(left_out)}",
+        headings=tuple(table.headings[k] for k in kept),
+        rows=[tuple(row[k] for k in kept) for row in table.rows],
+    )
+
+
+def _width(table: _Table, kept: Sequence[int]) -> int:
+    """What some columns need: numbers never break, names may after some letters."""
+    widths = [max(len(line[k]) for line in (table.headings, *table.rows)) for k in kept]
+    return sum(min(w, _NAME) if k in table.words else w for k, w in zip(kept, widths, strict=True)) + 3 * len(kept) - 1
 
 
 # ------------------------------------------------------------------------------------------- for scripts

@@ -325,9 +325,10 @@ def _places(words: Words, name: str, named: Classes | Outcomes, faults: Faults) 
 
 
 def _unknown(word: str, named: Classes | Outcomes) -> str:
-    if not is_number(word):
-        return f"got {word!r}; expected {named}"
-    return f"got {word}; expected {named}{named.remedy(word) if isinstance(named, Classes) else ''}"
+    got = word if is_number(word) else repr(word)
+    if isinstance(named, Outcomes):
+        return f"got {got}; expected {named}{named.remedy}"
+    return f"got {got}; expected {named}{named.remedy(word) if is_number(word) else ''}"
 
 
 def _refuse_numbers_for_a_list(name: str, named: Classes, faults: Faults) -> None:

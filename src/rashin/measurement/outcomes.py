@@ -10,7 +10,7 @@ from typing import Any
 from rashin.measurement.batch import words_in
 from rashin.measurement.clusters import in_order
 from rashin.measurement.measurement import Measurement
-from rashin.tables.classes import Key, is_number, outcomes_of
+from rashin.tables.classes import Key, Outcomes, check_case, is_number, outcomes_of
 from rashin.tables.columns import Roles
 from rashin.tables.table import Part, Table, Uses
 
@@ -51,13 +51,18 @@ class Words:
         """The roles with the two words, if the target holds words."""
         if self.numbers is None:
             return roles
-        return replace(roles, outcomes=outcomes_of(self.counts, roles.prediction[0], self.positive, self.numbers))
+        if self.positive is not None:
+            check_case(self.positive, list(self.counts))
+        return replace(roles, outcomes=self._outcomes(roles, self.numbers))
+
+    def _outcomes(self, roles: Roles, numbers: tuple[int, int]) -> Outcomes | None:
+        return outcomes_of(self.counts, roles.prediction[0], self.positive, numbers)
 
     def enough(self, roles: Roles) -> bool:
         """Whether more words would change nothing, but for those that are faults."""
         if self.numbers is None or len(roles.target) != 1:
             return True
-        outcomes = self.given_to(roles).outcomes
+        outcomes = self._outcomes(roles, self.numbers)
         if outcomes is not None:
             return outcomes.negative is not None
         return self.positive is None and (len(self.counts) > 1 or any(map(is_number, self.counts)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from rashin.printable import printable
+from rashin.printable import shown
 
 if TYPE_CHECKING:
     from rashin.measurement.clusters import Key
@@ -54,5 +54,5 @@ def _worst(one: str, many: str, parts: Mapping[Key, Moments]) -> list[tuple[str,
     """The number of parts, and those with the highest mean."""
     some = {key: part for key, part in parts.items() if part.count}
     worst = sorted(some.items(), key=lambda pair: -pair[1].mean)[:_SHOWN]
-    named = [(f"{one} {printable(str(key))}", f"{part.mean:.5g} over {part.count:,} rows") for key, part in worst]
+    named = [(f"{one} {shown(key)}", f"{part.mean:.5g} over {part.count:,} rows") for key, part in worst]
     return [(many, f"{len(some):,}, the worst first"), *named] if some else []

@@ -83,7 +83,7 @@ def _landscape_figure(landscape: Landscape, title: str) -> Figure:
     right.tick_params(labelleft=False)
     for axes in (left, right):
         axes.plot(0, 0, marker="X", color="white", markersize=10, markeredgecolor="black")
-        axes.set(xlabel=said("second direction"), aspect="equal")
+        axes.set(xlabel=said("second direction"), xlim=across[[0, -1]], ylim=up[[0, -1]], aspect="equal")
         axes.locator_params(nbins=5)
     return figure
 

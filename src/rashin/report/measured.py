@@ -15,6 +15,7 @@ from rashin.measurement import Interval, Measurement, Moments
 from rashin.measurement.distribution import Distribution, lower_edge
 from rashin.measurement.intervals import interval_around, normal_quantile
 from rashin.measurement.keys import MISSING
+from rashin.printable import shown
 
 __all__ = ["Bars", "Part", "are_shares", "bars_of", "parts_of"]
 
@@ -71,7 +72,7 @@ def _part(key: int | str, part: Moments, total: Moments, shares: bool, confidenc
     weight = finite.weights.over(total.weights) if total.count else math.nan
     mean = finite.mean if finite.count else math.inf
     interval = finite.interval(confidence) if finite.count else Interval(-math.inf, math.inf)
-    name = said("(missing)") if key == MISSING else str(key)
+    name = said("(missing)") if key == MISSING else shown(key)
     return Part(key, name, part.count, part.infinite.rows, weight, mean, interval, share, share_interval, part.accuracy)
 
 

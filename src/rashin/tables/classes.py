@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["Classes", "Key", "Outcomes", "is_number", "names_false", "outcomes_of"]
+__all__ = ["Classes", "Key", "Outcomes", "check_case", "is_number", "names_false", "outcomes_of"]
 
 Key = int | str
 
@@ -157,6 +157,11 @@ class Outcomes:
         known[_comparable(self.positive)] = 1
         return [known.get(_comparable(word), -1) for word in words]
 
+    @property
+    def remedy(self) -> str:
+        """What to do about a word that is neither."""
+        return "; fix: positive= (--positive) names one of the two values of the target"
+
     def __str__(self) -> str:
         negative = "" if self.negative is None else f", or {self.negative!r}"
         return f"{self.positive!r}, the positive class{negative}"
@@ -182,6 +187,22 @@ def outcomes_of(
         return None
     others = [word for word in known if _comparable(word) != _comparable(positive)]
     return Outcomes(positive, max(others, key=lambda word: (words[word], word), default=None), numbers)
+
+
+def check_case(positive: str, words: Sequence[str]) -> None:
+    """A word that differs from one of the target's by case alone is a slip, and would leave no row positive.
+
+    Raises
+    ------
+    ValueError : the word stands in the target, and in other letters.
+    """
+    plain = positive.strip().casefold()
+    meant = [word for word in words if word.strip().casefold() == plain]
+    if meant and all(_comparable(word) != _comparable(positive) for word in meant):
+        raise ValueError(
+            f"positive (--positive): got {positive!r}; expected a value of the target as it is written; "
+            f"fix: {meant[0]!r}"
+        )
 
 
 def _ending(column: str, words: Sequence[str]) -> str | None:

@@ -69,7 +69,7 @@ def _chosen(peers: str) -> list[str]:
     wanted = [name.strip() for name in peers.split(",") if name.strip() not in ("", "none")]
     unknown = [name for name in wanted if name not in PEERS]
     if unknown:
-        raise typer.BadParameter(f"got {unknown[0]!r}; accepted are {', '.join(PEERS)}", param_hint="--peers")
+        raise typer.BadParameter(f"got {unknown[0]!r}; expected {', '.join(PEERS)}", param_hint="--peers")
     found = present(wanted)
     for name in wanted:
         if name not in found:

@@ -158,8 +158,8 @@ def _front_tables(results: Results) -> Iterator[Table]:
 
 def _front_line(results: Results) -> str:
     return (
-        "Time for value and gradient, what that is of a threaded copy of the same bytes, and how many times as long "
-        "others take:\n"
+        "Time for value and gradient, the time relative to a threaded copy of the same bytes, and how many times "
+        "slower the others are:\n"
         f"{setting(results)} Measured by `python -m benchmarks`; [what is compared](benchmarks/README.md)."
     )
 

@@ -82,7 +82,7 @@ def test_text_is_text_in_every_layout(column, tmp_path):
                 assert (found.mean, found.count, found.skipped) == (wanted.mean, wanted.count, wanted.skipped)
                 assert found.groups == wanted.groups
                 assert found.standard_error == wanted.standard_error
-    with pytest.raises(ValueError, match=r"column 'word', row 0: the column holds .*; accepted is numbers"):
+    with pytest.raises(ValueError, match=r"column 'word', row 0: the column holds .*; expected numbers"):
         rashin.measure_table("squared_error", table_of(column), prediction="p_cat", target="word")
 
 

@@ -161,4 +161,4 @@ def test_a_peer_that_there_is_not_is_named():
     command = [sys.executable, "-m", "benchmarks", "--peers", "pytorch"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 2
-    assert "got 'pytorch'; accepted are numpy, torch" in " ".join(done.stderr.split())
+    assert "got 'pytorch'; expected numpy, torch" in " ".join(done.stderr.split())

@@ -189,7 +189,7 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
         (["{file}", "--loss", "softmax"], "loss: got 'softmax'; there is no such loss: did you mean"),
         (["{file}", "--prediction", "hit"], "Invalid value for '--loss': say which; "),
         (["{file}", "--confidence", "95"], "confidence: got 95.0; expected a number between 0 and 1"),
-        (["{file}", "--on-error", "stop"], "on_error: got 'stop'; accepted is 'raise' or 'skip'"),
+        (["{file}", "--on-error", "stop"], "on_error: got 'stop'; expected 'raise' or 'skip'"),
         (
             ["{file}", "--target", "weight"],
             "column 'weight', row \\d+: got 0.\\d+; softmax_cross_entropy takes a class",
@@ -219,7 +219,7 @@ def test_what_a_page_needs_is_looked_for_before_a_row_is_read(file, command, tmp
     other = write(tmp_path / "other.csv", {"z_0": [1.0], "z_1": [2.0], "target": [0]})
     page = ("--report", tmp_path / "a.html")
     for arguments, words in (
-        ((file, *page, "--images", tmp_path / "flat.npy"), r"flat.npy is of shape \(1000,\); accepted is a picture"),
+        ((file, *page, "--images", tmp_path / "flat.npy"), r"flat.npy is of shape \(1000,\); expected a picture"),
         ((file, other, *page, "--images", tmp_path / "pixels.npy"), "is one array for the rows of several files"),
         ((file, other, *page, "--images", "z_2"), "other.csv has no column 'z_2'"),
     ):

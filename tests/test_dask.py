@@ -369,7 +369,7 @@ def test_without_any_client_there_is_a_cluster_for_the_call(monkeypatch):
 
 
 def test_a_client_that_cannot_be_used_is_refused():
-    with pytest.raises(TypeError, match=r"client: got int; accepted is a distributed\.Client"):
+    with pytest.raises(TypeError, match=r"client: got int; expected a distributed\.Client"):
         ours.measure_each(measure_and_tell, range(8), 3)
 
 

@@ -264,7 +264,7 @@ def test_other_content_in_the_published_form_brings_a_warning(tmp_path, monkeypa
 @pytest.mark.parametrize("name", ["mnits", "", "MNIST", "fashion-mnist"])
 def test_an_unknown_variant_is_named(name):
     for function in (load_mnist, fetch_mnist):
-        with pytest.raises(ValueError, match=rf"variant: got '{name}'; accepted are 'mnist', 'fashion', 'kmnist'"):
+        with pytest.raises(ValueError, match=rf"variant: got '{name}'; expected 'mnist', 'fashion', 'kmnist'"):
             function(variant=name)
 
 

@@ -74,7 +74,7 @@ def test_encodings(encoding, words, block, tmp_path, monkeypatch):
 
 
 FAULTS = [  # content, options, words of the error, what is left out, the predictions that are left
-    ("p,t\n1,0\n?,0\n", {}, "'p', row 1: got '[?]'; accepted is a number; on_error='skip'", {NOT_A_NUMBER: 1}, [1]),
+    ("p,t\n1,0\n?,0\n", {}, "'p', row 1: got '[?]'; expected a number; on_error='skip'", {NOT_A_NUMBER: 1}, [1]),
     ('p,t\n"1,234",0\n1,0\n', {}, "row 0: got '1,234'; .*; fix: write numbers without sep", {NOT_A_NUMBER: 1}, [1]),
     ("p,t\n5%,0\n1,0\n", {}, "row 0: got '5%'; .*; fix: write a percentage as a fraction", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1,5;0\n1;0\n", {"delimiter": ";"}, r"got '1,5'; .* decimal=',' \(--decimal ,\)", {NOT_A_NUMBER: 1}, [1]),

@@ -155,7 +155,7 @@ def test_zeros_infinities_and_negative_losses_are_kept_apart():
     assert found.quantile(1.0) == math.inf
     assert found.quantile(0.5) == 0.0
     for share in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match=r"accepted is a number in \[0, 1\]"):
+        with pytest.raises(ValueError, match=r"expected a number in \[0, 1\]"):
             found.quantile(share)
 
 

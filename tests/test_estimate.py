@@ -391,19 +391,19 @@ def test_a_user_loss_with_bounds_of_its_own():
 
 Z, T = lognormal(2000)
 BAD = [
-    ({"tolerance": 0.0}, ValueError, r"^tolerance: got 0.0; accepted is a number > 0$"),
+    ({"tolerance": 0.0}, ValueError, r"^tolerance: got 0.0; expected a number > 0$"),
     ({"tolerance": math.nan}, ValueError, r"^tolerance: got nan"),
     ({"tolerance": "small"}, TypeError, r"^tolerance: got 'small'"),
-    ({"confidence": 1.0}, ValueError, r"^confidence: got 1.0; accepted is a number > 0 and < 1$"),
+    ({"confidence": 1.0}, ValueError, r"^confidence: got 1.0; expected a number > 0 and < 1$"),
     ({"confidence": 0.0}, ValueError, r"^confidence: got 0.0"),
-    ({"seed": -1}, ValueError, r"^seed: got -1; accepted is a whole number >= 0"),
-    ({"batch": 0}, ValueError, r"^batch: got 0; accepted is a whole number >= 1"),
+    ({"seed": -1}, ValueError, r"^seed: got -1; expected a whole number >= 0"),
+    ({"batch": 0}, ValueError, r"^batch: got 0; expected a whole number >= 1"),
     ({"batch": 2.5}, ValueError, r"^batch: got 2.5"),
     ({"minimum": 0}, ValueError, r"^minimum: got 0"),
-    ({"method": "exact"}, ValueError, r"^method: got 'exact'; accepted are 'empirical-bernstein', 'asymptotic'"),
+    ({"method": "exact"}, ValueError, r"^method: got 'exact'; expected 'empirical-bernstein', 'asymptotic'"),
     ({"method": "empirical-bernstein"}, ValueError, r"^method: .* huber\(delta=1.0\) have no bounds: pass bounds="),
-    ({"bounds": (1.0, 0.0)}, ValueError, r"^bounds: got \(1.0, 0.0\); accepted are two finite numbers"),
-    ({"bounds": 3.0}, ValueError, r"^bounds: got 3.0; accepted are two finite numbers"),
+    ({"bounds": (1.0, 0.0)}, ValueError, r"^bounds: got \(1.0, 0.0\); expected two finite numbers"),
+    ({"bounds": 3.0}, ValueError, r"^bounds: got 3.0; expected two finite numbers"),
     ({"bounds": (0.0, 0.5)}, ValueError, r"^bounds: got \(0.0, 0.5\), and then a loss of .* in row \d+"),
     ({"rows": 5}, TypeError, r"^rows: got 5 beside arrays"),
     ({"target": T[:5]}, ValueError, r"^target: got shape \(5,\) for a prediction of shape \(2000,\)"),
@@ -414,7 +414,7 @@ BAD = [
     ({"prediction": 1.0, "target": 1.0}, ValueError, r"^target: got shape \(\) for a prediction of shape \(\)"),
     ({"loss": 3}, TypeError, r"^loss: got int"),
     ({"prediction": lambda i: (Z[i], T[i]), "target": None}, TypeError, r"^rows: got none"),
-    ({"prediction": lambda i: Z[i], "target": None, "rows": 9}, TypeError, r"^read: it returned ndarray; accepted is"),
+    ({"prediction": lambda i: Z[i], "target": None, "rows": 9}, TypeError, r"^read: it returned ndarray; expected"),
     ({"prediction": lambda i: (Z, T), "target": None, "rows": 9}, ValueError, r"^read: .* \(2000,\) for 9 rows"),
 ]  # fmt: skip
 

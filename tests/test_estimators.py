@@ -307,8 +307,8 @@ def test_partial_fit_takes_weights_and_a_batch_of_weight_zero_takes_no_step(iris
 
 
 @pytest.mark.parametrize(("weight", "message"), [
-    (np.ones(149), r"sample_weight: got shape \(149,\); accepted is one weight per sample, shape \(150,\)"),
-    (np.r_[-1.0, np.ones(149)], r"sample_weight: got -1.0; accepted are finite weights >= 0"),
+    (np.ones(149), r"sample_weight: got shape \(149,\); expected one weight per sample, shape \(150,\)"),
+    (np.r_[-1.0, np.ones(149)], r"sample_weight: got -1.0; expected finite weights >= 0"),
     (np.zeros(150), "sample_weight: all are zero"),
     (np.r_[np.nan, np.ones(149)], "sample_weight contains NaN"),
 ])  # fmt: skip
@@ -338,7 +338,7 @@ def test_one_weight_for_all_is_a_weight_for_each(kind, scalar, iris):
 CLASSES_OF = {NetworkClassifier: {"classes": [0, 1, 2]}, NetworkRegressor: {}}
 
 
-@pytest.mark.parametrize(("scalar", "message"), [(-1.0, "got -1.0; accepted"), (0, "all are zero"), (np.nan, "NaN")])
+@pytest.mark.parametrize(("scalar", "message"), [(-1.0, "got -1.0; expected"), (0, "all are zero"), (np.nan, "NaN")])
 def test_one_wrong_weight_for_all_is_told(scalar, message, iris):
     with pytest.raises(ValueError, match=f"sample_weight.*{message}"):
         NetworkClassifier().fit(*iris, sample_weight=scalar)
@@ -542,21 +542,21 @@ def test_an_outlier_in_a_batch_is_no_divergence():
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"solver": "lbfgs"}, "solver: got 'lbfgs', but training goes by mini-batches; accepted is 'sgd' or 'adam'"),
-    ({"activation": "sigmoid"}, "activation: got 'sigmoid'; accepted is 'logistic' or 'relu' or"),
-    ({"learning_rate": "cosine"}, "learning_rate: got 'cosine'; accepted is 'constant' or 'invscaling' or 'adaptive'"),
-    ({"alpha": -1.0}, "alpha: got -1.0; accepted is a finite number >= 0"),
-    ({"learning_rate_init": 0.0}, "learning_rate_init: got 0.0; accepted is a finite number > 0"),
-    ({"momentum": 1.0}, r"momentum: got 1.0; accepted is a number in \[0, 1\)"),
-    ({"beta_2": True}, r"beta_2: got True; accepted is a number in \[0, 1\)"),
-    ({"tol": "small"}, "tol: got 'small'; accepted is a finite number >= 0"),
+    ({"solver": "lbfgs"}, "solver: got 'lbfgs', but training goes by mini-batches; expected 'sgd' or 'adam'"),
+    ({"activation": "sigmoid"}, "activation: got 'sigmoid'; expected 'logistic' or 'relu' or"),
+    ({"learning_rate": "cosine"}, "learning_rate: got 'cosine'; expected 'constant' or 'invscaling' or 'adaptive'"),
+    ({"alpha": -1.0}, "alpha: got -1.0; expected a finite number >= 0"),
+    ({"learning_rate_init": 0.0}, "learning_rate_init: got 0.0; expected a finite number > 0"),
+    ({"momentum": 1.0}, r"momentum: got 1.0; expected a number in \[0, 1\)"),
+    ({"beta_2": True}, r"beta_2: got True; expected a number in \[0, 1\)"),
+    ({"tol": "small"}, "tol: got 'small'; expected a finite number >= 0"),
     ({"max_iter": 0}, "max_iter must be a whole number >= 1; got 0"),
     ({"batch_size": 2.5}, "batch_size must be a whole number >= 1; got 2.5"),
     ({"n_iter_no_change": 0}, "n_iter_no_change must be a whole number >= 1; got 0"),
-    ({"hidden_layer_sizes": (5, 0)}, r"hidden_layer_sizes: got \(5, 0\); accepted are whole numbers >= 1"),
+    ({"hidden_layer_sizes": (5, 0)}, r"hidden_layer_sizes: got \(5, 0\); expected whole numbers >= 1"),
     ({"hidden_layer_sizes": "poisson"}, "hidden_layer_sizes: got 'poisson'"),
     ({"loss": "log_loss"}, "loss: got 'log_loss'; there is no such loss: did you mean"),
-    ({"loss": 3}, "loss: got 3; accepted is a Loss, a name that `rashin losses` lists, or 'module:name'"),
+    ({"loss": 3}, "loss: got 3; expected a Loss, a name that `rashin losses` lists, or 'module:name'"),
     ({"early_stopping": True, "validation_fraction": 0.005}, "validation_fraction: got 0.005, which sets 1 of 150"),
 ])  # fmt: skip
 def test_wrong_settings_are_told_by_name(settings, message, iris):
@@ -573,7 +573,7 @@ def test_settings_may_be_numpys_numbers(iris):
 
 def test_a_loss_that_does_not_fit_is_told(iris):
     x, y = iris
-    with pytest.raises(ValueError, match="loss: softmax_cross_entropy compares rows of classes; accepted are losses"):
+    with pytest.raises(ValueError, match="loss: softmax_cross_entropy compares rows of classes; expected losses"):
         NetworkRegressor(loss="softmax_cross_entropy").fit(x, y)
     with pytest.raises(ValueError, match="target: got 0 at index 0; expected a finite number > 0"):
         NetworkRegressor(loss="gamma").fit(x, y)

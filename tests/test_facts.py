@@ -73,7 +73,7 @@ def test_the_prediction_lies_in_its_domain(loss):
             method(*with_prediction(loss, x))
     for x in [*outside(where), np.nan]:
         for method in (loss, loss.gradient, loss.hessian):
-            with pytest.raises(ValueError, match=r"^prediction: got .* accepted is .*" + re.escape(where.description)):
+            with pytest.raises(ValueError, match=r"^prediction: got .* expected .*" + re.escape(where.description)):
                 method(*with_prediction(loss, x))
 
 
@@ -94,7 +94,7 @@ def test_the_target_lies_in_its_domain(loss):
             method(z, [t])
     for t in [*outside(where), np.nan]:
         for method in (loss, loss.gradient, loss.hessian):
-            with pytest.raises(ValueError, match=r"^target: got .* accepted is .*" + re.escape(where.description)):
+            with pytest.raises(ValueError, match=r"^target: got .* expected .*" + re.escape(where.description)):
                 method(z, [t])
 
 
@@ -125,7 +125,7 @@ def test_parameters_lie_in_their_domains(loss):
         for x in (x for x in inside(where) if np.isfinite(x)):
             assert loss.replace(**{name: x}).parameters[name] == x
         for x in [*outside(where), np.nan, np.inf, -np.inf]:
-            with pytest.raises(ValueError, match=rf"^{name}: got .*accepted is {re.escape(where.description)}"):
+            with pytest.raises(ValueError, match=rf"^{name}: got .*expected {re.escape(where.description)}"):
                 loss(*arguments, **{name: x})
             with pytest.raises(ValueError, match=rf"^{name}: got "):
                 loss.replace(**{name: x})

@@ -176,7 +176,7 @@ def test_what_came_before_the_connection_was_lost_is_kept(cache, mirror, server,
 
 
 def test_mirrors_are_a_list():
-    with pytest.raises(TypeError, match=r"mirrors: got 'http://x'; accepted is a list of addresses: \['http://x'\]"):
+    with pytest.raises(TypeError, match=r"mirrors: got 'http://x'; expected a list of addresses: \['http://x'\]"):
         fetch_mnist(mirrors="http://x")
     with pytest.raises(ConnectionError, match="Tried: none is named"):
         fetch_mnist(mirrors=[])
@@ -529,7 +529,7 @@ def test_an_archive_is_named_once(machine, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["mnits"], "variant: got 'mnits'; accepted are 'mnist', 'fashion', 'kmnist': did you mean 'mnist'?"),
+        (["mnits"], "variant: got 'mnits'; expected 'mnist', 'fashion', 'kmnist': did you mean 'mnist'?"),
         ([], "Missing argument 'NAME'"),
         (
             ["mnist", "--mirror", "http://127.0.0.1:9"],

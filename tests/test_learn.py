@@ -266,7 +266,7 @@ def test_divergence_stops_with_advice(name, learning_rate, blobs):
             r"got -1.0 at index \(0, 0\); expected a finite number >= 0$",
         ),
         ({"weight": np.ones(80)}, r"weight: got shape \(80,\)"),
-        ({"weight": -np.ones(90)}, "accepted are finite weights >= 0"),
+        ({"weight": -np.ones(90)}, "expected finite weights >= 0"),
         ({"weight": np.zeros(90)}, "all are 0"),
         ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad'; there are sgd, momentum, adam"),
         ({"optimizer": Adam(), "learning_rate": 0.1}, "learning_rate belongs to the optimizer that you made"),

@@ -153,7 +153,7 @@ def test_a_users_loss_has_the_same_checks(loss):
         result = method(dirty, t, where=keep)
         assert all(np.isfinite(part).all() for part in (result if isinstance(result, tuple) else (result,)))
     name = next(iter(loss.parameters))
-    with pytest.raises(ValueError, match=rf"^{name}: got -2; accepted is a finite number >"):
+    with pytest.raises(ValueError, match=rf"^{name}: got -2; expected a finite number >"):
         loss(z, t, **{name: -2})
     with pytest.raises(TypeError, match=rf"^{loss.name}: no parameter '{name}s'; did you mean '{name}'"):
         loss(z, t, **{f"{name}s": 2})
@@ -209,7 +209,7 @@ def test_reserved_names_are_refused_as_parameters():
 def test_a_parameter_needs_a_default_in_its_domain():
     with pytest.raises(TypeError, match="user_bare: the parameter 'scale' needs a default"):
         pointwise()(make("user_bare", "xp, z, t, scale"))
-    with pytest.raises(ValueError, match=r"scale: got -1.0; accepted is a finite number > 0"):
+    with pytest.raises(ValueError, match=r"scale: got -1.0; expected a finite number > 0"):
         pointwise(parameters={"scale": POSITIVE})(make("user_wrong", "xp, z, t, scale=-1.0"))
     with pytest.raises(TypeError, match=r"user_odd: .*\['sigma'\]"):
         pointwise(parameters={"sigma": POSITIVE})(make("user_odd", "xp, z, t, scale=1.0"))

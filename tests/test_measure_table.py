@@ -246,7 +246,7 @@ def test_addresses_that_fsspec_reaches(rows, expected, expected_of_text, tmp_pat
         ("nothing.csv", FileNotFoundError, "nothing.csv: there is no such file or folder"),
         ("*.csv", FileNotFoundError, r"\*.csv: no file matches"),
         ("empty", FileNotFoundError, "empty: the folder holds no file that ends with .parquet, "),
-        ("table.xlsx", ValueError, "table.xlsx: cannot tell its format; accepted are names that end with .parquet, "),
+        ("table.xlsx", ValueError, "table.xlsx: cannot tell its format; expected names that end with .parquet, "),
         (["a.npz", "*.npz"], ValueError, "a.npz is named twice, so that its rows would count twice; name it once"),
         ([], ValueError, "source: got an empty list"),
     ],
@@ -293,25 +293,25 @@ def test_distributions_are_targets(tmp_path):
         ({"weight": "wieght"}, "a.parquet has no column 'wieght' for the weight; did you mean 'weight'"),
         ({"group": "q"}, "a.parquet has no column 'q' for the group; its columns are z_0, z_1, .*17 in all"),
         ({"prediction": "y_*"}, r"a.parquet has no column that matches prediction 'y_\*'"),
-        ({"prediction": "z_*_*"}, r"the pattern 'z_\*_\*'; accepted is one \*"),
-        ({"prediction": ["z_1", "z_1"]}, "accepted is a list of different columns"),
-        ({"prediction": []}, "accepted is a list of different columns"),
-        ({"prediction": "p"}, "column 'p', row 0: the column holds one number; accepted is one for each class"),
+        ({"prediction": "z_*_*"}, r"the pattern 'z_\*_\*'; expected one \*"),
+        ({"prediction": ["z_1", "z_1"]}, "expected a list of different columns"),
+        ({"prediction": []}, "expected a list of different columns"),
+        ({"prediction": "p"}, "column 'p', row 0: the column holds one number; expected one for each class"),
         (
             {"target": "site"},
             "column 'target', row 0|column 'site', row 0: got '.*'; expected one of the classes 0, 1, 2",
         ),
         ({"target": ["p", "weight"]}, "target names 2 columns, and prediction 11; name equally many"),
-        ({"prediction": ["z_0", "site"]}, "column 'site', row 0: the column holds string; accepted is numbers"),
-        ({"weight": "site"}, "column 'site', row 0: the column holds string; accepted is numbers"),
+        ({"prediction": ["z_0", "site"]}, "column 'site', row 0: the column holds string; expected numbers"),
+        ({"weight": "site"}, "column 'site', row 0: the column holds string; expected numbers"),
         (
             {"cluster": "p"},
             "column 'p', row 0: got 0.*, which is no whole number; expected whole numbers, booleans, text, dates",
         ),
-        ({"batch_rows": 0}, "batch_rows: got 0; accepted is a whole number >= 1"),
+        ({"batch_rows": 0}, "batch_rows: got 0; expected a whole number >= 1"),
         ({"worst": -1}, "worst: got -1"),
-        ({"on_error": "ignore"}, "on_error: got 'ignore'; accepted is 'raise' or 'skip'"),
-        ({"engine": "spark"}, "engine: got 'spark'; accepted is 'local' or 'dask'"),
+        ({"on_error": "ignore"}, "on_error: got 'ignore'; expected 'raise' or 'skip'"),
+        ({"engine": "spark"}, "engine: got 'spark'; expected 'local' or 'dask'"),
         ({"engine": "dask", "checkpoint": "c"}, "checkpoint: goes with engine='local'"),
         ({"engine": "dask", "progress": print}, "progress: goes with engine='local'; the dashboard of Dask"),
     ],
@@ -342,7 +342,7 @@ def test_a_label_in_the_gap_of_the_classes_is_refused(rows, tmp_path):
 def test_numbers_say_nothing_of_classes_with_names(tmp_path):
     columns = {"z_cat": np.zeros(3), "z_dog": np.ones(3), "t": np.array([0, 1, 0])}
     file = write(tmp_path / "a.parquet", columns)
-    with pytest.raises(ValueError, match=r"'t', row 0: the column holds numbers; accepted is the name .*z_cat, z_dog"):
+    with pytest.raises(ValueError, match=r"'t', row 0: the column holds numbers; expected the name .*z_cat, z_dog"):
         rashin.measure_table(LOSS, file, prediction="z_*", target="t", on_error="skip")
     file = write(tmp_path / "a.csv", columns)
     with pytest.raises(
@@ -392,8 +392,8 @@ def test_arguments_of_another_type_are_named(tmp_path):
     file = write(tmp_path / "a.parquet", {"p": [0.5, 0.25], "t": [0, 1], "w": [1, 2]})
     good = {"source": file, "prediction": "p", "target": "t"}
     name, names = (
-        "accepted is the name of a column, or None",
-        "accepted is the name of a column, a pattern such as 'p_*'",
+        "expected the name of a column, or None",
+        "expected the name of a column, a pattern such as 'p_*'",
     )
     for wrong, words in (
         ({"prediction": 5}, f"prediction: got 5; {names}"),
@@ -412,7 +412,7 @@ def test_arguments_of_another_type_are_named(tmp_path):
         with pytest.raises(TypeError, match=re.escape(words)):
             rashin.measure_table("huber", **{**good, **wrong})
     for wrong in (True, 1.0, "2"):
-        with pytest.raises(ValueError, match=r"worst: got .*; accepted is a whole number >= 0"):
+        with pytest.raises(ValueError, match=r"worst: got .*; expected a whole number >= 0"):
             rashin.measure_table("huber", **good, worst=wrong)
     state = tmp_path / "state.json"
     found = rashin.measure_table("huber", **good, worst=np.int64(2), batch_rows=np.int32(1), checkpoint=state)
@@ -485,7 +485,7 @@ def test_a_column_of_text_is_a_key_and_a_value_at_once(tmp_path):
     assert found.mean == LOSS([[1.0, 2.0], [0.0, 3.0]], [0, 1], weight=[2.0, 0.5])
     assert found.skipped == {"no number in column 'w'": 1, "no number in column 'z_1'": 1}
     assert (list(found.groups), list(found.clusters)) == (["0", "1"], ["0.5", "02"])
-    with pytest.raises(ValueError, match=r"a.csv, column 'w', row 3: got 'x'; accepted is a number"):
+    with pytest.raises(ValueError, match=r"a.csv, column 'w', row 3: got 'x'; expected a number"):
         rashin.measure_table("huber", tmp_path, prediction="t", target="t", weight="w", cluster="w")
 
 
@@ -537,14 +537,14 @@ def faulty(rows, column, value, name, folder):
 
 
 FAULTS = [
-    ("a.parquet", "z_7", None, "got null; accepted is a number", "null in column 'z_7'"),
+    ("a.parquet", "z_7", None, "got null; expected a number", "null in column 'z_7'"),
     ("a.parquet", "z_7", np.nan, "got nan; softmax_cross_entropy takes a logit", "outside the domain in column 'z_7'"),
     ("a.npz", "z_7", np.nan, "got nan; softmax_cross_entropy takes a logit", "outside the domain in column 'z_7'"),
     (
         "a.parquet",
         "target",
         CLASSES,
-        "got label 11; accepted is a whole number from 0 to 10",
+        "got label 11; expected a whole number from 0 to 10",
         "no such class in column",
     ),
     (
@@ -571,7 +571,7 @@ FAULTS = [
     ),
     ("a.csv", "patient", None, "got null; expected whole numbers", "null in column 'patient'"),
     ("a.feather", "patient", None, "got null; expected whole numbers", "null in column 'patient'"),
-    ("a.csv", "z_7", None, "got null; accepted is a number", "null in column 'z_7'"),
+    ("a.csv", "z_7", None, "got null; expected a number", "null in column 'z_7'"),
 ]
 
 
@@ -599,7 +599,7 @@ def test_text_that_is_no_number_is_named_or_left_out(rows, tmp_path):
         lines[row + 1] = ",".join(["?", *fields[1:]])
     file = tmp_path / "bad.csv"
     file.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=f"^{file}, column 'z_0', row 0: got '[?]'; accepted is a number"):
+    with pytest.raises(ValueError, match=f"^{file}, column 'z_0', row 0: got '[?]'; expected a number"):
         measured(file)
     found = measured(file, on_error="skip", batch_rows=64)
     assert found.skipped == {"no number in column 'z_0'": 3}
@@ -653,9 +653,7 @@ def test_a_row_that_only_the_loss_refuses(tmp_path):
 def test_lists_of_another_length(tmp_path):
     lists = [[1.0, 2.0, 3.0]] * 9 + [[1.0, 2.0], None, [1.0, None, 2.0], [3.0, 1.0, 2.0]]
     parquet.write_table(pa.table({"z": lists, "t": [0] * 13}), tmp_path / "a.parquet")
-    with pytest.raises(
-        ValueError, match="column 'z', row 9: got a list of 2; accepted are lists of 3, as in the first"
-    ):
+    with pytest.raises(ValueError, match="column 'z', row 9: got a list of 2; expected lists of 3, as in the first"):
         rashin.measure_table(LOSS, tmp_path / "a.parquet", prediction="z", target="t")
     found = rashin.measure_table(LOSS, tmp_path / "a.parquet", prediction="z", target="t", on_error="skip")
     assert found.skipped == {"a list of another length in column 'z'": 1, "null in column 'z'": 2}
@@ -689,7 +687,7 @@ def test_the_first_list_of_the_first_file_tells_the_classes(kind, tmp_path):
         assert found.skipped == {"a list of another length in column 'z'": 20, **nulls}
         assert (found.count, list(found.classes)) == (20 - len(nulls), [0, 1])
         if not nulls:
-            with pytest.raises(ValueError, match=r"b.np., column 'z', row 0: got a list of 3; accepted are lists of 2"):
+            with pytest.raises(ValueError, match=r"b.np., column 'z', row 0: got a list of 3; expected lists of 2"):
                 rashin.measure_table(LOSS, tmp_path, prediction="z", target="t", batch_rows=batch_rows)
 
 
@@ -706,7 +704,7 @@ def test_a_row_of_other_classes_is_a_fault_in_a_batch_of_its_own(tmp_path):
     parquet.write_table(pa.table({"z": lists, "t": [0] * 4}), tmp_path / "a.parquet")
     for batch_rows in (None, 1, 2, 3):
         settings = {"prediction": "z", "target": "t", "batch_rows": batch_rows}
-        with pytest.raises(ValueError, match="row 1: got a list of 3; accepted are lists of 2, as in the first row"):
+        with pytest.raises(ValueError, match="row 1: got a list of 3; expected lists of 2, as in the first row"):
             rashin.measure_table(LOSS, tmp_path, **settings)
         assert rashin.measure_table(LOSS, tmp_path, on_error="skip", **settings).mean == LOSS(
             [[1, 2], [2, 1.0]], [0, 0]
@@ -716,9 +714,7 @@ def test_a_row_of_other_classes_is_a_fault_in_a_batch_of_its_own(tmp_path):
 def test_a_time_is_no_prediction(tmp_path):
     times = pa.array([0, 1], pa.timestamp("s"))
     parquet.write_table(pa.table({"p": times, "t": [0, 1]}), tmp_path / "a.parquet")
-    with pytest.raises(
-        ValueError, match=r"a.parquet, column 'p', row 0: the column holds timestamp\[ms\]; accepted is"
-    ):
+    with pytest.raises(ValueError, match=r"a.parquet, column 'p', row 0: the column holds timestamp\[ms\]; expected"):
         rashin.measure_table("huber", tmp_path / "a.parquet", prediction="p", target="t", on_error="skip")
 
 

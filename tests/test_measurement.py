@@ -476,8 +476,8 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
     ("arguments", "told"),
     [
         ({"loss": "hubr"}, "did you mean huber?"),
-        ({"loss": 3}, "loss: got int; accepted is a loss"),
-        ({"worst": -1}, "worst: got -1; accepted is a whole number >= 0"),
+        ({"loss": 3}, "loss: got int; expected a loss"),
+        ({"worst": -1}, "worst: got -1; expected a whole number >= 0"),
         ({"worst": True}, "worst: got True"),
         ({"group": [0]}, r"group: got shape \(1,\); expected one for each sample, shape \(2,\)"),
         (
@@ -485,7 +485,7 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
             "group: got 0.5, which is no whole number at index 0; expected whole numbers",
         ),
         ({"cluster": [None, "a"]}, "cluster: got a missing value at index 0"),
-        ({"target": None}, "target: got none; accepted is an array, or batches"),
+        ({"target": None}, "target: got none; expected an array, or batches"),
         ({"by_class": True}, "loss: got huber, whose targets are numbers; classes need labels"),
         ({"accuracy": True}, "loss: got huber, whose targets are numbers; accuracy needs classes"),
         ({"target": [0.0]}, r"target: got shape \(1,\) for a prediction of shape \(2,\)"),
@@ -564,7 +564,7 @@ def test_measurements_of_different_losses_do_not_add():
         measure("huber", [1.0], [0.0]) + measure(rashin.huber.replace(delta=2.0), [1.0], [0.0])
     with pytest.raises(TypeError):
         measure("huber", [1.0], [0.0]) + 1.0
-    with pytest.raises(ValueError, match="state: got version None; accepted is what"):
+    with pytest.raises(ValueError, match="state: got version None; expected what"):
         Measurement.from_dict({})
 
 

@@ -80,7 +80,7 @@ def test_the_message_says_what_came_what_is_expected_and_what_to_do():
 
 
 def test_of_a_class_outside_its_domain_that_is_said_first():
-    with pytest.raises(ValueError, match=r"^prediction: got 1.5 at index \(0, 1\); accepted is a probability"):
+    with pytest.raises(ValueError, match=r"^prediction: got 1.5 at index \(0, 1\); expected a probability"):
         cce([[0.5, 1.5]], [0])
     with pytest.raises(ValueError, match=r"^prediction: got nan at index \(0, 1\)"):
         nll([[0.0, np.nan]], [0])
@@ -242,7 +242,7 @@ def test_the_way_out_is_a_parameter_by_name():
     assert parsed(repr(free)) == free != cce
     assert pickle.loads(pickle.dumps(free)) == free
     for wrong in (2, "no", None, 0.5, [True]):
-        with pytest.raises(ValueError, match=r"^normalized: got .*; accepted is True or False"):
+        with pytest.raises(ValueError, match=r"^normalized: got .*; expected True or False"):
             cce.replace(normalized=wrong)
     p, labels = np.random.default_rng(0).dirichlet(np.ones(5), 30), np.arange(30) % 5
     assert free.value_and_gradient(p, labels)[1].tobytes() == cce.gradient(p, labels).tobytes()

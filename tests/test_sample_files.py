@@ -34,14 +34,14 @@ def test_else_a_fifth_is_held_out_by_the_seed(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({}, "holds the arrays none; accepted are x_train, t_train, x_test, t_test, or x, t"),
-        ({"x": X, "y": T}, "holds the arrays x, y; accepted are"),
+        ({}, "holds the arrays none; expected x_train, t_train, x_test, t_test, or x, t"),
+        ({"x": X, "y": T}, "holds the arrays x, y; expected"),
         ({"x": X, "t": T[:4]}, r"x has shape \(10, 3, 2\) and t \(4,\)"),
-        ({"x": T, "t": T}, r"x has shape \(10,\) and t \(10,\); accepted are \(n, ...\)"),
-        ({"x": X[:0], "t": T[:0]}, r"x has shape \(0, 3, 2\); accepted is at least one sample"),
+        ({"x": T, "t": T}, r"x has shape \(10,\) and t \(10,\); expected \(n, ...\)"),
+        ({"x": X[:0], "t": T[:0]}, r"x has shape \(0, 3, 2\); expected at least one sample"),
         ({"x": X[:1], "t": T[:1]}, "x holds 1 sample; at least 2 are needed"),
-        ({"x": X, "t": T * 1j}, "t has dtype complex128; accepted are real numbers, or text"),
-        ({"x": X.astype(str), "t": T}, "x has dtype <U32; accepted are real numbers$"),
+        ({"x": X, "t": T * 1j}, "t has dtype complex128; expected real numbers, or text"),
+        ({"x": X.astype(str), "t": T}, "x has dtype <U32; expected real numbers$"),
         (
             {"x": X, "t": np.array([{}] * 10)},
             r"data\.npz does not hold arrays of numbers: array 't': it holds Python objects",

@@ -120,7 +120,7 @@ def test_a_row_of_weight_0_leaves_no_infinity(soft):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_of_several_bad_rows_the_first_is_named_whatever_is_wrong_with_it(dtype, soft, threads):
     z, q, labels = rows(150_000, 9, dtype)
-    target, wrong, words = (q, np.full(9, 0.3), "sums to") if soft else (labels, 9, "accepted is a class label")
+    target, wrong, words = (q, np.full(9, 0.3), "sums to") if soft else (labels, 9, "expected a class label")
     z[[120_007, 149_000], 3] = np.nan
 
     def refused(message, **keywords):

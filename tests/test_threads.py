@@ -123,7 +123,7 @@ def test_threads_of_one_python_thread_are_not_those_of_another():
 @pytest.mark.parametrize("number", [0, -1, 1.0, 2.5, "2", None, True, np.inf])
 def test_threads_refuses_what_is_no_number_of_threads(number):
     before = count()
-    with pytest.raises((ValueError, TypeError), match=r"^threads: .*accepted is a whole number >= 1") as caught:
+    with pytest.raises((ValueError, TypeError), match=r"^threads: .*expected a whole number >= 1") as caught:
         rashin.threads(number).__enter__()
     assert repr(number) in str(caught.value)
     assert count() == before
@@ -164,7 +164,7 @@ def test_a_bad_number_in_the_environment_is_a_clear_error(number):
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ValueError: RASHIN_NUM_THREADS: got ")
-    assert last.endswith("accepted is a whole number >= 1")
+    assert last.endswith("expected a whole number >= 1")
 
 
 def test_many_python_threads_may_call_at_once():

@@ -204,7 +204,7 @@ def test_decimals_are_numbers_and_outside_they_are_as_if_deleted():
 
 
 def test_the_mask_must_fit_also_beside_what_is_no_number():
-    with pytest.raises(ValueError, match=r"^where: got shape \(2,\); accepted is one boolean per sample, shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"^where: got shape \(2,\); expected one boolean per sample, shape \(3,\)"):
         rashin.huber([1.0, None, 2.0], [0, 0, 0], where=[True, False])
     with pytest.raises(TypeError, match=r"^where: got dtype int64"):
         rashin.huber([1.0, None, 2.0], [0, 0, 0], where=[1, 0, 1])

@@ -31,7 +31,7 @@ FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tenso
 def array(name: str, values: Any, where: Any = None, axis: Any = -1) -> NDArray[Any]:
     """The array of real numbers that ``values`` is; lists, other numeric types and 0-d welcome.
 
-    What is no number, such as None, NA or text, may stand where ``where`` is False: there it becomes 0. The mask has
+    What is not a number, such as None, NA or text, may stand where ``where`` is False: there it becomes 0. The mask has
     the shape of the values, or that shape without ``axis``, and is read only if there are such entries.
     """
     if type(values) is not np.ndarray:
@@ -39,13 +39,11 @@ def array(name: str, values: Any, where: Any = None, axis: Any = -1) -> NDArray[
     kind = values.dtype.kind
     if kind in "fiub" or values.dtype.name == "bfloat16":
         if values.dtype.itemsize > 8:
-            raise TypeError(
-                f"{name}: got dtype {values.dtype}; float64 is the widest accepted: use .astype(np.float64)"
-            )
+            raise TypeError(f"{name}: got dtype {values.dtype}; expected float64 at most; fix: use .astype(np.float64)")
         return values  # type: ignore[no-any-return]
     if kind in "OUS":
         return _from_objects(name, values.astype(object, copy=False), where, axis)
-    raise TypeError(f"{name}: got dtype {values.dtype}; accepted are real numbers (floating, integer or bool)")
+    raise TypeError(f"{name}: got dtype {values.dtype}; expected real numbers (floating, integer or bool)")
 
 
 def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
@@ -180,8 +178,8 @@ def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
     """Shapes must be equal: broadcasting an (n, 1) against an (n,) has cost many people a model."""
     if prediction.shape != target.shape:
         raise ValueError(
-            f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; the shapes must be "
-            f"equal: {_reshaping(prediction.shape, target.shape)}"
+            f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected equal "
+            f"shapes; fix: {_reshaping(prediction.shape, target.shape)}"
         )
 
 
@@ -191,25 +189,25 @@ def _reshaping(wanted: tuple[int, ...], got: tuple[int, ...]) -> str:
     try:
         np.broadcast_shapes(wanted, got)
     except ValueError:
-        return "each prediction needs its target"
+        return "pass one target for each prediction"
     return f"use np.broadcast_to(target, {wanted}) if that is what you mean"
 
 
 def axis(prediction: NDArray[Any], number: Any, name: str = "prediction") -> int:
     """The class axis, counted from the end."""
     if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-        raise TypeError(f"axis: got {number!r}; accepted is a whole number")
+        raise TypeError(f"axis: got {number!r}; expected a whole number")
     if prediction.ndim == 0:
-        raise ValueError(f"{name}: got shape (); accepted is (..., C), with the classes along `axis`")
+        raise ValueError(f"{name}: got shape (); expected (..., C), with the classes along `axis`")
     if not -prediction.ndim <= number < prediction.ndim:
         raise ValueError(
-            f"axis: got {number} for a {name} of shape {prediction.shape}; accepted are "
+            f"axis: got {number} for a {name} of shape {prediction.shape}; expected "
             f"{-prediction.ndim} to {prediction.ndim - 1}"
         )
     counted = int(number) % prediction.ndim
     if prediction.shape[counted] == 0:
         raise ValueError(
-            f"{name}: got shape {prediction.shape} with no classes along axis {counted}; accepted is at least one class"
+            f"{name}: got shape {prediction.shape} with no classes along axis {counted}; expected at least one class"
         )
     return counted - prediction.ndim
 
@@ -225,11 +223,11 @@ def holds_distributions(
     accepted = f"labels of shape {rows}" + ("" if only_labels else f" or distributions of shape {prediction.shape}")
     hint = ""
     if target.shape == (*rows, 1):
-        hint = ": use target[..., 0]"
+        hint = "; fix: use target[..., 0]"
     elif target.shape == prediction.shape:
-        hint = ": use target.argmax(-1) if the rows are one-hot"
+        hint = "; fix: use target.argmax(-1), if the rows are one-hot"
     raise ValueError(
-        f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; accepted are {accepted}{hint}"
+        f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected {accepted}{hint}"
     )
 
 
@@ -244,7 +242,7 @@ def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.
     if wrong.any():
         index = _first(wrong)
         raise ValueError(
-            f"target: got {target[index]!s}{_at(index)}; accepted are whole labels "
+            f"target: got {target[index]!s}{_at(index)}; expected whole labels "
             f"(distributions need the shape of the prediction)"
         )
     with np.errstate(invalid="ignore"):
@@ -256,7 +254,7 @@ def weights(weight: Any, shape: tuple[int, ...], where: Any = None) -> NDArray[A
     weight = array("weight", weight, where)
     if weight.shape != shape:
         raise ValueError(
-            f"weight: got shape {weight.shape}; accepted is one weight per sample, shape {shape}: "
+            f"weight: got shape {weight.shape}; expected one weight per sample, shape {shape}; fix: "
             f"np.broadcast_to(weight, {shape}) if that is what you mean"
         )
     return weight  # type: ignore[no-any-return]
@@ -270,15 +268,15 @@ def weights_fit(weight: NDArray[Any], where: NDArray[np.bool_] | None) -> None:
         wrong &= where
     if wrong.any():
         index = _first(wrong)
-        raise ValueError(f"weight: got {weight[index]!s}{_at(index)}; accepted are finite weights >= 0")
+        raise ValueError(f"weight: got {weight[index]!s}{_at(index)}; expected finite weights >= 0")
 
 
 def refuse_mean(samples: int, selected: bool, weighted: bool) -> NoReturn:
     """A mean needs something to divide by."""
     what = "`where` selects nothing" if selected else "the weights are all 0" if weighted else "there are no samples"
     raise ValueError(
-        f"prediction: got {samples} samples with reduction='mean', but {what}, so there is no mean; "
-        f"reduction='sum' gives 0"
+        f"prediction: got {samples} samples with reduction='mean', but {what}; "
+        f"expected a sample that counts; fix: reduction='sum', which gives 0"
     )
 
 
@@ -286,7 +284,7 @@ def selection(where: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """A boolean mask of the given shape."""
     where = mask(where)
     if where.shape != shape:
-        raise ValueError(f"where: got shape {where.shape}; accepted is one boolean per sample, shape {shape}")
+        raise ValueError(f"where: got shape {where.shape}; expected one boolean per sample, shape {shape}")
     return where  # type: ignore[no-any-return]
 
 
@@ -297,7 +295,7 @@ def mask(where: Any) -> NDArray[np.bool_]:
     if where.dtype.kind == "O":
         _refuse_undecided(where)
     elif where.dtype != np.bool_ and where.size:
-        raise TypeError(f"where: got dtype {where.dtype}; accepted is a boolean array, such as target != -100")
+        raise TypeError(f"where: got dtype {where.dtype}; expected a boolean array, such as target != -100")
     return where.astype(np.bool_, copy=False)  # type: ignore[no-any-return]
 
 
@@ -313,9 +311,9 @@ def _refuse_undecided(where: NDArray[Any]) -> None:
 def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """An array that can take the gradient."""
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"out: got {type(out).__name__}; accepted is a NumPy array of shape {shape} and dtype {dtype}")
+        raise TypeError(f"out: got {type(out).__name__}; expected a NumPy array of shape {shape} and dtype {dtype}")
     if out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out: got shape {out.shape}, dtype {out.dtype}; accepted is shape {shape}, dtype {dtype}")
+        raise ValueError(f"out: got shape {out.shape}, dtype {out.dtype}; expected shape {shape}, dtype {dtype}")
     if not out.flags.writeable:
         raise ValueError("out: the array is read-only; pass one that can be written")
     return out
@@ -327,7 +325,7 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[An
 def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
     """One of a few words."""
     if not isinstance(value, str) or value not in accepted:
-        raise ValueError(f"{name}: got {value!r}; accepted are {', '.join(map(repr, accepted))}")
+        raise ValueError(f"{name}: got {value!r}; expected {', '.join(map(repr, accepted))}")
 
 
 def parameter(
@@ -336,7 +334,7 @@ def parameter(
     """A parameter as a float in its domain, as a bool if it is a switch, or None where that is allowed."""
     if name not in known_names:
         close = difflib.get_close_matches(name, known_names, 1)
-        known = f"accepted are {', '.join(known_names)}" if known_names else "it has no parameters"
+        known = f"expected {', '.join(known_names)}" if known_names else "it has no parameters"
         raise TypeError(f"{loss}: no parameter {name!r}; {f'did you mean {close[0]!r}?' if close else known}")
     if value is None and optional:
         return None
@@ -345,14 +343,14 @@ def parameter(
     if domain == SWITCH:
         return _switch(name, value)
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name}: got {value!r}; accepted is one number")
+        raise TypeError(f"{name}: got {value!r}; expected one number")
     accepted = domain.description if domain else "a finite number"
     try:
         number = float(value) + 0.0  # no -0.0, which equals 0.0 and would print otherwise
     except OverflowError:
         raise ValueError(f"{name}: got a number beyond the range of float64; expected {accepted}") from None
     if not math.isfinite(number) or (domain and not domain.contains(number)):
-        raise ValueError(f"{name}: got {value!r}; accepted is {accepted}")
+        raise ValueError(f"{name}: got {value!r}; expected {accepted}")
     return number
 
 
@@ -360,7 +358,7 @@ def _switch(name: str, value: Any) -> bool:
     """True or False; 1 and 0 are what the command line has for them."""
     if isinstance(value, (bool, np.bool_)) or (isinstance(value, Real) and value in (0, 1)):
         return bool(value)
-    raise ValueError(f"{name}: got {value!r}; accepted is {SWITCH.description}")
+    raise ValueError(f"{name}: got {value!r}; expected {SWITCH.description}")
 
 
 # --------------------------------------------------------------- what the sweeps found, put into words
@@ -409,7 +407,7 @@ def recoding(value: Any, domain: Domain) -> str:
 
 
 def refuse_label(label: Any, index: tuple[int, ...], classes: int) -> NoReturn:
-    hint = f"; leave it out by where=target != {label}" if label < 0 else ""
+    hint = f"; fix: leave it out by where=target != {label}" if label < 0 else ""
     _refuse(
         "target", label, index, f"a class label from 0 to {classes - 1} (the prediction has {classes} classes){hint}"
     )
@@ -421,25 +419,25 @@ def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, to
         place = int(np.flatnonzero(wrong)[0])
         _refuse("target", row[place], with_axis(index, axis, place), "a probability in [0, 1]")
     raise ValueError(
-        f"target: the distribution{_at(index)} sums to {row.astype(np.float64).sum()!s}; accepted is 1 "
-        f"within {tolerance:.1e}: divide by target.sum(-1, keepdims=True)"
+        f"target: the distribution{_at(index)} sums to {row.astype(np.float64).sum()!s}; expected 1 "
+        f"within {tolerance:.1e}; fix: divide by target.sum(-1, keepdims=True)"
     )
 
 
 def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> NoReturn:
     raise ValueError(
         f"prediction: got {prediction} with target {target}{_at(index)}, where the loss has no limit; "
-        f"leave the sample out by `where`, or fix the prediction"
+        f"fix: leave the sample out by where=..., or change the prediction"
     )
 
 
 def refuse_row(name: str, row: NDArray[Any], index: tuple[int, ...]) -> NoReturn:
     shown = row_in_words(row)
-    raise ValueError(f"{name}: got {shown}{_at(index)}, a row without a limit; accepted is at most one +inf")
+    raise ValueError(f"{name}: got {shown}{_at(index)}, a row without a limit; expected at most one +inf")
 
 
 def _refuse(name: str, value: Any, index: tuple[int, ...], accepted: str) -> NoReturn:
-    raise ValueError(f"{name}: got {value!s}{_at(index)}; accepted is {accepted}")
+    raise ValueError(f"{name}: got {value!s}{_at(index)}; expected {accepted}")
 
 
 def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ def parsed(text: str) -> Loss:
             **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         )
     except (SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"loss: got {text!r}; accepted is such as focal(gamma=3.0): {error}") from None
+        raise ValueError(f"loss: got {text!r}; expected text such as focal(gamma=3.0): {error}") from None
 
 
 def _from_module(module: str, attribute: str) -> Loss:

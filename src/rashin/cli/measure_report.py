@@ -133,7 +133,7 @@ def _pictures(images: str, files: Sequence[str]) -> Any:
             raise ValueError(f"{images}: {error}") from None
     array = np.load(images, mmap_mode="r", allow_pickle=False)
     if array.ndim < 2:
-        raise ValueError(f"{images} is of shape {array.shape}; accepted is a picture for each row: (n, H, W) or so")
+        raise ValueError(f"{images} is of shape {array.shape}; expected a picture for each row: (n, H, W) or so")
     if len(find_files(files)) > 1:
         raise ValueError(f"{images} is one array for the rows of several files; name a column of pictures instead")
     return array

@@ -114,11 +114,11 @@ def fetch_mnist(variant: str = "mnist", mirrors: Sequence[str] | None = None) ->
     >>> fetch_mnist("letters")
     Traceback (most recent call last):
     ...
-    ValueError: variant: got 'letters'; accepted are 'mnist', 'fashion', 'kmnist'
+    ValueError: variant: got 'letters'; expected 'mnist', 'fashion', 'kmnist'
     """
     chosen = chosen_variant(variant)
     if isinstance(mirrors, str):
-        raise TypeError(f"mirrors: got {mirrors!r}; accepted is a list of addresses: [{mirrors!r}]")
+        raise TypeError(f"mirrors: got {mirrors!r}; expected a list of addresses: [{mirrors!r}]")
     return tuple(path for path, _ in _available(chosen, chosen.mirrors if mirrors is None else mirrors, keep))
 
 
@@ -178,7 +178,7 @@ def _try_to_keep(data: bytes, path: Path) -> None:
 
 def _own(variant: Variant, folder: Path) -> list[_File]:
     if not folder.is_dir():
-        raise NotADirectoryError(f"path: got {str(folder)!r}, which is no folder; accepted is that of the four files")
+        raise NotADirectoryError(f"path: got {str(folder)!r}, which is no folder; expected that of the four files")
     files = [_own_file(variant, file, folder) for file in variant.files]
     for file, (path, content) in zip(variant.files, files, strict=True):
         _warn_if_other(content, file, path)

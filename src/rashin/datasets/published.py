@@ -113,7 +113,7 @@ def chosen_variant(name: str) -> Variant:
     if name not in VARIANTS:
         close = difflib.get_close_matches(str(name), VARIANTS, 1)
         hint = f": did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"variant: got {name!r}; accepted are {', '.join(map(repr, VARIANTS))}{hint}")
+        raise ValueError(f"variant: got {name!r}; expected {', '.join(map(repr, VARIANTS))}{hint}")
     return VARIANTS[name]
 
 

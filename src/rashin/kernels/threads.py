@@ -37,7 +37,7 @@ def count() -> int:
     named = os.environ.get("RASHIN_NUM_THREADS", "")
     if named:
         if not named.isdecimal() or len(named) > 9 or int(named) < 1:
-            raise ValueError(f"RASHIN_NUM_THREADS: got {named!r}; accepted is a whole number >= 1")
+            raise ValueError(f"RASHIN_NUM_THREADS: got {named!r}; expected a whole number >= 1")
         return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -54,7 +54,7 @@ def threads(number: int) -> Iterator[None]:
     1.25
     """
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"threads: got {number!r}; accepted is a whole number >= 1")
+        raise ValueError(f"threads: got {number!r}; expected a whole number >= 1")
     with only(number), _blas_limits(number):
         yield
 

@@ -71,14 +71,14 @@ _SMALLEST_RATE = 1e-6  # from which on "adaptive" does not divide by 5 again
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` for the first of an estimator's parameters that is out of range, by its name."""
     if settings["solver"] == "lbfgs":
-        raise ValueError("solver: got 'lbfgs', but training goes by mini-batches; accepted is 'sgd' or 'adam'")
+        raise ValueError("solver: got 'lbfgs', but training goes by mini-batches; expected 'sgd' or 'adam'")
     for name, accepted in _CHOICES.items():
         if settings[name] not in accepted:
-            raise ValueError(f"{name}: got {settings[name]!r}; accepted is {' or '.join(map(repr, accepted))}")
+            raise ValueError(f"{name}: got {settings[name]!r}; expected {' or '.join(map(repr, accepted))}")
     for name, domain in _NUMBERS.items():
         value = settings[name]
         if isinstance(value, bool) or not isinstance(value, Real) or not domain.contains(float(value)):
-            raise ValueError(f"{name}: got {value!r}; accepted is {domain.description}")
+            raise ValueError(f"{name}: got {value!r}; expected {domain.description}")
     counts = {name: settings[name] for name in ("max_iter", "batch_size", "n_iter_no_change")}
     unset = {"batch_size": "auto", "n_iter_no_change": np.inf}
     at_least_one(**{name: value for name, value in counts.items() if value != unset.get(name)})
@@ -93,7 +93,7 @@ def hidden_sizes(given: Any) -> tuple[int, ...]:
     """
     sizes = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     if not all(isinstance(size, Integral) and not isinstance(size, bool) and int(size) >= 1 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes: got {given!r}; accepted are whole numbers >= 1, one for each layer")
+        raise ValueError(f"hidden_layer_sizes: got {given!r}; expected whole numbers >= 1, one for each layer")
     return tuple(int(size) for size in sizes)
 
 
@@ -103,7 +103,7 @@ def loss_named(given: Any) -> Loss:
         return given
     if isinstance(given, str):
         return get(given)
-    raise ValueError(f"loss: got {given!r}; accepted is a Loss, a name that `rashin losses` lists, or 'module:name'")
+    raise ValueError(f"loss: got {given!r}; expected a Loss, a name that `rashin losses` lists, or 'module:name'")
 
 
 def optimizer_for(settings: Mapping[str, Any]) -> Optimizer:
@@ -191,7 +191,7 @@ class Training:
     def run(self, epochs: int) -> bool:
         """Whether training came to an end, with the network at its best, before so many epochs were over."""
         if not self.samples.total:
-            raise ValueError("sample_weight: all samples to train on weigh zero; accepted is at least one weight > 0")
+            raise ValueError("sample_weight: all samples to train on weigh zero; expected at least one weight > 0")
         self._open_record()
         best, order = self.trainer.parameters.copy(), np.arange(len(self.samples.target))
         try:

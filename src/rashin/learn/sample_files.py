@@ -63,8 +63,7 @@ def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[D
     if all(name in arrays for name in _WHOLE):
         return _divided(path, *_fitting(path, arrays, *_WHOLE), share, seed)
     raise ValueError(
-        f"{path} holds the arrays {', '.join(arrays) or 'none'}; accepted are {', '.join(_SPLIT)}, "
-        f"or {', '.join(_WHOLE)}"
+        f"{path} holds the arrays {', '.join(arrays) or 'none'}; expected {', '.join(_SPLIT)}, or {', '.join(_WHOLE)}"
     )
 
 
@@ -73,12 +72,12 @@ def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: st
     for name, array, kinds in ((x_name, x, "fiub"), (t_name, t, "fiubUS")):
         if array.dtype.kind not in kinds:
             also = ", or text: names of classes" if array is t else ""
-            raise ValueError(f"{path}: {name} has dtype {array.dtype}; accepted are real numbers{also}")
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}; expected real numbers{also}")
         if array.ndim == 0 or len(array) == 0:
-            raise ValueError(f"{path}: {name} has shape {array.shape}; accepted is at least one sample")
+            raise ValueError(f"{path}: {name} has shape {array.shape}; expected at least one sample")
     if x.ndim < 2 or len(x) != len(t):
         raise ValueError(
-            f"{path}: {x_name} has shape {x.shape} and {t_name} {t.shape}; accepted are (n, ...) and as many targets"
+            f"{path}: {x_name} has shape {x.shape} and {t_name} {t.shape}; expected (n, ...) and as many targets"
         )
     for name, array in ((x_name, x), (t_name, t)):  # here its rows have the numbers that they have in the file
         _check_finite(path, name, array)

@@ -115,7 +115,7 @@ def _checked_weight(weight: ArrayLike, n: int) -> Array:
     checked = checks.weights(weight, (n,))
     checks.weights_fit(checked, None)
     if not checked.any():
-        raise ValueError("weight: all are 0, so that no sample counts; accepted is at least one weight > 0")
+        raise ValueError("weight: all are 0, so that no sample counts; expected at least one weight > 0")
     return checked
 
 

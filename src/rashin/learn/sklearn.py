@@ -314,9 +314,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
-            raise ValueError(
-                f"y: got several columns of classes, shape {y.shape}; accepted are classes (n,), or 0 and 1"
-            )
+            raise ValueError(f"y: got several columns of classes, shape {y.shape}; expected classes (n,), or 0 and 1")
         self._is_multilabel = kind == "multilabel-indicator"
         self._learn_classes(np.arange(y.shape[1]) if self._is_multilabel else unique_labels(y), is_new, classes)
         loss = self._loss
@@ -324,7 +322,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         has_signs = estimators.tells_yes_from_no(loss)
         if self._is_multilabel and not has_signs:
             raise ValueError(
-                f"loss: {loss.name} cannot tell yes from no for each column of y; accepted are losses whose target is "
+                f"loss: {loss.name} cannot tell yes from no for each column of y; expected losses whose target is "
                 "0 or 1, or -1 or +1, such as sigmoid_cross_entropy"
             )
         if not self._is_multilabel and not (has_signs and len(self.classes_) == 2):
@@ -457,7 +455,7 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
         loss = estimators.loss_named("half_squared_error" if self.loss is None else self.loss)
         if loss.kind != "pointwise":
             raise ValueError(
-                f"loss: {loss.name} compares rows of classes; accepted are losses of single numbers, such as "
+                f"loss: {loss.name} compares rows of classes; expected losses of single numbers, such as "
                 "half_squared_error, huber, quantile or poisson"
             )
         target = y.reshape(len(y), -1)
@@ -510,9 +508,9 @@ def _checked_weight(weight: ArrayLike | None, n: int) -> Array | None:
     weight = np.full(n, weight) if _is_one_number(weight) else weight
     checked: Array = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if checked.shape != (n,):
-        raise ValueError(f"sample_weight: got shape {checked.shape}; accepted is one weight per sample, shape ({n},)")
+        raise ValueError(f"sample_weight: got shape {checked.shape}; expected one weight per sample, shape ({n},)")
     if checked.min() < 0.0:
-        raise ValueError(f"sample_weight: got {checked.min()}; accepted are finite weights >= 0")
+        raise ValueError(f"sample_weight: got {checked.min()}; expected finite weights >= 0")
     if not checked.any():
-        raise ValueError("sample_weight: all are zero; accepted is at least one weight > 0")
+        raise ValueError("sample_weight: all are zero; expected at least one weight > 0")
     return checked

@@ -174,10 +174,10 @@ class Accumulator:
             return shape
         if classes != self._shape[0]:
             raise ValueError(
-                f"prediction: got rows of {classes} classes after rows of {self._shape[0]}; accepted is one number of "
+                f"prediction: got rows of {classes} classes after rows of {self._shape[0]}; expected one number of "
                 "classes for all batches"
             )
-        raise ValueError("group, cluster: got batches with and without; accepted is the one or the other")
+        raise ValueError("group, cluster: got batches with and without; expected the one or the other")
 
     def _details_of(self, z: Array, t: Array, losses: Array, w: Array | None, chosen: Array | None) -> Details:
         from rashin.measurement.details import Details

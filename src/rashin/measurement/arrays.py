@@ -106,13 +106,13 @@ def chosen(loss: Loss | str) -> Loss:
     if isinstance(loss, str):
         return get(loss)
     if not isinstance(loss, Loss):
-        raise TypeError(f"loss: got {type(loss).__name__}; accepted is a loss, such as rashin.huber, or its name")
+        raise TypeError(f"loss: got {type(loss).__name__}; expected a loss, such as rashin.huber, or its name")
     return loss
 
 
 def _whole(worst: Any) -> int:
     if isinstance(worst, bool) or not isinstance(worst, (int, np.integer)) or worst < 0:
-        raise ValueError(f"worst: got {worst!r}; accepted is a whole number >= 0")
+        raise ValueError(f"worst: got {worst!r}; expected a whole number >= 0")
     return int(worst)
 
 
@@ -124,7 +124,7 @@ def _refuse_beside_batches(**arguments: Any) -> None:
 
 def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
     if not isinstance(batches, Iterable) or hasattr(batches, "shape"):
-        raise TypeError("target: got none; accepted is an array, or batches (prediction, target) in its place")
+        raise TypeError("target: got none; expected an array, or batches (prediction, target) in its place")
     first = 0
     for number, batch in enumerate(batches):
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):

@@ -119,7 +119,7 @@ def _unread(texts: Unreadable, or_words: str) -> Callable[[int], str]:
         text = texts[row]
         if isinstance(text, bytes):
             return f"got {text!r}; expected text in the file's encoding{encoding_hint(text)}"
-        return f"got {text!r}; accepted is a number{number_hint(text) or or_words or _SKIP}"
+        return f"got {text!r}; expected a number{number_hint(text) or or_words or _SKIP}"
 
     return words
 
@@ -145,8 +145,8 @@ def _numbers(
 
 def _null(values: Array) -> str:
     if values.ndim == 2:
-        return "got null, or a list with one; accepted are lists of numbers" + _SKIP
-    return "got null; accepted is a number" + _SKIP
+        return "got null, or a list with one; expected lists of numbers" + _SKIP
+    return "got null; expected a number" + _SKIP
 
 
 def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults: Faults) -> None:
@@ -157,7 +157,7 @@ def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults:
     wanted = length or next((int(size) for size in sizes if size > 0), 1)
 
     def words(row: int) -> str:
-        return f"got a list of {sizes[row]}; accepted are lists of {wanted}, as in the first row"
+        return f"got a list of {sizes[row]}; expected lists of {wanted}, as in the first row"
 
     faults.add((sizes >= 0) & (sizes != wanted), "a list of another length", words, name)
 

@@ -363,7 +363,7 @@ def _connected(client: Any) -> Iterator[Any]:
     client = _active() if client is None else client
     if isinstance(client, distributed.Client):
         if client.asynchronous:
-            raise TypeError("client: got an asynchronous one; accepted is one that waits, asynchronous=False")
+            raise TypeError("client: got an asynchronous one; expected one that waits, asynchronous=False")
         yield client
     elif client is None:
         with _own_cluster() as cluster, distributed.Client(cluster, set_as_default=False) as own:
@@ -372,7 +372,7 @@ def _connected(client: Any) -> Iterator[Any]:
         with distributed.Client(client, set_as_default=False) as own:
             yield own
     else:
-        accepted = "accepted is a distributed.Client, a cluster, or the address of a scheduler"
+        accepted = "expected a distributed.Client, a cluster, or the address of a scheduler"
         raise TypeError(f"client: got {type(client).__name__}; {accepted}")
 
 

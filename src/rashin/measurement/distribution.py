@@ -79,7 +79,7 @@ class Distribution:
         ValueError : there are no rows, or ``share`` is outside [0, 1].
         """
         if self.count == 0 or not 0.0 <= share <= 1.0:
-            raise ValueError(f"share: got {share!r} of {self.count} rows; accepted is a number in [0, 1], of some rows")
+            raise ValueError(f"share: got {share!r} of {self.count} rows; expected a number in [0, 1], of some rows")
         place = int(np.searchsorted(np.cumsum(self.counts), max(share * self.count, 1), side="left"))
         low, high = (float(edge[min(place, self.bins.size - 1)]) for edge in self.edges)
         return low if low == high else low + (high - low) / 2

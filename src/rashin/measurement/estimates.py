@@ -198,7 +198,7 @@ def _rows(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, row
             raise TypeError(f"rows: got {rows!r} beside arrays, which have their own; it goes with a function")
         return rows_of_arrays(loss, prediction, target, weight, where)
     if rows is None:
-        raise TypeError("rows: got none; accepted beside a function is the number of rows that it can read")
+        raise TypeError("rows: got none; expected, for a function, the number of rows that it can read")
     return rows_of_reader(loss, prediction, _whole("rows", rows, 0), weight, where)
 
 
@@ -210,7 +210,7 @@ def _refuse_outside(limits: tuple[float, float], drawn: Drawn, data: Rows) -> No
     if wrong.any():
         place = np.flatnonzero(wrong)[0]
         raise ValueError(
-            f"bounds: got {limits}, and then a loss of {drawn.losses[place]} in row {drawn.rows[place]}; accepted are "
+            f"bounds: got {limits}, and then a loss of {drawn.losses[place]} in row {drawn.rows[place]}; expected "
             f"bounds of every loss"
         )
     if data.total is None:
@@ -228,7 +228,7 @@ def _exact(data: Rows, where: Any) -> Estimate:
 
 def _whole(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}: got {value!r}; accepted is a whole number >= {least}")
+        raise ValueError(f"{name}: got {value!r}; expected a whole number >= {least}")
     return int(value)
 
 
@@ -236,7 +236,7 @@ def _positive(name: str, value: Any, limit: float) -> float:
     number = checks.parameter("estimate", name, value, (name,), None, False)
     if number is None or not 0.0 < number < limit:
         below = f" and < {limit:g}" if limit < math.inf else ""
-        raise ValueError(f"{name}: got {value!r}; accepted is a number > 0{below}")
+        raise ValueError(f"{name}: got {value!r}; expected a number > 0{below}")
     return number
 
 
@@ -254,5 +254,5 @@ def _ordered(bounds: Any) -> tuple[float, float] | None:
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"bounds: got {bounds!r}; accepted are two finite numbers (low, high), low < high")
+        raise ValueError(f"bounds: got {bounds!r}; expected two finite numbers (low, high), low < high")
     return low, high

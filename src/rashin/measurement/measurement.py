@@ -90,7 +90,7 @@ class Measurement:
         if not isinstance(other, Measurement):
             return NotImplemented
         if self.loss != other.loss:
-            raise ValueError(f"+: got measurements of {self.loss} and of {other.loss}; accepted are those of one loss")
+            raise ValueError(f"+: got measurements of {self.loss} and of {other.loss}; expected those of one loss")
         _check_alike("cluster", self, other, self.clusters, other.clusters)
         most = min(part.most_worst for part in _with_rows(self, other))
         return Measurement(
@@ -292,9 +292,7 @@ def _check_alike(
     name: str, mine: Measurement, other: Measurement, by_key: Mapping[Key, Any], others: Mapping[Key, Any]
 ) -> None:
     if mine.count and other.count and bool(by_key) != bool(others):
-        raise ValueError(
-            f"+: got one measurement with {name}=, and one without; accepted are both with or both without"
-        )
+        raise ValueError(f"+: got one measurement with {name}=, and one without; expected both with or both without")
 
 
 def _both(mine: Measurement, other: Measurement, name: str) -> Any:

@@ -80,7 +80,7 @@ class Rows:
         if samples[:1] != rows.shape or t.shape[:1] != rows.shape:
             raise ValueError(
                 f"read: it returned a prediction of shape {z.shape} and a target of shape {t.shape} for {rows.size} "
-                f"rows; accepted is one of each for every row"
+                f"rows; expected one of each for every row"
             )
         w, where = _weights(weight, where, samples)
         losses = _losses(loss, z, t, where, rows)
@@ -131,7 +131,7 @@ def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where:
     samples = _samples(loss, z)
     if not samples or t.shape[:1] != samples[:1]:
         raise ValueError(
-            f"target: got shape {t.shape} for a prediction of shape {z.shape}; accepted are arrays with a row each, of "
+            f"target: got shape {t.shape} for a prediction of shape {z.shape}; expected arrays with a row each, of "
             f"the same number of rows"
         )
     w = None if weight is None else checks.weights(weight, samples, where)
@@ -164,7 +164,7 @@ def _parts(batch: Any, may_weigh: bool) -> Any:
         return batch
     got = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
     accepted = "(prediction, target)" + (" or (prediction, target, weight)" if may_weigh else ", as there is a weight")
-    raise TypeError(f"read: it returned {got}; accepted is {accepted}")
+    raise TypeError(f"read: it returned {got}; expected {accepted}")
 
 
 def _weighed(weight: Array | None, where: Array | None, samples: tuple[int, ...]) -> tuple[Array | None, float, float]:

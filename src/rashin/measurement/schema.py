@@ -27,7 +27,7 @@ def check_measurement(state: Any, version: int) -> None:
     _expect(isinstance(state, Mapping), "state", state, "what Measurement.to_dict() gives")
     got = state.get("measurement")
     if got != version or isinstance(got, bool):
-        raise ValueError(f"state: got version {got!r}; accepted is what Measurement.to_dict() gives, version {version}")
+        raise ValueError(f"state: got version {got!r}; expected what Measurement.to_dict() gives, version {version}")
     _MEASUREMENT("state", state)
     worst, most = len(state["worst"]), state["most_worst"]
     _expect(worst <= most, "state.worst", worst, f"at most {most} rows")

@@ -173,15 +173,15 @@ def _recorded(source: Any, storage_options: Mapping[str, Any] | None, on_error: 
 
 def _whole(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}: got {value!r}; accepted is a whole number >= {least}")
+        raise ValueError(f"{name}: got {value!r}; expected a whole number >= {least}")
     return int(value)
 
 
 def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoint: Any, progress: Any) -> None:
     if columns.on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error: got {columns.on_error!r}; accepted is 'raise' or 'skip'")
+        raise ValueError(f"on_error: got {columns.on_error!r}; expected 'raise' or 'skip'")
     if engine not in ("local", "dask"):
-        raise ValueError(f"engine: got {engine!r}; accepted is 'local' or 'dask'")
+        raise ValueError(f"engine: got {engine!r}; expected 'local' or 'dask'")
     if engine == "dask" and checkpoint is not None:
         raise ValueError("checkpoint: goes with engine='local'; Dask repeats the partitions of a lost worker by itself")
     if engine == "dask" and progress is not None:

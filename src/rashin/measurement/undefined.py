@@ -120,7 +120,7 @@ def _leave_out_labels(batch: Batch, classes: int) -> None:
     def words(row: int) -> str:
         label, named = batch.target[row], batch.roles.classes
         fix = "" if named is None else named.remedy(label)
-        return f"got label {label}; accepted is a whole number from 0 to {classes - 1}, for {classes} classes{fix}"
+        return f"got label {label}; expected a whole number from 0 to {classes - 1}, for {classes} classes{fix}"
 
     batch.faults.add(batch.target >= classes, "no such class", words, batch.roles.target[0])
 

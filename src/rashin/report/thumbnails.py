@@ -42,7 +42,7 @@ def thumbnails(rows: list[Row], images: Mapping[tuple[str, int], ArrayLike] | Ar
         raise ValueError("images: got an array, but the rows come from several files; give a mapping (source, row)")
     last = max((row.row for row in rows), default=-1)
     if table.ndim < 2 or len(table) <= last:
-        raise ValueError(f"images: got shape {table.shape}; accepted is an image for each row, and there is row {last}")
+        raise ValueError(f"images: got shape {table.shape}; expected an image for each row, and there is row {last}")
     return [thumbnail(table[row.row]) for row in rows]
 
 
@@ -81,7 +81,7 @@ def _pixels(image: NDArray[Any]) -> NDArray[Any]:
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(f"images: got one of shape {image.shape}; accepted are (H, W), (H, W, 3) and (H * H,)")
+        raise ValueError(f"images: got one of shape {image.shape}; expected (H, W), (H, W, 3) and (H * H,)")
     if image.dtype.kind in "iu":
         pixels: NDArray[Any] = np.clip(image, 0, 255)
     else:

@@ -134,7 +134,7 @@ def name_of(role: str, name: object) -> str | None:
     """
     if name is None or isinstance(name, str):
         return name
-    raise TypeError(f"{role}: got {name!r}; accepted is the name of a column, or None")
+    raise TypeError(f"{role}: got {name!r}; expected the name of a column, or None")
 
 
 def names_of(role: str, names: object) -> Names:
@@ -154,7 +154,7 @@ def names_of(role: str, names: object) -> Names:
         words = tuple(map(str, columns))
         return dict(zip(map(str, found), words, strict=True)) if isinstance(names, Mapping) else words
     raise TypeError(
-        f"{role}: got {names!r}; accepted is the name of a column, a pattern such as 'p_*', a list of names, or a "
+        f"{role}: got {names!r}; expected the name of a column, a pattern such as 'p_*', a list of names, or a "
         "dict of classes and names"
     )
 
@@ -186,7 +186,7 @@ def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[
     if asked in names or "*" not in asked:
         return _checked(role, [asked], names, path), None
     if asked.count("*") > 1:
-        raise ValueError(f"{role}: got the pattern {asked!r}; accepted is one * in it, where the class stands")
+        raise ValueError(f"{role}: got the pattern {asked!r}; expected one * in it, where the class stands")
     found = matching(asked, names)
     if not found:
         raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
@@ -211,7 +211,7 @@ def _refuse_strangers(role: str, pattern: str, found: Mapping[str, str], path: s
 def _checked(role: str, asked: Sequence[str], names: Sequence[str], path: str) -> tuple[str, ...]:
     columns = tuple(_known(role, name, names, path) or "" for name in asked)
     if len(set(columns)) < len(columns) or not columns:
-        raise ValueError(f"{role}: got {list(asked)!r}; accepted is a list of different columns")
+        raise ValueError(f"{role}: got {list(asked)!r}; expected a list of different columns")
     return columns
 
 

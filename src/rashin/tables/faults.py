@@ -63,7 +63,7 @@ class Faults:
     def refuse(self, column: str, kind: str, accepted: str) -> None:
         """Raise for a column of a type that cannot be meant."""
         raise ValueError(
-            f"{self.path}, column {column!r}, row {self.first_row}: the column holds {kind}; accepted is {accepted}"
+            f"{self.path}, column {column!r}, row {self.first_row}: the column holds {kind}; expected {accepted}"
         )
 
 

@@ -36,7 +36,7 @@ class ArrayTable:
         self.header = ArrayHeader.read(self.stream, file.size)
         if self.header.dtype.names is None and len(self.header.shape) != 2:
             raise ValueError(
-                f"it holds an array of shape {self.header.shape} without fields; accepted are (rows, columns), "
+                f"it holds an array of shape {self.header.shape} without fields; expected (rows, columns), "
                 "or a structured array"
             )
         self.names: Sequence[str] = self.header.dtype.names or [str(column) for column in range(self.header.shape[1])]
@@ -101,7 +101,7 @@ class ArchiveTable:
         stream, header = opened_member(self.archive, info, self.file.size)
         self.stack.enter_context(stream)
         if not header.shape or len(header.shape) > 2:
-            raise ValueError(f"array {name!r} is of shape {header.shape}; accepted are (rows,) and (rows, columns)")
+            raise ValueError(f"array {name!r} is of shape {header.shape}; expected (rows,) and (rows, columns)")
         is_plain = self.file.is_local and info.compress_type == zipfile.ZIP_STORED
         begins = self._begin(info) + stream.tell() if is_plain else 0
         return _Member(header, stream, self.file.path if is_plain else None, begins)

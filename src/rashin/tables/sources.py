@@ -92,7 +92,7 @@ def find_files(
     """
     items = _items(source)
     if not items:
-        raise ValueError("source: got an empty list; accepted is at least one file, folder, glob or address")
+        raise ValueError("source: got an empty list; expected at least one file, folder, glob or address")
     options = dict(storage_options or {})
     files = sorted((file for item in items for file in _named(os.fspath(item), options)), key=lambda file: file.path)
     for one, other in pairwise(files):
@@ -188,7 +188,7 @@ def _format(path: str) -> str | None:
 def _known_format(path: str) -> str:
     known = _format(path)
     if known is None:
-        raise ValueError(f"{path}: cannot tell its format; accepted are names that end with {_endings()}")
+        raise ValueError(f"{path}: cannot tell its format; expected names that end with {_endings()}")
     return known
 
 

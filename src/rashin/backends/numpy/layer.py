@@ -121,7 +121,7 @@ class Layer:
             checks.refuse_prediction(np.nan, (column,), REAL, "bias")
         raise ValueError(
             f"inputs: row {row} and row {column} of the classifier give the logit nan, since infinities meet there "
-            f"(or products beyond {self.dtype}); accepted are rows whose product is a number: replace what is infinite"
+            f"(or products beyond {self.dtype}); expected rows whose product is a number; fix: replace what is infinite"
             f"{', or use float64' if self.dtype == np.float32 else ''}"
         )
 
@@ -150,19 +150,19 @@ def checked_layer(inputs: Any, classifier: Any, bias: Any, where: NDArray[np.boo
     x, w = checks.array("inputs", inputs), checks.array("classifier", classifier)
     if x.ndim != 2:
         raise ValueError(
-            f"inputs: got shape {x.shape}; accepted is (N, D), a row per sample: use inputs.reshape(-1, D) and "
+            f"inputs: got shape {x.shape}; expected (N, D), a row per sample; fix: use inputs.reshape(-1, D) and "
             f"target.reshape(-1)"
         )
     if w.ndim != 2 or len(w) == 0 or w.shape[1] != x.shape[1]:
-        hint = ": use classifier.T" if w.ndim == 2 and w.shape[0] == x.shape[1] else ""
+        hint = "; fix: use classifier.T" if w.ndim == 2 and w.shape[0] == x.shape[1] else ""
         raise ValueError(
-            f"classifier: got shape {w.shape} for inputs of shape {x.shape}; accepted is (C, {x.shape[1]}), a row per "
+            f"classifier: got shape {w.shape} for inputs of shape {x.shape}; expected (C, {x.shape[1]}), a row per "
             f"class, one class at least{hint}"
         )
     b = None if bias is None else checks.array("bias", bias)
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(
-            f"bias: got shape {b.shape} for a classifier of shape {w.shape}; accepted is one number per class, "
+            f"bias: got shape {b.shape} for a classifier of shape {w.shape}; expected one number per class, "
             f"shape {w.shape[:1]}"
         )
     return Layer(x, w, b, None if where is None else np.flatnonzero(where), room)

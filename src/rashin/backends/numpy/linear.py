@@ -122,6 +122,6 @@ def _refuse(layer: Layer, z: NDArray[Any], block: Any, error: ValueError) -> NoR
         raise ValueError(text.replace(found[0], f"at index {found[1]}{row}", 1)) from None
     shown = checks.row_in_words(z[place])
     raise ValueError(
-        f"inputs: row {row} and the classifier give the logits {shown}, where the loss has no limit; accepted is at "
-        f"most one +inf: leave the sample out by `where`, or fix inputs, classifier or bias"
+        f"inputs: row {row} and the classifier give the logits {shown}, where the loss has no limit; expected at "
+        f"most one +inf; fix: leave the sample out by where=..., or change inputs, classifier or bias"
     ) from None

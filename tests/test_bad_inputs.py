@@ -428,7 +428,7 @@ def test_target_distributions_sum_to_1_within_their_own_precision():
         assert close(ce(logits, inside), np.log(classes) * inside.astype(float).sum())  # used as given
         for loss, z in ((ce, logits), (cce, logits + 1 / classes), (rashin.focal, logits)):
             loss(z, inside)
-            with pytest.raises(ValueError, match=r"target: the distribution at index 0 sums to"):
+            with pytest.raises(ValueError, match=r"target: got .* at index 0, which sums to"):
                 loss(z, outside)
 
 

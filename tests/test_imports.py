@@ -21,6 +21,7 @@ FLOORS = {
     "arithmetic": 0,
     "exact": 0,
     "domain": 0,
+    "refusal": 0,
     "pieces": 0,
     "array_header": -0.1,  # what a file says of its numbers, held against its bytes
     "storage": 0,

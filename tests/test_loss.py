@@ -143,7 +143,7 @@ def test_a_users_loss_has_the_same_checks(loss):
     for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient):
         dirty = z.copy()
         dirty[3] = bad
-        with pytest.raises(ValueError, match=r"^prediction: got nan at index \(3"):
+        with pytest.raises(ValueError, match=r"^prediction: got nan at index \(?3"):
             method(dirty, t)
         with pytest.raises(ValueError, match=r"^target: got shape \(4,\)"):
             method(z, t[:4])

@@ -5,11 +5,9 @@ A message names the argument, what came, what is accepted, and what to do.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import math
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any, NoReturn
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from rashin.domain import BINARY, PROBABILITY, SIGN, SWITCH, Domain
 from rashin.pieces import with_axis
+from rashin.refusal import Refusal, place_in_words
 
 REDUCTIONS = ("mean", "sum", "none")
 _NUMBERS = (Real, np.bool_)
@@ -151,7 +150,7 @@ def _refuse_strange(name: str, values: NDArray[Any], refused: NDArray[np.bool_])
             _refuse_no_array(name, values[index])
         convert = "convert the text to a number, or " if isinstance(values[index], (str, bytes)) else ""
         raise TypeError(
-            f"{name}: got {values[index]!r}{_at(index)}; expected a real number; fix: {convert}leave it "
+            f"{name}: got {values[index]!r}{place_in_words(index)}; expected a real number; fix: {convert}leave it "
             f"out by where=..., a mask that is False there"
         )
 
@@ -168,10 +167,9 @@ def _refuse_no_array(name: str, value: Any) -> NoReturn:
 
 def _refuse_huge(name: str, refused: NDArray[np.bool_]) -> None:
     if refused.any():
-        raise ValueError(
-            f"{name}: got a number beyond the range of float64{_at(_first(refused))}; expected a real number up "
-            f"to {_LARGEST:.4g}; fix: scale the numbers, or leave it out by where=..., a mask that is False there"
-        )
+        fix = "scale the numbers, or leave it out by where=..., a mask that is False there"
+        expected, index = f"a real number up to {_LARGEST:.4g}", _first(refused)
+        raise Refusal(name, "a number beyond the range of float64", expected, fix, index)
 
 
 def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
@@ -241,10 +239,8 @@ def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.
         wrong &= where
     if wrong.any():
         index = _first(wrong)
-        raise ValueError(
-            f"target: got {target[index]!s}{_at(index)}; expected whole labels "
-            f"(distributions need the shape of the prediction)"
-        )
+        expected = "whole labels (distributions need the shape of the prediction)"
+        raise Refusal("target", str(target[index]), expected, index=index)
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(numbers) < 2.0**62, numbers, -1.0).astype(np.int64)
 
@@ -268,7 +264,7 @@ def weights_fit(weight: NDArray[Any], where: NDArray[np.bool_] | None) -> None:
         wrong &= where
     if wrong.any():
         index = _first(wrong)
-        raise ValueError(f"weight: got {weight[index]!s}{_at(index)}; expected finite weights >= 0")
+        raise Refusal("weight", str(weight[index]), "finite weights >= 0", index=index)
 
 
 def refuse_mean(samples: int, selected: bool, weighted: bool) -> NoReturn:
@@ -303,7 +299,7 @@ def _refuse_undecided(where: NDArray[Any]) -> None:
     for index, value in np.ndenumerate(where):
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(
-                f"where: got {value!r}{_at(index)}; expected True or False; fix: decide for it, such as "
+                f"where: got {value!r}{place_in_words(index)}; expected True or False; fix: decide for it, such as "
                 f"by where.fillna(False) in pandas, where.fill_null(False) in polars"
             )
 
@@ -365,7 +361,7 @@ def _switch(name: str, value: Any) -> bool:
 
 
 def refuse_prediction(value: Any, index: tuple[int, ...], domain: Domain, name: str = "prediction") -> NoReturn:
-    _refuse(name, value, index, domain.description + (", not NaN" if math.isnan(value) else ""))
+    raise Refusal(name, str(value), domain.description + (", not NaN" if math.isnan(value) else ""), index=index)
 
 
 def row_in_words(row: NDArray[Any]) -> str:
@@ -373,43 +369,35 @@ def row_in_words(row: NDArray[Any]) -> str:
     return np.array2string(row, threshold=8, max_line_width=4096)
 
 
-def refuse_total(row: NDArray[Any], index: tuple[int, ...], of_logarithms: bool, name: str = "prediction") -> NoReturn:
-    raise ValueError(f"{name}: {total_in_words(row, of_logarithms, _at(index))}")
-
-
-def total_in_words(row: NDArray[Any], of_logarithms: bool, place: str = "") -> str:
-    """What is wrong with a row of probabilities, or of their logarithms, that does not sum to 1."""
-    shown = row_in_words(row)
+def total_refusal(row: NDArray[Any], index: tuple[int, ...], of_logarithms: bool, columns: str = "") -> Refusal:
+    """What is wrong with a row of predicted probabilities, or of their logarithms, that does not sum to 1."""
+    shown, keep = row_in_words(row) + columns, "or normalized=False to take such rows as they are"
     if of_logarithms:
-        total = math.fsum(np.exp(row))
-        return (
-            f"got {shown}{place}, whose exponentials sum to {total:.8g}; expected log-probabilities, whose "
-            f"exponentials sum to 1; fix: pass rashin.log_softmax of logits, or normalized=False to take such rows as "
-            f"they are"
-        )
-    return (
-        f"got {shown}{place}, which sums to {math.fsum(row):.8g}; expected probabilities, which sum to 1; fix: divide "
-        f"each row by its sum, pass rashin.softmax of logits, or normalized=False to take such rows as they are"
-    )
+        expected = "log-probabilities, whose exponentials sum to 1"
+        also = f"whose exponentials sum to {math.fsum(np.exp(row)):.8g}"
+        return Refusal("prediction", shown, expected, f"pass rashin.log_softmax of logits, {keep}", index, also)
+    fix = f"divide each row by its sum, pass rashin.softmax of logits, {keep}"
+    also = f"which sums to {math.fsum(row):.8g}"
+    return Refusal("prediction", shown, "probabilities, which sum to 1", fix, index, also)
 
 
 def refuse_target(value: Any, index: tuple[int, ...], domain: Domain) -> NoReturn:
-    _refuse("target", value, index, domain.description + recoding(value, domain))
+    raise Refusal("target", str(value), domain.description, recoding(value, domain), index)
 
 
 def recoding(value: Any, domain: Domain) -> str:
     """The fix where a target seems to be of two classes in another code."""
     if domain == SIGN and value == 0:
-        return "; fix: 2 * target - 1 turns 0 and 1 into -1 and +1"
+        return "2 * target - 1 turns 0 and 1 into -1 and +1"
     if domain in (BINARY, PROBABILITY) and value == -1:
-        return "; fix: (target + 1) / 2 turns -1 and +1 into 0 and 1"
+        return "(target + 1) / 2 turns -1 and +1 into 0 and 1"
     return ""
 
 
 def refuse_label(label: Any, index: tuple[int, ...], classes: int) -> NoReturn:
-    hint = f"; fix: leave it out by where=target != {label}" if label < 0 else ""
-    _refuse(
-        "target", label, index, f"a class label from 0 to {classes - 1} (the prediction has {classes} classes){hint}"
+    expected = f"a class label from 0 to {classes - 1} (the prediction has {classes} classes)"
+    raise Refusal(
+        "target", str(label), expected, f"leave it out by where=target != {label}" if label < 0 else "", index
     )
 
 
@@ -417,48 +405,31 @@ def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, to
     wrong = ~((row >= 0.0) & (row <= 1.0))
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
-        _refuse("target", row[place], with_axis(index, axis, place), "a probability in [0, 1]")
-    raise ValueError(
-        f"target: the distribution{_at(index)} sums to {row.astype(np.float64).sum()!s}; expected 1 "
-        f"within {tolerance:.1e}; fix: divide by target.sum(-1, keepdims=True)"
+        raise Refusal("target", str(row[place]), "a probability in [0, 1]", index=with_axis(index, axis, place))
+    raise Refusal(
+        "target",
+        row_in_words(row),
+        f"a distribution, whose sum is 1 within {tolerance:.1e}",
+        "divide by target.sum(-1, keepdims=True)",
+        index,
+        f"which sums to {row.astype(np.float64).sum()!s}",
     )
 
 
 def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> NoReturn:
-    raise ValueError(
-        f"prediction: got {prediction} with target {target}{_at(index)}, where the loss has no limit; "
-        f"fix: leave the sample out by where=..., or change the prediction"
+    raise Refusal(
+        "prediction",
+        f"{prediction} with target {target}",
+        "a sample with a finite loss or a limit",
+        "leave the sample out by where=..., or change the prediction",
+        index,
+        "where the loss has no limit",
     )
 
 
 def refuse_row(name: str, row: NDArray[Any], index: tuple[int, ...]) -> NoReturn:
-    shown = row_in_words(row)
-    raise ValueError(f"{name}: got {shown}{_at(index)}, a row without a limit; expected at most one +inf")
-
-
-def _refuse(name: str, value: Any, index: tuple[int, ...], accepted: str) -> NoReturn:
-    raise ValueError(f"{name}: got {value!s}{_at(index)}; expected {accepted}")
+    raise Refusal(name, row_in_words(row), "at most one +inf", index=index, also="a row without a limit")
 
 
 def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
-
-
-_counting = threading.local()
-
-
-@contextlib.contextmanager
-def counting_from(row: int) -> Iterator[None]:
-    """Within the ``with`` block, words of this thread count the first axis from ``row``, where a piece begins."""
-    _counting.first = row
-    try:
-        yield
-    finally:
-        _counting.first = 0
-
-
-def _at(index: tuple[int, ...]) -> str:
-    """Where something is: along the one axis, or along all of them; a number by itself needs no place."""
-    first = getattr(_counting, "first", 0)
-    places = tuple(int(i) + (0 if axis else first) for axis, i in enumerate(index))
-    return f" at index {places[0] if len(places) == 1 else places}" if places else ""

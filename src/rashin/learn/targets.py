@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin import checks
 from rashin.domain import LABEL, Domain
+from rashin.refusal import Refusal
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -243,10 +244,10 @@ def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray
     wrong = ~(domain.contains(given) & np.isfinite(given))
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
-        value, place = given[row, column], row if outputs == 1 else (row, column)
+        value, place = given[row, column], (row,) if outputs == 1 else (row, column)
         expected = domain.description + (", finite" if np.isinf(domain.high) else "")
         fix = checks.recoding(value, domain) or _coding(given)
-        raise ValueError(f"target: got {value} at index {place}; expected {expected}{fix}")
+        raise Refusal("target", str(value), expected, fix, place)
     is_choice = outputs == 1 and np.isfinite(domain.low + domain.high) and domain.high <= 1.0
     return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64) if is_choice else None
 
@@ -256,6 +257,6 @@ def _coding(given: NDArray[Any]) -> str:
     if given.shape[1] > 1 or given.dtype.kind not in "iub" or given.min() < 0:
         return ""
     return (
-        "; fix: if these are classes, learn an output for each, by --classes on the command line, classes=True in "
+        "if these are classes, learn an output for each, by --classes on the command line, classes=True in "
         "run_training, or NetworkClassifier"
     )

@@ -16,6 +16,7 @@ from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
 from rashin.measurement.keys import Missing, check_missing, keys_of
 from rashin.measurement.measurement import Measurement
+from rashin.refusal import Refusal
 from rashin.registry import get
 
 __all__ = ["chosen", "measure"]
@@ -160,7 +161,7 @@ def _add_arrays(
 
     def add(some: Accumulator, start: int) -> None:
         rows, inside = slice(start, start + step), slice(start * each, (start + step) * each)
-        with checks.counting_from(start):
+        try:
             some.add(
                 z[rows],
                 t[rows],
@@ -170,6 +171,8 @@ def _add_arrays(
                 cluster=None if clusters is None else clusters.of(inside),
                 first_row=start * each,
             )
+        except Refusal as refusal:
+            raise refusal.moved(start) from None
 
     _in_threads(running, add, range(0, max(1, len(z)), step))
 

@@ -14,6 +14,7 @@ from rashin.loss import Loss
 from rashin.measurement.cells import EVERYTHING, Cells
 from rashin.measurement.clusters import Cluster
 from rashin.measurement.shuffle import Shuffle
+from rashin.refusal import Refusal
 
 __all__ = ["Drawn", "Rows", "rows_of_arrays", "rows_of_reader"]
 
@@ -116,13 +117,9 @@ def _weights(weight: Any, where: Array | None, samples: tuple[int, ...]) -> tupl
 def _losses(loss: Loss, z: Array, t: Array, where: Array | None, rows: Array) -> Array:
     try:
         return loss.per_sample(z, t, where=where)  # type: ignore[no-any-return]
-    except (TypeError, ValueError):
-        for place, row in enumerate(rows):  # once more, for the row it is
-            try:
-                loss.per_sample(z[place], t[place], where=None if where is None else where[place])
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"row {row}: {error}") from None
-        raise
+    except Refusal as refusal:
+        place, *rest = refusal.index
+        raise refusal.at((int(rows[place]), *rest)) from None
 
 
 def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any) -> Rows:

@@ -16,6 +16,7 @@ from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.batch import Batch
 from rashin.measurement.decisions import two_classes
 from rashin.measurement.keys import Codes
+from rashin.refusal import Refusal
 from rashin.tables.faults import failing_rows
 
 __all__ = ["add_rows", "leave_out_undefined"]
@@ -90,9 +91,11 @@ def _leave_out_unnormalized(batch: Batch, of_logarithms: bool) -> None:
 
     def words(row: int) -> str:
         if len(names) == 1:
-            return checks.total_in_words(rows[row], of_logarithms)
-        place = f" in the columns {_listed(names)}"
-        return checks.total_in_words(rows[row], of_logarithms, place) + _stranger(batch, rows, of_logarithms)
+            return checks.total_refusal(rows[row], (), of_logarithms).finding
+        columns = f" in the columns {_listed(names)}"
+        return checks.total_refusal(rows[row], (), of_logarithms, columns).finding + _stranger(
+            batch, rows, of_logarithms
+        )
 
     column = names[0] if len(names) == 1 else None
     batch.faults.add(wrong, "predictions that do not sum to 1", words, column)
@@ -141,6 +144,8 @@ def _leave_out_rest(loss: Loss, options: Options, batch: Batch) -> None:
 def _refusal(check: Callable[[slice], None], row: int) -> str:
     try:
         check(slice(row, row + 1))
+    except Refusal as refusal:
+        return str(refusal.at(refusal.index[1:]))
     except ValueError as error:
         return str(error)
     raise AssertionError("a row that was refused is refused again")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from rashin.backends.numpy.rows import LabelSweep, Rows
 from rashin.backends.numpy.statistics import Statistics, empty_statistics, fill
 from rashin.exact import empty_limbs
 from rashin.reduction import Weighing, weigh
+from rashin.refusal import Refusal
 
 __all__ = ["evaluate_linear", "linear_statistics"]
 
@@ -53,8 +53,8 @@ def linear_statistics(inputs: Any, classifier: Any, target: Any, bias: Any, wher
         found = empty_statistics((len(z),), layer.inputs)
         try:
             fill(found, z, -1, target[block], None)
-        except ValueError as error:
-            _refuse(layer, z, block, error)
+        except Refusal as refusal:
+            raise _refused(layer, z, block, refusal) from None
         for array, part in zip(results, found, strict=True):
             array[block] = part
     return results
@@ -97,31 +97,26 @@ def _sweep(
     sweep = LabelSweep(rows, Wanted(values is not None, derive, False))
     try:
         limbs = job(sweep.over, rows.boxes(sweep.cells), z.size)
-    except ValueError as error:
-        _refuse(layer, z, block, error)
+    except Refusal as refusal:
+        raise _refused(layer, z, block, refusal) from None
     if values is not None:
         values[block] = rows.results.values
     return limbs
 
 
-def _refuse(layer: Layer, z: NDArray[Any], block: Any, error: ValueError) -> NoReturn:
-    """Words for what the sweep found in rows of logits: by the caller's arguments and row numbers.
-
-    The sweep counts rows from the start of ``z`` and knows of logits only; its message says which row.
-    """
-    text = str(error)
-    found = re.search(r"at index (\(?)(\d+)", text)
-    if found is None:
-        raise error
-    place = int(found[2])
+def _refused(layer: Layer, z: NDArray[Any], block: Any, refusal: Refusal) -> Refusal:
+    """What the sweep found in rows of logits, by the caller's arguments and rows; it counts from the start of ``z``."""
+    place = refusal.index[0]
     row = block.start + place if isinstance(block, slice) else int(block[place])
     missing = np.isnan(z[place])
     if missing.any():
         layer.refuse_nan(row, int(np.argmax(missing)))
-    if text.startswith("target"):
-        raise ValueError(text.replace(found[0], f"at index {found[1]}{row}", 1)) from None
-    shown = checks.row_in_words(z[place])
-    raise ValueError(
-        f"inputs: row {row} and the classifier give the logits {shown}, where the loss has no limit; expected at "
-        f"most one +inf; fix: leave the sample out by where=..., or change inputs, classifier or bias"
-    ) from None
+    if refusal.argument == "target":
+        return refusal.at((row, *refusal.index[1:]))
+    return Refusal(
+        "inputs",
+        f"row {row}, which gives the logits {checks.row_in_words(z[place])} with the classifier",
+        "logits with at most one +inf",
+        "leave the sample out by where=..., or change inputs, classifier or bias",
+        also="where the loss has no limit",
+    )

@@ -92,7 +92,7 @@ class Rows:
         domain = self.rule.prediction
         good = domain.contains(row)
         if good.all():
-            checks.refuse_total(row, index, domain == LOG_PROBABILITY)
+            raise checks.total_refusal(row, index, domain == LOG_PROBABILITY)
         column = int(np.argmin(good))
         checks.refuse_prediction(row[column], with_axis(index, self.axis, column), domain)
 

@@ -31,6 +31,7 @@ MOST_UNCARRIED = 1 << 28  # rows: each adds to a digit at most 8 numbers below 2
 EVERYTHING = Codes(np.zeros(0, np.int64), (0,))  # one cell, whatever the row
 
 _NOTHING = np.empty(0)
+_TOGETHER = 1 << 12  # cells
 _DOUBLE = np.dtype(np.float64)
 
 
@@ -58,12 +59,14 @@ class _Arrays(NamedTuple):
         return cls(np.zeros(cells, np.int64), np.full(cells, -np.inf), np.zeros((cells, sums, DIGITS + 2), np.int64))
 
     def grown(self, cells: int) -> _Arrays:
-        """With room for so many cells at least."""
-        missing = cells - self.counts.size
-        if missing <= 0:
+        """With room for so many cells at least; what is not used yet takes no memory."""
+        known = self.counts.size
+        if cells <= known:
             return self
-        more = _Arrays.empty(max(missing, self.counts.size), self.limbs.shape[1])
-        return _Arrays(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
+        found = _Arrays.empty(max(cells, 2 * known), self.limbs.shape[1])
+        for whole, part in zip(found, self, strict=True):
+            whole[:known] = part
+        return found
 
     def add(self, losses: Array, w: Array, where: _Where) -> None:
         """Add rows; ``w`` is empty for weight 1."""
@@ -118,13 +121,19 @@ class _Sums:
         threads.share(work, range(0, losses.size, size), workers)
 
     def absorb(self, other: _Sums, cells: Array, everyone: int) -> None:
-        """Add what another has, whose cells are ``cells`` here."""
+        """Add what another has, whose cells are ``cells`` here; it is empty then."""
         if not other:
             return
+        if not self and np.array_equal(cells, np.arange(cells.size)):
+            self._of_threads, other._of_threads = other._of_threads, []
+            return
         mine, theirs = self.joined(everyone), other.joined(cells.size)
-        mine.counts[cells] += theirs.counts[: cells.size]
-        mine.highest[cells] = np.maximum(mine.highest[cells], theirs.highest[: cells.size])
-        mine.limbs[cells] += theirs.limbs[: cells.size]
+        for start in range(0, cells.size, _TOGETHER):  # copies of all would take as much memory again
+            some, own = slice(start, start + _TOGETHER), cells[start : start + _TOGETHER]
+            mine.counts[own] += theirs.counts[some][: own.size]
+            mine.highest[own] = np.maximum(mine.highest[own], theirs.highest[some][: own.size])
+            mine.limbs[own] += theirs.limbs[some][: own.size]
+        other._of_threads = []
 
     def joined(self, cells: int) -> _Arrays:
         """The arrays with so many cells, their digits carried."""
@@ -141,7 +150,7 @@ class _Sums:
         if not self:
             return [(0, -np.inf, [ExactSum()] * self.sums)] * cells
         counts, highest, limbs = (part[:cells] for part in self.joined(cells))
-        known = iter(ExactSum.each_of(limbs.reshape(-1, DIGITS + 2)))
+        known = ExactSum.each_of(limbs.reshape(-1, DIGITS + 2))
         pairs = zip(counts.tolist(), highest.tolist(), strict=True)
         return [(count, most, list(islice(known, self.sums))) for count, most in pairs]
 
@@ -194,7 +203,7 @@ class Cells:
         return self._plain, self._weighed, self._right, self._infinite
 
     def absorb(self, other: Cells) -> None:
-        """Add what another has summed up."""
+        """Add what another has summed up, which it hands over: it is not to be used again."""
         cells = np.array([self._cell_of.setdefault(key, len(self._cell_of)) for key in other._cell_of], np.int64)
         for own, sums in zip(self._sums, other._sums, strict=True):
             own.absorb(sums, cells, len(self._cell_of))

@@ -40,7 +40,7 @@ class Infinite(NamedTuple):
 NO_INFINITE = Infinite()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class Moments:
     """Exact sums over rows of loss l and weight w > 0. Two of them add up to those of all their rows.
 

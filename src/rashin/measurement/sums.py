@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from math import inf, ldexp, nan, sqrt
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from rashin.exact import DIGITS, MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_i
 
 __all__ = ["ExactSum", "root_of_quotient"]
 
+_TOGETHER = 1 << 12
 _LIMB = 0xFFFF_FFFF  # 32 bits: a reader of JSON that holds numbers as doubles loses none
 
 
@@ -40,17 +42,26 @@ class ExactSum(NamedTuple):
         return cls(as_integer(limbs), int(limbs[PLUS_INF]), int(limbs[MINUS_INF]))
 
     @classmethod
-    def each_of(cls, limbs: Limbs) -> list[ExactSum]:
-        """The sums that accumulators hold, (sums, digits), whose digits are below 2**32 but for the last."""
+    def each_of(cls, limbs: Limbs) -> Iterator[ExactSum]:
+        """The sums that accumulators hold, (sums, digits), whose digits are below 2**32 but for the last.
+
+        Some at a time: what is on the way takes as much memory as the limbs do.
+        """
+        for start in range(0, len(limbs), _TOGETHER):
+            yield from cls._some_of(limbs[start : start + _TOGETHER])
+
+    @classmethod
+    def _some_of(cls, limbs: Limbs) -> Iterator[ExactSum]:
         digits = np.empty((len(limbs), DIGITS + 1), np.uint32)
         digits[:, :DIGITS] = limbs[:, :DIGITS] & _LIMB
         digits[:, DIGITS] = (limbs[:, DIGITS - 1] >> 32) & _LIMB
         text, size = digits.tobytes(), digits.itemsize * (DIGITS + 1)
         starts = range(0, len(text), size)
         units = (int.from_bytes(text[start : start + size], sys.byteorder, signed=True) for start in starts)
-        return list(map(cls, units, limbs[:, PLUS_INF].tolist(), limbs[:, MINUS_INF].tolist()))
+        return map(cls, units, limbs[:, PLUS_INF].tolist(), limbs[:, MINUS_INF].tolist())
 
     @classmethod
+    @lru_cache(maxsize=1024)  # of a million groups, most have as many rows as another: they share the number
     def whole(cls, number: int) -> ExactSum:
         """A whole number."""
         return cls(number << -UNIT_EXPONENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sys
@@ -261,6 +262,16 @@ def test_pictures_of_the_worst_rows_beside_lines_that_are_left_out(command, tmp_
 
 def test_pictures_in_what_is_broken_are_missing(tmp_path):
     """And what lies before the break is found all the same."""
+    packed = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (2 * k, 2 * k + 1) for k in range(300_000)))
+    (tmp_path / "a.csv.gz").write_bytes(packed[: len(packed) // 2])
+    path = find_files(tmp_path)[0].path
+    rows = [Row(1.0, path, row) for row in (10, 299_000)]
+    assert values_at(tmp_path, "b", rows, on_error="skip") == {(path, 10): 21}
+    with pytest.raises(ValueError, match=r"a\.csv\.gz"):
+        values_at(tmp_path, "b", rows)
+
+
+def test_an_array_that_is_shorter_than_its_header_says_is_not_read_at_all(tmp_path):
     with (tmp_path / "a.npy").open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (9000, 2)})
         stream.write(np.arange(10_000.0).tobytes())
@@ -268,10 +279,8 @@ def test_pictures_in_what_is_broken_are_missing(tmp_path):
     memory.pipe("/pictures/a.npy", (tmp_path / "a.npy").read_bytes())
     try:
         path = find_files("memory://pictures")[0].path
-        rows = [Row(1.0, path, row) for row in (10, 8000)]
-        assert values_at("memory://pictures", "1", rows, on_error="skip") == {(path, 10): 21}
-        with pytest.raises(ValueError, match="bytes too early"):
-            values_at("memory://pictures", "1", rows)
+        with pytest.raises(ValueError, match="144000 bytes; it has 80000 bytes after it"):
+            values_at("memory://pictures", "1", [Row(1.0, path, 10)])
     finally:
         memory.rm("/pictures", recursive=True)
 

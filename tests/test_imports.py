@@ -203,7 +203,7 @@ def test_the_public_names_are_one_list_and_all_there():
     for name in rashin.__all__:
         assert hasattr(rashin, name), name
     for loss in rashin.list_losses():
-        if loss.formula.__module__.startswith("rashin."):
+        if loss.formula.__module__.startswith("rashin.losses."):  # the documentation's examples make losses too
             assert getattr(rashin, loss.name) is loss
             assert loss.name in rashin.__all__
 

@@ -334,7 +334,7 @@ def test_rows_are_counted_from_the_start_of_the_batch():
         q[row, 1] += 1.0
         with pytest.raises(ValueError, match=rf"^target: .*index \(?{row}\b"):
             linear_ce(data.inputs, data.classifier, q, where=inside)
-        with pytest.raises(ValueError, match=rf"^inputs: row {row} "):
+        with pytest.raises(ValueError, match=rf"^inputs: got row {row}, "):
             linear_ce(
                 changed(data.inputs, row, [INF, 0, 0, 0, 0, 0, 0]),
                 np.ones((C, D)) * [1, *[0.0] * 6] + 0 * data.classifier,
@@ -368,7 +368,7 @@ def test_statistics_refuse_what_the_loss_refuses():
     for arguments, words in (
         ((changed(X, (2, 1), NAN), K, T), "inputs: got nan at index (2, 1)"),
         ((X, changed(K, (1, 0), NAN), T), "classifier: got nan at index (1, 0)"),
-        ((X, K, T, [INF, INF, 0.0]), "inputs: row 0 and the classifier"),
+        ((X, K, T, [INF, INF, 0.0]), "inputs: got row 0, which gives the logits"),
         ((X, K, changed(T, 3, 7)), "target: got 7 at index 3"),
         ((X, K, Q), "target: got shape (4, 3)"),
     ):

@@ -45,6 +45,10 @@ class Refusal(ValueError):
         """The same at another place."""
         return Refusal(self.argument, self.got, self.expected, self.fix, index, self.also)
 
+    def within(self, place: str) -> Refusal:
+        """The same with a place before the argument's name, such as ``"batch 3"``."""
+        return Refusal(f"{place}: {self.argument}", self.got, self.expected, self.fix, self.index, self.also)
+
     def moved(self, start: int) -> Refusal:
         """The same in an array of which this piece begins at row ``start``."""
         return self.at((self.index[0] + start, *self.index[1:])) if self.index else self

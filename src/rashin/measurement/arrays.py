@@ -132,6 +132,8 @@ def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
             raise TypeError(f"batches: got no (prediction, target[, weight]) as number {number}")
         try:
             first += running.add(*batch[:2], weight=batch[2] if len(batch) == 3 else None, first_row=first)
+        except Refusal as refusal:
+            raise refusal.within(f"batch {number}") from None
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number}: {error}") from None
 

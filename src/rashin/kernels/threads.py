@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 _local = threading.local()
 _pool: tuple[int, int, ThreadPoolExecutor] | None = None  # process, threads, and the pool of them: forks inherit none
-_submitting = threading.Lock()
+_undivided = threading.Lock()  # held for what no fork may cut in two
 
 
 def count() -> int:
@@ -70,13 +70,21 @@ def only(number: int) -> Iterator[None]:
         _local.count = before
 
 
-def _blas_limits(number: int) -> contextlib.AbstractContextManager[object]:
+@contextlib.contextmanager
+def _blas_limits(number: int) -> Iterator[None]:
+    """A limit for BLAS, set and taken back while no fork may begin: the library's lock would stay held in the child."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[object] = threadpool_limits(number, user_api="blas")
-    return limits
+        yield
+        return
+    with _undivided:
+        limits = threadpool_limits(number, user_api="blas")
+    try:
+        yield
+    finally:
+        with _undivided:
+            limits.restore_original_limits()
 
 
 class _HandedOut(Iterator[Piece]):
@@ -116,7 +124,7 @@ def _at_work(work: Callable[[], Result]) -> Result:
 def _companions(work: Callable[[], Result], number: int) -> list[Future[Result]]:
     """``work`` begun in so many other threads, or in fewer where there are no more, as while Python shuts down."""
     begun: list[Future[Result]] = []
-    with _submitting:
+    with _undivided:
         for _ in range(number):
             future: Future[Result] = Future()
             try:
@@ -148,5 +156,5 @@ def _pool_of(number: int) -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):  # the child's lock is free
     os.register_at_fork(
-        before=_submitting.acquire, after_in_parent=_submitting.release, after_in_child=_submitting.release
+        before=_undivided.acquire, after_in_parent=_undivided.release, after_in_child=_undivided.release
     )

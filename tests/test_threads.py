@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rashin
+from rashin.kernels import threads as shared
 from rashin.kernels.threads import count
 
 SIZE = 2_100_007
@@ -361,3 +362,23 @@ def test_labels_that_another_thread_writes_to_are_read_once():
     run = subprocess.run([sys.executable, "-c", LABELS_WRITTEN], capture_output=True, text=True, timeout=200)
     assert run.returncode == 0, run.stderr[-2000:]
     assert int(run.stdout) > 0
+
+
+def test_no_fork_begins_while_the_limit_of_blas_changes(monkeypatch):
+    """The library holds a lock meanwhile, which a child would never get: 7 of 878 forks hung."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    held = []
+
+    class Limits(threadpoolctl.threadpool_limits):
+        def __init__(self, *arguments, **options):
+            held.append(shared._undivided.locked())
+            super().__init__(*arguments, **options)
+
+        def restore_original_limits(self):
+            held.append(shared._undivided.locked())
+            super().restore_original_limits()
+
+    monkeypatch.setattr(threadpoolctl, "threadpool_limits", Limits)
+    with rashin.threads(2):
+        assert not shared._undivided.locked()
+    assert held == [True, True]

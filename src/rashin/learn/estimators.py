@@ -134,7 +134,7 @@ def out_activation(loss: Loss) -> str:
 
 
 def tells_yes_from_no(loss: Loss) -> bool:
-    """Whether one score says yes or no, by its sign: the target is 0 or 1, or -1 or +1, and no other number."""
+    """True if the sign of one score decides between two classes: all targets are 0 and 1, or -1 and +1."""
     domain = loss.facts.target_domain(loss.parameters)
     return loss.kind == "pointwise" and math.isfinite(domain.low) and domain.high <= 1.0
 

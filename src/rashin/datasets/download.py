@@ -80,7 +80,7 @@ class _Bounded(io.BytesIO):
 
 
 def _gist(error: OSError) -> str:
-    """A short form of an error from requests, whose own messages take three lines and name its classes."""
+    """A short form of an error from requests: the original messages take three lines and name its classes."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:

@@ -117,7 +117,7 @@ def _losses(loss: Loss, z: Array, t: Array, where: Array | None, rows: Array) ->
     try:
         return loss.per_sample(z, t, where=where)  # type: ignore[no-any-return]
     except (TypeError, ValueError):
-        for place, row in enumerate(rows):  # again, to find the row
+        for place, row in enumerate(rows):  # once more, for the row it is
             try:
                 loss.per_sample(z[place], t[place], where=None if where is None else where[place])
             except (TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ from rashin.exact import DIGITS, MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_i
 
 __all__ = ["ExactSum", "root_of_quotient"]
 
-_LIMB = 0xFFFF_FFFF  # 32 bits: JSON readers that use doubles lose none of them
+_LIMB = 0xFFFF_FFFF  # 32 bits: a reader of JSON that holds numbers as doubles loses none
 
 
 class ExactSum(NamedTuple):
@@ -41,7 +41,7 @@ class ExactSum(NamedTuple):
 
     @classmethod
     def each_of(cls, limbs: Limbs) -> list[ExactSum]:
-        """The sums in accumulators, (sums, digits), with all digits but the last below 2**32."""
+        """The sums that accumulators hold, (sums, digits), whose digits are below 2**32 but for the last."""
         digits = np.empty((len(limbs), DIGITS + 1), np.uint32)
         digits[:, :DIGITS] = limbs[:, :DIGITS] & _LIMB
         digits[:, DIGITS] = (limbs[:, DIGITS - 1] >> 32) & _LIMB

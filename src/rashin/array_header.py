@@ -1,6 +1,6 @@
-"""What stands before the numbers of an array in NumPy's files, held against the bytes that the file has.
+"""The header of an array in NumPy files, checked against the size of the file.
 
-A header is a claim: 160 bytes may speak of 2^62 rows. Nothing is allocated for one that the file cannot hold.
+A header may be wrong: 160 bytes can announce 2^62 rows. Memory is not allocated for more than the file can contain.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 __all__ = ["ArrayHeader", "opened_member"]
 
 _MOST_TEXT = 1 << 20  # bytes of a header: some tens of thousands of fields
-_MOST_EMPTY = 1 << 20  # places along the other axes of an array without numbers
-_DENSEST = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}  # times that a compression shrinks at most
+_MOST_EMPTY = 1 << 20  # entries along the other axes of an array without numbers
+_DENSEST = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}  # the largest compression ratios
 _DENSEST_OTHER = 1 << 21
 
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """The shape and type of an array, and how many bytes its numbers take."""
+    """The shape and dtype of an array, and the number of bytes of its numbers."""
 
     shape: tuple[int, ...]
     is_fortran: bool
@@ -31,11 +31,11 @@ class ArrayHeader:
 
     @classmethod
     def read(cls, stream: IO[bytes], size: int) -> ArrayHeader:
-        """The header that a stream begins with; ``size`` is how many bytes the stream has in all.
+        """The header at the beginning of a stream; ``size`` is the size of the stream in bytes.
 
         Raises
         ------
-        ValueError : it is no such header, speaks of Python objects, or of more bytes than there are.
+        ValueError : it is not such a header, or announces Python objects or more bytes than there are.
 
         Examples
         --------
@@ -94,7 +94,7 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 
 def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> tuple[IO[bytes], ArrayHeader]:
-    """The array of an ``.npz`` archive of so many bytes, opened behind its header.
+    """The array of an ``.npz`` archive of ``size`` bytes, opened after its header.
 
     Raises
     ------

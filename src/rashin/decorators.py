@@ -1,4 +1,4 @@
-"""A loss of one formula: three decorators, one for each kind."""
+"""Three decorators that make a loss of one formula, one for each kind of loss."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["labelwise", "pointwise", "rowwise"]
 
 RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out"})
 
-# What the row kernels can do around any formula, that of label losses and that of rows: default and domain.
+# Options that the kernels of label losses and of row losses add to any formula: default and domain of each.
 LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
     {"label_smoothing": (0.0, PROBABILITY), "z_loss": (0.0, NONNEGATIVE), "softcap": (None, POSITIVE)}
 )
@@ -50,8 +50,9 @@ def pointwise(
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
 
-    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.arithmetic.scalar`` inside the sweep. The
-    formula uses operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``; no branches.
+    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.arithmetic.scalar`` inside the compiled
+    sweep. The formula may use operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``,
+    but not branches.
 
     Examples
     --------
@@ -88,10 +89,10 @@ def labelwise(
     best_constant: Callable[..., Any] | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
-    """Make a loss of ``phi(xp, u, *parameters) -> phi, phi', phi''``, u the log-probability of the label.
+    """Make a loss of ``phi(xp, u, *parameters) -> phi, phi', phi''``, where u is the log-probability of the label.
 
-    The prediction holds logits. With a distribution q as target the loss is sum_k q_k phi(u_k). ``options`` names
-    what the row kernel adds around the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
+    The prediction contains logits. If the target is a distribution q, the loss is sum_k q_k phi(u_k). ``options``
+    names the options that the row kernel adds to the formula: ``label_smoothing``, ``z_loss``, ``softcap``.
     """
     own = {**(parameters or {}), **{name: LABEL_OPTIONS[name][1] for name in options}}
     facts = Facts(
@@ -124,14 +125,15 @@ def rowwise(
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
-    ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot. ``xp`` has NumPy's ``sum`` besides the vocabulary.
+    ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot. ``xp`` offers NumPy's ``sum`` in addition to the
+    functions listed in :func:`pointwise`.
 
-    With ``separable=True`` the loss is the sum over the classes of which the target has a share, t_k > 0. The formula
+    With ``separable=True`` the loss is a sum over the classes with a positive share in the target, t_k > 0. The formula
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
-    slope, curvature`` of the class's prediction and share.
+    slope, curvature`` of the prediction and the share of the class.
 
-    With ``options=("normalized",)`` predictions are rows of ``PROBABILITY``, or of ``LOG_PROBABILITY``, and each row
-    must sum to 1; the loss gets the parameter ``normalized=True``, which turns that off.
+    With ``options=("normalized",)`` predictions are rows of ``PROBABILITY`` or of ``LOG_PROBABILITY``, and the
+    probabilities of each row must sum to 1. The loss gets the parameter ``normalized=True``; False turns the check off.
 
     Examples
     --------
@@ -188,7 +190,7 @@ def _made(
         key: checks.parameter(name, key, value, settings, facts.parameters.get(key), value is None)
         for key, value in settings.items()
     }
-    # The loss takes the formula's name in its module: from there the formula is its attribute, for pickling too.
+    # The loss takes the formula's name in its module; the formula becomes its attribute, so that it can be pickled.
     formula.__qualname__ += ".formula"
     optional = frozenset(key for key, value in checked.items() if value is None)
     return Loss(name, kind, formula, MappingProxyType(checked), facts, tuple(options), optional)

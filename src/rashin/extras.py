@@ -1,4 +1,4 @@
-"""One wording for every optional package that is not there: what needs it, and the command that installs it.
+"""One message for every missing optional package: what needs it, and the command that installs it.
 
 rashin is on no package index yet, so that the command names a clone; the day it is published, this file changes.
 """

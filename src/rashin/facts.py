@@ -1,4 +1,4 @@
-"""What is true of a loss."""
+"""Facts about a loss: domains, kinks, convexity, bounds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ __all__ = ["Facts"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true of a loss; every entry is verified numerically by a test.
+    """Facts about a loss; a test verifies every entry numerically.
 
     Parameters
     ----------
-    prediction, target : where they may lie; the target's domain may depend on the parameters, as
-        ``(**parameters) -> Domain``.
-    parameters : the domain of each parameter.
-    kinks : ``(t, **parameters) -> predictions`` at which the slope jumps; there it is the middle of its interval.
-        None where the loss is smooth.
-    convex : whether the loss is convex in the prediction, at its default parameters.
-    link : the function that takes the mean of the target to the prediction: identity, log, logit or softmax.
-    best_constant : ``(t, w, **parameters) -> prediction`` that minimises the weighted mean loss, where closed. For row
-        losses ``t`` holds distributions (n, C); where the degree is 1, their mean may stand for all of them.
-    separable : whether a row loss is a sum over the classes of which the target has a share; its formula is then that
-        of one class.
-    target_degree : the degree of the loss as a polynomial in the target, 1 or 2; None where it is none. Losses of
-        labels have 1.
-    bounds : ``(**parameters) -> (low, high)``, between which every loss lies, infinite where the parameters give no
-        bound; for row losses ``(classes, **parameters)``. None where no parameters give bounds.
+    prediction, target : domains of the prediction and the target. The target's domain may depend on the parameters,
+        as a function ``(**parameters) -> Domain``.
+    parameters : domain of each parameter.
+    kinks : function ``(t, **parameters) -> predictions`` that returns where the slope jumps; the slope of the loss
+        there is the middle of the jump. None if the loss is smooth.
+    convex : True if the loss is convex in the prediction at its default parameters.
+    link : function that maps the mean of the target to the prediction: identity, log, logit or softmax.
+    best_constant : function ``(t, w, **parameters) -> prediction`` that returns the constant with the smallest
+        weighted mean loss; None without a closed form. For row losses ``t`` contains distributions (n, C); if
+        ``target_degree`` is 1, their mean may replace them.
+    separable : True if a row loss is a sum over the classes with a share in the target; its formula is then that of
+        one class.
+    target_degree : degree of the loss as a polynomial in the target, 1 or 2; None if it is not such a polynomial. For
+        losses of labels it is 1.
+    bounds : function ``(**parameters) -> (low, high)`` that returns bounds of the loss, infinite if the parameters give
+        no bound; for row losses ``(classes, **parameters)``. None if no parameters give bounds.
     """
 
     prediction: Domain

@@ -1,9 +1,9 @@
-"""Compiled sweeps kept on disk, for as long as no source that they are made of changes.
+"""Compiled sweeps cached on disk, until a source that they are made of changes.
 
-Numba's own cache raises what the disk and damaged files raise, and its key is the file of the function alone: with it a
-sweep would outlive a change in the arithmetic that is compiled into it. Here the key holds a fingerprint of all sources
-that reach machine code; a file that is damaged, or another one's, is compiled and written anew, whole or not at all;
-and where nothing can be kept, each process compiles.
+Numba's own cache raises errors of the disk and of damaged files, and its key is the file of the function alone: with
+it, a sweep would outlive a change in the arithmetic that is compiled into it. Here the key contains a fingerprint of
+all sources that reach machine code. A file that is damaged, or has another key, is compiled and written again,
+completely or not at all. If the cache cannot be written, each process compiles.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _fingerprint() -> str:
-    """A digest of the sources that are compiled into sweeps, and the versions of what compiles them."""
+    """A digest of the sources that are compiled into sweeps, and of the versions of the compilers."""
     package = Path(__file__).parent
     sources = [
         *sorted((package / "arithmetic").glob("*.py")),
@@ -67,7 +67,7 @@ def _fingerprint() -> str:
 
 
 def _folders(function: Callable[..., Any]) -> Iterator[Path]:
-    """Where Numba keeps compiled code: NUMBA_CACHE_DIR, `__pycache__`, the user's cache."""
+    """The folders where Numba caches compiled code: NUMBA_CACHE_DIR, `__pycache__`, the user's cache."""
     source = inspect.getfile(function)
     if config.CACHE_DIR:
         yield Path(UserProvidedCacheLocator(function, source).get_cache_path())
@@ -76,9 +76,9 @@ def _folders(function: Callable[..., Any]) -> Iterator[Path]:
 
 
 class _Cache(NullCache):  # type: ignore[misc]
-    """A file for each signature: read from the first folder that has it, written to the first that takes it.
+    """A file for each signature: read from the first folder that has it, written to the first writable folder.
 
-    Whatever goes wrong with files, the answer is that there is none: then Numba compiles, which needs no file.
+    Every error with files counts as a missing file: Numba then compiles, which needs no file.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -94,7 +94,7 @@ class _Cache(NullCache):  # type: ignore[misc]
         return None
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
-        """Keep it, in place of what could not be read."""
+        """Cache the function, in place of a file that could not be read."""
         if compiled.lifted or compiled.library.has_dynamic_globals:
             return
         name, key = self._place(signature, compiled.codegen)
@@ -107,7 +107,7 @@ class _Cache(NullCache):  # type: ignore[misc]
                     return
 
     def _place(self, signature: Any, codegen: Any) -> tuple[str, tuple[Any, ...]]:
-        """The name of the file, which changes of the sources overwrite, and what its content must be made for."""
+        """The name of the file, which changes of the sources overwrite, and the key that its content must have."""
         function, machine = self._function, codegen.magic_tuple()
         name = f"{function.__module__}.{function.__qualname__}"
         digest = hashlib.sha256(repr((signature, machine)).encode()).hexdigest()[:16]
@@ -162,14 +162,14 @@ def kept(signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Call
 
 
 def kept_njit(function: Callable[..., Any]) -> Any:
-    """``njit``, kept on disk."""
+    """``njit``, cached on disk."""
     dispatcher = nb.njit(error_model="numpy", nogil=True)(function)
     dispatcher._cache = _Cache(function)
     return dispatcher
 
 
 def kept_vectorize(function: Callable[..., Any]) -> Any:
-    """``vectorize``, likewise."""
+    """``vectorize``, cached on disk."""
     universal = nb.vectorize(function)
     universal._dispatcher.cache = _Cache(function)
     return universal

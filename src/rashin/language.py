@@ -1,4 +1,4 @@
-"""What pictures and pages say, in the reader's language: English sentences, and their translations."""
+"""The text of pictures and pages in the reader's language: English sentences, and their translations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_language(lang: str) -> None:
 
 @contextmanager
 def speaking(lang: str) -> Iterator[None]:
-    """Within it, and within its thread or task, ``said`` speaks the language ``lang``.
+    """Within the ``with`` block, in its thread or task, ``said`` translates to the language ``lang``.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def speaking(lang: str) -> Iterator[None]:
 
 
 def said(sentence: str, **values: Any) -> str:
-    """The sentence in the language that is spoken, with the values in its places; English unless ``speaking`` another.
+    """The sentence in the current language, with the values filled in; English unless set by ``speaking``.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def said(sentence: str, **values: Any) -> str:
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """So many of something: the sentence for one, or that for another number, which stands at ``{count}``.
+    """A count of something: the sentence for one, or the sentence for other numbers, filled in at ``{count}``.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def counted(count: int, one: str, many: str) -> str:
 
 
 def joined(*sentences: str) -> str:
-    """Sentences one after the other, with a space between them where the language has one.
+    """Sentences joined, with a space between them if the language uses one.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def font_family(lang: str) -> list[str]:
     with needs("matplotlib", "learn", "drawing"):
         from matplotlib import font_manager
     if lang == "en":
-        return ["DejaVu Sans"]  # matplotlib brings it
+        return ["DejaVu Sans"]  # it comes with matplotlib
     there = {font.name for font in font_manager.fontManager.ttflist}
     found = [name for name in FONTS if name in there]
     if not found:

@@ -1,4 +1,4 @@
-"""A loss: what can be asked of one formula. The decorators make it, the registry keeps it."""
+"""The class of losses: the values and derivatives of one formula. Decorators make losses, the registry keeps them."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss"]
 
-_VARIANTS = 64  # of a loss with other parameters that are kept: a call with keywords then costs no new loss
+_VARIANTS = 64  # variants with other parameters that are cached: a call with keywords then builds no new loss
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss:
     """A loss function with its exact derivatives.
 
-    Calling it gives the reduced value. ``gradient`` and ``hessian`` (its diagonal) are derivatives of that reduced
-    value by the prediction and have its shape and dtype; ``value_and_gradient`` gives both in one pass.
+    A call returns the reduced value. ``gradient`` and ``hessian`` return the derivative of the reduced value with
+    respect to the prediction and the diagonal of its Hessian, with the shape and dtype of the prediction.
+    ``value_and_gradient`` returns value and gradient from one pass over the data.
 
     Parameters of every method
     --------------------------
     prediction : array of real numbers. Row losses take (..., C), with the C classes along ``axis``.
-    target : array of the same shape; row losses take integer labels (...) or, where they can, distributions
+    target : array of the same shape; row losses take integer labels (...) or, if they accept them, distributions
         (..., C).
-    weight : non-negative weights, one per sample: the prediction's shape, or (...) for row losses.
-    where : boolean mask of the same shape as ``weight``, also as objects or nullable booleans. What it leaves out is
-        as if deleted, whatever stands there: NaN, None, NA, text, a label without a class.
+    weight : non-negative weights, one per sample: the shape of the prediction, or (...) for row losses.
+    where : boolean mask of the same shape as ``weight``, also as objects or nullable booleans. Samples outside it are
+        treated as deleted, even if they contain NaN, None, NA, text or a label that is not a class.
     reduction : ``"mean"`` is sum(w l) / sum(w), ``"sum"`` is sum(w l), ``"none"`` is w l per sample.
-    axis : the class axis of row losses.
-    **parameters : the loss's own, such as ``delta``.
+    axis : class axis of row losses.
+    **parameters : parameters of the loss, such as ``delta``.
 
     Raises
     ------
-    TypeError : an argument is not an array of real numbers, or a parameter is not known.
-    ValueError : shapes differ, a number lies outside its domain, or there is nothing to take the mean of.
+    TypeError : an argument is not an array of real numbers, or a parameter is unknown.
+    ValueError : shapes differ, a number lies outside its domain, or there is no sample to average.
 
     Examples
     --------
@@ -62,8 +63,8 @@ class Loss:
     formula: Formula
     parameters: Mapping[str, float | None]
     facts: Facts
-    options: tuple[str, ...] = ()  # those of the parameters that the row kernel provides
-    optional: frozenset[str] = frozenset()  # those that may be None
+    options: tuple[str, ...] = ()  # the parameters that the row kernel provides
+    optional: frozenset[str] = frozenset()  # the parameters that may be None
 
     def __post_init__(self) -> None:
         if self.formula.__doc__:
@@ -80,7 +81,7 @@ class Loss:
         axis: int | None = None,
         **parameters: float | None,
     ) -> Any:
-        """The reduced loss: a float, or an array of the samples' losses for ``reduction="none"``."""
+        """The reduced loss: a float, or an array with the loss of each sample for ``reduction="none"``."""
         return self._evaluate(prediction, target, weight, where, reduction, axis, parameters, _VALUE).value
 
     def gradient(
@@ -95,7 +96,7 @@ class Loss:
         out: Any = None,
         **parameters: float | None,
     ) -> Any:
-        """The gradient of the reduced loss, written to ``out`` if that is given."""
+        """The gradient of the reduced loss, written to ``out`` if given."""
         return self._evaluate(prediction, target, weight, where, reduction, axis, parameters, _GRADIENT, out).gradient
 
     def hessian(
@@ -109,7 +110,7 @@ class Loss:
         axis: int | None = None,
         **parameters: float | None,
     ) -> Any:
-        """The diagonal of the Hessian of the reduced loss: the true one, no surrogate."""
+        """The exact diagonal of the Hessian of the reduced loss, not a surrogate."""
         return self._evaluate(prediction, target, weight, where, reduction, axis, parameters, _HESSIAN).hessian
 
     def value_and_gradient(
@@ -139,9 +140,9 @@ class Loss:
         axis: int | None = None,
         **parameters: float | None,
     ) -> Any:
-        """The loss of each sample as float64, not rounded to the prediction's type: the terms of every sum.
+        """The loss of each sample as float64, not rounded to the dtype of the prediction; 0 outside ``where``.
 
-        Outside ``where`` it is 0.
+        These are the terms that every sum adds.
 
         >>> import numpy as np, rashin
         >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
@@ -161,12 +162,12 @@ class Loss:
             return self
         try:
             return self._variants(**parameters)
-        except TypeError:  # also of what cannot be hashed, such as an array of one number
+        except TypeError:  # raised also by a value that cannot be hashed, such as an array of one number
             return self._variant(**parameters)
 
     @cached_property
     def _variants(self) -> Callable[..., Loss]:
-        return lru_cache(_VARIANTS, typed=True)(self._variant)  # typed: True is no 1.0
+        return lru_cache(_VARIANTS, typed=True)(self._variant)  # typed: True is not 1.0
 
     def _variant(self, **parameters: Any) -> Loss:
         domains = self.facts.parameters
@@ -212,12 +213,12 @@ class Loss:
 
     @cached_property
     def program(self) -> Any:
-        """What the backend made of the rule."""
+        """The backend's compiled form of the rule."""
         return default().Program(self.rule)
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """What ``help`` and editors show: the parameters by name."""
+        """The signature for ``help`` and editors, with the parameters by name."""
         general = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
         axis_less = [p for p in general[:-1] if p.name != "axis" or self.kind != "pointwise"]
         own = [
@@ -227,7 +228,7 @@ class Loss:
         return inspect.Signature(axis_less + own)
 
     def __repr__(self) -> str:
-        # A switch is not part of the formula: it shows where it is off.
+        # A switch is not part of the formula: it is shown only if it is off.
         settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items() if value is not True)
         return f"{self.name}({settings})"
 
@@ -241,7 +242,7 @@ class Loss:
         return hash(self._identity())
 
     def __reduce__(self) -> Any:
-        """By name where importing gives this loss again, else with the formula (for cloudpickle)."""
+        """By name if an import returns this loss again, otherwise with the formula (for cloudpickle)."""
         module = self.formula.__module__
         found = getattr(sys.modules.get(module), self.name, None)
         if isinstance(found, Loss) and found.formula is self.formula and module != "__main__":

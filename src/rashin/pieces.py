@@ -30,7 +30,7 @@ def boxes(shape: tuple[int, ...], most: int) -> Iterator[Box]:
     if size == 0:
         return
     if size <= most:
-        yield (...,)  # an index that answers with an array even where there is no axis
+        yield (...,)  # an index that returns an array even without axes
         return
     cut = len(shape) - 1
     while cut > 0 and math.prod(shape[cut:]) <= most:
@@ -49,7 +49,7 @@ def start_of(box: Box, inside: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def with_axis(index: tuple[int, ...], axis: int, place: int) -> tuple[int, ...]:
-    """The index with ``place`` where the axis, counted from the end, stands in the whole array."""
+    """The index with ``place`` inserted at the axis, which is counted from the end of the whole array."""
     position = len(index) + 1 + axis
     return (*index[:position], place, *index[position:])
 
@@ -65,7 +65,7 @@ def memory_order(z: NDArray[Any]) -> tuple[int, ...]:
 
 
 def read(source: NDArray[Any], box: Box, buffer: NDArray[Any], own: bool = False) -> NDArray[Any]:
-    """The box as a contiguous row of the buffer's type: a view if it lies so already (and need not be ``own``)."""
+    """The box as a contiguous row of the buffer's dtype; a view if it already is one (and need not be ``own``)."""
     part = source[box]
     if not own and part.dtype == buffer.dtype and part.flags.c_contiguous and part.flags.aligned:
         return part.reshape(-1)

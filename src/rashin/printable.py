@@ -10,7 +10,7 @@ _JOINERS = "\u200c\u200d"  # Persian words and emoji are made with them
 
 
 def printable(text: str) -> str:
-    """The text with what cannot be printed written as in Python, such as ``\\x1b``; spaces of any width stay.
+    """The text with unprintable characters escaped as in Python, such as ``\\x1b``; spaces of any width stay.
 
     >>> print(printable("a" + chr(27) + "[2Jb"), printable("東京\u3000支店"))
     a\\x1b[2Jb 東京\u3000支店
@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def shown(key: object) -> str:
-    """The name of a class, a group or a file as a reader sees it: a blank one stands in quotes.
+    """The name of a class, a group or a file for readers; a blank name is quoted.
 
     >>> print(shown(7), shown("a\\nb"), shown(""))
     7 a\\nb ""

@@ -1,4 +1,4 @@
-"""Weights, masks and reduction: the linear part of every loss, said once.
+"""Weights, masks and reduction: the linear part of every loss, in one place.
 
 ``"none"`` is w l per sample, ``"sum"`` is sum(w l), ``"mean"`` is sum(w l) / sum(w). Outside ``where`` the weight is
 0, and weight 0 means that the formula is not evaluated there, so that no 0 * inf appears.
@@ -20,11 +20,11 @@ __all__ = ["Weighing", "weigh"]
 
 _NONE = np.empty(0)
 _CHUNK = 1 << 16
-_LARGE = 2.0**64  # a total of weights beyond which, or below 1 / which, w l would leave the range of doubles soon
+_LARGE = 2.0**64  # for totals of weights above this, or below 1 / this, w l could leave the range of doubles
 
 
 class Weighing(NamedTuple):
-    """How samples count: their weights, their selection, and what a mean divides by.
+    """The weighing of samples: their weights, their selection, and the divisor of a mean.
 
     ``divisor`` is 1 for sum and none; ``total`` is the exact denominator of the mean, a whole number or limbs.
     """
@@ -37,7 +37,7 @@ class Weighing(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether every sample counts alike."""
+        """True if all samples count equally."""
         return self.weight is None and self.where is None
 
     def transposed(self, axes: tuple[int, ...]) -> Weighing:
@@ -47,7 +47,7 @@ class Weighing(NamedTuple):
         return Weighing(weight, where, self.reduction, self.divisor, self.total)
 
     def read(self, box: Box) -> NDArray[np.float64]:
-        """The weights of a box as a row of doubles, 0 outside ``where``; empty where every sample counts alike."""
+        """The weights of a box as a row of doubles, 0 outside ``where``; empty if all samples count equally."""
         if self.plain:
             return _NONE
         chosen = None if self.where is None else self.where[box]
@@ -59,7 +59,7 @@ class Weighing(NamedTuple):
         return weight.reshape(-1)
 
     def outside(self, box: Box) -> NDArray[np.bool_] | None:
-        """Which samples of a box are not selected, as a row; None where all are."""
+        """A mask of the samples of a box that are not selected, as a row; None if all are."""
         return None if self.where is None else np.logical_not(self.where[box]).reshape(-1)
 
     def reduce(self, limbs: Any) -> float:
@@ -77,7 +77,7 @@ def _exact() -> Any:
 
 
 def weigh(weight: Any, where: Any, shape: tuple[int, ...], reduction: str) -> Weighing:
-    """Check weights and mask for samples of ``shape``, and sum the weights where a mean needs it."""
+    """Check weights and mask for samples of ``shape``, and sum the weights if a mean needs the sum."""
     checks.choice("reduction", reduction)
     where = None if where is None else checks.selection(where, shape)
     if weight is None:
@@ -106,7 +106,7 @@ def _with_total(weighing: Weighing, shape: tuple[int, ...]) -> Weighing:
 
 
 def _scaled(weighing: Weighing, total: float) -> Weighing:
-    """The weights times the power of two that brings their sum near 1: the mean is the same."""
+    """The weights times the power of two that brings their sum near 1; the mean does not change."""
     exponent = math.frexp(total)[1] if total < math.inf else 1024
     with np.errstate(all="ignore"):
         weight = np.ldexp(np.asarray(weighing.weight, np.float64), -exponent)

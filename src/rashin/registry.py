@@ -1,4 +1,4 @@
-"""Every loss by its name."""
+"""The registry of losses by name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _registry: dict[str, Loss] = {}
 
 
 def register(loss: Loss) -> Loss:
-    """Keep a loss under its name; one from the same module replaces the one before.
+    """Register a loss under its name; a loss of the same name from the same module is replaced.
 
     Raises
     ------
-    ValueError : another module has a loss of that name.
+    ValueError : another module has registered a loss of that name.
     """
     known = _registry.get(loss.name)
     if known is not None and known.formula.__module__ != loss.formula.__module__:
@@ -30,7 +30,7 @@ def register(loss: Loss) -> Loss:
 
 
 def list_losses() -> list[Loss]:
-    """Every registered loss, by name.
+    """Every registered loss, sorted by name.
 
     >>> import rashin
     >>> [loss.name for loss in rashin.list_losses()][:2]
@@ -40,14 +40,14 @@ def list_losses() -> list[Loss]:
 
 
 def get(name: str) -> Loss:
-    """The loss of that name; a loss of your own is ``"module:name"``.
+    """The loss of that name; name a loss of your own as ``"module:name"``.
 
     Raises
     ------
-    ValueError : there is no such loss; the message names the nearest, or the one that the field calls so.
+    ValueError : no loss has that name; the message suggests the nearest name, or the loss that other libraries call so.
     """
     module, colon, attribute = name.partition(":")
-    if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name of XGBoost's
+    if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name from XGBoost
         return _from_module(module, attribute)
     if name not in _registry:
         nearest = synonyms.advice(name, _registry) or "`rashin losses` lists them"
@@ -60,7 +60,7 @@ def parsed(text: str) -> Loss:
 
     Raises
     ------
-    ValueError : there is no such loss, or the text is none.
+    ValueError : no loss has that name, or the text is not the text of a loss.
     """
     try:
         call = ast.parse(text, mode="eval").body

@@ -28,4 +28,4 @@ class Rule:
     separable: bool
 
     def __hash__(self) -> int:
-        return hash((self.formula, self.parameters, self.options))  # what tells rules apart; domains follow from it
+        return hash((self.formula, self.parameters, self.options))  # these distinguish rules; domains follow from them

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then renamed into it."""
+"""Files that are complete or do not exist: written under another name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from rashin.array_header import opened_member
 
 __all__ = ["PART", "alone", "locked", "read_arrays", "written_beside"]
 
-PART = ".part"  # how the name of an unfinished file ends
-_OLD = 3600.0  # seconds without writing, after which an unfinished file has no writer any more
+PART = ".part"  # the ending of the name of an unfinished file
+_OLD = 3600.0  # seconds without writing, after which an unfinished file is considered abandoned
 
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """A path to write to, in the same folder; it takes the name ``path`` at the end, or vanishes on an error.
+    """A path to write to, in the same folder; it is renamed to ``path`` at the end, or removed on an error.
 
-    The content is on the disk before the name is, so that not even a power cut leaves half a file. Several processes,
-    on several machines, and threads may write at once: the last one's file stays, and is whole. What killed ones left
-    of the same file goes once nobody has written to it for an hour.
+    The content is on disk before the rename, so that even a power cut does not leave half a file. Several threads,
+    processes and machines may write at once: the file of the last one stays, and is complete. Unfinished files of
+    killed processes are removed after an hour without writing.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def _sweep(path: Path, oldest: float) -> None:
 
 
 def _flush(path: Path, mode: int) -> None:
-    """Put on the disk what was written to a file, or the names in a folder."""
+    """Flush a file, or the names in a folder, to disk."""
     descriptor = os.open(path, mode)
     try:
         os.fsync(descriptor)
@@ -78,11 +78,11 @@ def _flush(path: Path, mode: int) -> None:
 
 @contextmanager
 def alone(path: Path, lock: Path | None = None) -> Iterator[None]:
-    """Be the only one that writes to a file or folder; ``lock`` is the file that says so, by default beside ``path``.
+    """Be the only writer of a file or folder; ``lock`` is the lock file, by default next to ``path``.
 
     Raises
     ------
-    BlockingIOError : another thread or process, also of another container, writes to it.
+    BlockingIOError : another thread or process, even in another container, writes to it.
     """
     with ExitStack() as stack:
         try:
@@ -98,23 +98,23 @@ def alone(path: Path, lock: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the file ``path`` locked, which is there for as long: for one writer at a time, who may also be killed.
+    """Lock the file ``path``, which exists as long as the lock: for one writer at a time, which may also be killed.
 
     Raises
     ------
-    BlockingIOError : another thread or process, also of another container, holds it.
+    BlockingIOError : another thread or process, even in another container, holds the lock.
     """
     descriptor = _lock(path)
     try:
         yield
     finally:
-        with suppress(OSError):  # where a file cannot be removed while it is open, it stays
+        with suppress(OSError):  # on systems where an open file cannot be removed, it stays
             path.unlink()
         os.close(descriptor)
 
 
 def _lock(path: Path) -> int:
-    """An open file that has the name and the lock; who had both may remove the name between our opening and locking."""
+    """The open and locked file. The previous holder may remove the name between opening and locking, hence the loop."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -148,8 +148,8 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
 
     Raises
     ------
-    ValueError : the file is no such archive, is damaged, or holds objects; the message says that it does not hold
-        ``what``.
+    ValueError : the file is not such an archive, is damaged, or contains objects; the message says that it does not
+        contain ``what``.
     OSError : the file cannot be read.
     """
     try:
@@ -164,7 +164,7 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
 
 
 def _check_sizes(file: IO[bytes]) -> None:
-    """Raise unless it is an archive whose arrays are as large as they say: NumPy would ask for the memory first."""
+    """Raise unless the arrays of the archive have the sizes in their headers, which NumPy would allocate first."""
     size = os.fstat(file.fileno()).st_size
     if not zipfile.is_zipfile(file):
         file.seek(0)

@@ -1,7 +1,7 @@
-"""What the field calls its losses, and the exact rashin expression for each name.
+"""The names of losses in other libraries, and the exact rashin expression for each name.
 
 An expression is Python in the names of ``rashin``: ``z`` is the prediction, ``t`` the target and ``n`` the number of
-samples. Where the field's number differs by a factor or a constant, the expression has it.
+samples. If the other library's number differs by a factor or a constant, the expression contains it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ __all__ = ["SYNONYMS", "Synonym", "advice", "found", "in_words", "is_part", "syn
 
 
 class Synonym(NamedTuple):
-    """One loss of the field under all its names.
+    """One loss of other libraries under all its names.
 
     Parameters
     ----------
-    names : as torch, Keras, scikit-learn, XGBoost, LightGBM, optax, papers and Japanese textbooks write
-        them; case, ``_`` and ``Loss`` at the end do not count.
-    loss : the registered loss that is meant.
-    expression : what gives the same mean.
-    remark : what to know besides.
+    names : names in torch, Keras, scikit-learn, XGBoost, LightGBM, optax, papers and Japanese textbooks; case, ``_``
+        and ``Loss`` at the end are ignored.
+    loss : name of the registered loss.
+    expression : expression that gives the same mean.
+    remark : further advice.
     """
 
     names: tuple[str, ...]
@@ -140,17 +140,17 @@ SYNONYMS = (
 
 
 def _plain(name: str) -> str:
-    """A name without what does not count: ``torch.nn.MSELoss`` is ``mse``, as ``reg:squarederror`` is itself."""
+    """A name without the parts that are ignored: ``torch.nn.MSELoss`` becomes ``mse``; ``reg:squarederror`` stays."""
     last = name.rpartition(".")[2].lower()
     return re.sub(r"[\W_]", "", re.sub(r"(?<=\w)[ _]?loss$", "", last))
 
 
-_CLOSE = 0.7  # of 1 where names are alike: below it smape is near estimate
+_CLOSE = 0.7  # similarity, 1 for equal names; with a lower limit, smape would match estimate
 _BY_NAME = {_plain(name): entry for entry in SYNONYMS for name in entry.names}
 
 
 def synonym(name: str) -> Synonym | None:
-    """The loss that the field calls so.
+    """The entry of the loss with that name in other libraries.
 
     >>> synonym("torch.nn.MSELoss").expression
     'squared_error(z, t)'
@@ -159,7 +159,7 @@ def synonym(name: str) -> Synonym | None:
 
 
 def advice(name: str, known: Iterable[str]) -> str:
-    """What to write in place of a name that is not among the known ones; "" if nothing is near.
+    """The suggestion for a name that is not among the known ones; "" if nothing is similar.
 
     >>> advice("rmse", [])
     'did you mean squared_error? rmse is squared_error(z, t) ** 0.5'
@@ -180,7 +180,7 @@ def in_words(entry: Synonym) -> str:
 
 
 def is_part(text: str, name: str) -> bool:
-    """Whether a name contains the text, spelling aside.
+    """True if a name contains the text, apart from spelling.
 
     >>> is_part("HuberLoss", "pseudo_huber")
     True
@@ -190,7 +190,7 @@ def is_part(text: str, name: str) -> bool:
 
 
 def found(text: str) -> list[Synonym]:
-    """The entry of that name, else those with names that contain it.
+    """The entry of that name, or else the entries with names that contain it.
 
     >>> [entry.expression for entry in found("percentage")]
     ["absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n"]

@@ -1,7 +1,7 @@
-"""A word to whoever waits at a terminal or in a notebook while loops are compiled: one line, once in a process.
+"""A message at a terminal or in a notebook while loops are compiled: one line, once per process.
 
-Nothing is said to a file or a pipe, in worker processes, nor with the environment variable RASHIN_QUIET set: so
-programs, logs and tests see nothing of it.
+It is not printed to a file or a pipe, in worker processes, or if the environment variable RASHIN_QUIET is set, so that
+programs, logs and tests do not see it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 __all__ = ["PATIENCE", "explained"]
 
-PATIENCE = 1.0  # seconds that nobody asks about
+PATIENCE = 1.0  # seconds before the message appears
 
 _MESSAGE = "rashin: compiling loops for this machine, once for each kind of loss; later calls start at once"
 _asking = threading.Lock()
@@ -24,7 +24,7 @@ _said = False
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Compile inside: if that takes longer than a second, the user reads why, the first time that it happens."""
+    """Compile inside: if that takes longer than a second, a message explains the delay, once per process."""
     if _said or not _is_watched():
         yield
         return

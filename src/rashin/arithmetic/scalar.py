@@ -13,7 +13,7 @@ place in a loop. Processors without FMA (x86 before 2013) get the same bits from
 
 The bounds in the docstrings are in units of the last place (ULP) of the exact result, subnormal ones
 included, and hold over all of float64; ``tests/test_scalar.py`` measures them against mpmath and keeps the
-worst points known. Half a unit is what rounding alone costs. To come near it, whatever is not small beside
+worst points known. Rounding alone costs half a unit. To come near it, every term that is not small relative to
 the result is carried as an unevaluated sum ``high + low`` of two doubles (Dekker 1971, "A floating-point
 technique for extending the available precision"; Ogita, Rump & Oishi 2005, "Accurate sum and dot product");
 only the tail of a series, about a hundredth of the result, is computed in plain double.
@@ -21,7 +21,7 @@ only the tail of a series, about a hundredth of the result, is computed in plain
 Three conventions follow from vectorisation. There is no ``if`` on data: both sides of ``where`` are computed,
 and special values (0, infinities, NaN) are selected at the end. There is no conversion between int64 and
 float64, which AVX2 lacks: integers are read from and written to the bits of doubles near 1.5 * 2**52. There
-is no ``fastmath``, which would dissolve the low parts.
+is also no ``fastmath``, which would destroy the low parts.
 
 What ends in ``_plain`` is a shorter variant, for losses of float32 (``plain`` gathers them).
 """

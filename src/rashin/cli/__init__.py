@@ -1,7 +1,7 @@
-"""The command ``rashin``: every verb reads its options, calls one public function and shows what came out.
+"""The command ``rashin``: each subcommand reads its options, calls one public function and shows the result.
 
-What goes wrong is told in one line on the standard error, and the exit code is 2; an interrupted command ends
-with 130, and one whose output is closed, as ``head`` does, with 141 and without a word: the codes of a shell.
+An error is one line on standard error, and the exit code is 2. An interrupted command exits with 130. A command whose
+output is closed early, as ``head`` does, exits with 141 and prints nothing. These are the codes that a shell uses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 
 class _Command(TyperCommand):
-    """A command that refuses an option that is given twice and taken once; the parser alone would take the last."""
+    """A command that refuses a single-value option given twice; the parser alone would use the last value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
@@ -70,7 +70,7 @@ def main() -> int:
         code = app(args=sys.argv[1:] or ["--help"], prog_name="rashin", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except SystemExit:  # typer's, and for one reason: what reads the output has closed it, as head does
+    except SystemExit:  # typer raises it for one reason: the reader of the output has closed it, as head does
         code = _CLOSED
     except Exception as error:
         message = _in_words(error)
@@ -86,7 +86,7 @@ def _complain(message: str, code: int) -> int:
 
 
 def _in_words(error: Exception) -> str | None:
-    """What to tell the user, or None where the fault is not the user's but ours."""
+    """The message for the user, or None if the error is a fault in rashin."""
     if hasattr(error, "format_message"):  # typer's usage errors, whose class depends on its version
         return str(error.format_message())
     if isinstance(error, OSError) and error.strerror:

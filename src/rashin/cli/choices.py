@@ -1,4 +1,4 @@
-"""What several commands let their user choose: the data, and the loss with its parameters."""
+"""Options that several commands share: the data, and the loss with its parameters."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ __all__ = ["Data", "LossParameters", "PictureLang", "chosen_loss", "has_classes"
 _SWITCHES = {"true": 1.0, "false": 0.0}
 _MNIST_FAMILY = ("mnist", "fashion", "kmnist")
 
-Data = Annotated[str, typer.Option(metavar="NAME", help="digits, mnist, fashion, kmnist, or FILE.npz with x and t.")]
+Data = Annotated[
+    str, typer.Option(metavar="NAME", help="Data set: digits, mnist, fashion, kmnist, or FILE.npz with arrays x and t.")
+]
 LossParameters = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=NUMBER", help="A parameter of the loss, such as gamma=3; may be repeated."),
+    typer.Option(metavar="NAME=NUMBER", help="Parameter of the loss, such as gamma=3; may be repeated."),
 ]
 
 
 def known_language(lang: str | None) -> str | None:
-    """The language, refused while options are read if there are no words in it."""
+    """The language; an option error if rashin is not translated into it."""
     from rashin.language import LANGUAGES
 
     if lang is not None and lang not in LANGUAGES:
@@ -33,7 +35,7 @@ def known_language(lang: str | None) -> str | None:
 
 
 def _drawable_language(lang: str) -> str:
-    """The same, and refused if no font on this machine has its letters."""
+    """The language; an option error also if no font on this machine has its letters."""
     from rashin.language import font_family
 
     known_language(lang)
@@ -46,12 +48,12 @@ def _drawable_language(lang: str) -> str:
 
 
 PictureLang = Annotated[
-    str, typer.Option(metavar="en|ja", callback=_drawable_language, help="Language of what is drawn and written.")
+    str, typer.Option(metavar="en|ja", callback=_drawable_language, help="Language of the pictures and pages.")
 ]
 
 
 def load_data(data: str, seed: int) -> Any:
-    """Samples and targets to train on, and samples and targets to hold out."""
+    """Samples and targets for training, then samples and targets of the held-out set."""
     from rashin.learn import read_samples
 
     datasets: Any = import_module("rashin.datasets")
@@ -66,12 +68,12 @@ def load_data(data: str, seed: int) -> Any:
 
 
 def has_classes(data: str) -> bool | None:
-    """Whether its targets are known to be classes; None where the loss decides what they are."""
+    """Whether the targets are known to be classes; None if the loss decides."""
     return None if data.endswith(".npz") else True
 
 
 def chosen_loss(named: Loss | str, settings: list[str] | None) -> Loss:
-    """The loss, also by its name, with its parameters as ``NAME=NUMBER``."""
+    """The loss, given as an object or a name, with the parameters set by ``NAME=NUMBER``."""
     from rashin.registry import get
 
     loss = get(named) if isinstance(named, str) else named

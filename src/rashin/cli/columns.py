@@ -1,4 +1,4 @@
-"""Columns as they are named on the command line: one, a pattern, several, or several by class."""
+"""Names of columns on the command line: one name, a pattern, several names, or one name per class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Names = str | list[str] | dict[str, str]
 
 
 def columns_named(values: Sequence[str], option: str, known: Callable[[], Sequence[str]]) -> Names:
-    """What the values of an option name, which may be given several times.
+    """The columns that the values of an option name; the option may be given several times.
 
     Parameters
     ----------
-    values : a name, a pattern, names with commas between them (quoted as in CSV if they contain one), or
-        ``CLASS=COLUMN``, likewise.
-    option : what an error calls it.
-    known : gives the names of the columns; called only where a value may be one name or several.
+    values : name, pattern, comma-separated names (quoted as in CSV if they contain a comma), or comma-separated
+        ``CLASS=COLUMN`` pairs.
+    option : name of the option for error messages.
+    known : function that returns the names of the columns; called only if a value may be one name or several.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def columns_named(values: Sequence[str], option: str, known: Callable[[], Sequen
 
 
 def _split(value: str, columns: set[str]) -> list[str]:
-    """The fields of a line of CSV; one where the whole is a column, a class and a column, or a pattern that matches."""
+    """The fields of a CSV line; one field if the whole is a column, ``CLASS=COLUMN`` or a pattern that matches."""
     from rashin.tables.columns import matching
 
     if columns & {value, value.partition("=")[2]} or (value.count("*") == 1 and matching(value, columns)):

@@ -1,4 +1,4 @@
-"""``rashin explain``: pictures and a page that show why a trained network follows its loss, and not its accuracy."""
+"""``rashin explain``: pictures and a page that show why training follows the loss and not the accuracy."""
 
 from __future__ import annotations
 
@@ -25,33 +25,35 @@ _DEFAULT_LOSS = "softmax_cross_entropy"
 
 
 def explain_model(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.npz", help="A model that 'rashin train' wrote.")] = _MODEL,
+    model: Annotated[Path, typer.Argument(metavar="MODEL.npz", help="Model that 'rashin train' wrote.")] = _MODEL,
     data: Data = "digits",
     loss: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            show_default=f"the one it was trained with, else {_DEFAULT_LOSS}",
-            help="The loss; 'rashin losses' lists them.",
+            show_default=f"the loss of the training run, else {_DEFAULT_LOSS}",
+            help="Name of the loss; 'rashin losses' lists them.",
         ),
     ] = None,
     loss_parameter: LossParameters = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", show_default="explained, beside the model", help="Folder for the page and the pictures."
+            metavar="DIR", show_default="explained, next to the model", help="Folder for the page and the pictures."
         ),
     ] = None,
     samples: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Look at no more than so many, drawn at random.")
+        int,
+        typer.Option(min=1, metavar="N", help="Largest number of samples for curves and landscape, drawn at random."),
     ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all that is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed for the random draws.")] = 0,
     lang: PictureLang = "en",
 ) -> None:
-    """Show why a trained network follows its loss, and not its accuracy.
+    """Show why training follows the loss and not the accuracy.
 
-    Writes a page that needs no network, explanation.html, and PNG pictures: loss and accuracy along the gradient and
-    for one weight, the landscape around the network, and the losses of mini-batches around the loss of all data.
+    Writes explanation.html, a page that works offline, and PNG pictures: loss and accuracy along the gradient and for
+    one weight, the loss landscape around the trained network, and the losses of mini-batches around the loss of all
+    data.
     """
     from rashin.learn import named_labels
     from rashin.report import check_ours, explain, write_explanation
@@ -84,7 +86,7 @@ def _loaded(model: Path) -> Network:
 
 
 def _recorded_loss(model: Path, network: Network) -> Loss | None:
-    """The loss that the run folder's checkpoint names, such as ``focal(gamma=3.0)``; None where there is none."""
+    """The loss named in the run folder's checkpoint, such as ``focal(gamma=3.0)``; None if it names none."""
     from rashin.registry import parsed
     from rashin.storage import read_arrays
 
@@ -99,7 +101,7 @@ def _recorded_loss(model: Path, network: Network) -> Loss | None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A live bar on the standard error, where that is a terminal; else nothing is shown."""
+    """A live bar on standard error if that is a terminal; otherwise nothing is shown."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -1,4 +1,4 @@
-"""``rashin fetch``: a data set is downloaded, once and for all."""
+"""``rashin fetch``: download a data set once and keep it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["fetch_data"]
 
 
 def fetch_data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion or kmnist.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set: mnist, fashion or kmnist.")],
     mirror: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="Folder that serves the files, in place of the known ones; may be repeated."),
+        typer.Option(metavar="URL", help="Folder to download from instead of the known ones; may be repeated."),
     ] = None,
 ) -> None:
-    """Download MNIST or one of its family.
+    """Download MNIST, Fashion-MNIST or Kuzushiji-MNIST.
 
-    Nothing is downloaded that is on this machine already: in the folder named by RASHIN_DATA_DIR or the user's cache,
-    or where torchvision, Keras, TensorFlow or Debian left it. Each file is verified by its published SHA-256. Shows
-    where the files are.
+    Files that are already on this machine are not downloaded again: those in the folder named by RASHIN_DATA_DIR or
+    in the user's cache, and those that torchvision, Keras, TensorFlow or Debian put there. Each file is verified by
+    its published SHA-256. Prints where the files are.
     """
     from rashin.datasets import fetch_mnist
     from rashin.printable import printable

@@ -1,4 +1,4 @@
-"""``rashin losses``: what there is to choose from."""
+"""``rashin losses``: the list of losses."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ class _Row(NamedTuple):
 
 def show_losses(
     search: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only losses so called, here or elsewhere, such as mse or bce.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Name to search for, in rashin or another library, such as mse or bce."),
     ] = None,
 ) -> None:
-    """List the losses: what each takes, its parameters and its formula.
+    """List the losses, with the inputs, the parameters and the formula of each.
 
-    z is the prediction and t the target. The default of each parameter is shown. --search finds a loss by the names
-    that torch, Keras, scikit-learn, XGBoost and others give it, and prints the expression that equals theirs.
+    z is the prediction and t the target. Each parameter is shown with its default. --search also finds a loss by its
+    name in torch, Keras, scikit-learn, XGBoost and others, and prints the rashin expression that equals theirs.
     """
     entries = [] if search is None else found(search)
     meant = {entry.loss for entry in entries}
@@ -56,7 +57,7 @@ def _not_found(search: str) -> str:
 
 
 def _called(entry: Synonym, search: str) -> str:
-    """The name that was looked for; where that is a part of several, these."""
+    """The name that was searched for, or the names that contain it."""
     return search if synonym(search) is entry else ", ".join(name for name in entry.names if is_part(search, name))
 
 
@@ -70,7 +71,7 @@ def _number(default: float | None) -> str:
 
 
 def _takes(loss: Loss) -> str:
-    """Prediction and target in a word each; the plural says that a row of predictions makes a sample."""
+    """Prediction and target in one word each; a plural marks losses whose sample is a row of predictions."""
     prediction, target = loss.facts.prediction.name, loss.facts.target_domain(loss.parameters).name
     if loss.kind == "pointwise":
         return f"{prediction}, {target}"
@@ -82,7 +83,7 @@ def _plural(name: str) -> str:
 
 
 def _print_table(rows: list[_Row]) -> None:
-    """For a terminal. Below 120 columns what a loss takes moves under its formula, so that 80 are enough."""
+    """Print for a terminal. Below 120 columns, the inputs of a loss move under its formula, so that 80 are enough."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -103,7 +104,7 @@ def _print_table(rows: list[_Row]) -> None:
 
 
 def _print_lines(rows: list[_Row]) -> None:
-    """For a pipe or a file: a line for each, in columns, and never cut."""
+    """Print for a pipe or a file: one line per loss, in aligned columns, never truncated."""
     cells = [(row.name, row.takes, " ".join(row.parameters) or "-", row.formula) for row in rows]
     widths = [max((len(line[column]) for line in cells), default=0) for column in range(3)]
     for *left, formula in cells:

@@ -1,4 +1,4 @@
-"""``rashin measure``: the loss of a data set, how sure it is, and where it comes from."""
+"""``rashin measure``: the loss of a data set, its confidence interval, and where it comes from."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ def measure_files(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Files, folders, globs or addresses: .parquet, .arrow, .feather, .csv, .tsv, .npz, .npy.",
+            help="Files, folders, globs or URLs: .parquet, .arrow, .feather, .csv, .tsv, .npz, .npy.",
         ),
     ],
     loss: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            show_default="what the files record; else for p_* categorical_cross_entropy, for z_* "
-            "softmax_cross_entropy; for one column p_.. or z_.. binary_cross_entropy, sigmoid_cross_entropy",
-            help="The loss; 'rashin losses' lists them.",
+            show_default="the loss recorded in the files; else categorical_cross_entropy for p_*, "
+            "softmax_cross_entropy for z_*, binary_cross_entropy for one column p_.., sigmoid_cross_entropy for one "
+            "column z_..",
+            help="Name of the loss; 'rashin losses' lists them.",
         ),
     ] = None,
     loss_parameter: LossParameters = None,
@@ -46,69 +47,81 @@ def measure_files(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            show_default="p_* or z_*, whichever there are",
-            help="A column; a pattern such as 'p_*'; columns in the order of the labels with commas between them, or "
-            "by label, such as 1=cat,2=dog. May be repeated; quote a name with a comma: '\"p,1\",p_2'.",
+            show_default="p_* or z_*, whichever the files contain",
+            help="Column of the prediction; a pattern such as 'p_*'; comma-separated columns in the order of the "
+            "labels; or columns by label, such as 1=cat,2=dog. May be repeated. Quote a name that contains a comma: "
+            "'\"p,1\",p_2'.",
         ),
     ] = None,
     target: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", show_default="target", help="Likewise, with the target.")
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", show_default="target", help="Column of the target; several as for --prediction."
+        ),
     ] = None,
     positive: Annotated[
         str | None,
         typer.Option(
             metavar="WORD",
-            show_default="the word with which the prediction's name ends, such as yes for p_yes",
-            help="The target of the positive class, where the target of a loss of two classes holds two words.",
+            show_default="the end of the prediction's name, such as yes for p_yes",
+            help="Target word of the positive class, if the targets of a two-class loss are two words.",
         ),
     ] = None,
-    weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="Weights, >= 0.")] = None,
-    group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Give the loss by group too.")] = None,
+    weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of weights, >= 0.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of groups; adds the loss by group.")
+    ] = None,
     cluster: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Rows that belong together, for the interval.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of clusters, rows that belong together, for the interval."),
     ] = None,
     missing: Annotated[
         str,
-        typer.Option(metavar="group|refuse", help="Rows without a group are one, '(missing)', or cannot be measured."),
+        typer.Option(
+            metavar="group|refuse", help="Treatment of rows without a group: the group '(missing)', or refused."
+        ),
     ] = "group",
-    classes: Annotated[bool, typer.Option(help="Give the loss by class too, where the target is one.")] = True,
-    confidence: Annotated[float, typer.Option(metavar="SHARE", help="Of the intervals, in (0, 1).")] = 0.95,
-    worst: Annotated[int, typer.Option(min=0, metavar="K", help="Name the K rows with the largest losses.")] = 5,
+    classes: Annotated[bool, typer.Option(help="Loss by class, if the target is a class.")] = True,
+    confidence: Annotated[
+        float, typer.Option(metavar="SHARE", help="Level of the confidence intervals, in (0, 1).")
+    ] = 0.95,
+    worst: Annotated[int, typer.Option(min=0, metavar="K", help="Number of rows with the largest losses to list.")] = 5,
     on_error: Annotated[
-        str, typer.Option(metavar="raise|skip", help="What to do at a row that cannot be measured.")
+        str, typer.Option(metavar="raise|skip", help="Action at a row that cannot be measured.")
     ] = "raise",
     delimiter: Annotated[
         str | None,
-        typer.Option(metavar="LETTER", show_default="tab for .tsv, else ,", help="What separates fields of text."),
+        typer.Option(metavar="LETTER", show_default="tab for .tsv, else ,", help="Separator of fields in text files."),
     ] = None,
-    decimal: Annotated[str, typer.Option(metavar=".|,", help="The decimal point of numbers in text.")] = ".",
+    decimal: Annotated[str, typer.Option(metavar=".|,", help="Decimal point of numbers in text files.")] = ".",
     encoding: Annotated[
-        str, typer.Option(metavar="NAME", help="That of text files, such as cp932, cp1252 or utf-16.")
+        str, typer.Option(metavar="NAME", help="Encoding of text files, such as cp932, cp1252 or utf-16.")
     ] = "utf-8",
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the state there, and go on from it after a crash.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File for the state; after a crash, the same command resumes from it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, with the exact sums.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all results as JSON, with the exact sums.")] = False,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page with all this in pictures.")
+        Path | None, typer.Option(metavar="FILE.html", help="File for a page that shows the results in charts.")
     ] = None,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of that page.")] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Heading of the page.")] = None,
     images: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="Show the worst rows on that page: a column of pixels, or an array FILE.npy."
+            metavar="COLUMN", help="Images of the worst rows for the page: a column of pixels, or an array FILE.npy."
         ),
     ] = None,
     lang: Annotated[
         str | None,
-        typer.Option(metavar="en|ja", show_default="en", callback=known_language, help="Language of that page."),
+        typer.Option(metavar="en|ja", show_default="en", callback=known_language, help="Language of the page."),
     ] = None,
 ) -> None:
     """Measure a loss on files, and show where it comes from.
 
-    Reads the files once, batch by batch, however large they are. Prints the mean loss with its interval beside that of
-    the best constant prediction, the accuracy, the shares of the loss by class and by group, worst first, the rows with
-    the largest losses, and what was left out.
+    Reads the files once, in chunks, so they may be larger than memory. Prints the mean loss with its confidence
+    interval, the loss of the best constant prediction, the accuracy, the shares of the loss by class and by group
+    (worst first), the rows with the largest losses, and the rows that were left out.
     """
     from rashin.cli.measure_report import report_of
     from rashin.cli.measure_screen import show_json, show_text
@@ -176,7 +189,7 @@ def measure_files(
 def _choice(
     known: Callable[[], tuple[str, list[str]]], prediction: list[str] | None, loss: Loss | str | None
 ) -> tuple[Any, Loss | str]:
-    """The columns of the prediction and the loss, where the names of the columns tell them."""
+    """The columns of the prediction and the loss, inferred from the names of the columns where not given."""
     from rashin.tables.columns import Columns, default_prediction, names_of
 
     if prediction and loss is not None:
@@ -198,7 +211,7 @@ def _is_one(target: Any) -> bool:
 
 @contextmanager
 def _progress(hidden: bool) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A live line on the standard error, where that is a terminal; else nothing is shown."""
+    """A live line on standard error if that is a terminal; otherwise nothing is shown."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

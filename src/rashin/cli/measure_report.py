@@ -1,4 +1,4 @@
-"""The page of ``rashin measure``: what can be wrong with it is found before the long way, then it is written."""
+"""The page of ``rashin measure``: its options are checked before the files are read; it is written afterwards."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["Report", "report_of"]
 
 @dataclass(frozen=True)
 class Report:
-    """A page that can be written once there is a measurement.
+    """A page that is written when the measurement is done.
 
     Parameters
     ----------
-    path, title, lang : of the page.
-    files : what is measured.
-    column : that holds pictures of the rows.
-    pictures : an array with one for each row.
-    on_error, dialect : how the files are read.
+    path, title, lang : file, heading and language of the page.
+    files : files that are measured.
+    column : column with the images of the rows.
+    pictures : array with an image for each row.
+    on_error, dialect : options for reading the files.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class Report:
     dialect: Dialect
 
     def write(self, found: Measurement, confidence: float, columns: Columns) -> Path:
-        """Write the page, with what ``columns`` hold in the worst rows, and their pictures if there are some."""
+        """Write the page, with the values of ``columns`` in the worst rows, and their images if there are any."""
         from rashin.measurement.lookup import values_at
         from rashin.report import write_measurement
 
@@ -85,14 +85,15 @@ def report_of(
     on_error: Literal["raise", "skip"],
     dialect: Dialect,
 ) -> Report | None:
-    """The page that is asked for; None if there is none.
+    """The requested page; None if none is requested.
 
     Raises
     ------
-    typer.BadParameter : a title, images or a language go with no page.
-    OSError : the page would replace a file that is not ours or lie in no folder, or the pictures cannot be read.
-    ImportError : what writes pages is not installed.
-    ValueError : the files have no such column, or the array holds no pictures of their rows.
+    typer.BadParameter : a title, images or a language are given without a page.
+    OSError : the page would replace a file that rashin did not write, its folder is not a folder, or the images cannot
+        be read.
+    ImportError : a package for writing pages is not installed.
+    ValueError : the files have no such column, or the array does not contain images of their rows.
     """
     if path is None:
         for option, given in (("--title", title), ("--images", images), ("--lang", lang)):
@@ -118,11 +119,11 @@ def _check_page(path: Path) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
         raise NotADirectoryError(f"{path}: {folder} is no folder; name another file")
-    page_html(Page("", "", ()))  # an empty one needs all that the whole one does
+    page_html(Page("", "", ()))  # an empty page needs the same packages as a full one
 
 
 def _pictures(images: str, files: Sequence[str]) -> Any:
-    """An array of pictures by row, mapped into memory."""
+    """An array with an image for each row, mapped into memory."""
     from rashin.array_header import ArrayHeader
     from rashin.tables.sources import find_files
 

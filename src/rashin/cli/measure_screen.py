@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["show_json", "show_text"]
 
 _LISTED = 20  # classes, or groups
-_NAME = 12  # letters of a name in a line of a narrow terminal
+_NAME = 12  # letters of a name that fit in a line of a narrow terminal
 
 
 class _Table(NamedTuple):
     title: str
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
-    words: frozenset[int] = frozenset({0})  # the columns of words, which stand to the left
-    first_to_go: tuple[str, ...] = ()  # headings of columns that a narrow terminal does without, in order
+    words: frozenset[int] = frozenset({0})  # the columns of words, which are aligned left
+    first_to_go: tuple[str, ...] = ()  # headings of the columns that a narrow terminal drops, in order
 
 
 def show_text(found: Measurement, confidence: float) -> None:
-    """The whole, its parts, the worst rows and what was left out."""
+    """Print the whole, its parts, the worst rows and the rows that were left out."""
     tables = [_escaped(table) for table in _tables(found, confidence)]
     if sys.stdout.isatty():
         _print_rich(found.loss, tables)
@@ -41,7 +41,7 @@ def show_text(found: Measurement, confidence: float) -> None:
 
 
 def _escaped(table: _Table) -> _Table:
-    """With control characters in names of groups and files escaped: a terminal would obey them."""
+    """Text with control characters escaped: in names of groups and files a terminal would obey them."""
     return table._replace(rows=[tuple(map(printable, row)) for row in table.rows])
 
 
@@ -84,7 +84,7 @@ def _facts(found: Measurement, confidence: float) -> Iterator[tuple[str, str]]:
 def _worst_parts(
     name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float
 ) -> Iterator[tuple[str, str]]:
-    """The part with the largest share of the loss, and the one that is worst for its size."""
+    """The part with the largest share of the loss, and the part with the largest loss for its size."""
     whole = found.total.finite
     largest = max(parts, key=lambda key: parts[key].finite.sum)
     if math.isfinite(whole.sum) and all(part.finite.sum >= 0.0 for part in parts.values()) and whole.sum > 0.0:
@@ -104,7 +104,7 @@ def _unit(found: Measurement) -> str:
 
 
 def _parts(name: str, parts: Mapping[Any, Moments], found: Measurement, confidence: float) -> _Table:
-    """The parts, worst first; rows of infinite loss are counted apart, and the other numbers are those of the rest."""
+    """The parts, worst first. Rows of infinite loss are counted separately; the other numbers leave them out."""
     whole, infinite = found.total.finite, found.total.infinite.rows
     ordered = sorted(parts.items(), key=lambda pair: (-pair[1].finite.sum, -pair[1].infinite.rows))
     rows = [(shown(key), *_cells(part, whole, infinite, confidence)) for key, part in ordered[:_LISTED]]
@@ -184,7 +184,7 @@ def _drawn(table: _Table) -> Any:
 
 
 def _fitting(table: _Table, width: int) -> _Table:
-    """Without the columns of numbers for which a narrow terminal has no room beside the names."""
+    """The table without the columns of numbers that do not fit next to the names in a narrow terminal."""
     kept, left_out = list(range(len(table.headings))), []
     for heading in filter(table.headings.__contains__, table.first_to_go):
         if _width(table, kept) <= width:
@@ -201,7 +201,7 @@ def _fitting(table: _Table, width: int) -> _Table:
 
 
 def _width(table: _Table, kept: Sequence[int]) -> int:
-    """What some columns need: numbers never break, names may after some letters."""
+    """The width that some columns need: numbers never break, names may break after some letters."""
     widths = [max(len(line[k]) for line in (table.headings, *table.rows)) for k in kept]
     return sum(min(w, _NAME) if k in table.words else w for k, w in zip(kept, widths, strict=True)) + 3 * len(kept) - 1
 
@@ -210,7 +210,7 @@ def _width(table: _Table, kept: Sequence[int]) -> int:
 
 
 def show_json(found: Measurement, files: list[str], confidence: float) -> None:
-    """One JSON object; a number that is not finite is null. ``measurement`` is what ``Measurement.from_dict`` takes."""
+    """Print one JSON object; non-finite numbers are null. ``Measurement.from_dict`` reads its ``measurement``."""
     baseline = found.baseline
     told = {
         "loss": found.loss,
@@ -243,7 +243,7 @@ def _told(part: Moments, confidence: float) -> dict[str, Any]:
 
 
 def _infinite(part: Moments) -> dict[str, Any] | None:
-    """The rows of infinite loss, and the mean of the others; None if there are no such rows."""
+    """The number of rows of infinite loss, and the mean of the others; None without such rows."""
     if not part.infinite.rows:
         return None
     rest = part.finite

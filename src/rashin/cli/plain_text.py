@@ -1,4 +1,4 @@
-"""The formula of a docstring as a line that a terminal can show."""
+"""The formula of a docstring as a line of plain text for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OTHERS = "infty sum cdot in le ge ne"
 _SIGNS = dict(zip(f"{_LETTERS} {_OTHERS}".split(), "αβγδεηθκλμνπρστφℓ∞Σ·∈≤≥≠", strict=True))
 _SILENT = {"left", "right", "big", "Big", "text", "mathrm", "operatorname", "bigl", "bigr"}
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"  # what stands in braces; it may hold one more pair
+_GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"  # the content of braces; it may contain one more pair
 
 
 def formula_line(docstring: str | None) -> str:

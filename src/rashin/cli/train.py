@@ -1,4 +1,4 @@
-"""``rashin train``: a network learns from real data, with a loss of your choice as its compass."""
+"""``rashin train``: train a network on real data with a loss of your choice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _AT_LEAST_ONE: dict[str, Any] = {"min": 1, "metavar": "N"}
 def train_network(
     data: Data = "digits",
     loss: Annotated[
-        str, typer.Option(metavar="NAME", help="The loss to make small; 'rashin losses' lists them.")
+        str, typer.Option(metavar="NAME", help="Name of the loss to minimise; 'rashin losses' lists them.")
     ] = "softmax_cross_entropy",
     loss_parameter: LossParameters = None,
     classes: Annotated[
@@ -44,52 +44,67 @@ def train_network(
         typer.Option(
             "--classes/--numbers",
             show_default=False,
-            help="Targets are classes, or numbers [images: classes; FILE.npz: what the loss takes].",
+            help="Targets as classes or as numbers [images: classes; FILE.npz: what the loss takes].",
         ),
     ] = None,
     hidden: Annotated[
-        str | None, typer.Option(metavar="N,N,..", help="Units of the hidden layers [50; beyond digits 400].")
+        str | None, typer.Option(metavar="N,N,..", help="Units of the hidden layers, or none [50; 400].")
     ] = None,
     activation: Annotated[
-        str | None, typer.Option(metavar="NAME", help="sigmoid, relu, tanh, identity [sigmoid; relu].")
+        str | None, typer.Option(metavar="NAME", help="Activation: sigmoid, relu, tanh, identity [sigmoid; relu].")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(**_AT_LEAST_ONE, help="How often all samples are seen [30; 15].")
+        int | None, typer.Option(**_AT_LEAST_ONE, help="Number of passes over the training data [30; 15].")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(**_AT_LEAST_ONE, help="Samples per step [32; 100].")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="sgd, momentum, adam [momentum; adam].")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Length of a step, > 0 [0.1; for adam 0.001].")
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Optimizer: sgd, momentum, adam [momentum; adam].")
     ] = None,
-    weight_decay: Annotated[float, typer.Option(metavar="LAMBDA", help="L2 penalty of the weights, >= 0.")] = 0.0,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Learning rate, > 0 [0.1; for adam 0.001].")
+    ] = None,
+    weight_decay: Annotated[float, typer.Option(metavar="LAMBDA", help="L2 penalty on the weights, >= 0.")] = 0.0,
     schedule: Annotated[
-        str | None, typer.Option(metavar="NAME", help="constant, inverse, cosine [constant; cosine].")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Schedule of the learning rate: constant, inverse, cosine [constant; cosine]."
+        ),
     ] = None,
     validation: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Of the training data, to judge epochs by [0; with patience 0.1]."),
+        typer.Option(
+            metavar="SHARE", help="Share of the training data held out to compare epochs [0; with --patience 0.1]."
+        ),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(**_AT_LEAST_ONE, help="Stop after N epochs without progress; keep the best.")
+        int | None,
+        typer.Option(**_AT_LEAST_ONE, help="Epochs without progress before training stops; the best epoch is kept."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the weights and the order of samples.")] = 0,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for model, history, picture, checkpoint.")] = _OUT,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in DIR was cut off.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed for the initial weights and the sample order.")
+    ] = 0,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the model, history, picture and checkpoint.")
+    ] = _OUT,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in DIR.")] = False,
     predictions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Held-out predictions, .parquet or .npz.")
+        Path | None, typer.Option(metavar="FILE", help="File for the held-out predictions, .parquet or .npz.")
     ] = None,
     lang: PictureLang = "en",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Scores, files and settings as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print scores, files and settings as JSON.")] = False,
 ) -> None:
     """Train a network on real data.
 
-    Loads the 1,797 digits that come with scikit-learn, MNIST or one of its relatives, or your own arrays; trains a
-    network by mini-batches; and writes the model, its history, a picture of loss and accuracy over the steps, and a
-    checkpoint after each epoch. In a file, the loss decides what the targets t are, not their type: classes, numbered
-    from 0 or named by text, where it takes labels, and else numbers to predict. --classes says otherwise.
+    Loads the 1,797 digits that come with scikit-learn, MNIST, Fashion-MNIST or Kuzushiji-MNIST, or your own arrays.
+    Trains a network by mini-batches. Writes the model, its history, a picture of loss and accuracy over the steps, and
+    a checkpoint after each epoch.
 
-    Where two defaults are given, the first is for digits and the second for all else.
+    For FILE.npz the loss decides what the targets t are, whatever their type. With a loss that takes labels they are
+    classes, numbered from 0 or named by text; otherwise they are numbers to predict. --classes and --numbers override
+    this.
+
+    If two defaults are given, the first is for digits and the second for all other data.
     """
     from rashin.cli.train_screen import progress, show_json, show_table
     from rashin.learn import run_training
@@ -121,7 +136,7 @@ def train_network(
 
 
 def _units(text: str | None) -> tuple[int, ...] | None:
-    """Units of the hidden layers; ``none`` is no layer."""
+    """Units of the hidden layers; ``none`` stands for no hidden layer."""
     if text is None or text == "none":
         return None if text is None else ()
     parts = [part.strip() for part in text.split(",")]

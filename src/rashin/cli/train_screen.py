@@ -1,4 +1,4 @@
-"""What ``rashin train`` shows: a live line while it runs, and what came out, as a table or as JSON."""
+"""The output of ``rashin train``: a live line while it runs, then the results as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["progress", "show_json", "show_table"]
 
-_REFRESH = 0.1  # seconds between two looks: a look at every step would cost as much as a step
+_REFRESH = 0.1  # seconds between two updates: an update at every step would cost as much as the step
 
 
 @contextmanager
 def progress(samples: int, settings: dict[str, Any], hidden: bool) -> Iterator[Callable[[History], None] | None]:
-    """A live line on the standard error, where that is a terminal; else nothing is shown, and there is no callback."""
+    """A live line on standard error if that is a terminal; otherwise nothing is shown and the callback is None."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -44,13 +44,13 @@ def progress(samples: int, settings: dict[str, Any], hidden: bool) -> Iterator[C
 
 @dataclass
 class _Line:
-    """What the live line remembers from look to look."""
+    """The state of the live line between updates."""
 
     bar: Progress
     task: TaskID
     settings: dict[str, Any]
     per_epoch: int
-    seen: int = -1  # steps at the last look
+    seen: int = -1  # steps at the last update
     begun: int = 0  # steps that an earlier run had done
     start: float = 0.0
     last: float = 0.0
@@ -76,7 +76,7 @@ class _Line:
 
 
 def _live_score(recent: list[Score]) -> str:
-    """The mean over the batches since the last look."""
+    """The mean over the batches since the last update."""
     loss = f"loss {sum(batch.loss for batch in recent) / len(recent):.4f}"
     shares = [batch.accuracy for batch in recent if batch.accuracy is not None]
     return f"{loss}  accuracy {sum(shares) / len(shares):6.1%}" if shares else loss
@@ -87,11 +87,11 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
 
 
-# ------------------------------------------------------------------------------------------- what came out
+# ------------------------------------------------------------------------------------------- the results
 
 
 def show_table(run: TrainingRun, loss: str) -> None:
-    """Scores beside those of the best constant prediction, what is to be said about them, and the files."""
+    """Print the scores next to those of the best constant prediction, remarks on them, and the files."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -144,7 +144,7 @@ def _files(run: TrainingRun) -> dict[str, Path]:
 
 
 def show_json(run: TrainingRun, settings: dict[str, Any]) -> None:
-    """The same for scripts: one JSON object on the standard output; a number that is not finite is null."""
+    """Print the same for scripts: one JSON object on standard output; non-finite numbers are null."""
     history = run.history
     scores = {name.replace(" ", "_"): _plain(score) for name, score in run.scores.items()}
     report = {

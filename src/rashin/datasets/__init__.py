@@ -1,4 +1,4 @@
-"""Data to learn from."""
+"""Data sets for training."""
 
 from rashin.datasets.digits import load_digits
 from rashin.datasets.mnist import fetch_mnist, load_mnist

@@ -1,4 +1,4 @@
-"""The folder where downloads are kept, each file whole or not at all."""
+"""The folder in which downloads are cached; each file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["cache_folder", "import_pooch", "keep"]
 
 
 def cache_folder() -> Path:
-    """The user's own, by the habits of the platform: ~/.cache/rashin on Linux."""
+    """The cache folder of the user, by the conventions of the platform: ~/.cache/rashin on Linux."""
     return Path(import_pooch().os_cache("rashin")).expanduser()
 
 
 def import_pooch() -> Any:
-    """The module, or word of how to get it and how to do without."""
+    """The module, or an error that says how to get it and how to do without it."""
     with needs("pooch", "learn", "downloading data", instead="name their folder with path= or RASHIN_DATA_DIR"):
         import pooch
     return pooch
 
 
 def keep(data: bytes, path: Path) -> None:
-    """Write the file, in a folder that is made if need be, whole or not at all."""
+    """Write the file completely or not at all; its folder is created if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as part:
         part.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Where a copy of a published file may already lie, and what it holds."""
+"""Copies of published files that may already be on this machine, and their content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rashin.datasets.published import PublishedFile, Variant, verified
 __all__ = ["copy_content", "in_folder", "left_by_others", "places"]
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
-_ROOTS = (".", "data", "datasets", "../data", "~", "~/data", "~/datasets")  # that people give to torchvision
+_ROOTS = (".", "data", "datasets", "../data", "~", "~/data", "~/datasets")  # that are often passed to torchvision
 _KERAS_ARRAYS = {
     "train-images-idx3-ubyte": "x_train.npy",
     "train-labels-idx1-ubyte": "y_train.npy",
@@ -28,9 +28,9 @@ _NPY_HEADER = 4096  # bytes: the header of a plain array takes 128
 
 
 def in_folder(folder: Path, file: PublishedFile) -> Iterator[Path]:
-    """What is called like the file in the folder: with or without .gz, and as some tools spell it, with a dot.
+    """The paths in the folder with the name of the file: with or without .gz, and with a dot, as some tools write it.
 
-    Kaggle's archive unpacks into a folder of each file's name with the file in it, which is found after files.
+    Kaggle's archive unpacks each file into a folder of the same name; these are found after files.
     """
     found = [folder / name for name in _spellings(file) if os.path.lexists(folder / name)]
     folders = [path for path in found if path.is_dir()]
@@ -40,7 +40,7 @@ def in_folder(folder: Path, file: PublishedFile) -> Iterator[Path]:
 
 
 def places(folder: Path, variant: Variant) -> tuple[Path, ...]:
-    """The folder, and those below it in which downloads and torchvision put the files."""
+    """The folder, and the folders below it in which downloads and torchvision put the files."""
     return (
         folder,
         folder / variant.name,
@@ -56,7 +56,7 @@ def _spellings(file: PublishedFile) -> list[str]:
 
 
 def left_by_others(variant: Variant, file: PublishedFile) -> Iterator[Path]:
-    """What torchvision, Keras, TensorFlow and Debian may have left on this machine."""
+    """The places where torchvision, Keras, TensorFlow and Debian put copies on this machine."""
     for root in _ROOTS:
         yield from in_folder(_expanded(root) / variant.torchvision / "raw", file)
     keras = _expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
@@ -66,32 +66,32 @@ def left_by_others(variant: Variant, file: PublishedFile) -> Iterator[Path]:
         yield from in_folder(keras / "fashion-mnist", file)
         yield from in_folder(_DEBIAN, file)
     tensorflow = _expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets") / "downloads"
-    with suppress(OSError):  # no right to look into the folder
+    with suppress(OSError):  # no permission to read the folder
         yield from sorted(tensorflow.glob(f"*{file.name}*.gz"))  # a hash is part of the name
 
 
 def _expanded(folder: str) -> Path:
-    with suppress(RuntimeError, OSError):  # a user without a home, as in containers; a working folder that is gone
+    with suppress(RuntimeError, OSError):  # a user without a home, as in containers; a working folder that was removed
         return Path(folder).expanduser().resolve()
     return Path(folder)
 
 
 def copy_content(path: Path, file: PublishedFile) -> bytes:
-    """The content of the published file, from a copy of it; ValueError or OSError if it is none."""
+    """The content of the published file, from a copy; raises ValueError or OSError if it is not a copy."""
     data = _from_keras(path, file) if path.suffix == ".npz" else file_bytes(path, file.limit)
     return verified(data, file, str(path))
 
 
 def _from_keras(path: Path, file: PublishedFile) -> bytes:
-    """The file made anew from Keras' arrays. Their elements end the .npy, and the hash vouches for them: so nothing
-    of theirs is interpreted, let alone unpickled.
+    """The file rebuilt from Keras' arrays. The elements are at the end of the .npy, and the hash verifies them, so that
+    nothing else in it is interpreted or unpickled.
     """
     size = math.prod(file.shape)
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(_KERAS_ARRAYS[file.name])
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile("packed as NumPy never does")  # LZMA allocates by the word of its header
+                raise zipfile.BadZipFile("packed as NumPy never does")  # LZMA allocates as much as its header asks for
             with archive.open(member) as stream:
                 npy = stream.read(size + _NPY_HEADER)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:

@@ -15,19 +15,19 @@ __all__ = ["load_digits"]
 Array = NDArray[Any]
 
 _HELD_OUT = 360  # a fifth
-_BRIGHTEST = 16  # a pixel counts the dark ones among 4 x 4 of the scan
+_BRIGHTEST = 16  # a pixel is the number of dark pixels in a 4 x 4 block of the scan
 
 
 def load_digits(normalize: bool = True, flatten: bool = True, one_hot_label: bool = False) -> Parts:
-    """Real handwritten digits, split once and for all into 1,437 to train on and 360 to hold out.
+    """Real handwritten digits, always split into the same 1,437 for training and 360 for the held-out set.
 
-    Both parts hold the ten classes in equal shares.
+    Both parts contain the ten classes in equal shares.
 
     Parameters
     ----------
-    normalize : float32 pixels in [0, 1]; False gives uint8 from 0 to 16.
-    flatten : images of shape (n, 64); False gives (n, 1, 8, 8).
-    one_hot_label : labels as float32 rows (n, 10) of 0 and 1; False gives integers (n,).
+    normalize : switch; True gives float32 pixels in [0, 1], False uint8 from 0 to 16.
+    flatten : switch; True gives images of shape (n, 64), False (n, 1, 8, 8).
+    one_hot_label : switch; True gives labels as float32 rows (n, 10) of 0 and 1, False integers (n,).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Download: mirror after mirror, in memory, and verified before a byte may reach the disk."""
+"""Downloads: mirrors are tried in turn, and each file is verified in memory before it is written to disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["downloaded"]
 
-_TIMEOUT = (4.0, 15.0)  # seconds to reach a mirror, and between two of its answers
+_TIMEOUT = (4.0, 15.0)  # seconds to connect to a mirror, and to wait for more data
 _CHUNK = 1 << 16
 _WHAT_TO_DO = (
     "If this machine is offline, get the four files by other means and name their folder with path= or the environment "
@@ -26,11 +26,11 @@ _WHAT_TO_DO = (
 def downloaded(
     variant: Variant, files: Sequence[PublishedFile], mirrors: Sequence[str]
 ) -> Iterator[tuple[PublishedFile, bytes, bytes]]:
-    """Each file, its bytes as they are to be kept, and its content, from the first mirror that serves it right.
+    """Each file, its bytes to cache, and its content, from the first mirror that serves the correct file.
 
     Raises
     ------
-    ConnectionError : none does; the message says what each did instead, and what to do.
+    ConnectionError : no mirror does; the message says what each did instead, and what to do.
     """
     order = list(mirrors)
     with _progress() as progress:
@@ -40,7 +40,7 @@ def downloaded(
 
 
 def _from_mirrors(variant: Variant, file: PublishedFile, mirrors: list[str], progress: Progress) -> tuple[bytes, bytes]:
-    """The .gz and what it holds. A mirror that fails is moved to the end: the next file asks it last."""
+    """The .gz and its content. A mirror that fails is moved to the end, and tried last for the next file."""
     failures = []
     for mirror in tuple(mirrors):
         url = f"{mirror.rstrip('/')}/{file.name}.gz"
@@ -48,7 +48,7 @@ def _from_mirrors(variant: Variant, file: PublishedFile, mirrors: list[str], pro
             with _bar(progress, f"{variant.name} {file.name}") as bar:
                 data = _received(url, file.limit, bar)
                 return data, verified(data, file, url)
-        except ValueError as error:  # whose message names the address
+        except ValueError as error:  # its message names the address
             failures.append(str(error))
         except OSError as error:
             failures.append(f"{url}: {_gist(error)}")
@@ -67,7 +67,7 @@ def _received(url: str, limit: int, bar: _Bar) -> bytes:
 
 
 class _Bounded(io.BytesIO):
-    """Bytes in memory, up to a limit: a mirror may send without end."""
+    """Bytes in memory up to a limit, as a mirror may send data without end."""
 
     def __init__(self, limit: int, name: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class _Bounded(io.BytesIO):
 
 
 def _gist(error: OSError) -> str:
-    """What requests means: its own messages take three lines and name its classes."""
+    """A short form of an error from requests: the original messages take three lines and name its classes."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -99,7 +99,7 @@ def _gist(error: OSError) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Live bars on the standard error, where that is a terminal; else nothing is shown."""
+    """Live bars on standard error if that is a terminal; otherwise nothing is shown."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -111,7 +111,7 @@ def _progress() -> Iterator[Progress]:
 
 @contextmanager
 def _bar(progress: Progress, title: str) -> Iterator[_Bar]:
-    """A bar that stays when all went well, and vanishes on an error."""
+    """A bar that stays after success and is removed after an error."""
     task = progress.add_task(title, total=None)
     try:
         yield _Bar(progress, task)
@@ -121,13 +121,13 @@ def _bar(progress: Progress, title: str) -> Iterator[_Bar]:
 
 
 class _Bar:
-    """What pooch asks of a progress bar, said to rich."""
+    """The interface of a pooch progress bar, implemented with rich."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
     def _announce(self, size: int) -> None:
-        self._progress.update(self._task, total=size or None)  # 0 where the mirror does not say
+        self._progress.update(self._task, total=size or None)  # 0 if the mirror does not send the size
 
     total = property(fset=_announce)
 

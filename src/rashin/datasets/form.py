@@ -1,4 +1,4 @@
-"""The form in which every data set comes: pixels and labels as arrays, scaled, flattened and one-hot as wished."""
+"""The format of all data sets: pixels and labels as arrays, scaled, flattened and one-hot as requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CLASSES", "Parts", "Samples", "formed"]
 
 Array = NDArray[Any]
 Samples = tuple[Array, Array]
-Parts = tuple[Samples, Samples]  # to train on, and held out
+Parts = tuple[Samples, Samples]  # training data, and held-out set
 
 CLASSES = 10
 
@@ -26,7 +26,7 @@ _PIECE = 1 << 20  # pixels
 def formed(
     images: Array, labels: Array, brightest: int, *, normalize: bool, flatten: bool, one_hot_label: bool
 ) -> Samples:
-    """Images (n, rows, columns) of 0 to ``brightest`` and labels (n,), as ``load_digits`` and ``load_mnist`` say."""
+    """Images (n, rows, columns) from 0 to ``brightest`` and labels (n,), in the form that the options select."""
     x = _scaled(images, brightest) if normalize else images.astype(np.uint8)
     pixels = x.shape[1:]
     x = x.reshape(len(x), *((math.prod(pixels),) if flatten else (1, *pixels)))
@@ -35,7 +35,7 @@ def formed(
 
 
 def _scaled(images: Array, brightest: int) -> Array:
-    """Pixels in [0, 1]. Threads share the work, most of which is the system's, who must find fresh memory for them."""
+    """Pixels in [0, 1]. Threads share the work; most of it is the system's allocation of new memory."""
     x = np.empty(images.shape, np.float32)
 
     def divide(pieces: Iterable[Box]) -> None:

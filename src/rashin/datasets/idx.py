@@ -1,7 +1,7 @@
-"""IDX, the form in which MNIST and its family are published: a short header, then one byte per element.
+"""IDX, the file format of MNIST and its family: a short header, then one byte per element.
 
-A file is taken only when it is exactly what its header says, to the last byte; and since a header may lie, nothing
-is read or inflated by its word before that word has been held against the true size of the file.
+A file is accepted only if it matches its header exactly, to the last byte. A header may be wrong, so its sizes are
+compared with the true size of the file before anything is read or inflated.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Shape = tuple[int | None, ...]  # None: any number of samples, but at least one
 
 _UNSIGNED_BYTES = 8
 _GZIP = b"\x1f\x8b"
-_GZIP_FORM = 31  # zlib's word for: one gzip member, its checksum and length verified
-_DENSEST = 1032  # bytes that deflate can make of one
+_GZIP_FORM = 31  # zlib's code for one gzip member, with checksum and length verified
+_DENSEST = 1032  # bytes, at most, that deflate encodes in one byte
 
 
 def file_bytes(path: Path, limit: int | None = None) -> bytes:
-    """What the file holds; one that is larger than ``limit`` bytes is refused, and never read in full."""
+    """The bytes of the file; a file larger than ``limit`` bytes is refused, and never read in full."""
     if not path.is_file():
         found = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no file"
         raise _refusal(str(path), found, "a file")
@@ -37,17 +37,17 @@ def file_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def idx_content(data: bytes, shape: Shape, name: str) -> bytes:
-    """The IDX file of unsigned bytes that ``data`` is or, gzipped, holds: header and elements.
+    """The IDX file of unsigned bytes in ``data``, unpacked if it is gzipped: header and elements.
 
     Parameters
     ----------
-    data : the whole file, gzipped or not.
-    shape : what the header must say.
-    name : how messages call the file.
+    data : whole file, gzipped or not.
+    shape : shape that the header must have.
+    name : name of the file in messages.
 
     Raises
     ------
-    ValueError : it is anything else; the message says what was found and what was expected.
+    ValueError : ``data`` is not such a file; the message says what was found and what was expected.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def idx_array(content: bytes) -> NDArray[np.uint8]:
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
-    """How an IDX file of unsigned bytes of this shape begins."""
+    """The header of an IDX file of unsigned bytes of this shape."""
     return struct.pack(f">4B{len(shape)}I", 0, 0, _UNSIGNED_BYTES, len(shape), *shape)
 
 
@@ -83,7 +83,7 @@ def _header_size(dimensions: int) -> int:
 
 
 def _size(start: bytes, shape: Shape, name: str) -> int:
-    """How many bytes the file has by its header, which must be that of unsigned bytes of the shape."""
+    """The size of the file in bytes by its header, which must be that of unsigned bytes of the shape."""
     magic, size = bytes((0, 0, _UNSIGNED_BYTES, len(shape))), _header_size(len(shape))
     if not start:
         raise _refusal(name, "an empty file", f"an IDX file of shape {_words(shape)}")
@@ -99,7 +99,7 @@ def _size(start: bytes, shape: Shape, name: str) -> int:
 
 
 def _inflated(data: bytes, shape: Shape, name: str) -> bytes:
-    """What one gzip member holds, of which at most one byte more is inflated than the header announces."""
+    """The content of one gzip member; at most one byte more is inflated than the header announces."""
     start, _ = _gunzipped(data, _header_size(len(shape)), name)
     size = _size(start, shape, name)
     if size > _DENSEST * len(data):
@@ -114,7 +114,7 @@ def _inflated(data: bytes, shape: Shape, name: str) -> bytes:
 
 
 def _gunzipped(data: bytes, most: int, name: str) -> tuple[bytes, int]:
-    """The first bytes that a gzip member holds, at most so many, and how many bytes follow its end."""
+    """The first bytes of a gzip member, at most ``most``, and the number of bytes after its end."""
     gunzip = zlib.decompressobj(_GZIP_FORM)
     try:
         content = gunzip.decompress(data, most)

@@ -1,4 +1,4 @@
-"""MNIST and its family: found on this machine or downloaded, verified, and brought into the form of the digits."""
+"""MNIST and its family: found on this machine or downloaded, verified, and returned in the format of the digits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rashin.datasets.published import PublishedFile, Variant, chosen_variant
 
 __all__ = ["fetch_mnist", "load_mnist"]
 
-_File = tuple[Path, bytes]  # where it is, and its content, checked
+_File = tuple[Path, bytes]  # its path, and its content, checked
 
 _BRIGHTEST = 255
 
@@ -31,23 +31,23 @@ def load_mnist(
     variant: str = "mnist",
     path: str | os.PathLike[str] | None = None,
 ) -> Parts:
-    """70,000 images of 28 x 28 pixels in ten classes, split as published: 60,000 to train on and 10,000 to hold out.
+    """70,000 images of 28 x 28 pixels in ten classes, split as published: 60,000 for training and 10,000 held out.
 
-    The files are looked for in the folder named by the environment variable ``RASHIN_DATA_DIR`` or else in the
-    user's cache folder, then where torchvision, Keras, TensorFlow and Debian leave them; what is missing is
-    downloaded, from several mirrors in turn, and kept. Each file is verified by its published SHA-256 each time.
+    The files are looked up in the folder named by the environment variable ``RASHIN_DATA_DIR``, or else in the user's
+    cache folder, and then where torchvision, Keras, TensorFlow and Debian put them. Missing files are downloaded, from
+    several mirrors in turn, and cached. Each file is verified by its published SHA-256 at every call.
 
     Parameters
     ----------
-    normalize : float32 pixels in [0, 1]; False gives uint8 from 0 to 255.
-    flatten : images of shape (n, 784); False gives (n, 1, 28, 28).
-    one_hot_label : labels as float32 rows (n, 10) of 0 and 1; False gives integers (n,).
+    normalize : switch; True gives float32 pixels in [0, 1], False uint8 from 0 to 255.
+    flatten : switch; True gives images of shape (n, 784), False (n, 1, 28, 28).
+    one_hot_label : switch; True gives labels as float32 rows (n, 10) of 0 and 1, False integers (n,).
     variant : ``"mnist"``, handwritten digits; ``"fashion"``, clothes; ``"kmnist"``, cursive Japanese.
-    path : the folder of the four files, gzipped or not, each also in a folder of its own as Kaggle's archive unpacks;
-        or the one above it, where it is called as the variant, ``raw`` or, as torchvision has it, ``MNIST/raw``.
-        Nothing else is looked at and nothing is downloaded. The files may hold data of your own: any number of images
-        of 28 x 28 bytes, with labels from 0 to 9. What has the form of the published files but other content may be
-        that or a damaged copy, and brings a warning.
+    path : folder of the four files, gzipped or not; each file may also be in a folder of the same name, as Kaggle's
+        archive unpacks. Or the folder above it, if it is named like the variant, ``raw`` or, as in torchvision,
+        ``MNIST/raw``. Other folders are not searched and nothing is downloaded. The files may contain your own data:
+        any number of images of 28 x 28 bytes, with labels from 0 to 9. Files in the format of the published ones but
+        with other content may be your own data or a damaged copy, and give a warning.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def load_mnist(
 
     Raises
     ------
-    ValueError : there is no such variant; or a file is not what it should be, and the message says what was found.
-    FileNotFoundError : ``path`` does not hold the files.
+    ValueError : the variant is unknown, or a file has other content than it should; the message says what was found.
+    FileNotFoundError : ``path`` does not contain the files.
     ConnectionError : no mirror serves a file; the message says what each did, and what to do.
     ImportError : pooch is needed and not installed; the message says how to get it.
 
     Examples
     --------
-    Four images and two, of your own; without ``path`` it is the real ones:
+    Four training images and two held-out ones of your own; without ``path``, the real ones are loaded:
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -92,17 +92,17 @@ def load_mnist(
 
 
 def fetch_mnist(variant: str = "mnist", mirrors: Sequence[str] | None = None) -> tuple[Path, ...]:
-    """Download what ``load_mnist(variant=...)`` would not find on this machine, once and for all.
+    """Download the files that ``load_mnist(variant=...)`` needs and that are not on this machine, and cache them.
 
     Parameters
     ----------
     variant : ``"mnist"``, ``"fashion"`` or ``"kmnist"``.
-    mirrors : addresses of folders that serve the four ``.gz`` files, to be tried in this order in place of the known
-        ones. What they serve is verified all the same.
+    mirrors : URLs of folders that serve the four ``.gz`` files, tried in this order instead of the known ones. The
+        files are verified all the same.
 
     Returns
     -------
-    Where the four files are.
+    The paths of the four files.
 
     Raises
     ------
@@ -139,10 +139,10 @@ def _available(variant: Variant, mirrors: Sequence[str], store: Callable[[bytes,
 
 
 def _found(variant: Variant, file: PublishedFile, folder: Path, is_named: bool) -> _File | None:
-    """The first copy that is what was published.
+    """The first copy that equals the published file.
 
-    A damaged file in our cache is replaced by the download that follows. A folder that the user names is the user's:
-    a file that stands where the download would go is never replaced, so it must be right.
+    A damaged file in the cache is replaced by the download that follows. In a folder that the user names, an existing
+    file is never replaced, so it must be correct.
     """
     wrong = []
     for path in in_folder(folder / variant.name, file):
@@ -200,7 +200,7 @@ def _own_file(variant: Variant, file: PublishedFile, folder: Path) -> _File:
 
 def _warn_if_other(content: bytes, file: PublishedFile, path: Path) -> None:
     if file.is_packed or not content.startswith(idx_header(file.shape)):
-        return  # the content has no published hash, or is of another size: no damage looks like that
+        return  # the content has no published hash, or has another size: it is not a damaged copy
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
         warnings.warn(

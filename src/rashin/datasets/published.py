@@ -1,4 +1,4 @@
-"""What was published: the four files of each data set, by what hash they are known, and who serves them."""
+"""The published files: the four files of each data set, their hashes, and their mirrors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHAPES = {
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One of the four, uncompressed; ``is_packed`` says that the hash is that of its .gz instead."""
+    """One of the four files, uncompressed; with ``is_packed``, the hash is that of its .gz instead."""
 
     name: str
     shape: tuple[int, ...]
@@ -31,22 +31,22 @@ class PublishedFile:
 
     @property
     def kept_as(self) -> str:
-        """The name under which it is kept: what is kept is what the hash is of."""
+        """The name in the cache, which keeps the form with the published hash: the file or its .gz."""
         return f"{self.name}.gz" if self.is_packed else self.name
 
     @property
     def limit(self) -> int:
-        """Bytes that the file takes at most, gzipped or not: deflate adds less than a thousandth."""
+        """The largest size of the file in bytes, gzipped or not: deflate adds less than a thousandth."""
         size = len(idx_header(self.shape)) + math.prod(self.shape)
         return size + size // 1000 + 4096
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A data set of MNIST's form; files in the order training images, labels, held-out images, labels."""
+    """A data set in the format of MNIST; files in the order training images, labels, held-out images, labels."""
 
     name: str
-    torchvision: str  # its name there
+    torchvision: str  # its name in torchvision
     files: tuple[PublishedFile, ...]
     mirrors: tuple[str, ...]
 
@@ -65,7 +65,7 @@ _MNIST = Variant(
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
-    (  # yann.lecun.com, where it all began, answers 403 or nothing
+    (  # yann.lecun.com, the original source, answers 403 or nothing
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "https://azureopendatastorage.blob.core.windows.net/mnist/",
@@ -76,7 +76,7 @@ _MNIST = Variant(
 _FASHION = Variant(
     "fashion",
     "FashionMNIST",
-    _files(  # of the files in Debian's dataset-fashion-mnist, which packs them anew
+    _files(  # hashes of the files in Debian's dataset-fashion-mnist, which repacks them
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -92,7 +92,7 @@ _FASHION = Variant(
 _KMNIST = Variant(
     "kmnist",
     "KMNIST",
-    _files(  # of the .gz files, as torchvision's ports publish them; of their contents no hash is published
+    _files(  # hashes of the .gz files, as torchvision publishes them; hashes of the contents are not published
         "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
         "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
         "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
@@ -118,11 +118,11 @@ def chosen_variant(name: str) -> Variant:
 
 
 def verified(data: bytes, file: PublishedFile, name: str) -> bytes:
-    """The content of the published file, which ``data`` is, gzipped or not.
+    """The content of the published file in ``data``, gzipped or not.
 
     Raises
     ------
-    ValueError : it is anything else; the message says what was found and what was expected.
+    ValueError : ``data`` is not that file; the message says what was found and what was expected.
     """
     content = idx_content(data, file.shape, name)
     if file.is_packed and data is content:

@@ -226,7 +226,7 @@ def sweep_labels(
 
 @jit
 def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
-    """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is no distribution."""
+    """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is not a distribution."""
     outside = np.int64(0)
     for j in range(q.shape[1]):
         x = np.float64(q[i, j])

@@ -138,7 +138,7 @@ def is_normalized(x: Any, total: float, whole: float) -> Any:
 def fill_totals(z: Any, start: int, whole: float, parts: Any, lanes: Any, totals: Any) -> None:
     """Fill in the sums of the rows of ``z`` from ``start`` on, or of their exponentials, for which ``parts`` has room.
 
-    Plain sums will do: what they lose, C 2^-53, is nothing beside what a row may miss.
+    Plain sums will do: their error, C 2^-53, is negligible compared with the tolerance of a row.
     """
     if whole == SUM:
         fill_plain_sums(z, start, totals, lanes)

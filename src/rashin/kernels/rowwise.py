@@ -10,7 +10,7 @@ Measured (float32, AVX-512, value and gradient, one thread, ns per class): categ
 Tried and rejected: log and log1p both, chosen by the size of z (the loop 1.0 more); blocks of 2,048 elements for
 distributions (0.4 more for 1,000 classes); with labels, blocks of many rows that are checked and cleared in parts (0.06
 less while all stays in the cache, 0.13 more for 4096 x 1000); two threads for 60000 x 10 with labels (a fifth less in
-call after call, a third more after a pause). Long rows with labels cannot be as fast as where nobody reads the other
+call after call, a third more after a pause). Long rows with labels cannot be as fast as code that skips the other
 classes: they are checked. ``normalized`` has what it costs that their sum is, which these figures leave out.
 """
 

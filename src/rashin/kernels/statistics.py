@@ -56,7 +56,7 @@ def _fill_spread(z: Any, peak: float, e: Any, terms: Any) -> None:
 
 @jit
 def _faint_sums(z: Any, peak: float) -> Any:
-    """Rest and entropy of a row whose classes below the peak vanish beside it: log1p(rest) is rest, 1 + rest is 1."""
+    """Rest and entropy of a row whose classes below the peak are negligible: log1p(rest) is rest, 1 + rest is 1."""
     rest, entropy = 0.0, 0.0
     for j in range(z.size):
         d, error = below(np.float64(z[j]), peak)

@@ -1,4 +1,4 @@
-"""The loss in use: mini-batches, a small network, and the training that follows the loss downhill."""
+"""The loss in use: mini-batches, a small network, and training by gradient descent on the loss."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,7 @@ _ESTIMATORS = ("NetworkClassifier", "NetworkRegressor")  # not in __all__: `impo
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators, imported at their first use: they need scikit-learn, and nothing else here does."""
+    """The estimators, imported at their first use, as only they need scikit-learn."""
     if name not in _ESTIMATORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with needs("scikit-learn", "learn", name):

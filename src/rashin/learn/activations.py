@@ -1,4 +1,4 @@
-"""The bends between the affine layers: without one, a deep network is no more than a single layer."""
+"""Activations between the affine layers; without them, a deep network equals a single layer."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of one number, applied to each. Both directions work in place: a step allocates as little as it can.
+    """A function applied to each number. Forward and backward work in place, so that a step allocates little memory.
 
     Parameters
     ----------
-    forward : turns ``z`` into ``a``, in its place.
-    backward : ``(delta, a)`` multiplies ``delta`` by da/dz, told from ``a`` alone, so that ``z`` need not be kept.
-    gain : the weights start with standard deviation gain / sqrt(inputs): 1 (Xavier), or sqrt 2 (He) where half of
-        the units are silent, which keeps the signal's size from layer to layer.
-    is_kinked : whether the slope jumps at z = 0.
+    forward : function that replaces ``z`` by ``a`` in place.
+    backward : function of ``(delta, a)`` that multiplies ``delta`` by da/dz, computed from ``a`` alone, so that ``z``
+        need not be kept.
+    gain : factor of the initial weights, whose standard deviation is gain / sqrt(inputs): 1 (Xavier), or sqrt 2 (He)
+        if half of the units are zero. It keeps the size of the signal from layer to layer.
+    is_kinked : True if the slope jumps at z = 0.
 
     Examples
     --------
@@ -49,7 +50,7 @@ def _identity_backward(delta: Array, _: Array) -> Array:
 
 
 def _sigmoid(z: Array) -> Array:
-    """1 / (1 + exp(-z)), without its overflow."""
+    """1 / (1 + exp(-z)) without overflow."""
     z *= 0.5
     np.tanh(z, out=z)
     z *= 0.5

@@ -1,4 +1,4 @@
-"""How well a mini-batch stands for all data: its loss is a guess at the whole one, the better the larger it is."""
+"""How well mini-batches represent all data: the loss of a larger mini-batch is a better estimate of the whole loss."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class MinibatchLosses:
     Attributes
     ----------
     sizes : samples per mini-batch, (k,).
-    losses : the mean loss per sample of each mini-batch, (k, draws).
-    whole : of all ``samples``.
+    losses : mean loss per sample of each mini-batch, (k, draws).
+    whole : mean loss of all ``samples``.
     deviation : standard deviation of the loss of a single sample.
-    samples : how many there are.
+    samples : number of samples.
     """
 
     sizes: Array
@@ -43,19 +43,19 @@ class MinibatchLosses:
     samples: int
 
     def quantile(self, share: float) -> Array:
-        """The loss that this share of the mini-batches of each size stays below, (k,)."""
+        """For each size, the loss below which this share of the mini-batches lies, (k,)."""
         found: Array = np.quantile(self.losses, share, axis=1)
         return found
 
     @property
     def spread(self) -> Array:
-        """How far the mini-batches of each size lie from the whole: the root of the mean squared distance, (k,)."""
+        """For each size, the root mean squared distance of the mini-batch losses from the loss of all data, (k,)."""
         spread: Array = np.sqrt(np.mean((self.losses - self.whole) ** 2, axis=1))
         return spread
 
     @property
     def expected_spread(self) -> Array:
-        """What statistics promises, (k,): deviation / sqrt(size), less as the batch comes to hold all samples."""
+        """The spread that statistics predicts, (k,): deviation / sqrt(size), smaller as the batch nears all samples."""
         n = self.samples
         return self.deviation / np.sqrt(self.sizes) * np.sqrt((n - self.sizes) / max(n - 1, 1))
 
@@ -70,19 +70,19 @@ def minibatch_losses(
     draws: int = 1000,
     seed: int = 0,
 ) -> MinibatchLosses:
-    """The losses of many random mini-batches beside the loss of all data. No sample stands twice in a batch.
+    """The losses of many random mini-batches, and the loss of all data. No sample occurs twice in a mini-batch.
 
     Parameters
     ----------
     network, x, target, loss : as in ``evaluate``.
-    sizes : of the mini-batches, from 1 to the number of samples; None for the powers of 2 up to a half of them.
-    draws : how many mini-batches of each size; a whole number >= 1.
-    seed : of the drawing.
+    sizes : sizes of the mini-batches, from 1 to the number of samples; None for the powers of 2 up to half of it.
+    draws : number of mini-batches of each size, a whole number >= 1.
+    seed : seed for the draws.
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, a size out of range, no draws, or a sample whose
-        loss is infinite.
+    ValueError : network, loss and data do not fit together, a size is out of range, there are no draws, or the loss of
+        a sample is infinite.
 
     Examples
     --------
@@ -103,7 +103,9 @@ def minibatch_losses(
         raise ValueError(f"{loss.name} is {each[place]} for sample {place}: there is no mean to come near to")
     rng, losses = np.random.default_rng(seed), np.empty((chosen.size, draws))
     for draw in range(draws):
-        sums = np.cumsum(rng.permutation(each)[: chosen.max()])  # its first m are a fair batch of every size m
+        sums = np.cumsum(
+            rng.permutation(each)[: chosen.max()]
+        )  # its first m entries are a random batch of every size m
         losses[:, draw] = sums[chosen - 1] / chosen
     return MinibatchLosses(chosen, losses, float(each.mean()), float(each.std()), len(each))
 

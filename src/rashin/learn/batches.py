@@ -1,4 +1,4 @@
-"""Mini-batches: the loss over all data is costly; over a few of them, drawn at random, it is a fair estimate."""
+"""Mini-batches: a few samples drawn at random, whose loss is a cheap and unbiased estimate of the loss of all data."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ def minibatches(
 ) -> Iterator[tuple[Array, ...]]:
     """One epoch: every sample once, ``size`` at a time, in random order.
 
-    The last batch holds what is left, and may be shorter. Its mean says as much about each of its samples as the
-    others' do, so that over the epoch batches count by their samples: the sum of the batches' summed losses,
-    divided by n, is the mean over the data; the plain mean of the batches' means is not.
+    The last batch contains the rest, and may be shorter. To average over an epoch, weight each batch by its number of
+    samples: the summed losses of the batches, added and divided by n, give the mean over the data; the plain mean of
+    the batch means does not.
 
     Parameters
     ----------
-    *arrays : one or more arrays, lists, series or data frames whose first axes, of equal length n, belong together by
-        position; the index of a series or frame does not count. Of a ``numpy.memmap`` only the rows of the batch are
+    *arrays : one or more arrays, lists, series or data frames with first axes of equal length n. Rows are matched by
+        position; the index of a series or frame is ignored. From a ``numpy.memmap`` only the rows of the batch are
         read.
     size : samples per batch, a whole number >= 1.
-    seed : of the order; the same seed gives the same batches.
-    shuffle : False keeps the order of the arrays; the batches are then views, not copies.
-    drop_last : leave out a last batch of less than ``size``.
+    seed : seed for the order; the same seed gives the same batches.
+    shuffle : switch; False keeps the order of the arrays, and the batches are then views, not copies.
+    drop_last : switch; True leaves out a last batch of fewer than ``size`` samples.
 
     Returns
     -------
-    An iterator of tuples with one NumPy array of shape (size, ...) per argument, whatever type that is of.
+    An iterator of tuples with one NumPy array of shape (size, ...) per argument, whatever the argument's type.
 
     Raises
     ------
-    ValueError : no arrays, arrays of different lengths, or a size that is not a whole number >= 1.
+    ValueError : there are no arrays, their lengths differ, or the size is not a whole number >= 1.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def minibatches(
     >>> [batch.tolist() for batch, square in minibatches(x, x * x, size=2, shuffle=False)]
     [[0, 1], [2, 3], [4]]
 
-    The mean of a loss over an epoch, by its batches:
+    The mean of a loss over an epoch, computed from its batches:
 
     >>> z, t = np.array([1.0, 2.0, 3.0, 4.0, 6.0]), np.zeros(5)
     >>> batches = minibatches(z, t, size=2, seed=0)
@@ -67,7 +67,7 @@ def minibatches(
 
 
 def batch_rows(n: int, size: int, seed: Seed, shuffle: bool = True, drop_last: bool = False) -> Iterator[Any]:
-    """Which of n samples are in each batch: indices in random order, or slices of the given one."""
+    """The samples of each batch, out of n: indices in random order, or slices in the given order."""
     stop = n - n % size if drop_last else n
     if not shuffle:
         return (slice(start, min(start + size, stop)) for start in range(0, stop, size))
@@ -76,13 +76,13 @@ def batch_rows(n: int, size: int, seed: Seed, shuffle: bool = True, drop_last: b
 
 
 def set_aside(n: int, count: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """``count`` of n samples, drawn at random, and the rest; both in their order."""
-    order = np.random.default_rng((seed, 0)).permutation(n)  # the epochs of a training draw from (seed, 1) on
+    """``count`` of n samples, drawn at random, and the rest; both in the original order."""
+    order = np.random.default_rng((seed, 0)).permutation(n)  # epoch e draws from (seed, e), with e from 1
     return np.sort(order[:count]), np.sort(order[count:])
 
 
 def _by_position(values: ArrayLike) -> Array:
-    """The array that holds these rows; a memory map stays one, and what a frame of several types holds are numbers."""
+    """The rows as an array; a memory map stays a memory map, and a frame of several dtypes becomes numbers."""
     given = np.asanyarray(values)
     if given.dtype.kind != "O":
         return given

@@ -1,4 +1,4 @@
-"""A training on disk after every epoch: what is needed to go on to the same bits."""
+"""A training run on disk after every epoch: all that is needed to resume with the same result to the last bit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ A_FUNCTION = "a function"  # a schedule without a name
 
 Array = NDArray[Any]
 Settings = dict[str, Any]
-Fingerprint = Mapping[str, str | None]  # of the data, by part, as ``fingerprint`` gives it, and the schedule's name
+Fingerprint = Mapping[
+    str, str | None
+]  # digests of the parts of the data, from ``fingerprint``, and the name of the schedule
 
-_VERSION = 3  # 1 told data sets apart by some of their samples, and had no such number; 2 knew no schedules
-_RATES = 16  # steps, of those done, whose factors of the learning rate tell schedules apart
+_VERSION = 3  # version 1 compared only some samples and stored no version; version 2 had no schedules
+_RATES = 16  # steps already done at which the factors of two schedules are compared
 
 
 def write_checkpoint(path: Path, trainer: Trainer, best: Array, data: Fingerprint) -> None:
-    """Write the state of a trainer of that data, and the best parameters so far, in place of an earlier file."""
+    """Write the state of a trainer of this data and the best parameters so far; an earlier file is replaced."""
     settings = _settings(trainer, data) | {"rates": _rates(trainer, data, len(trainer.history.steps))}
     arrays = {
         "settings": np.array(json.dumps(settings)),
@@ -44,11 +46,11 @@ def write_checkpoint(path: Path, trainer: Trainer, best: Array, data: Fingerprin
 
 
 def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
-    """Put a trainer of the same settings where the checkpoint left off; returns the best parameters so far.
+    """Restore a trainer of the same settings to the state of the checkpoint; returns the best parameters so far.
 
     Raises
     ------
-    ValueError : the file holds no checkpoint, or one of another training; the message names what differs.
+    ValueError : the file does not contain a checkpoint, or its training run differs; the message names what differs.
     """
     arrays = read_arrays(path, "a checkpoint")
     try:
@@ -67,7 +69,7 @@ def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether the file is one that ``write_checkpoint`` wrote."""
+    """True if ``write_checkpoint`` wrote the file."""
     try:
         return {"settings", "epochs", "optimizer_steps"} <= set(read_arrays(path, "a checkpoint"))
     except (OSError, ValueError):
@@ -82,7 +84,7 @@ def _restore(trainer: Trainer, arrays: dict[str, Array]) -> None:
 
 
 def _check_arrays(trainer: Trainer, arrays: dict[str, Array]) -> None:
-    """Raise unless ``_restore`` can take them: they are looked at here and nowhere else."""
+    """Raise unless ``_restore`` can use the arrays; they are checked here and nowhere else."""
     vector, epochs, steps = trainer.parameters, arrays["epochs"], _unprefixed(arrays, "step")
     optimizer = _unprefixed(arrays, "optimizer")
     done, memory = int(_alike("optimizer_steps", optimizer.pop("steps"), (), np.int64)), trainer.optimizer.remembers
@@ -124,7 +126,7 @@ def _kept_settings(array: Array) -> Settings:
 
 
 def _settings(trainer: Trainer, data: Fingerprint) -> Settings:
-    """Everything that the bits of the next epoch depend on, besides what is restored."""
+    """All settings that the result of the next epoch depends on, apart from the restored state."""
     network, optimizer = trainer.network, trainer.optimizer
     return {
         "version": _VERSION,
@@ -153,7 +155,7 @@ def _check_settings(path: Path, kept: Settings, wanted: Settings) -> None:
 
 
 def _rates(trainer: Trainer, data: Fingerprint, done: int) -> list[list[float]]:
-    """Of a schedule that is a function, its factors at some of the steps done, evenly from the first to the last."""
+    """For a schedule that is a function, its factors at some of the steps done, evenly from the first to the last."""
     if data.get("schedule") != A_FUNCTION or trainer.schedule is None:
         return []
     steps = sorted({round(step) for step in np.linspace(1, done, min(done, _RATES))})
@@ -185,7 +187,7 @@ def _unprefixed(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
 
 
 def _table(epochs: list[Epoch]) -> Array:
-    """A row of doubles for each epoch, NaN for what there is not."""
+    """A row of doubles for each epoch, NaN for missing values."""
     rows = [(end.epoch, end.step, *_numbers(end.training), *_numbers(end.held_out)) for end in epochs]
     return np.array(rows, np.float64).reshape(-1, 6)
 

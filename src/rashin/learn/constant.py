@@ -1,4 +1,4 @@
-"""The score to beat: that of one and the same prediction for every sample, which has looked at no input."""
+"""The score to beat: that of the best constant prediction, which ignores the input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class Constant(NamedTuple):
-    """A prediction (outputs,) for every sample, what it scores, and the standard deviation of its losses."""
+    """One prediction (outputs,) for all samples, its score, and the standard deviation of its losses."""
 
     prediction: Array
     score: Score
@@ -33,19 +33,18 @@ class Constant(NamedTuple):
 
 
 def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | None:
-    """The constant prediction of the least weighted mean loss, or a good one where the loss does not tell the least.
+    """The constant prediction with the smallest weighted mean loss, or a good one if the smallest is unknown.
 
-    For classes it follows from their shares, for numbers from their mean, or from what ``loss.facts.best_constant``
-    says.
+    It is computed by ``loss.facts.best_constant``, or else from the shares of the classes or the mean of the numbers.
 
     Parameters
     ----------
-    loss, network : what the samples were fitted to.
-    samples : from ``samples_for``.
+    loss, network : loss and network for which the samples were prepared.
+    samples : samples from ``samples_for``.
 
     Returns
     -------
-    The constant and its score; None where no finite one is known.
+    The constant and its score; None if no finite constant is known.
 
     Examples
     --------
@@ -58,7 +57,7 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
     """
     target, weight = _distinct(loss, network, samples)
     find = _by_column if loss.kind == "pointwise" else _by_row
-    with np.errstate(all="ignore"):  # what is not finite is sorted out below
+    with np.errstate(all="ignore"):  # values that are not finite are handled below
         prediction = find(loss, network, target, weight)
         losses = None if prediction is None else _losses(loss, prediction, target)
         mean = np.nan if losses is None else float(np.average(losses, weights=weight))
@@ -69,7 +68,7 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
 
 
 def _distinct(loss: Loss, network: Network, samples: Samples) -> tuple[Array, Array]:
-    """Targets and their weights: one for each class where there are classes, else all of them."""
+    """Targets and their weights: one per class if there are classes, otherwise one per sample."""
     classes, labels = network.sizes[-1], samples.labels
     are_coded = samples.target.ndim == 1 or (loss.kind == "pointwise" and classes > 1)
     if labels is not None and are_coded:
@@ -78,11 +77,13 @@ def _distinct(loss: Loss, network: Network, samples: Samples) -> tuple[Array, Ar
     else:
         target = samples.target
         weight = np.ones(len(target)) if samples.weight is None else samples.weight.astype(np.float64)
-    return target[weight > 0.0], weight[weight > 0.0]  # what does not occur costs nothing, were it infinite
+    return target[weight > 0.0], weight[
+        weight > 0.0
+    ]  # a class that does not occur costs nothing, even if its loss is infinite
 
 
 def _by_row(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
-    """The facts' answer from the classes' shares; else the logarithms of these, through the output layer."""
+    """The best constant from the shares of the classes; without one, their logarithms, through the output layer."""
     if target.ndim == 1:
         shares = np.bincount(target, weight, minlength=network.sizes[-1])
         if loss.facts.best_constant is not None:
@@ -99,7 +100,7 @@ def _by_row(loss: Loss, network: Network, target: Array, weight: Array) -> Array
 
 
 def _by_column(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
-    """The facts' answer for each output; else the mean, on the scale of the prediction."""
+    """The best constant of each output; without one, the mean, on the scale of the prediction."""
     find, columns = loss.facts.best_constant, target.T.astype(np.float64)
     if find is not None:
         found = [find(column, weight, **loss.parameters) for column in columns]
@@ -111,7 +112,7 @@ def _by_column(loss: Loss, network: Network, target: Array, weight: Array) -> Ar
 
 
 def _losses(loss: Loss, prediction: Array, target: Array) -> Array | None:
-    """The loss of each target, summed over its outputs; None where the constant is no prediction."""
+    """The loss of each target, summed over its outputs; None if the constant is not a valid prediction."""
     if not loss.facts.prediction.contains(prediction).all():
         return None
     everyone = np.broadcast_to(prediction, (len(target), len(prediction)))

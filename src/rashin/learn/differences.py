@@ -1,4 +1,4 @@
-"""The derivative of a loss by one parameter, from the loss alone, with the error that it is expected to have."""
+"""The derivative of a loss with respect to one parameter, computed from the loss alone, with its expected error."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ __all__ = ["TOLERATED", "WIDE", "Entry", "Probe", "Seen", "noise_of", "tried"]
 
 Array = NDArray[Any]
 
-WIDE = 2.0**-10  # about the fifth root of a double's eps: where a third derivative is seen best
-TOLERATED = 10.0  # times the expected error; the noise of some hundred entries stays below 4
-_BESIDE = 0.55  # of the jump, from the middle: between the slopes, and a twentieth for what the curve bends as well
-_CLOSER = 10.0  # how much shorter the second look is at what disagrees
-_VISIBLE = 0.02  # of the slope: a step too short to see it better than this tells nothing
-_REACH = 2.5  # of the width: a third difference goes to twice as far
+WIDE = 2.0**-10  # about the fifth root of a double's eps, the best step for a third derivative
+TOLERATED = 10.0  # in units of the expected error; the noise of some hundred entries stays below 4
+_BESIDE = 0.55  # of the jump, from its middle: the range between both slopes, and a twentieth more for the curvature
+_CLOSER = 10.0  # factor by which the second step is shorter, for entries that disagree
+_VISIBLE = 0.02  # of the slope: a step that resolves the slope no better than this is too short
+_REACH = 2.5  # of the width: a third difference reaches twice as far as its step
 _FINEST = 2.0**-40  # of the entry: shorter steps are rounded too coarsely
-_FINE = 1e-8  # of the slope: no more digits are looked for
+_FINE = 1e-8  # of the slope: more digits are not needed
 _WIDEST = 2.0**40
 
 
 class Seen(NamedTuple):
-    """The loss at one place: of each sample, (n,), and on which side of each kink it lies, (n, kinks)."""
+    """The loss at one point: the loss of each sample, (n,), and the side of each kink it lies on, (n, kinks)."""
 
     losses: Array
     sides: NDArray[np.bool_]
 
     @property
     def mean(self) -> float:
-        """Their mean, of a sum that is rounded once."""
+        """The mean loss, from a sum that is rounded once."""
         try:
             return math.fsum(self.losses) / len(self.losses)
-        except OverflowError:  # of a sum beyond the range of doubles
+        except OverflowError:  # the sum is beyond the range of doubles
             return math.inf
 
 
 @dataclass
 class Probe:
-    """What is needed to try an entry: the loss of the copy as it stands, and how finely it can be seen."""
+    """The inputs for checking an entry: the loss of the copied network, and its resolution."""
 
     look: Callable[[], Seen]
     here: Seen
-    step: float | None  # None: the best one
+    step: float | None  # None: the best step
     noise: float = 0.0
     wide: float = WIDE
 
 
 class _Slopes(NamedTuple):
-    """Difference quotients to the left, to the right, and across."""
+    """Difference quotients to the left, to the right and across."""
 
     left: float
     right: float
@@ -64,7 +64,7 @@ class _Slopes(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One entry of a parameter array: both derivatives, and the error expected of the numerical one."""
+    """One entry of a parameter array: both derivatives, and the expected error of the numerical one."""
 
     place: tuple[int, ...]
     analytic: float
@@ -84,7 +84,7 @@ class Entry(NamedTuple):
 
 
 def tried(parameter: Array, index: tuple[int, ...], analytic: float, probe: Probe) -> Entry:
-    """Compare the analytic derivative by one entry with a numerical one; the parameter is as before at the end."""
+    """Compare the analytic and the numerical derivative of one entry; the parameter is restored at the end."""
     line = _Line(parameter, index, probe)
     third, best = line.best_step(analytic)
     step = probe.step or best
@@ -113,7 +113,7 @@ class _Line:
     probe: Probe
 
     def at(self, offset: float) -> tuple[float, Seen]:
-        """By how much the entry really moved, after rounding, and the loss there."""
+        """The actual move of the entry, after rounding, and the loss there."""
         kept = self.parameter[self.index]
         self.parameter[self.index] = kept + offset
         try:
@@ -126,7 +126,7 @@ class _Line:
         return _Slopes((low.mean - here) / down, (high.mean - here) / up, (high.mean - low.mean) / (up - down))
 
     def is_clear(self, reach: float) -> bool:
-        """Whether no kink lies within reach on either side."""
+        """True if no kink lies within reach on either side."""
         here = self.probe.here.sides
         return all(np.array_equal(there, here) for there in self.sides(reach))
 
@@ -134,9 +134,9 @@ class _Line:
         return self.at(-reach)[1].sides, self.at(reach)[1].sides
 
     def best_step(self, analytic: float) -> tuple[float, float]:
-        """The third derivative, and the step that makes the error of a quotient least, with no kink beside it.
+        """The third derivative, and the step with the smallest error of the quotient that stays clear of kinks.
 
-        A kink right here bends as much to the left as to the right, and leaves a third difference as it is.
+        A kink exactly at this point bends equally to the left and to the right; it does not change a third difference.
         """
         wide, noise = self.probe.wide, self.probe.noise
         finest = _FINEST * abs(float(self.parameter[self.index]))
@@ -145,17 +145,17 @@ class _Line:
         return third, max((3.0 * noise / third) ** (1 / 3), finest / _CLOSER)
 
     def third_derivative(self, wide: float) -> float:
-        """An upper estimate of its size; the noise in it also keeps the best step from growing beyond the wide one."""
+        """An upper estimate of its size; the noise in it also keeps the best step from exceeding the wide step."""
         return (self._bend(wide) + 4.0 * self.probe.noise) / (2.0 * wide**3)
 
     def _between_kinks(self, wide: float, finest: float, analytic: float) -> float:
-        """How far to look: short of the next kink, and where the loss is flat as far as it takes to see its slope."""
+        """The width to use: short of the next kink; if the loss is flat, wide enough to resolve its slope."""
         slopes, noise = self.slopes(wide), self.probe.noise
         scale = max(abs(analytic), abs(slopes.left), abs(slopes.right))
         start, least = wide, max(noise / (_VISIBLE * scale), finest) if scale else wide
         while wide > least and not self.is_clear(_REACH * wide):
             wide /= _CLOSER
-        beside = self.sides(_REACH * wide)  # as here, or a kink is right here
+        beside = self.sides(_REACH * wide)  # the same sides as here, or a kink is exactly here
 
         def goes_on(further: float) -> bool:
             return all(map(np.array_equal, self.sides(_REACH * further), beside))
@@ -165,24 +165,24 @@ class _Line:
         while noise / wide > _FINE * scale and wide < _WIDEST and self._bend(wide) <= 4.0 * noise:
             if not goes_on(_CLOSER * wide):
                 break
-            wide *= _CLOSER  # it is flat here: further away the noise is less
+            wide *= _CLOSER  # the loss is flat here: a wider step has less noise
         return wide
 
     def _bend(self, wide: float) -> float:
-        """What a third difference leaves of the loss."""
+        """The third difference of the loss."""
         low, near_low, near_high, high = (self.at(k * wide)[1].mean for k in (-2, -1, 1, 2))
         return abs(high - 2.0 * near_high + 2.0 * near_low - low)
 
     def _rise(self, step: float) -> Array:
-        """Each sample's difference quotient to one side."""
+        """The difference quotient of each sample to one side."""
         moved, there = self.at(step)
         rise: Array = (there.losses - self.probe.here.losses) / moved
         return rise
 
     def is_between(self, step: float, analytic: float) -> bool:
-        """Whether the derivative lies between the slopes to both sides, taken for each sample at a kink by itself."""
+        """True if the derivative lies between the slopes to both sides, which are taken separately for each sample."""
         (_, high), (_, low), here = self.at(step), self.at(-step), self.probe.here
-        left, right = (2.0 * self._rise(way) - self._rise(2.0 * way) for way in (-step, step))  # as at step 0
+        left, right = (2.0 * self._rise(way) - self._rise(2.0 * way) for way in (-step, step))  # extrapolated to step 0
         crossed = ((high.sides != here.sides) | (low.sides != here.sides)).any(axis=1)
         middle, bound = (left + right) / 2.0, 3.0 * TOLERATED * self.probe.noise / step
         least, most = (
@@ -192,10 +192,10 @@ class _Line:
 
 
 def _is_kink(far: _Slopes, near: _Slopes, analytic: float, bound: float) -> bool:
-    """Whether the curve has a corner here that excuses a disagreement.
+    """True if the curve has a kink here that explains a disagreement.
 
-    Where it is smooth the bend shrinks with the step; what is left of it when extrapolated to step 0 is a jump of
-    the slope. Or the quotient across changes more than it may, because a corner lies within the longer step.
+    Where the curve is smooth, the bend shrinks with the step; a bend that remains when extrapolated to step 0 is a jump
+    of the slope. A kink within the longer step also shows: the quotient across changes more than it may.
     """
     jump = (_CLOSER * near.bend - far.bend) / (_CLOSER - 1.0)
     is_bent = max(abs(jump), abs(near.central - far.central)) > bound
@@ -204,7 +204,7 @@ def _is_kink(far: _Slopes, near: _Slopes, analytic: float, bound: float) -> bool
 
 
 def noise_of(loss: Callable[[], float], parameters: list[Array], value: float) -> float:
-    """How much the loss jitters by rounding: what fourth differences leave of it on a way far too short to bend."""
+    """The rounding noise of the loss, from its fourth differences over a range too short for curvature to matter."""
     rng = np.random.default_rng(0)
     kept, ways = [p.copy() for p in parameters], [2.0**-40 * p * rng.uniform(-1, 1, p.shape) for p in parameters]
     values = []

@@ -1,4 +1,4 @@
-"""Ways through the parameters: given, random, or one weight alone."""
+"""Directions in the space of the parameters: given, random, or along one weight."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["Direction", "as_arrays", "chosen_directions", "random_direction"]
 
 Array = NDArray[Any]
-Direction = Sequence[Any]  # an array per parameter array, or one weight: (index of its array, its entry there)
+Direction = Sequence[Any]  # an array per parameter array, or one weight: (index of its array, index of its entry)
 
 
 def random_direction(network: Network, seed: int | np.random.Generator | None = 0) -> list[Array]:
-    """A random direction in which the weights of each unit move by as much as they are long.
+    """A random direction in which the move of each unit's weights has the same norm as these weights.
 
-    Without this, a network with large weights would look flat and one with small weights steep, though both compute
-    the same. Biases stay where they are.
+    Without this scaling, a network with large weights would look flat and one with small weights steep, even if both
+    compute the same function. Biases do not move.
 
     Parameters
     ----------
-    seed : the same seed gives the same direction.
+    seed : seed for the direction; the same seed gives the same direction.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def random_direction(network: Network, seed: int | np.random.Generator | None = 
 
 
 def chosen_directions(network: Network, given: int | Sequence[Direction], seed: int) -> list[list[Array]]:
-    """One or two directions: so many random ones, or those given."""
+    """One or two directions: the given ones, or that number of random ones."""
     if given in (1, 2):
         rng = np.random.default_rng(seed)
         return [random_direction(network, rng) for _ in range(int(given))]
@@ -57,7 +57,7 @@ def chosen_directions(network: Network, given: int | Sequence[Direction], seed: 
 
 
 def as_arrays(direction: Direction, parameters: list[Array]) -> list[Array]:
-    """A direction as arrays shaped like the parameters, once it is known to be one."""
+    """A direction as arrays shaped like the parameters; raises if it is not a direction."""
     if len(direction) == 2 and isinstance(direction[0], int | np.integer):
         return _one_entry(int(direction[0]), direction[1], parameters)
     arrays, shapes = [np.asarray(array, np.float64) for array in direction], [p.shape for p in parameters]

@@ -1,4 +1,4 @@
-"""When to give up, and in which words."""
+"""When training counts as diverged, and the error that says so."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from rashin.learn.history import History
 
 __all__ = ["RISE", "Diverged", "diverged", "refuse_rise", "refuse_standstill"]
 
-RISE = 100.0  # times the loss of the first mini-batch: what climbs so high does not come back
-_STANDSTILL = 5  # epochs without a new lowest loss, after which a loss that bad will not come down by itself
-_MARGIN = 0.5  # of the constant's loss: what is worse than the constant by less may be a hard task, and noise
+RISE = 100.0  # times the loss of the first mini-batch: a loss that rises so far does not recover
+_STANDSTILL = 5  # epochs without a new lowest loss, after which so bad a loss will not fall any more
+_MARGIN = 0.5  # of the constant's loss: a smaller excess over the constant may be a hard task, or noise
 
 
 class Diverged(ArithmeticError):
-    """The loss is not finite any more, has risen beyond all reason, or stays worse than a constant's."""
+    """The loss is no longer finite, has risen too far, or stays far above that of a constant prediction."""
 
 
 def diverged(what: str, history: History, learning_rate: float) -> Diverged:
-    """The error, with its step and advice."""
+    """The error, with the step and advice."""
     step = max(len(history.steps), 1)
     return Diverged(f"{what} at step {step}: training diverges; try a learning rate well below {learning_rate:g}")
 
 
 def refuse_rise(value: float, history: History, learning_rate: float, rise: float = RISE) -> None:
-    """Raise if the loss of a mini-batch is not finite, or ``rise`` times the first one's (or ``rise``)."""
+    """Raise if the loss of a mini-batch is not finite, or exceeds ``rise`` times that of the first (or ``rise``)."""
     if not math.isfinite(value):
         raise diverged(f"the loss became {value}", history, learning_rate)
-    if value > rise:  # so most steps need not look for the first loss
+    if value > rise:  # checked first: most steps then need not look up the first loss
         first = history.steps[0].batch.loss
         if value > rise * max(abs(first), 1.0):
             raise diverged(f"the loss rose from {first:.4g} to {value:.4g}", history, learning_rate)
 
 
 def refuse_standstill(history: History, constant: Constant | None, learning_rate: float) -> None:
-    """Raise if the training loss stays far above the constant's, and does not fall.
+    """Raise if the training loss stays far above that of the constant, and does not fall.
 
-    A network can at least learn the constant, by its last biases alone. One whose loss is half as high again (half
-    a standard deviation of the constant's losses, where that is more) and finds no new minimum for 5 epochs is being
-    thrown about by steps too long for it. A training that starts far above and falls, or hovers a little above
-    because there is nothing to learn, goes on.
+    A network can always learn the constant, with its last biases alone. If its loss exceeds that of the constant by
+    half (by half a standard deviation of the constant's losses, if that is more) and reaches no new minimum for 5
+    epochs, its steps are too long. Training continues if the loss starts far above and falls, or stays a little above
+    because there is nothing to learn.
     """
     if constant is None:
         return

@@ -1,7 +1,8 @@
-"""How scikit-learn's multi-layer perceptrons train, on the steps of ``Trainer``; ``sklearn.py`` puts classes around it.
+"""Training as scikit-learn's multi-layer perceptrons do it, with the steps of ``Trainer``.
 
-The random numbers are drawn in the order in which ``MLPClassifier`` draws them, so that the same ``random_state`` gives
-the same weights to start from and the same batches: a training with the same loss then agrees up to rounding.
+The estimators themselves are in ``sklearn.py``. Random numbers are drawn in the same order as in ``MLPClassifier``, so
+that the same ``random_state`` gives the same initial weights and the same batches. With the same loss, training then
+agrees up to rounding.
 """
 
 from __future__ import annotations
@@ -63,13 +64,13 @@ _NUMBERS = {
     "epsilon": POSITIVE,
 }
 
-_SMALLEST_RATE = 1e-6  # from which on "adaptive" does not divide by 5 again
+_SMALLEST_RATE = 1e-6  # below which "adaptive" does not divide by 5 again
 
 # ------------------------------------------------------------------------------------------------- settings
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` for the first of an estimator's parameters that is out of range, by its name."""
+    """Raise ``ValueError`` for the first parameter of an estimator that is out of range, and name it."""
     if settings["solver"] == "lbfgs":
         raise ValueError("solver: got 'lbfgs', but training goes by mini-batches; expected 'sgd' or 'adam'")
     for name, accepted in _CHOICES.items():
@@ -86,7 +87,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 
 def hidden_sizes(given: Any) -> tuple[int, ...]:
-    """Units of the hidden layers, from a number or a sequence of them.
+    """Units of the hidden layers, from a number or a sequence of numbers.
 
     >>> hidden_sizes(50), hidden_sizes([50, 20])
     ((50,), (50, 20))
@@ -98,7 +99,7 @@ def hidden_sizes(given: Any) -> tuple[int, ...]:
 
 
 def loss_named(given: Any) -> Loss:
-    """A loss from itself, its registered name, or ``"module:name"``."""
+    """A loss from a ``Loss``, a registered name, or ``"module:name"``."""
     if isinstance(given, Loss):
         return given
     if isinstance(given, str):
@@ -107,18 +108,18 @@ def loss_named(given: Any) -> Loss:
 
 
 def optimizer_for(settings: Mapping[str, Any]) -> Optimizer:
-    """The solver, made anew."""
+    """A new optimizer for the solver."""
     rate = float(settings["learning_rate_init"])
     if settings["solver"] == "adam":
         return Adam(rate, *(float(settings[name]) for name in ("beta_1", "beta_2", "epsilon")), epsilon_hat=True)
     return Momentum(rate, float(settings["momentum"]), nesterov=settings["nesterovs_momentum"])
 
 
-# ----------------------------------------------------------------------------------- what a loss makes of scores
+# --------------------------------------------------------------------------------- the scores of a network by loss
 
 
 def out_activation(loss: Loss) -> str:
-    """The function, by scikit-learn's name, that turns the scores of a network's last layer into what they mean.
+    """The function, by scikit-learn's name, that turns the scores of the last layer into probabilities or predictions.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def out_activation(loss: Loss) -> str:
 
 
 def tells_yes_from_no(loss: Loss) -> bool:
-    """Whether one score says yes or no, by its sign: the target is 0 or 1, or -1 or +1, and no other number."""
+    """True if the sign of one score decides between two classes: all targets are 0 and 1, or -1 and +1."""
     domain = loss.facts.target_domain(loss.parameters)
     return loss.kind == "pointwise" and math.isfinite(domain.low) and domain.high <= 1.0
 
@@ -142,7 +143,7 @@ def tells_yes_from_no(loss: Loss) -> bool:
 
 
 def glorot_start(sizes: Sequence[int], activation: str, random: RandomState, dtype: DTypeLike) -> list[Array]:
-    """Weights and biases of each layer in turn, uniform within sqrt(6 / (inputs + units)); logistic: sqrt(2 / ...).
+    """Weights and biases of each layer, uniform within +-sqrt(6 / (inputs + units)); for logistic +-sqrt(2 / ...).
 
     Reference: X. Glorot, Y. Bengio (2010), Understanding the difficulty of training deep feedforward neural networks.
     """
@@ -154,14 +155,14 @@ def glorot_start(sizes: Sequence[int], activation: str, random: RandomState, dty
 
 
 def network_of(parameters: Sequence[Array], activation: str, output: str) -> Network:
-    """A network around these weights and biases; ``activation`` by scikit-learn's name."""
+    """A network with these weights and biases; ``activation`` is scikit-learn's name."""
     words = {"activation": np.array(_ACTIVATIONS[activation]), "output": np.array(output)}
     names = [f"{kind}_{layer}" for layer in range(1, len(parameters) // 2 + 1) for kind in ("weight", "bias")]
     return Network.from_arrays({**words, **dict(zip(names, parameters, strict=True))})
 
 
 def scores(parameters: Sequence[Array], activation: str, x: Any) -> Array:
-    """What the last layer gives before any output function, (n, outputs), for dense or sparse x, (n, inputs)."""
+    """The scores of the last layer, before any output function, (n, outputs), for dense or sparse x, (n, inputs)."""
     network = network_of(parameters, activation, "identity")
     return np.concatenate([network.predict(x[rows]) for rows in blocks(x)])
 
@@ -171,15 +172,15 @@ def scores(parameters: Sequence[Array], activation: str, x: Any) -> Array:
 
 @dataclass
 class Training:
-    """One call of ``fit`` or ``partial_fit``, which writes what comes of it into the estimator's attributes.
+    """One call of ``fit`` or ``partial_fit``, which writes its results to the attributes of the estimator.
 
     Parameters
     ----------
-    estimator : has the settings, and the attributes of an earlier call to go on from.
-    trainer : of the network whose arrays are the estimator's ``coefs_`` and ``intercepts_``.
-    samples : to learn from.
-    judge : scores the network as it is on samples set aside; None where the loss judges.
-    random : of the orders.
+    estimator : estimator with the settings, and the attributes of an earlier call to continue from.
+    trainer : trainer of the network whose arrays are the estimator's ``coefs_`` and ``intercepts_``.
+    samples : samples to train on.
+    judge : function that scores the current network on the validation samples; None if the training loss decides.
+    random : random state for the orders.
     """
 
     estimator: Any
@@ -189,7 +190,7 @@ class Training:
     random: RandomState
 
     def run(self, epochs: int) -> bool:
-        """Whether training came to an end, with the network at its best, before so many epochs were over."""
+        """Train for at most so many epochs; True if training ended before that, with the network at its best."""
         if not self.samples.total:
             raise ValueError("sample_weight: all samples to train on weigh zero; expected at least one weight > 0")
         self._open_record()
@@ -219,7 +220,7 @@ class Training:
         return False
 
     def _open_record(self) -> None:
-        """The best so far is that of an earlier call, where it was judged in the same way."""
+        """Take over the best score of an earlier call, if it was judged in the same way."""
         model = self.estimator
         if self.judge is None:
             model.best_loss_ = math.inf if model.best_loss_ is None else model.best_loss_
@@ -228,7 +229,7 @@ class Training:
             model.best_loss_, model.validation_scores_, model.best_validation_score_ = None, [], -math.inf
 
     def _gain(self) -> float:
-        """By how much the epoch surpasses the best before it: in loss or, where samples are set aside, in score."""
+        """The gain of the epoch over the best one before it: in loss or, if samples are set aside, in score."""
         model = self.estimator
         if self.judge is None:
             gain = model.best_loss_ - model.loss_
@@ -242,7 +243,7 @@ class Training:
         return float(gain)
 
     def _is_done(self, gain: float) -> bool:
-        """Whether too many epochs have gained too little; the learning rate follows its schedule."""
+        """True if too many epochs have gained too little; also updates the learning rate."""
         model, optimizer = self.estimator, self.trainer.optimizer
         schedule = model.learning_rate if model.solver == "sgd" else "constant"
         if schedule == "invscaling":
@@ -264,25 +265,25 @@ class Training:
 
 
 def epoch(trainer: Trainer, samples: Samples, order: Array | None, alpha: float) -> float:
-    """One pass over the samples, and its mean loss, penalty and all, each batch measured before its step.
+    """Train one pass over the samples; return its mean loss with the penalty, each batch measured before its step.
 
     Parameters
     ----------
-    order : indices of all samples, which are cut into batches; None keeps their own order.
-    alpha : of the penalty alpha / 2 sum(W^2), which a batch bears divided by its weight, as its loss is.
+    order : indices of all samples, which are split into batches; None keeps the order of the samples.
+    alpha : factor of the penalty alpha / 2 sum(W^2), which is divided by the weight of the batch, as its loss is.
     """
     n, size = len(samples.target), trainer.batch_size
     losses = []
     for start in range(0, n, size):
         chosen = slice(start, min(start + size, n)) if order is None else order[start : start + size]
         batch = samples.rows(chosen)
-        if batch.total:  # a batch of weight 0 teaches nothing
+        if batch.total:  # a batch of weight 0 gives no gradient
             losses.append(_step(trainer, batch, alpha))
     return math.fsum(losses) / samples.total
 
 
 def _step(trainer: Trainer, batch: Samples, alpha: float) -> float:
-    """The sum of the batch's weighted losses, with the penalty, before the step that this takes."""
+    """Take one step; return the sum of the batch's weighted losses with the penalty, measured before the step."""
     weights, total = trainer.network.parameters[::2], batch.total
     penalty = 0.5 * alpha * sum(float(np.vdot(weight, weight)) for weight in weights) if alpha else 0.0
     trainer.weight_decay = alpha / total

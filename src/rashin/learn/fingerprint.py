@@ -1,4 +1,4 @@
-"""What tells one data set from another: a digest of every sample, target and weight."""
+"""Digests of every sample, target and weight, to distinguish data sets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["fingerprint"]
 
 Array = NDArray[Any]
 
-_BYTES = 16  # of a digest: two data sets share one by chance at 1 in 2^128
+_BYTES = 16  # of a digest: two data sets have the same one with probability 2^-128
 
 
 def fingerprint(samples: Samples, held_out: Samples | None, dtype: DTypeLike) -> dict[str, str | None]:
-    """Of what is trained on and what is held out: by part its shape and digest, None for what there is not.
+    """Shape and digest of each part of the training data and the held-out set; None for missing parts.
 
-    Digests are of values and not of how they are stored: the samples as the network takes them, in ``dtype``; targets
-    and weights as whole numbers or doubles. Arrays in a file are read in pieces, so that none need fit into memory.
+    Digests depend on values, not on their storage: samples as the network takes them, in ``dtype``; targets and
+    weights as whole numbers or doubles. Arrays in a file are read in chunks, so they may be larger than memory.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Is the gradient the derivative? Each parameter is moved a little, and the loss itself is asked."""
+"""A check of the gradient: each parameter is moved a little, and the change of the loss is compared."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _BOOK_STEP = 1e-4
 
 @dataclass(frozen=True)
 class ArrayCheck:
-    """What was found for one parameter array.
+    """The result for one parameter array.
 
     Attributes
     ----------
     name, shape : ``weight_1``, ``bias_1``, ... as in the model's file.
-    checked, wrong, at_kink : entries that were tried; that disagree; that lie at or beside a kink.
-    index : of the entry that parts the most, in units of its expected error.
-    analytic, numerical : the two derivatives there.
-    difference, expected : between them, and the error that the numerical one is expected to have, both relative to
-        the largest derivative found in this array.
-    verdict : in words.
+    checked, wrong, at_kink : number of entries that were checked, that disagree, and that lie at or next to a kink.
+    index : index of the entry that disagrees most, in units of its expected error.
+    analytic, numerical : the two derivatives of that entry.
+    difference, expected : difference of the two, and expected error of the numerical one, both relative to the largest
+        derivative found in this array.
+    verdict : result in words.
     """
 
     name: str
@@ -55,13 +55,13 @@ class ArrayCheck:
 
 @dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """The report of ``check_gradient``: a line per parameter array, and where the gradient parts from the derivative.
+    """The report of ``check_gradient``: a line per parameter array, and where the gradient is wrong.
 
     Attributes
     ----------
-    loss, method : the loss's name, and how the steps were chosen.
-    arrays : in the order of ``network.parameters``.
-    conclusion : in words.
+    loss, method : name of the loss, and method that chose the steps.
+    arrays : results in the order of ``network.parameters``.
+    conclusion : summary in words.
     """
 
     loss: str
@@ -71,7 +71,7 @@ class GradientCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether no entry disagrees by more than the method can resolve."""
+        """True if no entry disagrees by more than the method can resolve."""
         return not any(array.wrong for array in self.arrays)
 
     def __repr__(self) -> str:
@@ -95,29 +95,29 @@ def check_gradient(
 ) -> GradientCheck:
     r"""Compare the gradient that ``backward`` gives with central differences of the loss, (L(w + h) - L(w - h)) / 2h.
 
-    Such a difference is itself wrong: the curve bends within the step, and the loss is rounded. The error of both,
+    Such a difference has errors of its own: the curve bends within the step, and the loss is rounded. Their sum,
 
     .. math:: \frac{h^2}{6} |L'''| + \frac{\epsilon}{h},
 
-    is estimated for each entry: L''' from wider differences, the noise epsilon from the loss's own jitter. The step h
-    makes it least. A disagreement counts as wrong where it is ten times as large. All is done in a float64 copy; the
-    network is left as it is. A few dozen samples are enough, and the time grows with them.
+    is estimated for each entry: L''' from wider differences, the noise epsilon from the rounding noise of the loss. The
+    step h minimises it. An entry counts as wrong if the disagreement is ten times this error. The check runs on a
+    float64 copy and does not change the network. A few dozen samples are enough; the time grows with their number.
 
     ReLU and losses such as ``absolute_error`` have kinks, where the slopes to the left and to the right differ. The
-    step is made short enough to leave every sample on its side of each kink. Where this would be too short to see
-    anything, the entry is at a kink, and its gradient must lie between the slopes of both sides.
+    step is short enough to keep every sample on its side of each kink. If such a step would be too short to resolve the
+    slope, the entry is at a kink, and its gradient must lie between the slopes of both sides.
 
     Parameters
     ----------
     network, x, target, loss : as in ``evaluate``.
-    method : ``"book"`` takes h = 1e-4 everywhere, as *Deep Learning from Scratch* does.
-    entries : at most so many of each array, drawn at random; None for all.
-    seed : of the drawing.
+    method : method for the steps; ``"book"`` takes h = 1e-4 everywhere, as *Deep Learning from Scratch* does.
+    entries : largest number of entries per array, drawn at random; None checks all.
+    seed : seed for the draws.
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, the loss is infinite here, ``backward`` does not give an
-        array per parameter array, or an unknown method.
+    ValueError : network, loss and data do not fit together, the loss is infinite here, ``backward`` does not return an
+        array per parameter array, or the method is unknown.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def _verdict(wrong: list[Entry], at_kink: int, expected: float) -> str:
 
 
 def _common_factor(wrong: list[Entry]) -> str:
-    """A forgotten division or sign shows as one factor between all entries."""
+    """The factor by which all wrong entries differ, if there is one: it shows a forgotten division or sign."""
     factors = [entry.analytic / entry.numerical for entry in wrong if abs(entry.numerical) > 1e6 * entry.expected]
     if len(factors) < 2 or not np.ptp(factors) < 1e-4 * abs(factors[0]):
         return ""
@@ -204,7 +204,7 @@ def _common_factor(wrong: list[Entry]) -> str:
 
 
 def _concluded(checks: list[ArrayCheck]) -> str:
-    """Backward runs from the last layer to the first: where it goes astray first is where to look."""
+    """The summary. Backward runs from the last layer to the first, so the last layer that is wrong is named first."""
     for layer in range(len(checks) // 2, 0, -1):
         weight, bias = checks[2 * layer - 2 : 2 * layer]
         if weight.wrong and bias.wrong:
@@ -244,14 +244,14 @@ def _name(number: int) -> str:
 
 
 def _reach(entered: Array, number: int) -> float:
-    """The largest number that the parameter is multiplied by: pixels up to 255 make the loss bend 255 times as soon."""
+    """The largest number that the parameter is multiplied by: with pixels up to 255 the loss bends 255 times sooner."""
     return float(np.abs(entered).max()) or 1.0 if number % 2 == 0 else 1.0
 
 
 def _seen(loss: Loss, network: Network, x: Array, target: Array) -> Seen:
-    """The loss of each sample, and the sides of the kinks of activations and loss on which it lies.
+    """The loss of each sample, and the side of each kink of activations and loss on which it lies.
 
-    Where a loss leaves the range of doubles is an edge too: there is no difference to be taken beyond it.
+    The end of the range of doubles counts as a kink too: differences cannot be taken beyond it.
     """
     trace = network.forward(x)
     losses = loss.per_sample(trace.prediction, target)

@@ -1,4 +1,4 @@
-"""What happened on the way: the loss and accuracy of each mini-batch, and of each epoch."""
+"""The history of a training run: loss and accuracy of each mini-batch and of each epoch."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ CSV_HEADER = (
 
 
 class Score(NamedTuple):
-    """How good a network is on some samples: the mean loss per sample, and the share of them it gets right.
+    """The score of a network on some samples: the mean loss per sample, and the accuracy.
 
-    Where the targets are numbers and not classes, there is no accuracy: it is None.
+    The accuracy is None if the targets are numbers and not classes.
     """
 
     loss: float
@@ -40,7 +40,7 @@ class Score(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One update: its number from 1 on, its epoch, and the mini-batch's score before the update."""
+    """One update: its number, from 1, its epoch, and the score of the mini-batch before the update."""
 
     step: int
     epoch: int
@@ -48,10 +48,10 @@ class Step(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The end of an epoch: its number from 1 on, its last step, and its scores.
+    """The end of an epoch: its number, from 1, its last step, and its scores.
 
-    ``training`` is the mean over the epoch's mini-batches, each scored before its own update, so that it costs
-    nothing; ``held_out`` is measured after the last one.
+    ``training`` is the mean over the mini-batches of the epoch, each scored before its own update, so that it needs no
+    extra pass; ``held_out`` is measured after the last update.
     """
 
     epoch: int
@@ -61,12 +61,12 @@ class Epoch(NamedTuple):
 
     @property
     def judged(self) -> float:
-        """The loss that tells good epochs from bad: the held-out one, where there is one."""
+        """The loss by which epochs are compared: the held-out loss if there is one, otherwise the training loss."""
         return (self.held_out or self.training).loss
 
 
 class Steps(Sequence[Step]):
-    """A list of steps that takes 24 bytes for each, so that a long training does not fill the memory.
+    """A list of steps that takes 24 bytes per step, so that a long training run does not fill the memory.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Steps(Sequence[Step]):
             self.append(step.epoch, step.batch)
 
     def append(self, epoch: int, batch: Score) -> None:
-        """One step more, with the next number."""
+        """Append a step with the next number."""
         self._epochs.append(epoch)
         self._losses.append(batch.loss)
         self._accuracies.append(math.nan if batch.accuracy is None else batch.accuracy)
@@ -96,7 +96,7 @@ class Steps(Sequence[Step]):
     def __getitem__(self, index: int | slice) -> Step | list[Step]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        place = range(len(self))[index]  # counts negative numbers from the end, and raises IndexError
+        place = range(len(self))[index]  # handles negative numbers, and raises IndexError
         accuracy = self._accuracies[place]
         score = Score(self._losses[place], None if math.isnan(accuracy) else accuracy)
         return Step(place + 1, self._epochs[place], score)
@@ -123,7 +123,7 @@ class Steps(Sequence[Step]):
 
     @classmethod
     def from_arrays(cls, epoch: NDArray[Any], loss: NDArray[Any], accuracy: NDArray[Any]) -> Steps:
-        """The steps that ``arrays`` gave."""
+        """The steps from the arrays that ``arrays`` returned."""
         steps = cls()
         for column, values in zip(steps._columns, (epoch, loss, accuracy), strict=True):
             column.frombytes(np.ascontiguousarray(values, column.typecode).tobytes())
@@ -132,13 +132,13 @@ class Steps(Sequence[Step]):
 
 @dataclass
 class History:
-    """The steps and epochs of one training, in order.
+    """The steps and epochs of one training run, in order.
 
     Attributes
     ----------
-    steps, epochs : what happened.
-    constant : the score on the training data of the best prediction that ignores the input; None where unknown.
-    stopped : why the training ended before its last epoch: ``"patience"``, ``"interrupted"``, or empty.
+    steps, epochs : steps and epochs so far.
+    constant : score of the best constant prediction on the training data; None if unknown.
+    stopped : reason why training ended before its last epoch: ``"patience"``, ``"interrupted"``, or empty.
     """
 
     steps: Steps = field(default_factory=Steps)
@@ -148,11 +148,11 @@ class History:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch of the lowest held-out loss (training loss, where nothing is held out); the first of several."""
+        """The first epoch with the lowest held-out loss, or the lowest training loss if nothing is held out."""
         return min(self.epochs, key=lambda epoch: epoch.judged, default=None)
 
     def write_csv(self, path: str | Path) -> None:
-        """A row per step; those that end an epoch also hold its scores.
+        """Write a row per step; the last row of an epoch also contains the scores of the epoch.
 
         Examples
         --------
@@ -173,4 +173,4 @@ class History:
 def _row(step: Step, end: Epoch | None) -> list[object]:
     blank = ("", "")
     whole = (*end.training, *(end.held_out or blank)) if end else blank + blank
-    return [step.step, step.epoch, *step.batch, *whole]  # the writer leaves None blank
+    return [step.step, step.epoch, *step.batch, *whole]  # the CSV writer leaves None blank

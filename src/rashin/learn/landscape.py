@@ -1,4 +1,4 @@
-"""How loss and accuracy look around a network: smooth hills with a slope to follow, and a staircase without one."""
+"""Loss and accuracy around a network: the loss is smooth with a slope to follow, the accuracy is a staircase."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = [
 
 Array = NDArray[Any]
 
-_ROWS = 1024  # samples at a time: what they make in a layer stays in the cache, however many samples there are
+_ROWS = 1024  # samples per block: the results of a layer stay in the cache, however many samples there are
 _ALONG = np.linspace(-1.0, 1.0, 201)
 _ACROSS = np.linspace(-1.0, 1.0, 25)
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Loss and accuracy on a straight way through the parameters.
+    """Loss and accuracy along a straight line through the parameters.
 
     Attributes
     ----------
-    offsets : how far the parameters are moved, in lengths of the direction, (k,).
-    loss, accuracy : the mean loss per sample, and the share of samples that are right, (k,); NaN without classes.
+    offsets : distances that the parameters are moved, in lengths of the direction, (k,).
+    loss, accuracy : mean loss per sample, and accuracy, (k,); the accuracy is NaN without classes.
     value, slope : loss at offset 0, and its directional derivative there, from the analytic gradient.
-    samples : how many there are; one more of them right lifts the accuracy by 1 / samples.
+    samples : number of samples; one more correct prediction raises the accuracy by 1 / samples.
     """
 
     offsets: Array
@@ -56,20 +56,20 @@ class Curve:
 
     @property
     def tangent(self) -> Array:
-        """The straight line that the gradient promises, at the offsets, (k,)."""
+        """The tangent line that the gradient predicts, at the offsets, (k,)."""
         return self.value + self.slope * self.offsets
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """Loss and accuracy over one direction or the plane of two.
+    """Loss and accuracy along one direction or over the plane of two.
 
     Attributes
     ----------
-    offsets : how far the parameters are moved along each direction, one array (k,) or two, (k,) and (m,).
-    loss, accuracy : one axis per direction: (k,) or (k, m).
-    directions : what 1 means: arrays shaped like the parameters, a list per direction.
-    slopes : the directional derivative of the loss at the middle, one per direction.
+    offsets : distances that the parameters are moved along each direction, one array (k,) or two, (k,) and (m,).
+    loss, accuracy : values with one axis per direction: (k,) or (k, m).
+    directions : moves at offset 1: a list of arrays shaped like the parameters per direction.
+    slopes : directional derivatives of the loss at the middle, one per direction.
     """
 
     offsets: tuple[Array, ...]
@@ -90,18 +90,18 @@ def loss_and_accuracy_along(
 ) -> Curve:
     """Loss and accuracy when the parameters move by ``offset * direction``, and the tangent of the loss at 0.
 
-    The network is left as it is; all is computed in float64, so that steps far below float32's resolution show.
+    The network is not changed. All is computed in float64, so that moves far below the resolution of float32 show.
 
     Parameters
     ----------
     network, x, target, loss : as in ``evaluate``.
-    direction : a list of arrays shaped like ``network.parameters``, or ``(array, entry)`` for one weight:
+    direction : list of arrays shaped like ``network.parameters``, or ``(array, entry)`` for one weight:
         ``(0, (12, 3))`` is ``network.parameters[0][12, 3]``, ``(1, 4)`` is ``network.parameters[1][4]``.
-    offsets : how far to go, finite numbers, (k,).
+    offsets : distances to move, finite numbers, (k,).
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, or the direction or offsets are none.
+    ValueError : network, loss and data do not fit together, or the direction or the offsets are not valid.
 
     Examples
     --------
@@ -132,20 +132,21 @@ def loss_landscape(
     offsets: ArrayLike = _ACROSS,
     seed: int = 0,
 ) -> Landscape:
-    """Loss and accuracy over one direction or the plane of two.
+    """Loss and accuracy along one direction or over the plane of two.
 
     Random directions are normalised filter by filter, so that landscapes of different networks can be compared.
 
     Parameters
     ----------
     network, x, target, loss : as in ``evaluate``.
-    directions : 1 or 2 random ones, or one or two directions as ``loss_and_accuracy_along`` takes them.
-    offsets : how far to go along each, finite numbers, (k,).
-    seed : of the random directions.
+    directions : number of random directions, 1 or 2, or one or two directions as ``loss_and_accuracy_along`` takes
+        them.
+    offsets : distances to move along each direction, finite numbers, (k,).
+    seed : seed for the random directions.
 
     Raises
     ------
-    ValueError : as in ``loss_and_accuracy_along``, or not one or two directions.
+    ValueError : as in ``loss_and_accuracy_along``, or there are not one or two directions.
 
     Examples
     --------
@@ -169,7 +170,7 @@ def loss_landscape(
 
 
 def loss_gradient(network: Network, x: Array, target: ArrayLike, loss: Loss) -> list[Array]:
-    """d loss / d parameters over all samples, as ``backward`` gives it, in float64: the way straight up.
+    """d loss / d parameters over all samples, as ``backward`` gives it, in float64: the direction of steepest ascent.
 
     Parameters
     ----------
@@ -199,7 +200,7 @@ def loss_gradient(network: Network, x: Array, target: ArrayLike, loss: Loss) -> 
 
 
 def in_double(network: Network) -> Network:
-    """A copy of the network whose parameters are float64."""
+    """A copy of the network with float64 parameters."""
     copied = copy(network)
     copied.parameters = [parameter.astype(np.float64) for parameter in network.parameters]
     return copied
@@ -223,9 +224,9 @@ def _scores(
     return losses / len(x), hits / len(x)
 
 
-# The first layer that moves is affine, and what enters it stands still: its outputs are those at the start, plus the
-# offset times those of the direction. So they are computed once, side by side, and enter a network whose first weight
-# only adds them up. With 784 inputs and 50 units a point takes 6.3 ms per 10,000 samples; the whole way took 15 ms.
+# The first layer that moves is affine, and its inputs do not change: its outputs are those at the start plus the offset
+# times those of the direction. Both are computed once, and enter a network whose first weight only adds them. With 784
+# inputs and 50 units a point takes 6.3 ms per 10,000 samples; the full computation took 15 ms.
 
 
 def _affine(entered: Array, network: Network, directions: list[list[Array]], first: int) -> Array:

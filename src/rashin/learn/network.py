@@ -1,4 +1,4 @@
-"""A network small enough to read: affine layers, a bend between them, and an output that suits the loss."""
+"""A network small enough to read: affine layers, activations between them, and an output layer that fits the loss."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Network", "Trace"]
 
 Array = NDArray[Any]
 
-_WORDS = ("activation", "output", "sizes")  # what arrays say beside the parameters
+_WORDS = ("activation", "output", "sizes")  # the entries of ``arrays`` that are not parameters
 
 
 class Trace(NamedTuple):
-    """What entered each affine layer, (n, units), and the prediction that came out, (n, outputs)."""
+    """The inputs of each affine layer, (n, units), and the prediction, (n, outputs)."""
 
     inputs: list[Array]
     prediction: Array
@@ -34,18 +34,19 @@ class Network:
     Parameters
     ----------
     sizes : units per layer, from the inputs to the outputs: ``(64, 50, 10)`` has one hidden layer of 50.
-    activation : after each hidden layer: a key of ``rashin.learn.ACTIVATIONS``.
-    output : after the last layer: a key of ``rashin.learn.OUTPUTS``; ``output_for(loss)`` names the right one.
-    seed : of the starting weights, normal with standard deviation gain / sqrt(inputs); biases start at 0.
-    dtype : of parameters and products: float32, or float64 where digits count for more than time.
+    activation : activation after each hidden layer, a key of ``rashin.learn.ACTIVATIONS``.
+    output : output layer, a key of ``rashin.learn.OUTPUTS``; ``output_for(loss)`` returns the right one.
+    seed : seed for the initial weights, normal with standard deviation gain / sqrt(inputs); biases start at 0.
+    dtype : dtype of parameters and products: float32, or float64 if precision matters more than time.
 
     Attributes
     ----------
-    parameters : the arrays that are learnt: weight (inputs, units) and bias (units,) of each layer in turn.
+    parameters : arrays that are trained: weight (inputs, units) and bias (units,) of each layer in turn.
 
     Raises
     ------
-    ValueError : fewer than two sizes or one below 1, an unknown activation or output, another dtype.
+    ValueError : there are fewer than two sizes, a size is below 1, the activation or the output is unknown, or the
+        dtype is another one.
 
     Examples
     --------
@@ -80,7 +81,7 @@ class Network:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the parameters, and so of the products."""
+        """The dtype of the parameters and of the products."""
         return self.parameters[0].dtype
 
     @property
@@ -90,9 +91,9 @@ class Network:
         return (weights[0].shape[0], *(weight.shape[1] for weight in weights))
 
     def forward(self, x: Array) -> Trace:
-        """The prediction for ``x``, of shape (n, inputs), and what ``backward`` needs of the way there.
+        """The prediction for ``x``, of shape (n, inputs), and the intermediate results that ``backward`` needs.
 
-        A SciPy sparse ``x`` stays sparse: its products with the first layer cost what it holds.
+        A SciPy sparse ``x`` stays sparse: the cost of the first layer depends on the number of stored entries.
         """
         bend, hidden = ACTIVATIONS[self.activation], self.parameters[:-2]
         inputs = [x.astype(self.dtype, copy=False) if _is_sparse(x) else np.asarray(x, self.dtype)]
@@ -103,8 +104,8 @@ class Network:
     def backward(self, trace: Trace, gradient: Array, out: list[Array] | None = None) -> list[Array]:
         """d loss / d parameters, in the order of ``parameters``, from d loss / d prediction of shape (n, outputs).
 
-        They are written to ``out``, arrays like the parameters, where that is given: memory that is used again
-        saves a large network the page faults of fresh arrays.
+        They are written to ``out`` if given, arrays shaped like the parameters. For a large network, reusing memory
+        avoids the page faults of new arrays.
         """
         gradients = [np.empty_like(parameter) for parameter in self.parameters] if out is None else out
         bend, delta = ACTIVATIONS[self.activation], OUTPUTS[self.output].backward(trace.prediction, gradient)
@@ -116,7 +117,9 @@ class Network:
                 gradients[2 * index][...] = entered.T @ delta
             else:
                 np.matmul(entered.T, delta, out=gradients[2 * index])
-            np.matmul(everyone, delta, out=gradients[2 * index + 1])  # the sum over the samples, in half of its time
+            np.matmul(
+                everyone, delta, out=gradients[2 * index + 1]
+            )  # the sum over the samples, in half the time of np.sum
             if index:
                 delta = bend.backward(delta @ self.parameters[2 * index].T, entered)
         return gradients
@@ -126,7 +129,7 @@ class Network:
         return self.forward(x).prediction
 
     def save(self, path: str | Path) -> None:
-        """Write the network as an ``.npz`` file of plain arrays, in place of an earlier file of that name."""
+        """Write the network as an ``.npz`` file of plain arrays; an earlier file of that name is replaced."""
         arrays: dict[str, Any] = self.arrays
         with written_beside(Path(path)) as part, part.open("wb") as file:
             np.savez(file, **arrays)
@@ -137,7 +140,7 @@ class Network:
 
         Raises
         ------
-        ValueError : the file does not hold a network.
+        ValueError : the file does not contain a network.
         OSError : the file cannot be read.
         """
         arrays = read_arrays(path, "a network")
@@ -151,30 +154,30 @@ class Network:
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """All that makes the network, as arrays by name."""
+        """The whole network as arrays by name."""
         named = dict(zip(_names(len(self.parameters)), self.parameters, strict=True))
         words = {"activation": np.array(self.activation), "output": np.array(self.output)}
         return {**words, "sizes": np.array(self.sizes, np.int64), **named}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Network:
-        """The network that ``arrays`` gave.
+        """The network from the arrays that ``arrays`` returned.
 
         Raises
         ------
-        KeyError, ValueError : the arrays do not make a network.
+        KeyError, ValueError : the arrays do not describe a network.
         """
         network = cls((1, 1), activation=str(arrays["activation"]), output=str(arrays["output"]))
         network.parameters = _checked_parameters({name: a for name, a in arrays.items() if name not in _WORDS})
         if "sizes" in arrays and arrays["sizes"].tolist() != list(
             network.sizes
-        ):  # else the last layer could be missing
+        ):  # otherwise the last layer could be missing
             raise ValueError(f"got layers of sizes {network.sizes}; expected {arrays['sizes'].tolist()}")
         return network
 
 
 def _is_sparse(x: Any) -> bool:
-    return hasattr(x, "tocsr")  # which needs no import of SciPy
+    return hasattr(x, "tocsr")  # this check needs no import of SciPy
 
 
 def _affine(x: Array, weight: Array, bias: Array) -> Array:

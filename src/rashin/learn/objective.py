@@ -1,4 +1,4 @@
-"""Where the loss meets the network: one number to go by, and its gradient for the way back.
+"""The objective: the mean loss of a network's predictions, and its gradient for the backward pass.
 
 The loss of a sample is summed over its outputs. The loss of many is their weighted mean, sum(w l) / sum(w), so that a
 weight of 2 is the same as having the sample twice, and a weight of 0 the same as not having it.
@@ -44,7 +44,7 @@ def loss_per_sample(loss: Loss, prediction: Array, target: Array, weight: Array 
 def loss_per_sample_and_gradient(
     loss: Loss, prediction: Array, target: Array, out: Array | None = None, weight: Array | None = None
 ) -> tuple[float, Array]:
-    """``loss_per_sample`` and its gradient with respect to ``prediction``, written to ``out`` where given."""
+    """``loss_per_sample`` and its gradient with respect to ``prediction``, written to ``out`` if given."""
     count = _count(prediction, weight)
     total, gradient = loss_sum_and_gradient(loss, prediction, target, weight, out)
     gradient /= count
@@ -68,7 +68,7 @@ def loss_sum_and_gradient(
 
 
 def _spread(loss: Loss, prediction: Array, weight: Array | None) -> Array | None:
-    """Weights as the loss takes them: one per row, or one per number where it looks at numbers."""
+    """Weights as the loss takes them: one per row for row losses, one per number for pointwise losses."""
     if weight is None or loss.kind != "pointwise":
         return weight
     return np.broadcast_to(weight[:, None], prediction.shape)
@@ -79,7 +79,7 @@ def _count(prediction: Array, weight: Array | None) -> float:
 
 
 def accuracy(prediction: Array, labels: ArrayLike) -> float:
-    """The share of rows whose largest entry stands at the label.
+    """The share of rows whose largest entry is at the label.
 
     Examples
     --------
@@ -91,10 +91,10 @@ def accuracy(prediction: Array, labels: ArrayLike) -> float:
 
 
 def right(network: Network, prediction: Array, samples: Samples) -> float:
-    """What the samples weigh together whose class the prediction tells; NaN where there are no classes."""
+    """The total weight of the samples whose predicted class is correct; NaN without classes."""
     if samples.labels is None:
         return math.nan
-    if prediction.shape[1] == 1:  # yes or no
+    if prediction.shape[1] == 1:  # two classes
         told = prediction[:, 0] > (0.5 if network.output == "sigmoid" else 0.0)
     else:
         told = prediction.argmax(axis=1)
@@ -103,7 +103,7 @@ def right(network: Network, prediction: Array, samples: Samples) -> float:
 
 
 class Sums(NamedTuple):
-    """Sums over samples: w l, w where the class is right (NaN: there are no classes), and w."""
+    """Sums over samples: of w l, of w if the class is correct (NaN without classes), and of w."""
 
     loss: float
     right: float
@@ -111,29 +111,29 @@ class Sums(NamedTuple):
 
     @property
     def score(self) -> Score:
-        """Their means; NaN where nothing counts."""
+        """The means; NaN if the total weight is 0."""
         if not self.weight:
             return Score(math.nan, None)
         return Score(self.loss / self.weight, None if math.isnan(self.right) else self.right / self.weight)
 
 
 class Tally:
-    """Sums over batches, from which the means over all their samples follow, whatever the batches' sizes.
+    """Sums over batches that give the means over all their samples, whatever the sizes of the batches.
 
-    The score is the sum of the batches' sums, rounded once, over the sum of their weights.
+    The score is the sum of the batches' sums, rounded once, divided by the sum of their weights.
     """
 
     def __init__(self) -> None:
         self._columns = array("d"), array("d"), array("d")
 
     def add(self, sums: Sums) -> None:
-        """One batch more."""
+        """Add a batch."""
         for column, number in zip(self._columns, sums, strict=True):
             column.append(number)
 
     @property
     def score(self) -> Score:
-        """The means over all samples so far; NaN where there were none."""
+        """The means over all samples so far; NaN without samples."""
         return Sums(*(math.fsum(column) for column in self._columns)).score
 
 
@@ -142,7 +142,7 @@ def evaluate(network: Network, loss: Loss, x: Array, target: ArrayLike, weight: 
 
     Parameters
     ----------
-    target, weight : as ``samples_for`` takes them: labels (n,) or numbers (n, outputs), and weights (n,).
+    target, weight : labels (n,) or numbers (n, outputs), and weights (n,), as ``samples_for`` takes them.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def evaluate(network: Network, loss: Loss, x: Array, target: ArrayLike, weight: 
 
 
 def score(network: Network, loss: Loss, samples: Samples) -> Score:
-    """``evaluate`` for samples that are known to fit; a block of rows at a time."""
+    """``evaluate`` for samples that are already checked, one block of rows at a time."""
     tally = Tally()
     for rows in blocks(samples.x):
         part = samples.rows(rows)

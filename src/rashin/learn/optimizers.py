@@ -1,4 +1,4 @@
-"""How a gradient becomes a step. Each optimizer moves the parameters in place, and has a state that can be saved."""
+"""Optimizers, which turn gradients into steps. Each moves the parameters in place and has a state that can be saved."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Array = NDArray[Any]
 
 
 class Optimizer:
-    """What every optimizer has; a new one writes ``move``.
+    """The base class of optimizers; a new optimizer implements ``move``.
 
     Attributes
     ----------
-    learning_rate : a finite number > 0; it may be changed between steps, as a schedule does.
-    steps : how many steps were taken.
-    memory : what is remembered from step to step: for each name an array per parameter, made at the first step.
+    learning_rate : finite number > 0; it may be changed between steps, as a schedule does.
+    steps : number of steps taken.
+    memory : state kept between steps: for each name an array per parameter, made at the first step.
     """
 
     remembers: tuple[str, ...] = ()  # the names of the memory
@@ -35,7 +35,7 @@ class Optimizer:
     def step(self, parameters: list[Array], gradients: list[Array]) -> None:
         """Move the parameters, in place, against their gradients.
 
-        The gradients are used up: the step is computed where they lie, as memory of its own would have to pass
+        The gradients are overwritten: the step is computed in their memory, as separate memory would have to pass
         through the cache too.
         """
         if not self.memory:
@@ -45,19 +45,19 @@ class Optimizer:
             self.move(*each)
 
     def move(self, parameter: Array, gradient: Array, *memory: Array) -> None:
-        """Move one parameter, using up its gradient; ``memory`` holds an array of its shape for each name."""
+        """Move one parameter, overwriting its gradient; ``memory`` contains an array of its shape for each name."""
         raise NotImplementedError
 
     @property
     def settings(self) -> dict[str, float]:
-        """What the optimizer was made with: its numbers by name."""
+        """The settings of the optimizer: numbers by name."""
         return {
             name: value for name, value in vars(self).items() if isinstance(value, (int, float)) and name != "steps"
         }
 
     @property
     def state(self) -> dict[str, Array]:
-        """All that later steps depend on, besides the settings: arrays by name, to save and to set again."""
+        """All that later steps depend on apart from the settings: arrays by name, to save and restore."""
         arrays = {f"{name}_{i}": a for name, each in self.memory.items() for i, a in enumerate(each, 1)}
         return {"steps": np.array(self.steps), **arrays}
 
@@ -98,19 +98,19 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    r"""Gradient descent that keeps going: gradients that agree add up, those that quarrel cancel.
+    r"""Gradient descent with momentum: gradients that agree add up, and gradients that disagree cancel.
 
     .. math:: v \leftarrow \mu v - \eta g, \quad w \leftarrow w + v
 
     Parameters
     ----------
     learning_rate : eta, a finite number > 0.
-    momentum : mu in [0, 1); 0 is plain gradient descent.
-    nesterov : look ahead: the step is mu v - eta g, with the new v.
+    momentum : share mu in [0, 1) of the last step that is kept; 0 is plain gradient descent.
+    nesterov : switch; True looks ahead: the step is mu v - eta g, with the new v.
 
     Raises
     ------
-    ValueError : a parameter outside its range.
+    ValueError : a parameter is out of range.
 
     Examples
     --------
@@ -155,14 +155,14 @@ class Adam(Optimizer):
     Parameters
     ----------
     learning_rate : eta, a finite number > 0.
-    beta_1, beta_2 : in [0, 1): how long the mean and the mean square of the gradient remember.
-    epsilon : a finite number > 0, beside the root of the mean square.
-    epsilon_hat : False is the formula above; True leaves epsilon beside the root of v as it is, uncorrected, as the
-        paper's faster order of computation does, and scikit-learn.
+    beta_1, beta_2 : decay rates in [0, 1) of the mean and the mean square of the gradient.
+    epsilon : finite number > 0, added to the root of the mean square.
+    epsilon_hat : switch; False is the formula above, and True adds epsilon to the root of v before its correction, as
+        the paper's faster order of computation and scikit-learn do.
 
     Raises
     ------
-    ValueError : a parameter outside its range.
+    ValueError : a parameter is out of range.
 
     Examples
     --------
@@ -193,7 +193,7 @@ class Adam(Optimizer):
             raise ValueError(f"epsilon must be a finite number > 0; got {epsilon}")
         self.epsilon = epsilon
         if epsilon_hat:
-            self.epsilon_hat = True  # only then among the settings, so that older checkpoints still fit
+            self.epsilon_hat = True  # a setting only if True, so that older checkpoints still fit
 
     def move(self, parameter: Array, gradient: Array, *memory: Array) -> None:
         mean, square = memory
@@ -205,7 +205,7 @@ class Adam(Optimizer):
         gradient *= new_2 / (new_1 * new_1)
         square *= self.beta_2
         square += gradient
-        bias = (1.0 - self.beta_2**self.steps) ** 0.5  # both means start at 0, and are too small by what they lack
+        bias = (1.0 - self.beta_2**self.steps) ** 0.5  # both means start at 0, and are too small at first
         step = np.sqrt(square, out=gradient)
         step += self.epsilon if self.epsilon_hat else self.epsilon * bias
         np.divide(mean, step, out=step)

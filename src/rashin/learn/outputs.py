@@ -1,6 +1,6 @@
-"""The last step of a network: from logits to what the loss takes, and the loss's gradient back to the logits.
+"""Output layers: from logits to the predictions that a loss takes, and the gradient of the loss back to the logits.
 
-A loss says in ``facts.prediction`` where its predictions live, and the output layer follows:
+The domain ``facts.prediction`` of a loss decides the output layer:
 
 =====================  ============================================  =====================
 the loss takes         as                                            output
@@ -37,8 +37,8 @@ class Output:
 
     Parameters
     ----------
-    forward : prediction from logits.
-    backward : d loss / d logits from the prediction and d loss / d prediction.
+    forward : function that returns the prediction from logits.
+    backward : function that returns d loss / d logits from the prediction and d loss / d prediction.
     """
 
     forward: Callable[[Array], Array]
@@ -46,8 +46,8 @@ class Output:
 
 
 def _double(z: Array) -> Array:
-    # A probability within 3e-8 of 1 is 1 in float32, and to be wrong then costs infinity; doubles go on to
-    # 1e-16. The slopes below come from the same rounded p as the loss's own, so that p and 1 - p cancel.
+    # A probability within 3e-8 of 1 is 1 in float32, and a wrong prediction then costs infinity; doubles resolve
+    # 1e-16. The slopes below use the same rounded p as the loss, so that p and 1 - p cancel.
     return z.astype(np.float64)
 
 
@@ -76,11 +76,11 @@ OUTPUTS = {
 
 
 def output_for(loss: Loss) -> str:
-    """The name of the output layer whose predictions the loss takes: a key of ``OUTPUTS``.
+    """The name of the output layer with predictions that the loss takes, a key of ``OUTPUTS``.
 
     Raises
     ------
-    ValueError : no output layer gives predictions of the loss's domain.
+    ValueError : no output layer gives predictions in the domain of the loss.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The picture of a training: loss above, accuracy below, over the steps."""
+"""The picture of a training run: loss above, accuracy below, over the steps."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _CONSTANT: dict[str, Any] = {"color": "#777777", "linestyle": ":", "linewidth": 
 def draw_history(
     history: History, path: str | Path, title: str = "", *, judged: str | None = None, lang: str = "en"
 ) -> None:
-    """Write a PNG picture of the loss and, where there are classes, the accuracy over the steps.
+    """Write a PNG picture of the loss and, if there are classes, the accuracy over the steps.
 
     Parameters
     ----------
-    history : of the training, of at least one step.
-    path : the file; an earlier one of that name is replaced.
-    title : above the picture.
-    judged : what to call the data that were scored after each epoch; None: "held out", in the language.
+    history : history of a training run, of at least one step.
+    path : file to write; an earlier file of that name is replaced.
+    title : title above the picture.
+    judged : name of the data that were scored after each epoch; None is "held out", in the language.
     lang : language of the words, "en" or "ja"; Japanese needs a font such as Noto Sans CJK.
 
     Raises
     ------
-    ValueError : there are no words in that language.
+    ValueError : rashin is not translated into that language.
     LookupError : no font with its letters is installed; the message names one.
     ImportError : matplotlib is not installed; the message says how to get it.
     """
@@ -93,7 +93,7 @@ def _dress(axes: Axes, quantity: str) -> None:
 
 
 def _scale(axes: Axes) -> None:
-    """A logarithmic scale where the loss falls by factors: where it stays positive and changes tenfold."""
+    """Set a logarithmic scale if the loss stays positive and changes tenfold."""
     values = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
     if 0 < 10 * values.min() < values.max():
         axes.set_yscale("log")

@@ -1,4 +1,4 @@
-"""Held-out predictions as a table on disk: a column for each output, and the target beside them."""
+"""Held-out predictions as a table on disk: a column for each output, and the target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SUFFIXES = (".parquet", ".npz")
 
 
 def check_predictions_file(path: Path) -> None:
-    """Raise now, and not after a long training, if such a file cannot be written."""
+    """Raise before the training, and not after it, if such a file cannot be written."""
     if path.suffix not in _SUFFIXES:
         raise ValueError(f"{path}: predictions are written as {' or '.join(_SUFFIXES)}; name a file that ends so")
     if not path.parent.is_dir():
@@ -50,17 +50,17 @@ def write_predictions(
 ) -> None:
     """Write what ``network`` predicts for ``x``, (n, inputs), with the targets, to a ``.parquet`` or ``.npz`` file.
 
-    Columns are ``p_0``, ``p_1``, ... where the outputs are probabilities, else ``z_0``, ``z_1``, ...; and
-    ``target``, or ``target_0``, ``target_1``, ... for targets (n, outputs). With ``classes``, names for the outputs,
+    The columns are ``p_0``, ``p_1``, ... if the outputs are probabilities, otherwise ``z_0``, ``z_1``, ...; and
+    ``target``, or ``target_0``, ``target_1``, ... for targets (n, outputs). With ``classes``, the names of the outputs,
     they are ``p_cat``, ``p_dog``, ..., and the labels in ``target`` are written as these names.
 
-    With ``loss``, what the network was trained for, the file records it under the key ``rashin``, with its parameters
-    and what a prediction is: ``rashin measure`` then measures that loss. A pointwise loss of several outputs is
-    measured as the sum over them; classes are written one-hot too, as the loss got them.
+    With ``loss``, the loss that the network was trained for, the file records it under the key ``rashin``, with its
+    parameters and the kind of the prediction; ``rashin measure`` then measures that loss. A pointwise loss of several
+    outputs is measured as the sum over them; classes are then also written one-hot, as the loss takes them.
 
     Raises
     ------
-    ValueError : the name ends otherwise.
+    ValueError : the name has another ending.
     ImportError : pyarrow is not installed, and the name ends with ``.parquet``.
     OSError : the file cannot be written.
 
@@ -92,7 +92,7 @@ def write_predictions(
 
 
 def _coded(loss: Loss, network: Network, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:
-    """Classes as a pointwise loss got them, a number for each output."""
+    """Classes as a pointwise loss takes them, a number for each output."""
     outputs = network.sizes[-1]
     if loss.kind != "pointwise" or target.ndim != 1 or outputs == 1:
         return {}

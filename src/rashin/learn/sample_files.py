@@ -1,4 +1,4 @@
-"""Data of your own: samples and targets in an ``.npz`` file."""
+"""Your own data: samples and targets in an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _WHOLE = ("x", "t")
 
 
 def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[Data, Data]:
-    """Samples to train on and samples to hold out, from an ``.npz`` file of arrays.
+    """Training samples and held-out samples from an ``.npz`` file of arrays.
 
     Parameters
     ----------
-    path : holds ``x_train, t_train, x_test, t_test``, or ``x, t``, of which a part is then held out. Samples are
-        (n, ...) and come as rows (n, inputs); targets are (n,) or (n, outputs), numbers or names of classes.
-        Nothing is unpickled or scaled.
-    share : how much of ``x, t`` is held out, in (0, 1).
-    seed : of that draw.
+    path : file with ``x_train, t_train, x_test, t_test``, or with ``x, t``, of which a part is then held out. Samples
+        are (n, ...) and are returned as rows (n, inputs); targets are (n,) or (n, outputs), numbers or names of
+        classes. Nothing is unpickled or scaled.
+    share : share of ``x, t`` that is held out, in (0, 1).
+    seed : seed for the draw of the held-out set.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[D
 
     Raises
     ------
-    ValueError : the file holds no such arrays, or arrays that do not fit together; the message names them.
+    ValueError : the file does not contain such arrays, or the arrays do not fit together; the message names them.
     OSError : the file cannot be read.
 
     Examples
@@ -79,7 +79,7 @@ def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: st
         raise ValueError(
             f"{path}: {x_name} has shape {x.shape} and {t_name} {t.shape}; expected (n, ...) and as many targets"
         )
-    for name, array in ((x_name, x), (t_name, t)):  # here its rows have the numbers that they have in the file
+    for name, array in ((x_name, x), (t_name, t)):  # before the split: the row numbers are still those of the file
         _check_finite(path, name, array)
     return x.reshape(len(x), -1), t
 

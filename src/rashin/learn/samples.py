@@ -1,4 +1,4 @@
-"""Samples that fit a network and a loss, checked once, and handed out a mini-batch at a time."""
+"""Samples that fit a network and a loss, checked once, and used one mini-batch at a time."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["Samples", "blocks", "samples_for"]
 
 Array = NDArray[Any]
 
-CELLS = 1 << 20  # numbers that are looked at in one piece, so that data larger than memory can be read from a file
+CELLS = 1 << 20  # numbers per chunk, so that data larger than memory can be read from a file
 
 
 class Samples(NamedTuple):
-    """What a network learns from: ``samples_for`` makes it.
+    """The samples that a network is trained on; ``samples_for`` makes them.
 
     Attributes
     ----------
-    x : (n, inputs).
-    target : what the loss takes: labels (n,), or numbers (n, outputs).
-    labels : (n,), the class of each sample; None where targets are numbers.
-    weight : (n,), how much each sample counts; None where all count alike.
+    x : inputs (n, inputs).
+    target : targets as the loss takes them: labels (n,), or numbers (n, outputs).
+    labels : class of each sample, (n,); None if targets are numbers.
+    weight : weight of each sample, (n,); None if all count equally.
     """
 
     x: Array
@@ -40,7 +40,7 @@ class Samples(NamedTuple):
     weight: Array | None
 
     def rows(self, chosen: Any, room: Array | None = None) -> Samples:
-        """Those that ``chosen``, indices or a slice, names; x is written to ``room`` where that is given."""
+        """The samples at ``chosen``, indices or a slice; x is written to ``room`` if given."""
         target = self.target[chosen]
         labels = target if self.labels is self.target else None if self.labels is None else self.labels[chosen]
         x = self.x[chosen] if room is None else _gathered(self.x, chosen, room)
@@ -48,12 +48,12 @@ class Samples(NamedTuple):
 
     @property
     def total(self) -> float:
-        """What the samples weigh together: their number, where all count alike."""
+        """The total weight of the samples: their number if all count equally."""
         return float(len(self.target) if self.weight is None else self.weight.sum(dtype=np.float64))
 
 
 def _gathered(x: Array, chosen: Any, room: Array) -> Array:
-    """The chosen rows of x in the first rows of ``room``, in its type."""
+    """The chosen rows of x in the first rows of ``room``, in its dtype."""
     if isinstance(chosen, slice):
         part = x[chosen]
         if part.dtype == room.dtype:
@@ -62,7 +62,7 @@ def _gathered(x: Array, chosen: Any, room: Array) -> Array:
         place[...] = part
         return place
     place = room[: len(chosen)]
-    if x.dtype == room.dtype and x.flags.carray:  # else `take` would first copy all of x
+    if x.dtype == room.dtype and x.flags.carray:  # otherwise `take` would first copy all of x
         return np.take(x, chosen, axis=0, out=place, mode="clip")  # 'raise' would fill a buffer of its own first
     place[...] = x[chosen]
     return place
@@ -71,20 +71,20 @@ def _gathered(x: Array, chosen: Any, room: Array) -> Array:
 def samples_for(
     network: Network, loss: Loss, x: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
 ) -> Samples:
-    """Samples, once network, loss and data are known to fit together.
+    """Samples for training, after a check that network, loss and data fit together.
 
     Parameters
     ----------
-    network : its output layer must be the one that the loss needs, ``output_for(loss)``.
-    x : (n, inputs), finite; best in the network's own type, where it is never copied as a whole.
-    target : labels (n,) or numbers (n, outputs), see ``targets_for``. Rows of data frames and series belong together
-        by their positions; an index does not count.
-    weight : (n,), finite and >= 0, or None.
+    network : network with the output layer that the loss needs, ``output_for(loss)``.
+    x : inputs (n, inputs), finite; best in the dtype of the network, as they are then never copied as a whole.
+    target : labels (n,) or numbers (n, outputs), see ``targets_for``. Rows of data frames and series are matched by
+        position; an index is ignored.
+    weight : weights (n,), finite and >= 0, or None.
 
     Raises
     ------
-    ValueError : what does not fit, named.
-    TypeError : x or the target does not hold real numbers.
+    ValueError : something does not fit; the message names it.
+    TypeError : x or the target does not contain real numbers.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def samples_for(
         raise ValueError(
             f"{loss.name} needs a network with output={output_for(loss)!r}; this one has {network.output!r}"
         )
-    x, (inputs, *_, outputs) = checks.array("x", x), network.sizes  # of a memory map this is a view
+    x, (inputs, *_, outputs) = checks.array("x", x), network.sizes  # for a memory map this is a view
     if x.ndim != 2 or x.shape[1] != inputs:
         raise ValueError(f"x must have shape (n, {inputs}) for this network; got {x.shape}")
     values, labels = targets_for(loss, target, outputs)

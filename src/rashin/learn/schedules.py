@@ -1,4 +1,4 @@
-"""How the learning rate changes from step to step: a function of the step's number, from 1 on, that gives a factor."""
+"""Schedules of the learning rate: functions of the step number, from 1, that return a factor."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SCHEDULES = ("constant", "inverse", "cosine")
 
 
 def inverse_scaling(power: float = 0.5, period: float = 1.0) -> Schedule:
-    """The rate falls as (1 + (step - 1) / period) ** -power: fast at first, and never to 0.
+    """A rate that falls as (1 + (step - 1) / period) ** -power: fast at first, and never to 0.
 
     Parameters
     ----------
-    power : a finite number >= 0.
-    period : the steps after which a power of 1 has halved the rate, > 0.
+    power : exponent, a finite number >= 0.
+    period : number of steps after which a power of 1 has halved the rate, > 0.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def inverse_scaling(power: float = 0.5, period: float = 1.0) -> Schedule:
 
 
 def cosine(steps: int) -> Schedule:
-    """The rate falls along half a wave, from all of it at the first of so many steps to nearly 0 at the last.
+    """A rate that falls along half a cosine wave, from its full value at the first step to nearly 0 at the last.
 
     Examples
     --------
@@ -47,13 +47,13 @@ def cosine(steps: int) -> Schedule:
 
 
 def named_schedule(name: str, epochs: int, steps_per_epoch: int) -> Schedule | None:
-    """The schedule of that name for a training of that length; None where the rate stays as it is.
+    """The schedule of that name for a training run of that length; None if the rate is constant.
 
     ``"inverse"`` is ``inverse_scaling`` with an epoch as its period.
 
     Raises
     ------
-    ValueError : an unknown name.
+    ValueError : the name is unknown.
     """
     if name not in SCHEDULES:
         raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")

@@ -1,6 +1,6 @@
-"""Estimators with scikit-learn's interface that learn by any loss: ``rashin.learn`` imports them at their first use.
+"""Estimators with scikit-learn's interface for any loss; ``rashin.learn`` imports them at their first use.
 
-As its name says, this is the file that needs scikit-learn.
+This is the file that needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
-    """What both have: the settings, and training until it does not help any more."""
+    """The settings and the training that both estimators share."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_iter_no_change = n_iter_no_change
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """Learn from all of the samples; with ``warm_start``, from where the last fit ended.
+        """Train on all samples; with ``warm_start``, continue from the last fit.
 
         Parameters
         ----------
-        X : array, data frame or sparse array (n, features), finite. float32 is trained in float32, all else in
+        X : array, data frame or sparse array (n, features), finite. float32 is trained in float32, everything else in
             float64. A sparse array stays sparse.
-        y : the targets, (n,) or (n, outputs).
-        sample_weight : how much each sample counts, (n,), or one number for all, finite and >= 0; None: all alike.
+        y : targets, (n,) or (n, outputs).
+        sample_weight : weight of each sample, (n,), or one number for all, finite and >= 0; None weights all equally.
 
         Returns
         -------
@@ -94,8 +94,8 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError : a parameter out of range, or data or targets that the loss cannot take.
-        Diverged : the loss is not finite any more.
+        ValueError : a parameter is out of range, or the loss cannot take the data or the targets.
+        Diverged : the loss is no longer finite.
         """
         return self._fit(X, y, sample_weight)
 
@@ -116,7 +116,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self._optimizer = estimators.optimizer_for(settings)
         self.out_activation_ = estimators.out_activation(loss)
         trainer = self._trainer(loss, X.shape[0])
-        nothing = np.broadcast_to(np.int8(0), X.shape)  # X has been looked at, and may be sparse
+        nothing = np.broadcast_to(np.int8(0), X.shape)  # X is already checked, and may be sparse
         samples = samples_for(trainer.network, loss, nothing, target, weight)._replace(x=X)
         self._train(trainer, samples, y, random, once)
         return self
@@ -157,7 +157,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
 
     def _trainer(self, loss: Loss, n: int) -> Trainer:
-        """A trainer of a network whose arrays are ``coefs_`` and ``intercepts_``."""
+        """A trainer of the network with the arrays ``coefs_`` and ``intercepts_``."""
         network = estimators.network_of(self._parameters, self.activation, output_for(loss))
         size = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
         trainer = Trainer(network, loss, self._optimizer, batch_size=size, rise=math.inf)
@@ -177,7 +177,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
 
     def _set_aside(self, samples: Samples, y: Array, random: Any) -> tuple[Samples, Callable[[], float]]:
-        """The samples to train on, and what scores the others."""
+        """The samples to train on, and a function that scores the network on the others."""
         kept, aside = train_test_split(
             np.arange(len(y)),
             random_state=random,
@@ -206,7 +206,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 def _gives_probabilities(estimator: Any) -> bool:
-    """Whether the scores are logits, told from the fit or, before it, from the loss."""
+    """True if the scores are logits; the fit decides or, before it, the loss."""
     if hasattr(estimator, "out_activation_"):
         function = estimator.out_activation_
     else:
@@ -224,48 +224,51 @@ _where_it_gives_probabilities: Callable[[_Method], _Method] = available_if(_give
 
 
 class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[misc]
-    """A multi-layer perceptron that learns classes by a loss of your choice: ``MLPClassifier`` with ``loss=``.
+    """A multi-layer perceptron for classes with a loss of your choice: ``MLPClassifier`` with ``loss=``.
 
-    Parameters, attributes and methods have the names, defaults and meanings of scikit-learn's ``MLPClassifier``, and
-    with the same ``random_state`` and loss the training is the same up to rounding.
+    Parameters, attributes and methods have the names, defaults and meanings of scikit-learn's ``MLPClassifier``. With
+    the same ``random_state`` and loss, training is the same up to rounding.
 
     Parameters
     ----------
     hidden_layer_sizes : units of the hidden layers: a whole number >= 1, or a sequence of them, which may be empty.
-    activation : after each hidden layer: ``"relu"``, ``"logistic"``, ``"tanh"`` or ``"identity"``.
-    loss : a registered name, a ``Loss``, or ``"module:name"``. None is the cross-entropy: ``softmax_cross_entropy``
-        for three or more classes, ``sigmoid_cross_entropy`` for two and for labels that can be true together. A row
-        loss has one output per class. So has a pointwise loss, with codes of 0 and 1 or of -1 and +1, but one output
-        is enough for two classes where its target is such a code by nature, as ``hinge``'s. The largest score wins.
-    solver : ``"adam"``, or ``"sgd"`` with momentum. There is no ``"lbfgs"``.
-    alpha : >= 0, of the penalty alpha / 2 sum(W^2), which is divided by the weight of the samples of a batch.
-    batch_size : samples per step; ``"auto"`` is 200, or all where there are fewer.
-    learning_rate : of ``"sgd"``: ``"constant"``, ``"invscaling"``, which divides by (samples seen + 1)^power_t after
-        each epoch, or ``"adaptive"``, which divides by 5 where it would else stop, until 1e-6.
-    learning_rate_init : the length of a step, > 0.
-    power_t : >= 0, of ``"invscaling"``.
-    max_iter : epochs at most; a ``ConvergenceWarning`` tells that they did not do.
-    shuffle : whether each epoch has another order.
-    random_state : of the weights to start from, the orders, and the samples set aside.
-    tol, n_iter_no_change : training stops when the loss (the score of what was set aside, with ``early_stopping``) has
-        not gained ``tol`` for more than so many epochs.
-    verbose : whether to print a line for each epoch.
-    warm_start : whether ``fit`` goes on from where the last one ended.
-    momentum, nesterovs_momentum : of ``"sgd"``: a share in [0, 1), and whether to look ahead.
-    early_stopping, validation_fraction : whether to set this share in [0, 1) aside, to judge the epochs by it, and to
-        keep the best.
-    beta_1, beta_2, epsilon : of ``"adam"``: two shares in [0, 1) and a number > 0; see ``Adam`` with ``epsilon_hat``.
+    activation : activation after each hidden layer: ``"relu"``, ``"logistic"``, ``"tanh"`` or ``"identity"``.
+    loss : registered name, ``Loss``, or ``"module:name"``. None is the cross-entropy: ``softmax_cross_entropy`` for
+        three or more classes, ``sigmoid_cross_entropy`` for two classes and for multilabel targets. A row loss has one
+        output per class. A pointwise loss also has one output per class, with codes of 0 and 1 or of -1 and +1; for two
+        classes it has one output if its target is always such a code, as that of ``hinge``. The class with the largest
+        score is predicted.
+    solver : ``"adam"``, or ``"sgd"`` with momentum. ``"lbfgs"`` is not available.
+    alpha : factor >= 0 of the penalty alpha / 2 sum(W^2), which is divided by the weight of the samples of a batch.
+    batch_size : samples per step; ``"auto"`` is 200, or all samples if there are fewer.
+    learning_rate : schedule of ``"sgd"``: ``"constant"``; ``"invscaling"``, which divides by (samples seen + 1)^power_t
+        after each epoch; or ``"adaptive"``, which divides by 5 instead of stopping, until 1e-6.
+    learning_rate_init : learning rate, > 0.
+    power_t : exponent >= 0 of ``"invscaling"``.
+    max_iter : largest number of epochs; a ``ConvergenceWarning`` is issued if training has not converged by then.
+    shuffle : switch; True draws a new order for each epoch.
+    random_state : seed or random state for the initial weights, the orders, and the samples set aside.
+    tol, n_iter_no_change : smallest gain, and number of epochs: training stops when the loss (with ``early_stopping``,
+        the score on the samples set aside) has not gained ``tol`` for more than that number of epochs.
+    verbose : switch; True prints a line for each epoch.
+    warm_start : switch; True continues each ``fit`` from the last one.
+    momentum, nesterovs_momentum : share in [0, 1), and switch that looks ahead, for ``"sgd"``.
+    early_stopping, validation_fraction : switch that sets samples aside, compares epochs by them and keeps the best;
+        and their share, in [0, 1).
+    beta_1, beta_2, epsilon : two shares in [0, 1) and a number > 0, for ``"adam"``; see ``Adam`` with ``epsilon_hat``.
 
     Attributes
     ----------
-    classes_ : the classes; the numbers of the columns where y is an indicator matrix.
-    n_features_in_, feature_names_in_ : of X; names where it has them.
+    classes_ : classes; the column numbers if y is an indicator matrix.
+    n_features_in_, feature_names_in_ : number and names of the columns of X; names only if X has them.
     coefs_, intercepts_ : weights (inputs, units) and biases (units,) of each layer.
-    n_layers_, n_outputs_ : layers, that of the inputs counted, and units of the last.
-    out_activation_ : what turns scores into probabilities: ``"softmax"``, ``"logistic"``; ``"identity"``: nothing.
-    loss_, best_loss_, loss_curve_ : mean loss with the penalty: the last epoch's, the lowest, and all.
-    validation_scores_, best_validation_score_ : with ``early_stopping``, else None.
-    n_iter_, t_ : epochs of the last fit, and samples seen in all.
+    n_layers_, n_outputs_ : number of layers, including that of the inputs, and number of units of the last.
+    out_activation_ : function that turns scores into probabilities: ``"softmax"``, ``"logistic"``, or ``"identity"``
+        if there are none.
+    loss_, best_loss_, loss_curve_ : mean loss with the penalty: of the last epoch, the lowest, and of all epochs.
+    validation_scores_, best_validation_score_ : scores on the samples set aside, with ``early_stopping``; otherwise
+        None.
+    n_iter_, t_ : epochs of the last fit, and number of samples seen in total.
 
     Examples
     --------
@@ -286,12 +289,12 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
     def partial_fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
     ) -> Any:
-        """One pass over these samples, from where the last one ended.
+        """Train one pass over these samples, continuing from the last call.
 
         Parameters
         ----------
         X, y, sample_weight : as in ``fit``.
-        classes : all classes that will come; the first call needs them.
+        classes : all classes that will occur; the first call needs them.
 
         Returns
         -------
@@ -299,7 +302,8 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
 
         Raises
         ------
-        ValueError : as in ``fit``; no classes at first, other classes later, or a y that is none of them.
+        ValueError : as in ``fit``; or classes are missing in the first call or differ in a later one, or y contains
+            another class.
         """
         is_first = not hasattr(self, "coefs_")
         if is_first and classes is None:
@@ -310,7 +314,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         return self._fit(X, y, sample_weight, classes=known, once=True)
 
     def _prepared(self, y: Array, is_new: bool, classes: Array | None) -> tuple[Loss, Array, int]:
-        """The loss, what it takes for y, and the outputs that it needs."""
+        """The loss, its targets for y, and the number of outputs that it needs."""
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -354,7 +358,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         return float(super().score(X, y, _for_each(sample_weight, y)))
 
     def predict(self, X: Any) -> Array:
-        """The class of the largest score for each sample, (n,); 0 and 1, (n, labels), where y was such a matrix."""
+        """The class with the largest score for each sample, (n,); 0 and 1, (n, labels), if y was such a matrix."""
         return self._told(self._scores(X))
 
     def _told(self, scores: Array) -> Array:
@@ -365,7 +369,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         return told
 
     def _has_one_score(self, scores: Array) -> bool:
-        """Whether one score decides between two classes."""
+        """True if one score decides between two classes."""
         return scores.shape[1] == 1 and len(self.classes_) == 2
 
     def _judged(self, X: Any, y: Array, weight: Array | None) -> float:
@@ -380,9 +384,9 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
 
     @_where_it_gives_probabilities
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class, (n, classes); of each label, where several can be true.
+        """The probability of each class, (n, classes), or of each label for multilabel targets.
 
-        Where a loss of two classes was learnt for each of several, they are scaled to the sum 1.
+        If a two-class loss was trained for each of several classes, the probabilities are scaled to sum to 1.
         """
         scores = self._scores(X)
         probabilities: Array = sigmoid(scores) if self._is_multilabel else softmax(self._logits(scores))
@@ -390,13 +394,13 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
 
     @_where_it_gives_probabilities
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithm of ``predict_proba``, without its underflow."""
+        """The logarithm of ``predict_proba``, without underflow."""
         scores = self._scores(X)
         logarithms: Array = _log_sigmoid(scores) if self._is_multilabel else log_softmax(self._logits(scores))
         return logarithms
 
     def _logits(self, scores: Array) -> Array:
-        """Such that their softmax gives the probabilities of the classes."""
+        """Logits whose softmax gives the probabilities of the classes."""
         if self.out_activation_ == "softmax":
             return scores if self._softcap is None else self._softcap * np.tanh(scores / self._softcap)
         return np.hstack([np.zeros_like(scores), scores]) if self._has_one_score(scores) else _log_sigmoid(scores)
@@ -408,22 +412,22 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
 
 
 class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
-    """A multi-layer perceptron that learns numbers by a loss of your choice: ``MLPRegressor`` with any ``loss=``.
+    """A multi-layer perceptron for numbers with a loss of your choice: ``MLPRegressor`` with any ``loss=``.
 
-    Parameters, attributes and methods have the names, defaults and meanings of scikit-learn's ``MLPRegressor``, and
-    with the same ``random_state`` and loss the training is the same up to rounding. They are ``NetworkClassifier``'s
-    but for these.
+    Parameters, attributes and methods have the names, defaults and meanings of scikit-learn's ``MLPRegressor``. With
+    the same ``random_state`` and loss, training is the same up to rounding. Those that differ from
+    ``NetworkClassifier`` are listed here.
 
     Parameters
     ----------
-    loss : a pointwise loss: a registered name such as ``"huber"``, ``"quantile"`` or ``"poisson"``, a ``Loss``, or
+    loss : pointwise loss: a registered name such as ``"huber"``, ``"quantile"`` or ``"poisson"``, a ``Loss``, or
         ``"module:name"``. None is ``half_squared_error``, which scikit-learn calls ``squared_error``; rashin's
-        ``squared_error`` is twice as large. It is summed over the outputs.
+        ``squared_error`` is twice as large. The loss is summed over the outputs.
 
     Attributes
     ----------
-    out_activation_ : what turns scores into predictions: ``"identity"``; ``"exp"`` for losses with a log link, whose
-        predictions are means and > 0; ``"logistic"`` for losses of probabilities.
+    out_activation_ : function that turns scores into predictions: ``"identity"``; ``"exp"`` for losses with a log link,
+        whose predictions are means > 0; ``"logistic"`` for losses of probabilities.
 
     Examples
     --------
@@ -448,7 +452,7 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
     _sets_aside_by_class = False
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
-        """One pass over these samples, from where the last one ended; all as in ``fit``."""
+        """Train one pass over these samples, continuing from the last call; the arguments are those of ``fit``."""
         return self._fit(X, y, sample_weight, once=True)
 
     def _prepared(self, y: Array, is_new: bool, classes: Array | None) -> tuple[Loss, Array, int]:
@@ -492,7 +496,7 @@ def _log_sigmoid(scores: Array) -> Array:
 
 
 def _for_each(weight: ArrayLike | None, y: Any) -> ArrayLike | None:
-    """One number for all targets as one for each, as scikit-learn's own estimators take it."""
+    """A single number as one weight per target, as scikit-learn's own estimators do."""
     if not _is_one_number(weight):
         return weight
     return _checked_weight(weight, y.shape[0] if hasattr(y, "shape") else len(y))

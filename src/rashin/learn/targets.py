@@ -1,4 +1,4 @@
-"""Targets as a loss wants them: labels, classes coded one-hot in the numbers that the loss takes, or numbers."""
+"""Targets as a loss takes them: labels, classes coded one-hot in the numbers of its domain, or numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_labels(labels: ArrayLike, classes: int) -> NDArray[np.int64]:
 
     Raises
     ------
-    ValueError : another shape, or a label that is not a whole number in [0, classes).
+    ValueError : the shape is another one, or a label is not a whole number in [0, classes).
     """
     return _labels(labels, classes, f"expected class labels from 0 to {classes - 1}, whole numbers")
 
@@ -31,7 +31,7 @@ def _labels(labels: ArrayLike, classes: int, expected: str) -> NDArray[np.int64]
     given = _numeric(labels)
     if given.ndim != 1:
         raise ValueError(f"target: got shape {given.shape}; expected class labels of shape (n,){_flattened(given)}")
-    with np.errstate(invalid="ignore"):  # NaN and infinity are no labels, and need no warning
+    with np.errstate(invalid="ignore"):  # NaN and infinity are refused below; the warning is not needed
         wrong = np.flatnonzero((given < 0) | (given >= classes) | (given != np.floor(given)))
     if wrong.size:
         raise ValueError(f"target: got {given[wrong[0]]} at index {wrong[0]}; {expected}")
@@ -39,7 +39,7 @@ def _labels(labels: ArrayLike, classes: int, expected: str) -> NDArray[np.int64]
 
 
 def _numeric(target: ArrayLike) -> NDArray[Any]:
-    """Numbers by position, whatever holds them; text has no place here."""
+    """Numbers by position, from any container; text is refused."""
     if (names := _text(target)) is not None:
         raise ValueError(
             f"target: got {str(names.flat[0])!r} at index 0; expected numbers; fix: "
@@ -54,13 +54,13 @@ def _flattened(given: NDArray[Any]) -> str:
 
 
 def named_labels(*targets: ArrayLike) -> tuple[list[ArrayLike], tuple[str, ...] | None]:
-    """Text targets as labels, numbered by their sorted names over all of ``targets``, and these names.
+    """Text targets as labels, numbered by the sorted names in all of ``targets``, and these names.
 
-    Targets that are not text come back as they are, and None in place of the names.
+    Targets that are not text are returned unchanged, with None instead of the names.
 
     Raises
     ------
-    ValueError : text in some of the targets and numbers in others, or text that is not of shape (n,).
+    ValueError : some targets are text and others numbers, or text is not of shape (n,).
 
     Examples
     --------
@@ -83,7 +83,9 @@ def named_labels(*targets: ArrayLike) -> tuple[list[ArrayLike], tuple[str, ...] 
 def _text(target: ArrayLike) -> NDArray[np.str_] | None:
     """The target as an array of text, or None if its first entry is something else."""
     given = np.asarray(target)
-    if given.dtype.kind in "UT" and not hasattr(target, "__array__"):  # NumPy makes text of a list of words and numbers
+    if given.dtype.kind in "UT" and not hasattr(
+        target, "__array__"
+    ):  # NumPy converts a list of words and numbers to text
         given = np.asarray(target, dtype=object)
     if given.size == 0 or not (given.dtype.kind in "UST" or isinstance(given.flat[0], str)):
         return None
@@ -111,14 +113,14 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[np.float32]:
 
 
 def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
-    """Targets for ``loss`` that say the same as ``labels``, of shape (n,).
+    """Targets for ``loss`` that are equivalent to ``labels``, of shape (n,).
 
-    A row loss takes the labels themselves. A pointwise loss looks at one number at a time and gets one-hot rows
-    (n, classes): of 0 and 1, or of -1 and +1 where it takes only signs.
+    A row loss takes the labels themselves. A pointwise loss takes one number at a time and gets one-hot rows
+    (n, classes): of 0 and 1, or of -1 and +1 if it takes only signs.
 
     Raises
     ------
-    ValueError : wrong labels, or a loss whose target can be neither 0 and 1 nor -1 and +1.
+    ValueError : the labels are wrong, or the target of the loss can be neither 0 and 1 nor -1 and +1.
 
     Examples
     --------
@@ -142,11 +144,11 @@ def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
 
 
 def are_classes(loss: Loss, classes: bool | None) -> bool:
-    """Whether targets are classes: where the caller says so, else where the loss takes labels.
+    """True if targets are classes: as ``classes`` says, or for None if the loss takes labels.
 
     Raises
     ------
-    ValueError : the caller says that they are numbers, and the loss compares classes.
+    ValueError : ``classes`` says that they are numbers, and the loss compares classes.
     """
     takes_labels = loss.kind != "pointwise"
     if takes_labels and classes is False:
@@ -155,17 +157,17 @@ def are_classes(loss: Loss, classes: bool | None) -> bool:
 
 
 def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> int:
-    """How many outputs a network needs for this target: one per class or per number.
+    """The number of outputs that a network needs for this target: one per class or per number.
 
     Parameters
     ----------
-    loss : decides where ``classes`` does not: a row loss takes classes, a pointwise loss numbers.
-    target : labels (n,), numbers (n,) or (n, outputs), or distributions (n, outputs). Their dtype decides nothing.
-    classes : whether the targets are classes.
+    loss : loss, which decides if ``classes`` is None: a row loss takes classes, a pointwise loss numbers.
+    target : labels (n,), numbers (n,) or (n, outputs), or distributions (n, outputs). Their dtype does not matter.
+    classes : True for classes, False for numbers, None to let the loss decide.
 
     Raises
     ------
-    ValueError : targets of another shape, labels that are not whole numbers >= 0, or labels with wide gaps.
+    ValueError : the shape is another one, labels are not whole numbers >= 0, or labels have wide gaps.
 
     Examples
     --------
@@ -187,11 +189,11 @@ _NUMBERED = (
     "expected class labels 0, 1, 2, ...; fix: np.unique(target, return_inverse=True)[1] numbers classes, and numbers "
     "need a loss such as squared_error"
 )
-_MANY = 10_000  # classes, from which on most of them must occur in the data
+_MANY = 10_000  # number of classes from which most of them must occur in the data
 
 
 def _classes_of(given: NDArray[Any]) -> int:
-    """How many classes the labels count."""
+    """The number of classes in the labels."""
     labels = _labels(given, 2**31, _NUMBERED)
     count, found = int(labels.max()) + 1, len(np.unique(labels))
     if count > _MANY and found < count / 10:
@@ -203,7 +205,7 @@ def _classes_of(given: NDArray[Any]) -> int:
 
 
 def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    """Targets for a network with so many outputs, and the class of each sample where there are classes.
+    """Targets for a network with ``outputs`` outputs, and the class of each sample if there are classes.
 
     ============  ==================================  ===============================================
     shape         a pointwise loss takes it as        a row loss takes it as
@@ -213,11 +215,11 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
     (n, outputs)  numbers                             distributions, whose class is the largest entry
     ============  ==================================  ===============================================
 
-    One output that says yes or no, by targets 0 and 1 or -1 and +1, has two classes too.
+    One output with targets 0 and 1, or -1 and +1, has two classes too.
 
     Raises
     ------
-    ValueError : another shape, wrong labels, or numbers outside the target's domain.
+    ValueError : the shape is another one, labels are wrong, or numbers are outside the domain of the target.
 
     Examples
     --------
@@ -253,7 +255,7 @@ def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray
 
 
 def _coding(given: NDArray[Any]) -> str:
-    """What helps where these numbers may have been meant as labels."""
+    """The advice if these numbers may be meant as labels."""
     if given.shape[1] > 1 or given.dtype.kind not in "iub" or given.min() < 0:
         return ""
     return (

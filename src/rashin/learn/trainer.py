@@ -1,4 +1,4 @@
-"""The engine: look at a mini-batch, ask the loss which way is down, take a step, and again."""
+"""The training loop: take a mini-batch, compute the gradient of its loss, take a step, repeat."""
 
 from __future__ import annotations
 
@@ -26,36 +26,40 @@ __all__ = ["Trainer"]
 
 Array = NDArray[Any]
 
-_TOLD: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # what overflows is found, and told in words
-_CACHE = 4 << 20  # bytes; a batch as large as this is in no cache
+_TOLD: dict[str, Any] = {
+    "over": "ignore",
+    "invalid": "ignore",
+}  # overflows are detected later, and reported in an error
+_CACHE = 4 << 20  # bytes; a batch as large as this does not fit in any cache
 
 
 class Trainer:
-    r"""Trains a network a step or an epoch at a time; ``train`` drives it, and so can you.
+    r"""Trains a network one step or one epoch at a time; ``train`` uses it, and you can use it directly.
 
-    A step goes against the gradient of the mini-batch's mean loss, sum(w l) / sum(w), whatever the batch's size: a
-    short last batch gives a rougher estimate of the same gradient. A batch of weight 0 teaches nothing and takes no
-    step. With a batch as large as the data, a weight of 2 is the same as having the sample twice, and a weight of 0
-    as not having it.
+    A step goes against the gradient of the mean loss of the mini-batch, sum(w l) / sum(w), whatever the batch size: a
+    short last batch gives a rougher estimate of the same gradient. A batch of weight 0 gives no gradient and takes no
+    step. If the batch contains all data, a weight of 2 is the same as having the sample twice, and a weight of 0 the
+    same as not having it.
 
     Parameters
     ----------
-    network : trained in place; its output layer is the one that the loss needs, ``output_for(loss)``.
-    loss : what is made small.
-    optimizer : how a gradient becomes a step; ``Momentum()`` if None.
+    network : network that is trained in place, with the output layer that the loss needs, ``output_for(loss)``.
+    loss : loss to minimise.
+    optimizer : optimizer that turns gradients into steps; ``Momentum()`` if None.
     batch_size : samples per step, a whole number >= 1.
-    weight_decay : lambda >= 0 of the L2 penalty: the gradient of lambda / 2 sum(W^2) over weights, not biases, is
-        added to the loss's. Reported losses are without it. (It goes through the optimizer; it is not the decoupled
-        decay of AdamW. scikit-learn's ``alpha`` is lambda times the size of a batch.)
-    schedule : factor of the optimizer's learning rate for each step, counted from 1; None leaves the rate alone.
-    shuffle : draw each epoch's order anew; False keeps the order of the samples.
-    seed : of the orders; epoch e is drawn from (seed, e).
-    rise : times its first value (or so much itself) that the loss of a batch may reach before training counts as
-        diverged, > 0; infinity leaves it to a loss that is not finite.
+    weight_decay : factor lambda >= 0 of the L2 penalty: the gradient of lambda / 2 sum(W^2) over weights, not biases,
+        is added to that of the loss. Reported losses do not include it. (It goes through the optimizer; it is not the
+        decoupled decay of AdamW. scikit-learn's ``alpha`` is lambda times the size of a batch.)
+    schedule : function of the step number, from 1, that returns a factor of the optimizer's learning rate; None keeps
+        the rate constant.
+    shuffle : switch; True draws a new order for each epoch, and False keeps the order of the samples.
+    seed : seed for the orders; epoch e is drawn from (seed, e).
+    rise : factor > 0 by which the loss of a batch may exceed its first value (or 1, if that is larger) before training
+        counts as diverged; with infinity, only a loss that is not finite does.
 
     Attributes
     ----------
-    history : the steps and epochs so far.
+    history : steps and epochs so far.
 
     Examples
     --------
@@ -95,20 +99,20 @@ class Trainer:
         self.schedule, self.shuffle, self.seed = schedule, shuffle, seed
         self.rise = rise
         self.history = History()
-        self.learning_rate = self.optimizer.learning_rate  # what the schedule's factors apply to
-        self._x: Array | None = None  # room for the inputs of batches, and for d loss / d prediction
+        self.learning_rate = self.optimizer.learning_rate  # the schedule's factors multiply this rate
+        self._x: Array | None = None  # memory for the inputs of batches, and for d loss / d prediction
         self._slope: Array | None = None
         self._parts: list[Array] = []
         self._join()
 
     @property
     def parameters(self) -> Array:
-        """All of the network's parameters as one vector, of which its arrays are parts."""
+        """All parameters of the network as one vector; the network's arrays are views of it."""
         self._join()
         return self._vector
 
     def _join(self) -> None:
-        """Lay the network's arrays end to end, so that an optimizer has one array to move, and not a dozen."""
+        """Make the network's arrays views of one vector, so that the optimizer moves one array and not a dozen."""
         network = self.network
         if [id(array) for array in network.parameters] == [id(part) for part in self._parts]:
             return
@@ -121,21 +125,21 @@ class Trainer:
     def epoch(
         self, samples: Samples, held_out: Samples | None = None, callback: Callable[[History], object] | None = None
     ) -> Epoch:
-        """See every sample once, ``batch_size`` at a time; ``samples_for`` makes the samples.
+        """Train on every sample once, ``batch_size`` at a time; ``samples_for`` makes the samples.
 
         Parameters
         ----------
-        samples : to learn from.
-        held_out : to score after the last step.
-        callback : called after each step with the history so far.
+        samples : samples to train on.
+        held_out : samples to score after the last step.
+        callback : function that is called after each step with the history so far.
 
         Returns
         -------
-        The epoch's scores, which the history holds too.
+        The scores of the epoch, which the history contains too.
 
         Raises
         ------
-        Diverged : the loss is not finite any more, or rose to ``rise`` times its first value.
+        Diverged : the loss is no longer finite, or rose to ``rise`` times its first value.
         """
         self._join()
         number, tally = len(self.history.epochs) + 1, Tally()
@@ -155,7 +159,7 @@ class Trainer:
         return end
 
     def step(self, batch: Samples) -> Score:
-        """One step on all the samples given, as the next of the epoch that is under way."""
+        """Take one step on all the given samples, as the next step of the current epoch."""
         self._join()
         with np.errstate(**_TOLD):
             return self._step(batch, len(self.history.epochs) + 1).score
@@ -189,14 +193,14 @@ class Trainer:
         try:
             return loss_sum_and_gradient(self.loss, prediction, batch.target, batch.weight, out)
         except ValueError:
-            self._check_finite(prediction)  # the loss refuses NaN, which costs no check of our own
+            self._check_finite(prediction)  # the loss refuses NaN, so that no separate check is needed
             raise
 
     def _rooms(self, samples: Samples) -> Array:
-        """Memory for the inputs of a few batches, which take turns: (turns, rows, inputs), in the network's type.
+        """Memory for the inputs of a few batches, used in turn: (turns, rows, inputs), in the dtype of the network.
 
-        The last batch still lies in the caches of the cores that multiplied it, and to write over it there would take
-        a fifth longer, or thrice as long where cores are far apart; an epoch of MNIST, 3 % to 20 %.
+        The last batch is still in the caches of the cores that multiplied it. Overwriting it there would take a fifth
+        longer, or three times as long if cores are far apart; an epoch of MNIST would take 3 % to 20 % longer.
         """
         rows, inputs = min(self.batch_size, len(samples.x)), samples.x.shape[1]
         if self._x is None or self._x.shape[1] < rows:

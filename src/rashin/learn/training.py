@@ -1,4 +1,4 @@
-"""Training from the first epoch to the last: with a look at data held out, and a place on disk to go on from."""
+"""Training from the first epoch to the last, with a held-out set and a checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with the history up to there; the network holds the best parameters so far."""
+    """Ctrl-C, with the history so far; the network has the best parameters so far."""
 
     def __init__(self, history: History) -> None:
         super().__init__("interrupted")
@@ -62,26 +62,29 @@ def train(
 
     Parameters
     ----------
-    network : with the output layer that the loss needs, ``output_for(loss)``, and one output per class or number.
-    loss : what is made small; a pointwise loss is summed over the outputs.
-    x : samples (n, inputs), best in the network's type.
-    target : classes (n,), whole numbers from 0 on, which a pointwise loss gets one-hot; or numbers, (n, outputs) or,
-        for one output, (n,).
-    held_out : samples, targets and, if need be, weights that are never trained on, scored after each epoch.
-    weight : how much each sample counts, (n,), finite and >= 0: the loss is sum(w l) / sum(w).
-    epochs, batch_size : how often all samples are seen, and how many at a time; whole numbers >= 1.
-    optimizer : ``"sgd"``, ``"momentum"``, ``"adam"``, or one that you made.
-    learning_rate : length of a step, finite and > 0; None leaves it to the optimizer (0.1, for Adam 0.001).
-    weight_decay : the L2 penalty of the weights, see ``Trainer``.
+    network : network with the output layer that the loss needs, ``output_for(loss)``, and one output per class or
+        number.
+    loss : loss to minimise; a pointwise loss is summed over the outputs.
+    x : samples (n, inputs), best in the dtype of the network.
+    target : classes (n,), whole numbers from 0, which a pointwise loss gets one-hot; or numbers, (n, outputs) or, for
+        one output, (n,).
+    held_out : samples, targets and, optionally, weights that are never trained on, scored after each epoch.
+    weight : weight of each sample, (n,), finite and >= 0: the loss is sum(w l) / sum(w).
+    epochs, batch_size : number of passes over all samples, and samples per step; whole numbers >= 1.
+    optimizer : ``"sgd"``, ``"momentum"``, ``"adam"``, or an ``Optimizer``.
+    learning_rate : learning rate, finite and > 0; None takes that of the optimizer (0.1, for Adam 0.001).
+    weight_decay : factor of the L2 penalty on the weights, see ``Trainer``.
     schedule : ``"constant"``, ``"inverse"`` (1 / sqrt of the epochs done), ``"cosine"`` (to 0 at the last step), or
-        a function of the step's number, from 1 on, that gives a factor of the rate.
-    patience : stop after so many epochs without a new lowest held-out loss, and keep the parameters of the lowest.
-    seed : of the order of the samples.
-    checkpoint : a file to write after each epoch, whole or not at all, by one training at a time.
-    resume : go on from the checkpoint, if there is one, of the same settings and data: a digest of all of it, held-out
-        data included, is compared, and of a schedule that is a function its factors at steps done. The result has the
-        same bits as one training in one go, unless a cosine was cut to another length.
-    callback : called after each step with the history so far.
+        a function of the step number, from 1, that returns a factor of the rate.
+    patience : number of epochs without a new lowest held-out loss after which training stops; the parameters of the
+        lowest are kept.
+    seed : seed for the order of the samples.
+    checkpoint : file that is written after each epoch, completely or not at all, by one training run at a time.
+    resume : switch; True continues from the checkpoint if there is one. Settings and data must be the same: digests of
+        all data, including the held-out set, are compared, and the factors of a schedule that is a function at steps
+        already done. The result is the same to the last bit as without the interruption, unless a cosine was given
+        another length.
+    callback : function that is called after each step with the history so far.
 
     Returns
     -------
@@ -89,11 +92,11 @@ def train(
 
     Raises
     ------
-    ValueError : settings out of range, or network, loss and data that do not fit together.
-    BlockingIOError : another training writes to the checkpoint.
-    Diverged : the loss became infinite or NaN, rose to 100 times its first value (or 100), or stays far worse than
-        that of a constant prediction.
-    Interrupted : Ctrl-C (it is a ``KeyboardInterrupt``), once the network has got back its best parameters so far.
+    ValueError : settings are out of range, or network, loss and data do not fit together.
+    BlockingIOError : another training run writes to the checkpoint.
+    Diverged : the loss became infinite or NaN, rose to 100 times its first value (or 100), or stays far above that of a
+        constant prediction.
+    Interrupted : Ctrl-C was pressed (it is a ``KeyboardInterrupt``); the network has its best parameters so far.
 
     Examples
     --------
@@ -145,7 +148,7 @@ def _schedule(chosen: str | Schedule, epochs: int, steps_per_epoch: int) -> Sche
 
 @dataclass
 class _Plan:
-    """How long to go on, what is best so far, and where it is kept."""
+    """When to stop, the best parameters so far, and the file that keeps them."""
 
     trainer: Trainer
     samples: Samples
@@ -166,7 +169,7 @@ class _Plan:
         if resume and self.file.exists():
             self.best = read_checkpoint(self.file, trainer, self.data)
         else:
-            self.file.unlink(missing_ok=True)  # an earlier training's, which must not be taken for this one's
+            self.file.unlink(missing_ok=True)  # it is from an earlier run, and must not be taken for this one's
 
     def run(self, callback: Callable[[History], object] | None) -> None:
         history = self.trainer.history

@@ -1,4 +1,4 @@
-"""A training from start to finish, with its files: the model, its history, a picture of it, and where to go on."""
+"""A training run from start to finish, with its files: model, history, picture and checkpoint."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ __all__ = ["TrainingRun", "run_training"]
 Array = NDArray[Any]
 Data = tuple[Array, Array]
 
-_LOCK = f"training{PART}"  # held as long as a run writes to its folder
+_LOCK = f"training{PART}"  # held while a run writes to its folder
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The trained network, how it came about, what it scores, and the files that hold all of it.
+    """The trained network, its history, its scores, and the files written.
 
-    ``scores`` are those of the network as it was written, by the name of the data: ``"training"``, ``"validation"``
-    where some was set aside, ``"held out"``. ``classes`` are the names, in the order of the outputs, of classes that
-    were given as text, else None.
+    ``scores`` contains the scores of the network as written, by the name of the data: ``"training"``, ``"validation"``
+    if a share was set aside, ``"held out"``. ``classes`` contains the names of classes that were given as text, in the
+    order of the outputs; otherwise it is None.
     """
 
     network: Network
@@ -78,38 +78,39 @@ def run_training(
 
     Parameters
     ----------
-    loss : what is made small.
-    training, held_out : samples (n, inputs), and targets: classes (n,), as whole numbers from 0 on or as text, or
-        numbers (n,) or (n, outputs). Rows belong together by their positions.
-    out : the folder to write to; it is made if need be. What an earlier run wrote there is replaced.
-    hidden : units of the hidden layers, from the inputs on.
-    activation : after each hidden layer, a key of ``ACTIVATIONS``.
-    classes : whether the targets are classes, with an output for each; a pointwise loss then gets them one-hot. None:
-        where the loss takes labels they are classes, and for a pointwise loss numbers, whatever their dtype.
-    validation : the share, in [0, 1), of the training data that is set aside to judge the epochs by; with 0 the
-        held-out data are scored after each epoch.
-    predictions : a file for the held-out predictions and targets, ``.parquet`` or ``.npz``.
-    seed : of the starting weights, the order of the samples, and the share set aside.
-    resume : go on from the checkpoint in ``out``, with the same settings; only ``epochs`` and ``patience`` may change.
-    lang : language of the picture's words, "en" or "ja"; Japanese needs a font such as Noto Sans CJK.
-    **options : the others of ``train``, such as ``epochs``, ``optimizer`` or ``callback``.
+    loss : loss to minimise.
+    training, held_out : samples (n, inputs), and targets: classes (n,), as whole numbers from 0 or as text, or numbers
+        (n,) or (n, outputs). Rows are matched by position.
+    out : folder to write to; it is created if necessary. The files of an earlier run there are replaced.
+    hidden : units of the hidden layers, from the inputs to the outputs.
+    activation : activation after each hidden layer, a key of ``ACTIVATIONS``.
+    classes : True for classes, with an output for each; a pointwise loss then gets them one-hot. False for numbers.
+        None: classes if the loss takes labels, numbers for a pointwise loss, whatever their dtype.
+    validation : share of the training data, in [0, 1), that is set aside to compare epochs; with 0 the held-out data
+        are scored after each epoch.
+    predictions : file for the held-out predictions and targets, ``.parquet`` or ``.npz``.
+    seed : seed for the initial weights, the order of the samples, and the share set aside.
+    resume : switch; True continues from the checkpoint in ``out``, with the same settings; only ``epochs`` and
+        ``patience`` may change.
+    lang : language of the picture, "en" or "ja"; Japanese needs a font such as Noto Sans CJK.
+    **options : other options of ``train``, such as ``epochs``, ``optimizer`` or ``callback``.
 
     Returns
     -------
-    The run. After Ctrl-C it holds the best of the epochs done, ``history.stopped`` is ``"interrupted"``, and
-    ``resume=True`` goes on from the last of them.
+    The run. After Ctrl-C it contains the best of the epochs done, ``history.stopped`` is ``"interrupted"``, and
+    ``resume=True`` continues from the last of them.
 
     Raises
     ------
-    FileExistsError : ``out`` holds files that no run has written.
+    FileExistsError : ``out`` contains files that no run has written.
     BlockingIOError : another run is writing to ``out``.
-    ValueError, Diverged : as in ``train``; or there are no words in that language.
+    ValueError, Diverged : as in ``train``; or rashin is not translated into that language.
     LookupError : no font with its letters is installed; the message names one.
     ImportError : a file needs a package that is not installed.
     OSError : the folder cannot be written.
-    KeyboardInterrupt : Ctrl-C before the first epoch was done.
+    KeyboardInterrupt : Ctrl-C was pressed before the first epoch was done.
     """
-    font_family(lang)  # before the long way
+    font_family(lang)  # raises before the training, not after it
     hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
     if predictions is not None:
         check_predictions_file(Path(predictions))
@@ -138,7 +139,7 @@ def run_training(
 def _prepared(
     loss: Loss, training: Data, held_out: Data, classes: bool | None
 ) -> tuple[Data, Data, tuple[str, ...] | None]:
-    """Samples and targets as arrays, by position; classes given by name as labels, and their names."""
+    """Samples and targets as arrays, by position; named classes become labels, and their names are returned."""
     (t_train, t_test), names = named_labels(training[1], held_out[1])
     if names and not are_classes(loss, classes):
         raise ValueError(
@@ -161,7 +162,7 @@ def _prepared(
 
 
 def _parts(training: Data, held_out: Data, validation: float, seed: int) -> dict[str, Data]:
-    """The data by name, with a share of the training data set aside, drawn at random."""
+    """The data by name, with a random share of the training data set aside."""
     x, target = training
     if not 0.0 <= validation < 1.0:
         raise ValueError(f"validation must be a share in [0, 1); got {validation}")
@@ -196,7 +197,7 @@ def _written(
         predictions,
         classes,
     )
-    history.write_csv(run.history_file)  # first: it marks the folder as ours
+    history.write_csv(run.history_file)  # first: it marks the folder as that of a run
     network.save(run.model_file)
     shape = "-".join(str(size) for size in network.sizes)
     with speaking(lang):
@@ -210,7 +211,7 @@ def _written(
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be; if all was in vain, one that was made here vanishes again."""
+    """The folder, created if necessary; if nothing was written, a folder created here is removed again."""
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -219,7 +220,7 @@ def _claimed(folder: Path) -> Iterator[Path]:
             yield folder
     except BaseException:
         if is_new:
-            with suppress(OSError):  # it is not empty: then something was written after all
+            with suppress(OSError):  # raised if it is not empty: something was written
                 folder.rmdir()
         raise
 

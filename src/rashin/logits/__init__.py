@@ -1,4 +1,4 @@
-"""What logits become: probabilities, statistics, and the loss after a linear layer."""
+"""Functions of logits: probabilities, statistics, and the loss after a linear layer."""
 
 from rashin.logits.linear import linear_softmax_cross_entropy, linear_softmax_statistics
 from rashin.logits.links import log_softmax, logsumexp, sigmoid, softmax

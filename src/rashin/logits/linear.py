@@ -1,4 +1,4 @@
-"""The loss after a linear layer, and the statistics of its rows, without ever holding all logits."""
+"""The loss after a linear layer, and the statistics of its rows, without storing all logits."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ Triple: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]  # d_
 class LinearLoss:
     """A loss of logits ``inputs @ classifier.T + bias``: :func:`softmax_cross_entropy` after a linear layer.
 
-    The logits (N, C) are never stored: blocks of rows are multiplied by BLAS and consumed by the fused sweep, in at
-    most 64 MiB beyond the gradients (more only beyond 262144 classes, or for a 16-bit classifier, whose gradient is
-    added up in float32). Products are in float32 if inputs, classifier and bias are float32 or 16-bit, else in
-    float64, and as exact as BLAS is; what follows them is exact, the sum over the samples too. The call gives the
-    value, ``value_and_gradient`` the value and ``(d_inputs, d_classifier, d_bias)``, ``gradient`` these three alone.
+    A call returns the value, ``gradient`` returns ``(d_inputs, d_classifier, d_bias)``, and ``value_and_gradient``
+    returns both.
+
+    The logits (N, C) are never stored: BLAS multiplies blocks of rows, and the fused sweep uses each block at once.
+    This takes at most 64 MiB beyond the gradients; more only beyond 262144 classes, or for a 16-bit classifier, whose
+    gradient is summed in float32. Products are in float32 if inputs, classifier and bias are float32 or 16-bit,
+    otherwise in float64, with the accuracy of BLAS. All later steps are exact, including the sum over the samples.
 
     Parameters of every method
     --------------------------
@@ -34,7 +36,7 @@ class LinearLoss:
     target : integer labels (N,), or distributions (N, C) over the classes.
     bias : array (C,), or None; -inf masks a class. ``d_bias`` is None without it.
     weight : non-negative weights (N,).
-    where : boolean mask (N,); what it leaves out is neither evaluated nor checked, and its ``d_inputs`` is 0.
+    where : boolean mask (N,); samples outside it are neither evaluated nor checked, and their ``d_inputs`` is 0.
     reduction : ``"mean"`` is sum(w l) / sum(w), ``"sum"`` is sum(w l), ``"none"`` is w l per sample, in the dtype of
         the inputs; its gradients are those of the sum.
     label_smoothing, z_loss, softcap : as in :func:`softmax_cross_entropy`.
@@ -43,7 +45,7 @@ class LinearLoss:
     ------
     TypeError : an argument is not an array of real numbers.
     ValueError : shapes do not fit, a number is NaN or lies outside its domain, the logits of a row have no limit (all
-        -inf, several +inf), or there is nothing to take the mean of.
+        -inf, several +inf), or there is no sample to average.
 
     Examples
     --------
@@ -76,7 +78,7 @@ class LinearLoss:
         z_loss: float = 0.0,
         softcap: float | None = None,
     ) -> Any:
-        """The reduced loss: a float, or an array of the samples' losses for ``reduction="none"``."""
+        """The reduced loss: a float, or an array with the loss of each sample for ``reduction="none"``."""
         loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
         return _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, False)[0]
 
@@ -94,7 +96,7 @@ class LinearLoss:
         z_loss: float = 0.0,
         softcap: float | None = None,
     ) -> Triple:
-        """The gradient of the reduced loss by inputs, classifier and bias."""
+        """The gradient of the reduced loss with respect to inputs, classifier and bias."""
         loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
         gradients: Triple = _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, True)[1]
         return gradients
@@ -113,7 +115,7 @@ class LinearLoss:
         z_loss: float = 0.0,
         softcap: float | None = None,
     ) -> tuple[Any, Triple]:
-        """The reduced loss and its gradient by inputs, classifier and bias."""
+        """The reduced loss and its gradient with respect to inputs, classifier and bias."""
         loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
         return _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, True)
 
@@ -143,12 +145,12 @@ def linear_softmax_statistics(
     ----------
     inputs, classifier, bias : as in :func:`linear_softmax_cross_entropy`.
     target : integer labels (N,).
-    where : boolean mask (N,); what it leaves out is neither evaluated nor checked, and gets 0, its rank -1.
+    where : boolean mask (N,); rows outside it are neither evaluated nor checked, and get 0, and the rank -1.
 
     Raises
     ------
     TypeError : an argument is not an array of real numbers.
-    ValueError : shapes do not fit, a number is NaN, a label is no class, or the logits of a row have no limit.
+    ValueError : shapes do not fit, a number is NaN, a label is not a class, or the logits of a row have no limit.
 
     Examples
     --------

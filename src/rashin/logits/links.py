@@ -1,4 +1,4 @@
-"""The functions that turn logits into probabilities, computed in double and rounded once."""
+"""Functions that turn logits into probabilities, computed in double precision and rounded once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax"]
 
 
 def softmax(logits: Any, *, axis: int = -1) -> Any:
-    r"""Probabilities proportional to e^z along ``axis``; shape and dtype of the logits.
+    r"""Probabilities proportional to e^z along ``axis``, with the shape and dtype of the logits.
 
     .. math:: p_j = e^{z_j} / \sum_k e^{z_k}
 
@@ -28,7 +28,7 @@ def softmax(logits: Any, *, axis: int = -1) -> Any:
 
 
 def log_softmax(logits: Any, *, axis: int = -1) -> Any:
-    r"""The logarithm of :func:`softmax`, without forming it; shape and dtype of the logits.
+    r"""The logarithm of :func:`softmax`, computed directly, with the shape and dtype of the logits.
 
     .. math:: u_j = z_j - \log \sum_k e^{z_k}
 
@@ -42,7 +42,7 @@ def log_softmax(logits: Any, *, axis: int = -1) -> Any:
 
 
 def logsumexp(logits: Any, *, axis: int = -1) -> Any:
-    r"""The logarithm of the sum of e^z along ``axis``; the logits' shape without that axis.
+    r"""The logarithm of the sum of e^z along ``axis``, with the shape of the logits without that axis.
 
     .. math:: \log \sum_k e^{z_k}
 
@@ -56,7 +56,7 @@ def logsumexp(logits: Any, *, axis: int = -1) -> Any:
 
 
 def sigmoid(logits: Any) -> Any:
-    r"""The logistic function, element by element; shape and dtype of the logits.
+    r"""The logistic function of each element, with the shape and dtype of the logits.
 
     .. math:: p = 1 / (1 + e^{-z})
 

@@ -1,4 +1,4 @@
-"""Statistics of rows of logits that training and reinforcement learning ask for, token by token."""
+"""Statistics of rows of logits, such as training and reinforcement learning need for each token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SoftmaxStatistics", "softmax_statistics"]
 
 
 class SoftmaxStatistics(NamedTuple):
-    """What :func:`softmax_statistics` says of each row; outside ``where`` the numbers are 0 and the rank is -1."""
+    """The result of :func:`softmax_statistics` for each row; outside ``where`` the numbers are 0 and the rank is -1."""
 
     log_probability: Any  # of the label
     logsumexp: Any
@@ -19,7 +19,7 @@ class SoftmaxStatistics(NamedTuple):
 
 
 def softmax_statistics(logits: Any, target: Any, *, axis: int = -1, where: Any = None) -> SoftmaxStatistics:
-    r"""Log-probability of the label, logsumexp, entropy and rank of the label, of each row, in one pass.
+    r"""For each row, log-probability of the label, logsumexp, entropy and rank of the label, in one pass.
 
     .. math::
         z_k - \log \sum_j e^{z_j}, \quad \log \sum_j e^{z_j}, \quad -\sum_j p_j \log p_j, \quad |\{j : z_j > z_k\}|
@@ -28,19 +28,20 @@ def softmax_statistics(logits: Any, target: Any, *, axis: int = -1, where: Any =
     ----------
     logits : array of real numbers (..., C), with the C classes along ``axis``; -inf masks a class.
     target : integer labels (...).
-    axis : the class axis.
-    where : boolean mask (...); what it leaves out is neither evaluated nor checked, and gets 0, its rank -1.
+    axis : class axis.
+    where : boolean mask (...); rows outside it are neither evaluated nor checked, and get 0, and the rank -1.
 
     Returns
     -------
     :class:`SoftmaxStatistics` of arrays of shape (...): ``log_probability``, ``logsumexp`` and ``entropy`` (in nats)
-    have the dtype of the logits (float64 for integers and lists), ``rank`` is int64, 0 where no logit is larger.
-    Where the peak and log1p of the rest cancel, logsumexp is exact to an ULP of the larger of the two.
+    have the dtype of the logits (float64 for integers and lists); ``rank`` is int64, and 0 if no logit is larger.
+    If the peak and log1p of the rest cancel, logsumexp is exact to one ULP of the larger of the two.
 
     Raises
     ------
     TypeError : an argument is not an array of real numbers.
-    ValueError : shapes do not fit, a logit is NaN, a label is no class, or a row has no limit (all -inf, several +inf).
+    ValueError : shapes do not fit, a logit is NaN, a label is not a class, or a row has no limit (all -inf, or several
+        +inf).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The losses: pure mathematics, one function each."""
+"""The losses: one function of pure mathematics each."""
 
 from rashin.losses.binary import binary_cross_entropy, hinge, sigmoid_cross_entropy, sigmoid_focal, squared_hinge
 from rashin.losses.counts import gamma, poisson, tweedie

@@ -1,4 +1,4 @@
-"""Losses of two classes: from logits, from probabilities, and by the margin."""
+"""Losses of two classes: from logits, from probabilities and from margins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rashin.losses.constants import log_odds, shrunk_mean
 
 
 def softplus_and_sigmoid(xp, z):
-    """log(1 + e^z), log(1 + e^-z) and the probabilities p, 1 - p, none of which loses a digit."""
+    """log(1 + e^z), log(1 + e^-z) and the probabilities p, 1 - p, all without cancellation."""
     e = xp.exp(-xp.abs(z))
     common = xp.log1p(e)
     large, small = 1.0 / (1.0 + e), e / (1.0 + e)  # e * large would save a division, and cost an ulp
@@ -35,7 +35,7 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
 
     .. math:: \ell = w_+ t \log(1 + e^{-z}) + (1 - t) \log(1 + e^z)
 
-    positive_weight : w+ in [1e-100, 1e100], the weight of the positive class.
+    positive_weight : weight w+ of the positive class, in [1e-100, 1e100].
 
     >>> sigmoid_cross_entropy(-20.0, 0.0)
     2.061153620314381e-09
@@ -62,7 +62,7 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
 
     .. math:: \ell = -t \log(z + \epsilon) - (1 - t) \log(1 - z + \epsilon)
 
-    epsilon : >= 0, added inside the logarithms. With 0 a certain and wrong prediction costs inf.
+    epsilon : number >= 0 added inside the logarithms. With 0, a prediction that is certain and wrong costs inf.
 
     >>> binary_cross_entropy([0.8, 0.3], [1.0, 0.0])
     0.2899092476264711
@@ -95,7 +95,7 @@ def hinge(xp, z, t):
 
 @pointwise(target=SIGN, kinks=lambda t: (t,), convex=True, bounds=nonnegative)
 def squared_hinge(xp, z, t):
-    r"""The square of the hinge loss; targets are -1 and +1. The curvature jumps from 2 to 0 at t z = 1, where it is 1.
+    r"""The square of the hinge loss; targets are -1 and +1. At t z = 1 the curvature jumps from 2 to 0; there it is 1.
 
     .. math:: \ell = \max(0, 1 - t z)^2
 
@@ -115,9 +115,9 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
 
     .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t, \quad p_t = \sigma((2 t - 1) z)
 
-    gamma : in [0, 100], how fast easy samples fade; 0 gives the cross-entropy. In float64 the power adds
-        gamma / 4 ULPs.
-    alpha : in [0, 1], the weight of class 1, and 1 - alpha that of class 0; None weighs neither.
+    gamma : exponent in [0, 100]; the larger it is, the less easy samples count, and 0 gives the cross-entropy. In
+        float64 the power adds gamma / 4 ULPs.
+    alpha : weight of class 1, in [0, 1]; class 0 has weight 1 - alpha. None weights neither class.
 
     >>> sigmoid_focal([0.0, -3.0], [1, 0], gamma=2.0)
     0.08669803923224166

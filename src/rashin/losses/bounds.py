@@ -1,4 +1,4 @@
-"""Between which numbers a loss lies, where its parameters bound it; row losses take the number of classes first."""
+"""Lower and upper bound of a loss at given parameters; the functions of row losses take the number of classes first."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 
 
 def nonnegative(*classes, **parameters):
-    """Of a loss that reaches 0 and is never below."""
+    """The bounds of a loss that reaches 0 and is never negative."""
     return 0.0, math.inf
 
 
 def shifted_logarithm(epsilon=0.0):
-    """Of a mean of -log(p + epsilon), p in [0, 1]."""
+    """The bounds of a mean of -log(p + epsilon), p in [0, 1]."""
     return 0.0 - math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf
 
 
 def shifted_logarithms(classes, epsilon=0.0, normalized=True):
-    """The same, of a distribution over classes."""
+    """The same bounds, for a distribution over classes."""
     return shifted_logarithm(epsilon)
 
 
 def capped_cross_entropy(classes, label_smoothing=0.0, z_loss=0.0, softcap=None):
-    """Of logits between -softcap and softcap: logsumexp is at most log(classes) + softcap."""
+    """The bounds for logits between -softcap and softcap, whose logsumexp is at most log(classes) + softcap."""
     if softcap is None:
         return 0.0, math.inf
     highest = math.log(classes) + softcap

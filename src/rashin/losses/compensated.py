@@ -1,4 +1,4 @@
-"""Sums and products whose rounding errors would show in a logarithm or an exponential of them."""
+"""Sums and products with their rounding errors, which a logarithm or an exponential would magnify."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SPLIT = 134217729.0  # 2^27 + 1 cuts a double into two halves whose products are
 
 
 def product_error(a, b, product):
-    """What rounding took from a * b (Dekker 1971, A floating-point technique for extending the precision)."""
+    """The rounding error of a * b (Dekker 1971, A floating-point technique for extending the precision)."""
     c, d = SPLIT * a, SPLIT * b
     a1, b1 = c - (c - a), d - (d - b)
     a2, b2 = a - a1, b - b1
@@ -16,16 +16,17 @@ def product_error(a, b, product):
 
 
 def less(a, b):
-    """a - b, and what rounding took from it (Knuth, TAOCP 2, 4.2.2)."""
+    """a - b and its rounding error (Knuth, TAOCP 2, 4.2.2)."""
     difference = a - b
     back = difference - a
     return difference, (a - (difference - back)) - (b + back)
 
 
 def times_exp(xp, t, a, z, lost=0.0):
-    """t e^((a + lost) z), with the rounding error of a z, which moves e^100 by 100 ulps, and no overflow on the way.
+    """t e^((a + lost) z) without intermediate overflow.
 
-    ``lost`` is what rounding took from a.
+    ``lost`` is the rounding error of a. The rounding error of a z is corrected too: uncorrected, it moves e^100 by 100
+    ulps.
     """
     x = xp.where(a != 0.0, a * z, 0.0)
     far = xp.abs(x) > 700.0
@@ -40,7 +41,8 @@ def times_exp(xp, t, a, z, lost=0.0):
 def sum_and_log(xp, a, b, c):
     """a + b + c for |a| >= |b|, and its logarithm.
 
-    The errors of the sum (Knuth, TAOCP 2, 4.2.2) show in a logarithm near 0. Below 1/4 it is too large for them.
+    The rounding errors of the sum (Knuth, TAOCP 2, 4.2.2) matter where the logarithm is near 0. For sums below 1/4 the
+    logarithm is too large for them to matter.
     """
     start = a + b
     total = start + c

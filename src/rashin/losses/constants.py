@@ -1,6 +1,7 @@
-"""The constant predictions that minimise a weighted mean loss, where they are known in closed form.
+"""The constant predictions that minimise a weighted mean loss, if they have a closed form.
 
-Each takes targets and weights of shape (n,) (targets of row losses: distributions (n, C)) and the loss's parameters.
+Each function takes targets and weights of shape (n,) and the parameters of the loss. Targets of row losses are
+distributions (n, C).
 """
 
 from __future__ import annotations
@@ -9,38 +10,38 @@ import numpy as np
 
 
 def mean(t, w):
-    """The weighted mean, of least squares; also the probability of least cross-entropy."""
+    """The weighted mean: it minimises the squared error and, as a probability, the cross-entropy."""
     return np.average(t, weights=w, axis=0)
 
 
 def log_mean(t, w, power=1.0):
-    """The logarithm of the mean: every Tweedie loss with a log link, whatever its power."""
+    """The logarithm of the mean: it minimises every Tweedie loss with a log link, whatever its power."""
     with np.errstate(divide="ignore"):
         return np.log(np.maximum(mean(t, w), 0.0))
 
 
 def weighted_quantile(t, w, quantile=0.5):
-    """The smallest target up to which the weights make that share of all."""
+    """The smallest target at which the cumulative weight reaches the share ``quantile`` of the total."""
     order = np.argsort(t)
     reached = np.cumsum(w[order]) >= quantile * np.sum(w)
     return t[order][np.argmax(reached)]
 
 
 def log_odds(t, w, positive_weight=1.0):
-    """The logit of the positive share, positives counted ``positive_weight`` times."""
+    """The logit of the share of positives, with positives counted ``positive_weight`` times."""
     with np.errstate(divide="ignore"):
         return np.log(positive_weight * np.sum(w * t)) - np.log(np.sum(w * (1.0 - t)))
 
 
 def shrunk_mean(t, w, epsilon=0.0):
-    """The probability p with p + epsilon in proportion to the share of positives."""
+    """The probability p for which p + epsilon is proportional to the share of positives."""
     return np.clip(mean(t, w) * (1.0 + 2.0 * epsilon) - epsilon, 0.0, 1.0)
 
 
 def shrunk_frequencies(t, w, epsilon=0.0, normalized=True):
-    """The distribution p with p + epsilon in proportion to the class frequencies; None where one falls below 0.
+    """The distribution p for which p + epsilon is proportional to the class frequencies; None if an entry is below 0.
 
-    It is the best one also where predictions need not be ``normalized``.
+    It is also the best constant if predictions need not be ``normalized``.
     """
     frequencies = mean(t, w)
     p = frequencies * (1.0 + frequencies.size * epsilon) - epsilon
@@ -48,7 +49,7 @@ def shrunk_frequencies(t, w, epsilon=0.0, normalized=True):
 
 
 def log_frequencies(t, w, label_smoothing=0.0, z_loss=0.0, softcap=None, normalized=True):
-    """The logarithms of the smoothed class frequencies, whose logsumexp is 0; None under a softcap that they exceed."""
+    """The logarithms of the smoothed class frequencies, with logsumexp 0; None if they exceed the softcap."""
     frequencies = mean(t, w)
     with np.errstate(divide="ignore"):
         u = np.log((1.0 - label_smoothing) * frequencies + label_smoothing / frequencies.size)

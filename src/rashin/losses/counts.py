@@ -11,13 +11,13 @@ E64 = 6.235149080811617e27  # e^64
 
 
 def over_e64(xp, z, t):
-    """e^z and t, beyond z = 700 divided by e^64, and what they are to be multiplied with."""
+    """e^z and t, divided by e^64 if z > 700, and the factor that undoes the division."""
     far = z > 700.0
     return xp.exp(xp.where(far, z - 64.0, z)), t * xp.where(far, 1.0 / E64, 1.0), xp.where(far, E64, 1.0)
 
 
 def grown(xp, x, half, up):
-    """x half^2 up, in an order that does not overflow on the way."""
+    """x half^2 up, multiplied in an order that avoids intermediate overflow."""
     return xp.where(x != 0.0, ((x * half) * half) * up, 0.0)
 
 
@@ -32,7 +32,7 @@ def poisson(xp, z, t):
 
     Reference: Nelder and Wedderburn (1972), Generalized linear models.
     """
-    # Beyond 700 all is divided by e^64, so that e^z - t z has a sign where both are infinite.
+    # Beyond 700 both terms are divided by e^64: e^z - t z keeps its sign even if both terms overflow.
     mean, count, up = over_e64(xp, z, t)
     product = xp.where(t > 0.0, count * xp.where(z < 900.0, z, 900.0), 0.0)
     return (mean - product) * up, (mean - count) * up, mean * up
@@ -54,7 +54,7 @@ def gamma(xp, z, t):
 
 
 def tweedie_target(power):
-    """Counts with zeros below power 2, positive amounts from there on, any number up to power 0."""
+    """The domain of the target: any number up to power 0, >= 0 below power 2, > 0 from power 2 on."""
     return REAL if power <= 0.0 else NONNEGATIVE if power < 2.0 else POSITIVE
 
 
@@ -71,8 +71,8 @@ def tweedie(xp, z, t, power=1.5):
 
     .. math:: \ell = t e^{(1-p) z} / (p - 1) + e^{(2-p) z} / (2 - p)
 
-    power : p in [-100, 0] or [1, 100]; 1 is ``poisson`` and 2 is ``gamma``. The target may be any number up to
-        p = 0, >= 0 below 2, and > 0 from 2 on.
+    power : exponent p of the variance, in [-100, 0] or [1, 100]; 1 is ``poisson`` and 2 is ``gamma``. The target may
+        be any number for p <= 0; it must be >= 0 for p in [1, 2), and > 0 for p >= 2.
 
     >>> tweedie([0.0, 1.0], [2.0, 0.0], power=1.5)
     4.648721270700128
@@ -80,13 +80,13 @@ def tweedie(xp, z, t, power=1.5):
     Reference: Jørgensen (1987), Exponential dispersion models.
     """
     (a, a_lost), (b, b_lost) = less(1.0, power), less(2.0, power)
-    # Beyond 800 the power that grows faster, by e^|z|, is all there is.
+    # Beyond 800 only the faster-growing power counts: it is e^|z| times larger.
     near = xp.where(z > 800.0, 0.0, times_exp(xp, t, a, z, a_lost))
     far = xp.where((z < -800.0) & (t != 0.0), 0.0, times_exp(xp, 1.0, b, z, b_lost))
     first = xp.where(a == 0.0, -t * xp.where(z > 800.0, 0.0, z), near / xp.where(a == 0.0, 1.0, -a))
     first = xp.where(t != 0.0, first, 0.0)
     second = xp.where(b == 0.0, xp.where(z < -800.0, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
-    # Where one of them is infinite, e^(a z) is taken out, so that their difference keeps its sign.
+    # If one of them is infinite, e^(a z) is factored out: the difference keeps its sign.
     over = ((near == INFINITY) | (near == -INFINITY) | (far == INFINITY)) & (xp.abs(z) <= 800.0)
     mean, count, up = over_e64(xp, z, t)
     half = times_exp(xp, 1.0, 0.5 * a, z, 0.5 * a_lost)

@@ -19,16 +19,17 @@ from rashin.losses.constants import log_frequencies, shrunk_frequencies
     bounds=shifted_logarithms,
 )
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):
-    r"""Cross-entropy from probabilities, taken as given; ``softmax_cross_entropy`` takes logits.
+    r"""Cross-entropy from probabilities, used as given; ``softmax_cross_entropy`` takes logits.
 
     .. math:: \ell = -\sum_k t_k \log(z_k + \epsilon)
 
-    epsilon : >= 0, added inside the logarithm. With 0 an impossible label costs inf.
-    normalized : True requires that each row of predictions sums to 1. It may miss 1 by 10^-6 for each of its C classes,
-        which allows for float32 and text of six digits. If all its numbers have 2 to 5 decimals, it may miss 1 by C/2
-        units of the last one more; if all have 2 to 5 significant digits, by half a unit of the last digit of each; and
-        if all are float16 or bfloat16 numbers, by 2 eps more; but by 0.05 at most.
-        False takes rows as they are, as numerical derivatives must, which change one entry at a time.
+    epsilon : number >= 0 added inside the logarithm. With 0, a label with predicted probability 0 costs inf.
+    normalized : switch. True requires that each row of predictions sums to 1. The sum may differ from 1 by 10^-6 for
+        each of the C classes, which allows for float32 and text of six digits. It may differ by more if all numbers of
+        the row are rounded: by C/2 units of the last decimal if they have 2 to 5 decimals, by half a unit of the last
+        digit of each if they have 2 to 5 significant digits, and by 2 eps if they are float16 or bfloat16 numbers. In
+        total it may differ by 0.05 at most.
+        False accepts rows of any sum. Numerical derivatives need that: they change one entry at a time.
 
     >>> categorical_cross_entropy([[0.1, 0.6, 0.3]], [1])
     0.5108256237659907
@@ -37,7 +38,7 @@ def categorical_cross_entropy(xp, z, t, epsilon=0.0):
     """
     p = z + epsilon
     back = p - z
-    lost = (z - (p - back)) + (epsilon - back)  # what rounding took from p, and shows in a logarithm near 0
+    lost = (z - (p - back)) + (epsilon - back)  # the rounding error of p, which matters where the logarithm is near 0
     ratio = t / p
     return -(t * xp.log(p) + xp.where(p > 0.75, lost * ratio, 0.0)), -ratio, ratio / p
 
@@ -57,11 +58,12 @@ def negative_log_likelihood(xp, z, t):
 
     .. math:: \ell = -z_k
 
-    normalized : True requires that the exponentials of each row sum to 1: rows of zeros, or logits that happen to be
-        negative, give a loss that means nothing. The sum may miss 1 by 10^-6 for each of the C classes, at least by
-        10^-3, which allows for large logits in float32. If all numbers have 2 to 5 decimals or significant digits, it
-        may miss 1 by half a unit of the last one more, and if all are float16 or bfloat16 numbers, by (1 + log C) eps
-        more, but by 0.05 at most. False takes rows as they are, and saves the exponentials.
+    normalized : switch. True requires that the exponentials of each row sum to 1; the loss of rows of zeros, or of
+        logits that happen to be negative, would be meaningless. The sum may differ from 1 by 10^-6 for each of the C
+        classes, and by at least 10^-3, which allows for large logits in float32. It may differ by half a unit of the
+        last digit more if all numbers have 2 to 5 decimals or significant digits, and by (1 + log C) eps more if all
+        are float16 or bfloat16 numbers. In total it may differ by 0.05 at most. False accepts rows of any sum and
+        saves computing the exponentials.
 
     >>> negative_log_likelihood([[-1.5, -0.25]], [1])
     0.25

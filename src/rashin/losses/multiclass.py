@@ -1,4 +1,4 @@
-"""Losses of the log-probability u = log softmax(z)[label] alone; the row kernel does the rest for all of them."""
+"""Losses that depend only on u = log softmax(z)[label]; one row kernel computes the rest for all of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def softmax_cross_entropy(xp, u):
 
     .. math:: \ell = -\sum_k q_k \log \mathrm{softmax}(z)_k
 
-    label_smoothing : s in [0, 1]: the target becomes (1 - s) q + s / C.
-    z_loss : >= 0, adds z_loss logsumexp(z)^2, which keeps the logits near a common scale.
-    softcap : > 0, first bounds the logits: c tanh(z / c). None leaves them.
+    label_smoothing : share s in [0, 1]; the target becomes (1 - s) q + s / C.
+    z_loss : factor >= 0 of the added term z_loss logsumexp(z)^2, which keeps the logits near a common scale.
+    softcap : bound c > 0 of the logits, which first become c tanh(z / c). None leaves them unchanged.
 
     >>> softmax_cross_entropy([[20.0, 0.0]], [0])
     2.061153620314381e-09
@@ -37,8 +37,8 @@ def focal(xp, u, gamma=2.0):
 
     .. math:: \ell = -(1 - p)^\gamma \log p, \quad p = \mathrm{softmax}(z)_k
 
-    gamma : in [0, 100], how fast easy samples fade; 0 gives the cross-entropy. In float64 the power multiplies the
-        rounding of 1 - p: 2 gamma ULPs at most.
+    gamma : exponent in [0, 100]; the larger it is, the less easy samples count, and 0 gives the cross-entropy. In
+        float64 the power multiplies the rounding error of 1 - p, by at most 2 gamma ULPs.
 
     >>> focal([[2.0, 0.0]], [0], gamma=2.0)
     0.0018035628352403757

@@ -1,6 +1,6 @@
-"""Losses of a real prediction and a real target, by their difference r = z - t.
+"""Losses of a real prediction and a real target that depend on the difference r = z - t.
 
-Where r overflows, a slope below 1 may still give a finite loss: slope z - slope t.
+If r overflows, a slope below 1 may still give a finite loss: slope z - slope t.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def huber(xp, z, t, delta=1.0):
 
     .. math:: \ell = r^2/2 \ (|r| \le \delta), \quad \delta (|r| - \delta/2) \ (|r| > \delta), \quad r = z - t
 
-    delta : > 0, in the unit of the target. The curvature jumps from 1 to 0 at |r| = delta, where it is 1.
+    delta : threshold > 0, in the unit of the target. At |r| = delta the curvature jumps from 1 to 0; there it is 1.
 
     >>> huber([0.5, 5.0], [0.0, 0.0], delta=2.0)
     4.0625
@@ -82,11 +82,11 @@ def huber(xp, z, t, delta=1.0):
 
 @pointwise(parameters={"delta": POSITIVE}, convex=True, bounds=nonnegative)
 def pseudo_huber(xp, z, t, delta=1.0):
-    r"""A smooth Huber loss: quadratic near the target, of slope ``delta`` far away.
+    r"""A smooth Huber loss: quadratic near the target, with slope ``delta`` far away.
 
     .. math:: \ell = \delta^2 (\sqrt{1 + (r/\delta)^2} - 1), \quad r = z - t
 
-    delta : > 0, in the unit of the target.
+    delta : scale > 0, in the unit of the target.
 
     >>> pseudo_huber([3.0], [0.0], delta=4.0)
     4.0
@@ -105,7 +105,7 @@ def pseudo_huber(xp, z, t, delta=1.0):
 
 @pointwise(convex=True, bounds=nonnegative)
 def log_cosh(xp, z, t):
-    r"""Half the squared error near the target, the absolute error less log 2 far away, and smooth between.
+    r"""Half the squared error near the target, the absolute error minus log 2 far away, smooth in between.
 
     .. math:: \ell = \log\cosh r, \quad r = z - t
 
@@ -123,7 +123,7 @@ def log_cosh(xp, z, t):
     value = xp.where(small, 0.0, a - LOG_2) + xp.log1p(xp.where(small, 0.5 * m * (m / e), square))
     tanh = -m * (1.0 + e) / (1.0 + square)
     sech = 2.0 * e / (1.0 + square)
-    back = r - z  # what rounding took from r (Knuth, TAOCP 2, 4.2.2) moves e^-100 by 100 ulps
+    back = r - z  # the rounding error of r (Knuth, TAOCP 2, 4.2.2) moves e^-100 by 100 ulps
     lost = xp.sign(r) * ((z - (r - back)) - (t + back))
     return value, xp.sign(r) * tanh, sech * sech * xp.where(small | (a > 800.0), 1.0, 1.0 - 2.0 * lost)
 
@@ -136,11 +136,11 @@ def log_cosh(xp, z, t):
     bounds=nonnegative,
 )
 def quantile(xp, z, t, quantile=0.5):
-    r"""The pinball loss, whose best constant is the quantile. Slope 1/2 - q at the kink z = t.
+    r"""The pinball loss; its best constant is the quantile. The slope at the kink z = t is 1/2 - q.
 
     .. math:: \ell = \max(q (t - z), (q - 1) (t - z))
 
-    quantile : q in (0, 1).
+    quantile : level q in (0, 1).
 
     >>> quantile([1.0, 4.0], [3.0, 3.0], quantile=0.9)
     0.95

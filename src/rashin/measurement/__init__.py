@@ -1,4 +1,4 @@
-"""The loss of a data set: exact, mergeable, with its interval and with where it comes from."""
+"""The loss of a data set: exact and mergeable, with its confidence interval and its sources."""
 
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.arrays import measure

@@ -1,4 +1,4 @@
-"""Batches in, a measurement out."""
+"""An accumulator that turns batches into a measurement."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 
 class Options(NamedTuple):
-    """What is wanted beside the loss and its interval; see ``rashin.measure``."""
+    """Results requested in addition to the loss and its interval; see ``rashin.measure``."""
 
     worst: int = 0
     by_class: bool = False
@@ -44,9 +44,9 @@ class Accumulator:
 
     Parameters
     ----------
-    loss : what is measured.
-    options : what is wanted beside it.
-    rows : whether a sample is a row, also for a pointwise loss: what it costs is then the sum over the row's numbers.
+    loss : loss to measure.
+    options : additional results.
+    rows : True if a sample is a row, also for a pointwise loss; its loss is then the sum over the numbers of the row.
 
     Examples
     --------
@@ -61,10 +61,10 @@ class Accumulator:
     def __init__(self, loss: Loss, options: Options, rows: bool = False) -> None:
         self._loss, self.options, self._rows = loss, options, rows
         self._total, self._groups, self._classes, self._targets = Cells(), Cells(), Cells(), Cells()
-        # Of all rows, or of each group and of each class: then the total's are the sums of theirs.
+        # Sums of all rows, or of each group and each class; the total is then the sum of theirs.
         self._clusters, self._group_clusters, self._class_clusters = (Cells(plain=1, weighed=2) for _ in range(3))
         self._worst: list[Row] = []
-        self._shape: tuple[Any, ...] | None = None  # what all batches have in common
+        self._shape: tuple[Any, ...] | None = None  # the properties that all batches must share
         self._details: Details | None = None
         self._signs = Signs()
 
@@ -80,17 +80,17 @@ class Accumulator:
         source: str = "",
         first_row: int = 0,
     ) -> int:
-        """Add samples, and return how many there were.
+        """Add samples, and return their number.
 
         Parameters
         ----------
-        prediction, target, weight, where : as the loss takes them.
-        group, cluster : the key of each sample, in C order.
-        source, first_row : what to call the samples among the worst rows.
+        prediction, target, weight, where : arrays as the loss takes them.
+        group, cluster : key of each sample, in C order.
+        source, first_row : name of the source and number of its first sample, for the worst rows.
 
         Raises
         ------
-        TypeError, ValueError : as the loss does; nothing of the samples is then counted.
+        TypeError, ValueError : as the loss does; none of the samples is then counted.
         """
         z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
         shape = self._checked_shape(z, group, cluster)
@@ -137,7 +137,7 @@ class Accumulator:
             self._groups.add(losses, w, right, group)
         if classes is not None:
             self._classes.add(losses, w, right, classes)
-        if group is None and classes is None:  # else the total is that of the parts
+        if group is None and classes is None:  # otherwise the total is the sum of the parts
             self._total.add(losses, w, right, EVERYTHING)
         if cluster is None:
             return
@@ -165,7 +165,7 @@ class Accumulator:
         self._worst = worst_of([*self._worst, *found], most)
 
     def _checked_shape(self, z: Array, group: Codes | None, cluster: Codes | None) -> tuple[Any, ...]:
-        """What must be the same in every batch: the number of classes, and whether there are groups and clusters."""
+        """Properties that all batches share: the number of classes, and if there are groups and clusters."""
         if self._loss.kind != "pointwise":
             checks.axis(z, -1)
         classes = 1 if self._loss.kind == "pointwise" else z.shape[-1]
@@ -195,11 +195,11 @@ class Accumulator:
         return Details.of(self._loss, losses, w, z, t)
 
     def like(self) -> Accumulator:
-        """An empty one of the same loss and options."""
+        """An empty accumulator with the same loss and options."""
         return Accumulator(self._loss, self.options, self._rows)
 
     def absorb(self, other: Accumulator) -> None:
-        """Add what another accumulator of the same loss and options has counted."""
+        """Add the counts and sums of another accumulator with the same loss and options."""
         self._shape = self._shape or other._shape
         self._total.absorb(other._total)
         self._groups.absorb(other._groups)
@@ -214,7 +214,7 @@ class Accumulator:
             self._details = other._details if self._details is None else self._details + other._details
 
     def result(self) -> Measurement:
-        """The measurement of all that was added; more may follow."""
+        """The measurement of all samples added so far; more may follow."""
         counted = next((cells for cells in (self._groups, self._classes) if cells), self._total)
         of_groups, of_classes = by_first(self._group_clusters.clusters()), by_first(self._class_clusters.clusters())
         clusters = together((self._clusters.clusters(), *(of_groups or of_classes).values()))
@@ -232,13 +232,13 @@ class Accumulator:
         )
 
     def _finished(self, moments: Moments, clusters: Mapping[Key, Cluster]) -> Moments:
-        """With what no sum by cell knows."""
+        """The moments completed with clusters and bounds, which the sums by cell do not contain."""
         if not moments.count:
             return moments
         return replace(moments, clusters=clusters, bounds=self._bounds())
 
     def _bounds(self) -> tuple[float, float]:
-        """Between which every loss lies."""
+        """Bounds of the loss."""
         bounds = self._loss.facts.bounds
         if bounds is None or self._shape is None:
             return UNBOUNDED
@@ -246,12 +246,12 @@ class Accumulator:
 
 
 def _sums_of_rows(loss: Loss, z: Array, t: Array, where: Array | None) -> Array:
-    """What the numbers of each row cost together."""
+    """The loss of each row, summed over its numbers."""
     inside = None if where is None else np.broadcast_to(where[:, None], z.shape)
     return np.asarray(loss.per_sample(z, t, where=inside).sum(axis=1))
 
 
 def _chosen(weight: Array | None, where: Array | None) -> Array | None:
-    """The places of the samples that count; None where all do."""
+    """The indices of the samples that count; None if all do."""
     counts = where if weight is None else weight != 0.0 if where is None else where & (weight != 0.0)
     return None if counts is None or counts.all() else np.flatnonzero(counts)

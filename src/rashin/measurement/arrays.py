@@ -1,4 +1,4 @@
-"""``rashin.measure``: the loss of arrays, of memory maps, and of batches that come one by one."""
+"""``rashin.measure``: the loss of arrays, of memory maps, and of iterables of batches."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from rashin.registry import get
 
 __all__ = ["chosen", "measure"]
 
-SAMPLES = 1 << 18  # that a thread looks at at a time: their losses stay in the cache
-NUMBERS = 1 << 22  # of a prediction that are
+SAMPLES = 1 << 18  # per thread and chunk: their losses stay in the cache
+NUMBERS = 1 << 22  # of a prediction, per thread and chunk
 
 
 def measure(
@@ -41,38 +41,40 @@ def measure(
     baseline: bool = False,
     details: bool = False,
 ) -> Measurement:
-    """The loss of a data set, exact and mergeable, with its interval and with where it comes from.
+    """The loss of a data set, exact and mergeable, with its confidence interval and its sources.
 
     Parameters
     ----------
-    loss : a loss, or its name.
-    prediction, target : as the loss takes them, with the classes last; memory maps are read piece by piece. Or
-        ``prediction`` is an iterable of batches ``(prediction, target)`` or ``(prediction, target, weight)``, and there
-        is no target: they are measured as they come, whatever their sizes, and not kept. A Dask array is measured
-        block by block where Dask computes it, and only measurements travel; the other arrays may then be Dask's or not.
-    weight, where : as the loss takes them.
-    group : a key for each sample, in an array, a list or a series: the loss is given for each key too. Whole numbers
-        of any type, be they floats, and booleans are keys of whole numbers; text, dates, times, durations and other
-        decimals are keys of text. What compares equal is one key.
-    worst : how many of the samples with the largest losses to name, by their number in C order.
-    cluster : keys likewise: samples of a cluster are not independent, such as those of one patient, and the interval
-        allows for it. No key may be missing: whether such samples belong together is not known.
-    missing : what to do where a group is None, NaN, NaT or NA: ``"group"`` makes a group of them, with the key
+    loss : loss, or its name.
+    prediction, target : arrays as the loss takes them, with the class axis last; memory maps are read in chunks. Or
+        ``prediction`` is an iterable of batches ``(prediction, target)`` or ``(prediction, target, weight)``, and
+        ``target`` is left out: batches of any sizes are measured as they arrive, and not kept. A Dask array is measured
+        block by block where Dask computes it, and only measurements are transferred; the other arrays may then be Dask
+        arrays or not.
+    weight, where : weights and mask as the loss takes them.
+    group : key of each sample, in an array, a list or a series; the loss is also given for each key. Whole numbers of
+        any type, including floats, and booleans become whole-number keys; text, dates, times, durations and other
+        decimals become text keys. Values that compare equal are one key.
+    worst : number of samples with the largest losses to list, by their number in C order.
+    cluster : key of each sample, as for ``group``. Samples of one cluster, such as those of one patient, are not
+        independent, and the interval allows for that. Missing keys are refused, because it is unknown whether such
+        samples belong together.
+    missing : treatment of groups that are None, NaN, NaT or NA: ``"group"`` makes them one group with the key
         ``"(missing)"``; ``"refuse"`` raises.
-    by_class : give the loss for each class of the target too.
-    accuracy : say which share of the weight has a right prediction.
-    baseline : say what the best constant prediction would cost, where the loss tells it; for losses of rows this
-        includes ``by_class``.
-    details : keep what a report shows: the distribution of the losses, and calibration.
+    by_class : switch; True also gives the loss for each class of the target.
+    accuracy : switch; True also gives the share of the weight with a correct prediction.
+    baseline : switch; True also gives the loss of the best constant prediction, if it is known for the loss; for row
+        losses this includes ``by_class``.
+    details : switch; True also keeps the data that a report shows: the distribution of the losses, and calibration.
 
     Returns
     -------
-    A measurement. Its mean has the bits of ``loss(prediction, target, weight=weight, where=where)``, and ``a + b`` of
-    two parts is the measurement of both.
+    A measurement. Its mean equals ``loss(prediction, target, weight=weight, where=where)`` to the last bit, and
+    ``a + b`` of two parts is the measurement of both.
 
     Raises
     ------
-    TypeError, ValueError : as the loss does, or as the other arguments say.
+    TypeError, ValueError : as the loss does, or another argument is not valid.
 
     Examples
     --------
@@ -103,7 +105,7 @@ def measure(
 
 
 def chosen(loss: Loss | str) -> Loss:
-    """The loss, also by its name."""
+    """The loss, given as an object or a name."""
     if isinstance(loss, str):
         return get(loss)
     if not isinstance(loss, Loss):
@@ -180,9 +182,9 @@ def _add_arrays(
 
 
 def _in_threads(running: Accumulator, add: Callable[[Accumulator, int], None], starts: Sequence[int]) -> None:
-    """Add all pieces; where there are several, each thread counts on its own, and at the end they are put together.
+    """Add all chunks; if there are several, each thread has its own accumulator, and they are merged at the end.
 
-    Of several failures that of the earliest piece is raised: pieces are handed out in order, so it has been seen.
+    If several chunks fail, the error of the earliest is raised. Chunks are started in order, so it has been seen.
     """
     workers = min(threads.count(), len(starts))
     if workers == 1:

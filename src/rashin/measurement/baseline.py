@@ -1,4 +1,4 @@
-"""The loss to beat: that of one and the same prediction for every row, found without a second look at the rows."""
+"""The loss to beat: that of the best constant prediction, computed without a second pass over the rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Baseline", "baseline_of", "constant_for_classes"]
 
 Array = NDArray[Any]
 
-FEW = 2048  # classes up to which a loss that is not linear in the target is shown each of them as a row: 32 MiB
+FEW = 2048  # classes up to which each class is one row of a target, if the loss is not linear in the target: 32 MiB
 
 
 class Baseline(NamedTuple):
@@ -33,11 +33,11 @@ class Baseline(NamedTuple):
 
 
 def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | None) -> Baseline | None:
-    """The baseline of the loss ``name``, such as ``focal(gamma=3.0)``, from what is known of the targets.
+    """The baseline of the loss ``name``, such as ``focal(gamma=3.0)``, from the classes or the moments of the targets.
 
-    That is the weight of each class, or the moments of the targets, from which it follows for losses that are
-    polynomials in the target. None where neither does, where the loss does not tell its best constant, or where that
-    fails: the error becomes a warning, since a measurement holds without its baseline.
+    It follows from the weight of each class or, for losses that are polynomials in the target, from the moments of the
+    targets. None if neither is enough, if the best constant of the loss is unknown, or if computing it fails. A failure
+    becomes a warning, because a measurement is valid without its baseline.
     """
     loss = loss_of(name)
     if loss is None or loss.facts.best_constant is None:
@@ -51,13 +51,13 @@ def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | No
 
 
 def constant_for_classes(loss: Loss, weight: Array) -> Array | None:
-    """The best constant row (C,) of a row loss that states one, for classes of the weights (C,), not all 0.
+    """The best constant row (C,) of a row loss with a known best constant, for class weights (C,), not all 0.
 
-    It takes memory in proportion to C. None where there is no best row; for losses that are not linear in the target,
-    also where there are more than 2,048 classes.
+    It takes memory in proportion to C. None if there is not a best row, or if the loss is not linear in the target and
+    there are more than 2,048 classes.
     """
     find = loss.facts.best_constant
-    if loss.facts.target_degree == 1:  # then their mean stands for all targets
+    if loss.facts.target_degree == 1:  # the mean of the targets then replaces all targets
         found = find(_shares(weight)[None], np.ones(1), **loss.parameters)  # type: ignore[misc]
     elif weight.size <= FEW:
         occurs = weight > 0.0
@@ -68,7 +68,7 @@ def constant_for_classes(loss: Loss, weight: Array) -> Array | None:
 
 
 def _shares(weight: Array) -> Array:
-    scaled = np.ldexp(weight, -np.frexp(weight.max())[1])  # their sum is finite
+    scaled = np.ldexp(weight, -np.frexp(weight.max())[1])  # scaled so that their sum is finite
     shares: Array = scaled / scaled.sum()
     return shares
 
@@ -84,8 +84,8 @@ def _of_classes(loss: Loss, classes: Mapping[Key, Moments]) -> Baseline | None:
 
 
 def _mean_of_row(loss: Loss, row: Array, weight: Array) -> float:
-    """The mean loss of the same row for all, in C steps where the loss allows it."""
-    if loss.facts.separable:  # the loss of a label is that of its entry alone
+    """The mean loss if one row is the prediction for all, in C steps if the loss allows it."""
+    if loss.facts.separable:  # the loss of a label depends on its entry alone
         alone = loss.replace(normalized=False) if "normalized" in loss.parameters else loss
         mean: float = alone(row[:, None], np.zeros(row.size, np.int64), weight=weight)
     elif loss.kind == "labelwise":  # the loss of a mixture is the mixture of the losses
@@ -107,7 +107,7 @@ def _of_numbers(loss: Loss, targets: Moments | None) -> Baseline | None:
 
 
 def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:
-    """Few targets and their weights, over which the loss of any constant has the mean that it has over all."""
+    """A few targets with weights for which the mean loss of any constant is the same as over all targets."""
     if targets is None or targets.count == 0 or not np.isfinite(targets.spread):
         return None
     domain, mean = loss.facts.target_domain(loss.parameters), targets.mean
@@ -122,7 +122,7 @@ def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:
 
 
 def _two_points(domain: Domain, mean: float, spread: float) -> tuple[Array, Array]:
-    """Two targets of the domain with that mean and standard deviation: one is an end of the domain if it has one."""
+    """Two targets in the domain with that mean and standard deviation; one is an end of the domain if it has an end."""
     if spread == 0.0:
         return np.array([mean]), np.ones(1)
     end = next((bound for bound in (domain.low, domain.high) if np.isfinite(bound)), mean - spread)

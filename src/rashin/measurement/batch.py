@@ -1,4 +1,4 @@
-"""Some rows of a table as arrays that a loss can be measured on."""
+"""Rows of a table as arrays on which a loss can be measured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Batch", "batch_of", "words_in"]
 
 Array = NDArray[Any]
 
-Words: TypeAlias = "tuple[Array, Sequence[str], Array | None]"  # codes, what they stand for, where there is none
+Words: TypeAlias = "tuple[Array, Sequence[str], Array | None]"  # codes, their words, and a mask of the missing ones
 
 _NUMBERS = "numbers"
 _NO_GROUP = "missing='group' makes a group of such rows; on_error='skip' leaves them out"
@@ -35,13 +35,13 @@ _OR_POSITIVE = ", or two words, of which positive= (--positive) names the positi
 _UNKNOWN: Mapping[str, int] = MappingProxyType({})
 _BLOCK = (
     1 << 13
-)  # rows that are laid side by side at a time: they stay in the cache. Ten columns of 65,536 float32 take
-# 7.0 ns a row in blocks, 9.5 column by column, 10.6 by np.stack; a transpose costs the loss 24 ns more to read.
+)  # rows that are copied side by side at a time: they stay in the cache. Ten columns of 65,536 float32 take 7.0 ns per
+# row in blocks, 9.5 column by column, 10.6 with np.stack; reading a transposed array costs the loss 24 ns more.
 
 
 @dataclass
 class Batch:
-    """Rows of one file; ``faults`` says which of them are left out, and why."""
+    """Rows of one file; ``faults`` contains the rows that are left out, and the reasons."""
 
     roles: Roles
     prediction: Array
@@ -53,12 +53,12 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all rows are left out."""
+        """True if all rows are left out."""
         return self.faults.where is not None and not self.faults.where.any()
 
     @property
     def next_row(self) -> int:
-        """The row of the file that follows."""
+        """The number of the next row of the file."""
         return self.faults.first_row + self.faults.rows
 
 
@@ -71,14 +71,15 @@ def batch_of(
     lengths: Mapping[str, int] = _UNKNOWN,
     missing: Missing = "group",
 ) -> Batch:
-    """The rows of a chunk by what they are for.
+    """The rows of a chunk as a batch, with the columns by role.
 
-    ``lengths`` is how long the lists in a column are; where that is not told, as long as the first of the chunk.
-    ``missing`` is what to do with rows without a group.
+    ``lengths`` gives the length of the lists in a column; the default is that of the first list of the chunk.
+    ``missing`` is the treatment of rows without a group.
 
     Raises
     ------
-    ValueError : a column holds what cannot be meant; or, unless ``skip``, a row has a null or text without meaning.
+    ValueError : a column has content that its role does not allow; or, unless ``skip``, a row has a null or unexpected
+        text.
     """
     faults = Faults(path, chunk.first_row, chunk.rows, skip)
     _leave_out_unreadable(chunk, roles, faults, _or_words(loss, roles))
@@ -87,7 +88,9 @@ def batch_of(
         return Batch(roles, *(np.zeros(0),) * 2, None, None, None, faults)
     prediction = _rows(chunk, roles.prediction, faults, lengths)
     if loss.kind != "pointwise" and faults.where is not None and not faults.where.any():
-        prediction = prediction.reshape(chunk.rows, -1)  # nulls alone do not show that a column holds lists
+        prediction = prediction.reshape(
+            chunk.rows, -1
+        )  # a column of nulls alone does not show that it is a column of lists
     _check_dimensions(prediction, roles, loss, faults)
     target = _target(chunk, roles, loss, faults, lengths, prediction.shape[-1])
     weight = None if roles.weight is None else _numbers(chunk, roles.weight, faults)
@@ -106,7 +109,7 @@ def _leave_out_unreadable(chunk: Chunk, roles: Roles, faults: Faults, or_words: 
 
 
 def _leave_out_nulls(chunk: Chunk, roles: Roles, faults: Faults) -> None:
-    """All rows, where a column holds nothing but nulls, which says nothing of what it would hold."""
+    """Leave out all rows if a column contains only nulls, as its kind is then unknown."""
     weight = () if roles.weight is None else (roles.weight,)
     for name in (*roles.prediction, *roles.target, *weight):
         column = chunk.columns[name]
@@ -130,7 +133,7 @@ def _unread(texts: Unreadable, or_words: str) -> Callable[[int], str]:
 def _numbers(
     chunk: Chunk, name: str, faults: Faults, accepted: str = _NUMBERS, lengths: Mapping[str, int] = _UNKNOWN
 ) -> Array:
-    """A column's numbers; rows with a null, or with a list of another length, are left out."""
+    """The numbers of a column; rows with a null, or with a list of another length, are left out."""
     column, length = chunk.columns[name], lengths.get(name)
     _leave_out_other_lengths(column, name, length, faults)
     read = _plain if isinstance(column, np.ndarray) else _arrow().numbers
@@ -150,7 +153,7 @@ def _null(values: Array) -> str:
 
 
 def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults: Faults) -> None:
-    """How many classes there are is the same in all files: the length of the first list of the first of them."""
+    """Leave out lists of another length. The first list of the first file sets the number of classes for all files."""
     sizes = _sizes(column)
     if sizes is None or not sizes.size:
         return
@@ -163,7 +166,7 @@ def _leave_out_other_lengths(column: Any, name: str, length: int | None, faults:
 
 
 def _sizes(column: Any) -> Array | None:
-    """The length of the list in each row; None where there are none."""
+    """The length of the list in each row; None if the column does not contain lists."""
     if not isinstance(column, np.ndarray):
         return _arrow().list_lengths(column)  # type: ignore[no-any-return]
     return np.broadcast_to(np.int64(column.shape[1]), len(column)) if column.ndim == 2 else None
@@ -184,7 +187,7 @@ def _arrow() -> Any:
 
 
 def _rows(chunk: Chunk, names: Sequence[str], faults: Faults, lengths: Mapping[str, int]) -> Array:
-    """The numbers of a column, or of several side by side."""
+    """The numbers of a column, or of several columns side by side."""
     columns = [_numbers(chunk, name, faults, lengths=lengths) for name in names]
     if len(columns) == 1:
         return columns[0]
@@ -201,7 +204,7 @@ def _rows(chunk: Chunk, names: Sequence[str], faults: Faults, lengths: Mapping[s
 
 def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Faults) -> None:
     named = roles.prediction[0]
-    several = 1 < len(roles.prediction) == len(roles.target)  # the loss of a row is the sum over its outputs
+    several = 1 < len(roles.prediction) == len(roles.target)  # the loss of a row is then the sum over its outputs
     if loss.kind == "pointwise" and prediction.ndim != 1 and not several:
         what = "lists" if len(roles.prediction) == 1 else f"one of {len(roles.prediction)} predictions"
         faults.refuse(named, what, f"one number in each row, as {loss.name} takes it; name one column, such as 'p_1'")
@@ -232,7 +235,7 @@ def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Map
 
 
 def _points(chunk: Chunk, column: Any, roles: Roles, loss: Loss, faults: Faults) -> Array:
-    """One number for each row: the column's own, or that of its word."""
+    """One number for each row: that of the column, or that of its word."""
     name, outcomes = roles.target[0], roles.outcomes
     if outcomes is not None and (_holds_words(column) or _is_boolean(column)):
         return np.array(outcomes.numbers)[_places(_words_of(column, name, faults), name, outcomes, faults)]
@@ -245,13 +248,13 @@ def _points(chunk: Chunk, column: Any, roles: Roles, loss: Loss, faults: Faults)
 
 
 def _or_words(loss: Loss, roles: Roles) -> str:
-    """What else a target may hold, if it is known which of two words is positive."""
+    """For messages: the words that a target may also contain, if the positive word is known."""
     may = two_classes(loss) is not None and roles.outcomes is None and len(roles.target) == 1
     return _OR_POSITIVE if may else ""
 
 
 def _refuse_numbers_for_names(name: str, roles: Roles, faults: Faults) -> None:
-    """Numbers say nothing of classes that a pattern found by name; a list of columns is in the order of the labels."""
+    """Refuse numbers if a pattern found the classes by name; only a list of columns is in the order of the labels."""
     listed = ", ".join(roles.prediction[:4])
     accepted = f"the name of a class in each row; or list the columns in the order of the labels, such as {listed}"
     faults.refuse(name, "numbers", accepted)
@@ -278,7 +281,7 @@ def _words_of(column: Any, name: str, faults: Faults) -> Words:
 
 
 def _words(column: Any) -> Words:
-    """A column of text or of booleans as codes, the words that they stand for, and where there is none."""
+    """A column of text or booleans as codes, the words of the codes, and a mask of the missing values."""
     if _is_boolean(column):
         values, missing = (column, None) if isinstance(column, np.ndarray) else _arrow().numbers(column)
         return values.astype(np.int64), ("False", "True"), missing
@@ -297,7 +300,7 @@ def _words_of_numbers(target: Array) -> Words:
 
 
 def words_in(column: Any) -> Counter[str]:
-    """How often each text, boolean or number occurs in a column; nothing of a column of anything else."""
+    """The count of each text, boolean or number in a column; empty for a column of other types."""
     column = _without_dates(column)
     if _holds_words(column) or _is_boolean(column):
         codes, known, missing = _words(column)
@@ -313,7 +316,7 @@ def words_in(column: Any) -> Counter[str]:
 
 
 def _places(words: Words, name: str, named: Classes | Outcomes, faults: Faults) -> Array:
-    """The place of each row's word among the classes."""
+    """The index of each row's word among the classes."""
     codes, known, missing = words
     if missing is not None:
         faults.add(missing, "null", lambda _: f"got null; expected {named}{_SKIP}", name)
@@ -332,7 +335,7 @@ def _unknown(word: str, named: Classes | Outcomes) -> str:
 
 
 def _refuse_numbers_for_a_list(name: str, named: Classes, faults: Faults) -> None:
-    """Whether 1 is the first column or the one with a 1 in its name is for the user to say."""
+    """Refuse numbers as targets: 1 could be the first column, or the column with a 1 in its name."""
     by_name, by_place = named.by_label(named.names), named.by_label(range(len(named.names)))
     accepted = (
         "names of classes, as the columns are not numbered by their places in the list; say which label each stands "
@@ -354,7 +357,7 @@ def _codes(chunk: Chunk, name: str, faults: Faults, missing: Missing, fix: str) 
         faults.refuse(name, str(error), KEYS)
     strange = strange_in(codes)
     if strange.refused is not None:
-        if strange.refused.all():  # the column is meant for something else
+        if strange.refused.all():  # the column is not a column of keys
             faults.skip = False
         faults.add(
             strange.refused,

@@ -1,4 +1,4 @@
-"""Whether predicted probabilities come true: frequencies by bins of probability that are the same for all data."""
+"""Calibration of predicted probabilities: event frequencies by bins of probability, the same bins for all data."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ Kind = Literal["binary", "top label"]
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """By bin of the probability: how many rows, their weight, their mean probability, and how often the event came.
+    """For each bin of the probability, the rows, their weight, their mean probability, and the frequency of the event.
 
-    The event of ``"binary"`` targets is 1. That of ``"top label"`` is that the most probable class is the label, and
-    its probability the largest of the row.
+    For ``"binary"`` targets the event is the target 1. For ``"top label"`` the event is that the most probable class is
+    the label, and its probability is the largest of the row.
 
     Parameters
     ----------
-    kind : which of the two.
-    counts : (BINS, 2), rows by whether the event came.
-    weight : of 2 BINS codes, ``2 bin + event``, the weights.
-    square : by bin, the squares of the weights.
-    minor : by bin, weight times q, the smaller of p and 1 - p.
-    cross_entropy : of one code, weight times -log(probability of what came), where that is finite.
-    impossible : how many rows have an infinite one: the event came at probability 0, or did not at 1.
+    kind : ``"binary"`` or ``"top label"``.
+    counts : rows of each bin without and with the event, (BINS, 2).
+    weight : sums of the weights for 2 BINS codes, ``2 bin + event``.
+    square : sums of the squared weights by bin.
+    minor : sums of weight times q by bin, where q is the smaller of p and 1 - p.
+    cross_entropy : sum of weight times -log(probability of the outcome), for one code, over the rows where it is
+        finite.
+    impossible : number of rows where it is infinite: the event occurred at probability 0, or did not at probability 1.
     """
 
     kind: Kind
@@ -48,7 +49,7 @@ class Calibration:
     def of(
         cls, kind: Kind, q: Array, is_upper: NDArray[np.bool_], event: NDArray[np.bool_], costs: Array, w: Array | None
     ) -> Calibration:
-        """Of rows (n,): ``q`` and side of the probability, whether the event came, its cross-entropy, the weight."""
+        """From rows (n,): ``q`` and side of the probability, the event, the cross-entropy, and the weight."""
         bins = bin_of(q, is_upper)
         codes = 2 * bins + event
         counts = np.bincount(codes, minlength=2 * BINS)
@@ -94,7 +95,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Calibration:
-        """What :meth:`to_dict` gave."""
+        """The calibration from the result of :meth:`to_dict`."""
         counts = np.zeros(2 * BINS, np.int64)
         counts[np.array(content["codes"], np.int64)] = content["counts"]
         tallies = {name: Tally.from_dict(content[name], size) for name, size in _TALLIES.items()}

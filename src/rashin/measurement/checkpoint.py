@@ -1,4 +1,4 @@
-"""How far the measurement of a table has come, on disk: what is needed to go on to the same bits after a crash."""
+"""The progress of a table's measurement on disk, to resume after a crash with the same result to the last bit."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rashin.tables.sources import File
 
 __all__ = ["SECONDS", "START", "Checkpoint", "Position"]
 
-SECONDS = 5.0  # from one writing to the next
-_SHARE = 0.05  # of the time that writing may take
+SECONDS = 5.0  # between two writes
+_SHARE = 0.05  # of the time, at most, that may be spent on writing
 _VERSION = 2
 
 
 class Position(NamedTuple):
-    """The partition that is being read, the row of its file that comes next, and how many rows are done in all."""
+    """The current partition, the next row of its file, and the total number of rows done."""
 
     partition: int
     row: int
@@ -36,16 +36,16 @@ START = Position(0, 0, 0)
 
 
 class Checkpoint:
-    """A file that holds the measurement of all rows before a position; written whole or not at all.
+    """A file with the measurement of all rows before a position; written completely or not at all.
 
     Parameters
     ----------
-    path : the file; there need not be one yet.
-    loss, columns, options, partitions : what is measured. A file that was written for something else is refused.
+    path : file, which need not exist yet.
+    loss, columns, options, partitions : task to measure. A file that was written for another task is refused.
 
     Raises
     ------
-    FileNotFoundError : there is no folder for the file.
+    FileNotFoundError : the folder of the file does not exist.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Checkpoint:
         self.due = time.monotonic() + SECONDS
 
     def read(self) -> tuple[Position, Measurement | None]:
-        """Where an earlier run of the same task was, and what it had found; the start if there was none.
+        """The position and the measurement of an earlier run of the same task; without one, the start and None.
 
         Raises
         ------
-        ValueError : the file holds no checkpoint, or one of another task; the message names what differs.
+        ValueError : the file does not contain a checkpoint, or its task differs; the message names what differs.
         """
         if not self.path.exists():
             return START, None
@@ -113,7 +113,7 @@ class Checkpoint:
                 )
 
     def write_if_due(self, position: Position, measurement: Any) -> None:
-        """Write what ``measurement()`` gives, if some seconds have gone by; seldomer if that takes long."""
+        """Write the result of ``measurement()`` if some seconds have passed; less often if writing takes long."""
         start = time.monotonic()
         if start >= self.due:
             self.write(position, measurement())
@@ -121,7 +121,7 @@ class Checkpoint:
             self.due = end + max(SECONDS, (end - start) / _SHARE)
 
     def write(self, position: Position, measurement: Measurement) -> None:
-        """Write the measurement of all rows before a position, in place of an earlier one."""
+        """Write the measurement of all rows before a position; an earlier one is replaced."""
         state = {
             "checkpoint": _VERSION,
             "finished": position.partition == self.task["partitions"],
@@ -139,7 +139,7 @@ def _digest(text: str) -> str:
 
 
 class _OtherTaskError(ValueError):
-    """The checkpoint is of another measurement."""
+    """The checkpoint belongs to another measurement."""
 
 
 def _file_that_differs(kept: dict[str, Any], wanted: dict[str, Any]) -> str:

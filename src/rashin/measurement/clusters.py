@@ -1,4 +1,4 @@
-"""Rows that belong together, such as those of one patient: their losses are not independent of each other."""
+"""Clusters: rows that belong together, such as those of one patient, with losses that are not independent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING = ExactSum()
 
 
 class Cluster(NamedTuple):
-    """The sums of w l and of w over the rows of one cluster, and of w over those whose loss is infinite."""
+    """The sums of w l and of w over the rows of one cluster, and of w over its rows with an infinite loss."""
 
     losses: ExactSum
     weights: ExactSum
@@ -29,12 +29,12 @@ class Cluster(NamedTuple):
         return Cluster(*(mine + theirs for mine, theirs in pairs))
 
     def __reduce__(self) -> tuple[type[Cluster], tuple[ExactSum, ...]]:
-        """Without a sum that is hardly ever there: clusters may come by the million."""
+        """Pickled without the sum that is almost always 0, as there may be millions of clusters."""
         return Cluster, tuple(self) if self.infinite.units else (self.losses, self.weights)
 
     @property
     def finite(self) -> Cluster:
-        """The sums over the rows whose loss is finite."""
+        """The sums over the rows with a finite loss."""
         return Cluster(ExactSum(self.losses.units), self.weights - self.infinite)
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Cluster(NamedTuple):
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Cluster:
-        """What ``to_dict`` described."""
+        """The cluster from the result of ``to_dict``."""
         return cls(*(ExactSum.from_dict(state[name]) for name in cls._fields if name in state))
 
 
@@ -52,9 +52,9 @@ Clusters = Mapping[Key, Cluster]
 
 
 def standard_error(clusters: Clusters, losses: ExactSum, weights: ExactSum) -> float:
-    """Of the mean over G clusters: (G / (G - 1) sum_c (sum_c w (l - mean))^2)^(1/2) / sum(w).
+    """The standard error of the mean over G clusters: (G / (G - 1) sum_c (sum_c w (l - mean))^2)^(1/2) / sum(w).
 
-    It is infinite for fewer than two clusters: nothing is known of how they differ.
+    It is infinite for fewer than two clusters, as their variation is then unknown.
 
     Reference: Liang and Zeger (1986), Longitudinal data analysis using generalized linear models.
     """
@@ -69,12 +69,12 @@ def standard_error(clusters: Clusters, losses: ExactSum, weights: ExactSum) -> f
 
 
 def added(mine: Mapping[Key, Any], others: Mapping[Key, Any]) -> dict[Key, Any]:
-    """Both, with what stands under the same key added."""
+    """The union of both; values with the same key are added."""
     return together((mine, others))
 
 
 def together(parts: Iterable[Mapping[Key, Any]]) -> dict[Key, Any]:
-    """All of them, with what stands under the same key added."""
+    """The union of all; values with the same key are added."""
     found: dict[Key, Any] = {}
     for part in parts:
         for key, entry in part.items():
@@ -83,15 +83,15 @@ def together(parts: Iterable[Mapping[Key, Any]]) -> dict[Key, Any]:
 
 
 def in_order(by_key: Mapping[Key, Any]) -> dict[Key, Any]:
-    """By key, numbers before words."""
+    """Sorted by key, numbers before words."""
     return {key: by_key[key] for key in sorted(by_key, key=lambda key: (isinstance(key, str), key))}
 
 
 def to_pairs(by_key: Mapping[Key, Any]) -> list[list[Any]]:
-    """For JSON, whose keys are words only."""
+    """Pairs for JSON, which allows only text as keys."""
     return [[key, entry.to_dict()] for key, entry in by_key.items()]
 
 
 def from_pairs(pairs: list[list[Any]], kind: Any) -> dict[Key, Any]:
-    """What ``to_pairs`` described."""
+    """The mapping from the result of ``to_pairs``."""
     return {key: kind.from_dict(state) for key, state in pairs}

@@ -1,4 +1,4 @@
-"""A cluster when one machine is not enough: Dask's workers measure the parts of a data set and add them in a tree."""
+"""Measuring on a Dask cluster: the workers measure the parts of a data set and add the results in a tree."""
 
 from __future__ import annotations
 
@@ -33,10 +33,12 @@ __all__ = ["FAN_IN", "Piece", "measure_arrays", "measure_each", "measure_frame",
 Part = TypeVar("Part")
 Sum = TypeVar("Sum", Measurement, "Piece")
 
-FAN_IN = 8  # measurements that a task adds up
-TASKS_PER_THREAD = 16  # that measure: so many that no thread idles for long at the end, and no more, for the scheduler
+FAN_IN = 8  # measurements that one task adds
+TASKS_PER_THREAD = (
+    16  # measuring tasks: enough that no thread idles for long at the end, and no more, to spare the scheduler
+)
 LEAST_TASKS = 256  # needs milliseconds for each; a cluster that adapts begins with no thread at all
-RETRIES = 2  # of a task that fails, as reading from a remote store may; those of a lost worker are not counted
+RETRIES = 2  # of a failed task, as reading from a remote store may fail; retries after a lost worker do not count
 
 Graph = dict[Any, Any]
 
@@ -47,7 +49,7 @@ Graph = dict[Any, Any]
 def measure_partitions(
     loss: Loss, partitions: Sequence[Partition], columns: Columns, options: Options, client: Any = None
 ) -> Measurement:
-    """The partitions of a table, read by the workers: each needs to reach the files by the same names.
+    """Measure the partitions of a table on the workers, all of which must reach the files by the same names.
 
     Raises
     ------
@@ -59,20 +61,20 @@ def measure_partitions(
 
 
 def measure_each(measure_one: Callable[[Part], Measurement], parts: Sequence[Part], client: Any = None) -> Measurement:
-    """The sum of ``measure_one(part)`` over all parts, each measured by a worker, and added up on the workers.
+    """The sum of ``measure_one(part)`` over all parts, measured and added on the workers.
 
     Parameters
     ----------
-    measure_one : what a worker calls; it pickles, and gives the same whenever it is called again.
-    parts : at least one; each pickles, and says where rows stand rather than holding them.
-    client : a ``distributed.Client``; or a cluster or the address of a scheduler, to which a client connects for this
-        call. None is the active client; where there is none, a cluster of this machine's CPUs for this call.
+    measure_one : function that a worker calls; it must pickle, and return the same result when called again.
+    parts : parts to measure, at least one; each must pickle, and should contain the location of rows, not the rows.
+    client : ``distributed.Client``; or a cluster or the address of a scheduler, to which a client connects for this
+        call. None is the active client; without one, a cluster of this machine's CPUs is started for this call.
 
     Raises
     ------
     ImportError : dask or distributed is not installed.
-    TypeError : ``client`` is something else, or asynchronous.
-    Exception : what ``measure_one`` raises.
+    TypeError : ``client`` is of another type, or asynchronous.
+    Exception : ``measure_one`` raised it.
     """
     with _connected(client) as connected:
         most = max(LEAST_TASKS, TASKS_PER_THREAD * sum(connected.nthreads().values()))
@@ -85,7 +87,7 @@ def measure_each(measure_one: Callable[[Part], Measurement], parts: Sequence[Par
 
 
 def _measured_run(measure_one: Callable[[Part], Measurement], run: Sequence[Part]) -> Measurement:
-    with only(1):  # a worker has as many threads as it may use, and each has a task of its own
+    with only(1):  # each thread of a worker already runs its own task
         return _added([measure_one(part) for part in run])
 
 
@@ -97,10 +99,11 @@ def _added(found: Sequence[Sum]) -> Sum:
 
 
 class Piece(NamedTuple):
-    """A measurement of rows that stand together, and how many they are; the rows of ``b`` follow in ``a + b``.
+    """A measurement of consecutive rows, and their number; in ``a + b`` the rows of ``b`` follow those of ``a``.
 
-    Adding is associative: the worst rows get their numbers in the whole, though no worker knows how many rows stand
-    before its own. ``lengths`` are those of the lists in columns of lists: one for all rows.
+    Addition is associative: the worst rows get their row numbers in the whole, although a worker does not know the
+    number of rows before its own. ``lengths`` contains the lengths of the lists in columns of lists, equal for all
+    rows.
     """
 
     measurement: Measurement
@@ -123,20 +126,20 @@ class Piece(NamedTuple):
 
 
 def of_dask(data: Any) -> bool:
-    """Whether it is a collection of Dask's; Dask is not imported for that."""
+    """True if the data are a Dask collection; Dask is not imported for this check."""
     return type(data).__module__.partition(".")[0] == "dask"
 
 
 def measure_arrays(
     measure: Callable[..., Measurement], loss: Loss, options: Options, prediction: Any, beside: Mapping[str, Any]
 ) -> Measurement:
-    """``measure`` over the blocks of a Dask array or series, and of what there is beside it, by name.
+    """``measure`` over the blocks of a Dask array or series, and of the other arrays, which are given by name.
 
-    It is computed as Dask is set: by the active client, or in threads.
+    Dask's settings decide where it is computed: by the active client, or in threads.
 
     Raises
     ------
-    ValueError : an array has another length, or nobody knows which of its rows belong to which block.
+    ValueError : an array has another length, or it is unknown which of its rows belong to which block.
     """
     given = {"prediction": prediction, **{name: values for name, values in beside.items() if values is not None}}
     for name, values in given.items():
@@ -150,15 +153,15 @@ def measure_arrays(
 
 
 def _is_of_frames(values: Any) -> bool:
-    """Whether it is a data frame, series or index of Dask's."""
+    """True for a Dask data frame, series or index."""
     return any(is_a(values, "dask", name) for name in ("DataFrame", "Series", "Index"))
 
 
 def _partitions_side_by_side(given: Mapping[str, Any]) -> Any:
-    """A Dask series of what the partitions of frames and series hold, each by position: labels pair nothing.
+    """A Dask series of the contents of the partitions of frames and series, matched by position and not by label.
 
-    One collection, so that Dask plans for all of them together: it may read Parquet files in other partitions for one
-    column than for ten.
+    It is one collection, so that Dask plans for all of them together: for one column it may split Parquet files into
+    other partitions than for ten.
     """
     import dask.dataframe
 
@@ -173,7 +176,7 @@ def _partitions_side_by_side(given: Mapping[str, Any]) -> Any:
 
 
 def _blocks_side_by_side(given: Mapping[str, Any]) -> Any:
-    """A Dask array of what the blocks of arrays hold."""
+    """A Dask array of the contents of the blocks of arrays."""
     import dask.array
 
     z = _whole_samples(_as_array(given["prediction"]))
@@ -195,21 +198,21 @@ def _together(*blocks: Any) -> tuple[Any, ...]:
 
 
 def _as_array(values: Any) -> Any:
-    """The Dask array that a Dask series or frame is."""
+    """A Dask series or frame as a Dask array."""
     if not _is_of_frames(values):
         return values
-    with warnings.catch_warnings():  # words become Python's, which is all right with groups
+    with warnings.catch_warnings():  # text becomes Python objects, which is fine for groups
         warnings.filterwarnings("ignore", "Dask currently has limited support for converting pandas", UserWarning)
         return values.to_dask_array()
 
 
 def _whole_samples(z: Any) -> Any:
-    """Only the first axis is cut: the samples of a block stand together in C order."""
+    """The array split along its first axis only, so that the samples of a block are contiguous in C order."""
     return z.rechunk(dict.fromkeys(range(1, z.ndim), -1)) if z.ndim > 1 else z
 
 
 def _beside(name: str, values: Any, z: Any) -> Any:
-    """An array in the blocks of the prediction."""
+    """An array split into the blocks of the prediction."""
     import dask.array
 
     values = _as_array(values) if of_dask(values) else dask.array.from_array(np.asanyarray(values))
@@ -247,11 +250,11 @@ def _measured_block(
 
 
 def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, client: Any = None) -> Measurement:
-    """``rashin.measure_table`` for a Dask data frame; rows are numbered from its first partition on.
+    """``rashin.measure_table`` for a Dask data frame; rows are numbered from its first partition.
 
     Raises
     ------
-    TypeError : it is another collection.
+    TypeError : the data are another collection.
     ValueError : as ``rashin.measure_table`` does; it names the partition.
     """
     if not is_a(frame, "dask", "DataFrame"):
@@ -268,7 +271,7 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
 
 
 def _with_words(loss: Loss, target: Any, columns: Columns, roles: Roles, client: Any) -> Roles:
-    """The roles with the two words of the target, if it holds words: as many partitions are computed as it takes."""
+    """The roles with the two words of a target of words; partitions are computed until both are found."""
     words = Words(columns.positive, two_classes(loss))
     is_number = target.dtypes.iloc[0].kind in "biuf"
     if is_number and columns.positive is None and not names_false(roles.prediction[0]):
@@ -285,10 +288,10 @@ def _with_words(loss: Loss, target: Any, columns: Columns, roles: Roles, client:
 
 
 def _planned(frame: Any, labels: list[Any], client: Any) -> list[Any]:
-    """The partitions, of which only the columns that are needed are read and computed."""
+    """The partitions; only the columns that are needed are read and computed."""
     try:
         return _delayed(frame[labels], client)
-    except Exception:  # Dask fails where rows were chosen by another column, as by nlargest, and may fail elsewhere
+    except Exception:  # Dask fails if rows were chosen by another column, as by nlargest, and may fail in other cases
         return _delayed(frame, client)
 
 
@@ -302,7 +305,7 @@ def _measured_frame(loss: Loss, columns: Columns, roles: Roles, options: Options
 
 @contextmanager
 def _told(place: str) -> Iterator[None]:
-    """Errors that say in which block or partition they came up."""
+    """Name the block or partition in errors."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -311,10 +314,11 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _delayed(collection: Any, client: Any = None) -> list[Any]:
-    """What gives each block or partition when it is computed, in order; optimised by Dask.
+    """A delayed object for each block or partition, in order, optimised by Dask.
 
-    There are as many partitions as the user sees, whose numbers errors name: without ``tune``, Dask would merge those
-    of files of which few columns are read. The client is current, as how to shuffle depends on who will compute.
+    Their number is that of the user's partitions, as errors name partitions by number: without ``tune``, Dask would
+    merge partitions of files of which few columns are read. The client is made current, because the way to shuffle
+    depends on where it is computed.
     """
     import dask
 
@@ -323,7 +327,7 @@ def _delayed(collection: Any, client: Any = None) -> list[Any]:
 
 
 def _over_blocks(measure_one: Callable[[int, Any], Piece], blocks: Sequence[Any], client: Any = None) -> Measurement:
-    """The sum of ``measure_one(number, block)`` over what is delayed."""
+    """The sum of ``measure_one(number, block)`` over the delayed blocks."""
     graph: Graph = dict(blocks[0].__dask_graph__())
     name = f"measure-{uuid.uuid4().hex}"
     leaves = {(name, number): (partial(measure_one, number), block.key) for number, block in enumerate(blocks)}
@@ -335,7 +339,7 @@ def _over_blocks(measure_one: Callable[[int, Any], Piece], blocks: Sequence[Any]
 
 
 def _tree(graph: Graph, keys: list[Any]) -> tuple[Graph, Any]:
-    """The graph with a tree above the keys, and the key of its root. What stands together is added together."""
+    """The graph with a tree above the keys, and the key of its root. Neighbours are added first."""
     name = f"add-{uuid.uuid4().hex}"
     while len(keys) > 1:
         runs = [keys[start : start + FAN_IN] for start in range(0, len(keys), FAN_IN)]
@@ -345,7 +349,7 @@ def _tree(graph: Graph, keys: list[Any]) -> tuple[Graph, Any]:
 
 
 def _computed(rooted: tuple[Graph, Any], client: Any) -> Any:
-    """What the root of a graph comes to. Tasks are pure: what a lost worker held is computed once more."""
+    """The result at the root of a graph. Tasks are pure: results of a lost worker are computed again."""
     from dask.delayed import Delayed
 
     graph, root = rooted
@@ -358,7 +362,7 @@ def _computed(rooted: tuple[Graph, Any], client: Any) -> Any:
 
 @contextmanager
 def _connected(client: Any) -> Iterator[Any]:
-    """A client, which is closed at the end if it was made here."""
+    """A client; it is closed at the end if it was created here."""
     distributed = _distributed()
     client = _active() if client is None else client
     if isinstance(client, distributed.Client):

@@ -1,4 +1,4 @@
-"""Classes: the one that a target names, and whether a prediction decides for it."""
+"""Classes: the class of a target, and if a prediction decides for it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FLOAT = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def decides(loss: Loss) -> bool:
-    """Whether a prediction of the loss is a decision between classes, that may be right or wrong."""
+    """True if a prediction of the loss is a decision between classes, and so correct or wrong."""
     return loss.kind != "pointwise" or two_classes(loss) is not None
 
 
 def two_classes(loss: Loss) -> tuple[int, int] | None:
-    """The two targets of a loss of two classes, such as -1 and 1."""
+    """The two targets of a two-class loss, such as -1 and 1."""
     domain = loss.facts.target_domain(loss.parameters)
     if domain.shape == "ends" or domain is PROBABILITY:
         return int(domain.low), int(domain.high)
@@ -40,7 +40,7 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
 
     Raises
     ------
-    ValueError : the targets name no classes: they are distributions, or numbers.
+    ValueError : the targets are not classes but distributions or numbers.
     """
     if loss.kind != "pointwise":
         if target.shape != prediction.shape[:-1]:
@@ -62,7 +62,7 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
 
 
 def _own_labels(target: Array, where: Array | None, classes: int) -> Array:
-    """A copy of the labels, that nobody else writes to, with all of them in range: sums are looked up by them."""
+    """A private copy of the labels, all of them in range, because they are indices of sums."""
     labels = checks.labels(target, where).flatten()
     wrong = (labels < 0) | (labels >= classes)
     if where is not None:
@@ -74,8 +74,10 @@ def _own_labels(target: Array, where: Array | None, classes: int) -> Array:
 
 
 def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
-    """Whether each prediction decides for its target's class, in C order: the first of the largest, or of two classes
-    the upper one where the probability exceeds 1/2, the logit 0.
+    """True for each prediction that decides for the class of its target, in C order.
+
+    The decision is the first class with the largest value; of two classes, the upper one if the probability exceeds
+    1/2 or the logit exceeds 0.
 
     Raises
     ------
@@ -92,7 +94,7 @@ def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
 
 
 def _largest(rows: Array) -> Array:
-    """The place of the first of the largest of each row."""
+    """The index of the largest entry of each row, the first one for ties."""
     table = rows.reshape(-1, rows.shape[-1])
     table = table if table.dtype in _FLOAT else table.astype(np.float64)
     places = np.empty(len(table), np.int64)

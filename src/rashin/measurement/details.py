@@ -1,4 +1,4 @@
-"""What a report shows beside the moments: how losses are distributed, and whether probabilities come true."""
+"""Details that a report shows in addition to the moments: the distribution of the losses, and calibration."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Details:
-    """Counts and exact sums, mergeable with ``+``: the same bits for any split of the rows, in any order.
+    """Counts and exact sums, mergeable with ``+``. However the rows are split or ordered, the result is the same.
 
     Parameters
     ----------
-    losses : how the losses of single rows are distributed.
-    calibration : how often what was predicted came, by the predicted probability. None where predictions are no
-        probabilities or logits of them, or a target is more than a class: a distribution, or a number between 0 and 1.
+    losses : distribution of the losses of single rows.
+    calibration : frequency of the predicted event, by the predicted probability. None if predictions are not
+        probabilities or logits of probabilities, or if a target is not a class but a distribution or a number between
+        0 and 1.
 
     Examples
     --------
@@ -50,14 +51,14 @@ class Details:
     def of(
         cls, loss: Loss, losses: ArrayLike, weight: ArrayLike | None, prediction: ArrayLike, target: ArrayLike
     ) -> Details:
-        """Of a batch of rows, all of which count.
+        """The details of a batch of rows, all of which count.
 
         Parameters
         ----------
-        losses : what each row costs, unweighted, (n,).
-        weight : > 0, (n,), or None where every row counts alike.
-        prediction : (n,), or (n, C) for row losses.
-        target : (n,) numbers or labels, or distributions (n, C).
+        losses : loss of each row, unweighted, (n,).
+        weight : weights > 0, (n,), or None if all rows count equally.
+        prediction : predictions (n,), or (n, C) for row losses.
+        target : numbers or labels (n,), or distributions (n, C).
         """
         w = None if weight is None else np.ascontiguousarray(weight, dtype=np.float64).reshape(-1)
         values = np.ascontiguousarray(losses, dtype=np.float64).reshape(-1)
@@ -72,7 +73,7 @@ class Details:
 
     @classmethod
     def of_sums(cls, losses: ArrayLike) -> Details:
-        """Of rows whose losses are sums over several outputs, which have no probability together."""
+        """The details of rows whose losses are sums over several outputs, without a common probability."""
         return cls(Distribution.of(np.ascontiguousarray(losses, dtype=np.float64)), None)
 
     def __add__(self, other: Details) -> Details:
@@ -84,7 +85,7 @@ class Details:
     __hash__ = None  # type: ignore[assignment]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as whole numbers and words, for JSON."""
+        """The details as whole numbers and words, for JSON."""
         return {
             "losses": self.losses.to_dict(),
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
@@ -92,7 +93,7 @@ class Details:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Details:
-        """What :meth:`to_dict` gave."""
+        """The details from the result of :meth:`to_dict`."""
         found = content["calibration"]
         return cls(Distribution.from_dict(content["losses"]), None if found is None else Calibration.from_dict(found))
 
@@ -101,7 +102,7 @@ class Details:
 
 
 def _kind(loss: Loss) -> Kind | None:
-    """What its predictions are probabilities of, if they are any."""
+    """The kind of event of which the predictions are probabilities; None if they are not probabilities."""
     prediction = loss.facts.prediction
     if loss.kind != "pointwise":
         return "top label" if prediction in (LOGIT, PROBABILITY, LOG_PROBABILITY) else None

@@ -1,4 +1,4 @@
-"""How the losses of single rows are distributed: counts in bins that are the same for all data."""
+"""The distribution of the losses of single rows: counts in bins that are the same for all data."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 
 __all__ = ["LAST_BIN", "Distribution", "lower_edge"]
 
-# A bin is a double's sign, exponent and first bits of its fraction: 32 bins to the octave, each at most 3.2 % wide. The
-# bits of positive doubles order as the doubles do; those of negative ones the other way round, hence the minus below.
+# A bin is the sign, the exponent and the first bits of the fraction of a double: 32 bins per octave, each at most 3.2 %
+# wide. The bits of positive doubles have the same order as the doubles, those of negative doubles the reverse order,
+# hence the minus below.
 _DROPPED = 47
-_ZERO, LAST_BIN = 0, 0x7FF0_0000_0000_0000 >> _DROPPED  # of zeros, and of infinite losses
+_ZERO, LAST_BIN = 0, 0x7FF0_0000_0000_0000 >> _DROPPED  # the bins of zeros and of infinite losses
 
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """Counts of losses by bin; each row counts once, whatever its weight.
 
-    ``bins`` are ordered and have a count each: bin 0 holds the zeros (and what is below 2**-1027), bin +-k the losses
-    of that sign whose bits begin with k, the last and the first those that are infinite.
+    ``bins`` are sorted, and each has a count. Bin 0 contains the zeros (and losses below 2**-1027), bin +-k the losses
+    of that sign whose bits begin with k, and the last and the first bin the infinite losses.
 
     Examples
     --------
@@ -56,12 +57,12 @@ class Distribution:
 
     @property
     def zeros(self) -> int:
-        """The number of rows whose loss is 0."""
+        """The number of rows with loss 0."""
         return int(self.counts[self.bins == _ZERO].sum())
 
     @property
     def infinite(self) -> int:
-        """The number of rows whose loss is infinite."""
+        """The number of rows with an infinite loss."""
         return int(self.counts[np.abs(self.bins) == LAST_BIN].sum())
 
     @property
@@ -72,7 +73,7 @@ class Distribution:
         return np.where(self.bins < 0, -outer, inner), np.where(self.bins < 0, -inner, outer)
 
     def quantile(self, share: float) -> float:
-        """The loss below which ``share`` of the rows lie, to 1.6 %: the middle of the bin where that share is reached.
+        """The loss below which ``share`` of the rows lie, to 1.6 %: the middle of the bin that reaches that share.
 
         Raises
         ------
@@ -104,12 +105,12 @@ class Distribution:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Distribution:
-        """What :meth:`to_dict` gave."""
+        """The distribution from the result of :meth:`to_dict`."""
         return cls(np.array(content["bins"], np.int64), np.array(content["counts"], np.int64))
 
 
 def _counted(codes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The codes there are, in order, and how many of each; ``counts`` says how often each of ``codes`` stands."""
+    """The distinct codes, sorted, and their total counts; ``counts`` is the count of each entry of ``codes``."""
     if codes.size == 0:
         return codes, np.zeros(0, np.int64)
     least, most = int(codes.min()), int(codes.max())
@@ -123,5 +124,5 @@ def _counted(codes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArr
 
 
 def lower_edge(bins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The least loss of each bin >= 0; inf from that of the infinite ones on."""
+    """The smallest loss of each bin >= 0; inf from the bin of infinite losses."""
     return (np.minimum(bins, LAST_BIN) << _DROPPED).view(np.float64)

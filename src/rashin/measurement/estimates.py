@@ -1,4 +1,4 @@
-"""``rashin.estimate``: the loss of a data set from as few of its rows as an interval of the width asked for needs."""
+"""``rashin.estimate``: the loss of a data set, from as few rows as an interval of the requested width needs."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ __all__ = ["Estimate", "estimate"]
 Method: TypeAlias = Literal["empirical-bernstein", "asymptotic"]
 
 MINIMUM = (
-    500  # rows: with fewer, intervals for lognormal losses held too seldom; docs/estimating.md has what was measured
+    500  # rows: with fewer, intervals for lognormal losses held too rarely; docs/estimating.md has the measurements
 )
-_SLACK = 1e-9  # of the width of the bounds: stakes stay below half of what they allow, so that rounding does no harm
+_SLACK = (
+    1e-9  # of the width of the bounds: stakes stay below half of what the bounds allow, so that rounding does no harm
+)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean loss of a data set, of which some rows were drawn.
+    """The mean loss of a data set, estimated from some of its rows.
 
     Attributes
     ----------
-    mean : of the rows drawn.
-    low, high : the interval for the mean of all rows.
-    count : how many rows were drawn.
-    rows : how many there are that count: selected, and not of weight 0.
-    method : ``"empirical-bernstein"``, ``"asymptotic"``, or ``"exact"`` where all rows were drawn.
-    reached : whether the interval was as narrow as asked before the rows ran out.
+    mean : mean of the rows drawn.
+    low, high : confidence interval for the mean of all rows.
+    count : number of rows drawn.
+    rows : number of rows that count: those that are selected and whose weight is not 0.
+    method : ``"empirical-bernstein"``, ``"asymptotic"``, or ``"exact"`` if all rows were drawn.
+    reached : True if the interval became as narrow as requested before the rows ran out.
     """
 
     mean: float
@@ -71,35 +73,35 @@ def estimate(
 ) -> Estimate:
     """The mean loss of a data set to a relative tolerance, from mini-batches drawn at random without replacement.
 
-    Batches are drawn until half the width of the interval is at most ``tolerance * abs(mean)``. The interval may be
-    looked at after every batch: it is valid at all looks together. If all rows had to be drawn, the mean is exact, with
-    the bits of ``loss(prediction, target, weight=weight, where=where)``, and the interval has no width.
+    Batches are drawn until half the width of the interval is at most ``tolerance * abs(mean)``. The interval is valid
+    for all batches together, so it may be checked after each one. If all rows had to be drawn, the mean is exact and
+    equals ``loss(prediction, target, weight=weight, where=where)`` to the last bit, and the interval has width 0.
 
-    Where the losses have bounds, the method is empirical-Bernstein, which holds for every sample. Else it is
-    asymptotic: it holds in the limit of many rows, and losses that are rare and very large can escape it.
+    If the losses have bounds, the method is empirical-Bernstein, which holds for every sample size. Otherwise it is
+    asymptotic: it holds in the limit of many rows, and can miss losses that are rare and very large.
 
     Parameters
     ----------
-    loss : a loss, or its name.
-    prediction, target : as the loss takes them, (rows, ...), with the classes last; of memory maps only the rows drawn
-        are read. Or ``prediction`` is a function ``read(indices)`` that returns ``(prediction, target)`` or
-        ``(prediction, target, weight)`` of those rows, and there is no target: so predictions that are costly are made
-        for the rows drawn only.
-    weight, where : as the loss takes them; beside a function, one for each row. Rows that do not count are not drawn.
-        The mean is sum(w l) / sum(w).
-    rows : how many rows a function can read.
-    tolerance : > 0, the half-width that is wanted, relative to the mean.
-    confidence : in (0, 1), the probability that the intervals hold the mean.
-    seed : a whole number >= 0; the same seed draws the same rows.
-    batch : how many rows to draw at a time.
-    method : ``"empirical-bernstein"`` or ``"asymptotic"``; None chooses.
-    bounds : (low, high) of every loss, where the data give closer ones than the loss's facts do, or the facts none.
-    minimum : how many rows to draw at least; by default 500 for the asymptotic method, else 1.
+    loss : loss, or its name.
+    prediction, target : arrays (rows, ...) as the loss takes them, with the class axis last; from memory maps only the
+        drawn rows are read. Or ``prediction`` is a function ``read(indices)`` that returns ``(prediction, target)`` or
+        ``(prediction, target, weight)`` of those rows, and ``target`` is left out: expensive predictions are then
+        computed only for the drawn rows.
+    weight, where : weights and mask as the loss takes them; with a function, one for each row. Rows that do not count
+        are not drawn. The mean is sum(w l) / sum(w).
+    rows : number of rows that a function can read.
+    tolerance : requested half-width relative to the mean, > 0.
+    confidence : probability, in (0, 1), that the intervals contain the mean.
+    seed : whole number >= 0; the same seed draws the same rows.
+    batch : number of rows to draw at a time.
+    method : ``"empirical-bernstein"`` or ``"asymptotic"``; None chooses automatically.
+    bounds : bounds (low, high) of every loss, if the loss's facts give none, or the data allow closer ones.
+    minimum : smallest number of rows to draw; by default 500 for the asymptotic method, otherwise 1.
 
     Raises
     ------
-    TypeError, ValueError : as the loss does, with the row; a loss lies outside the bounds; or as the other arguments
-        say.
+    TypeError, ValueError : as the loss does, with the row; a loss lies outside the bounds; or another argument is not
+        valid.
 
     Examples
     --------
@@ -112,7 +114,7 @@ def estimate(
     >>> found.method, found.count, found.share
     ('asymptotic', 13312, 0.013312)
 
-    Squared errors of probabilities lie between 0 and 1. Here they are computed for the rows drawn only:
+    Squared errors of probabilities lie between 0 and 1. Here they are computed only for the drawn rows:
 
     >>> probability = 1 / (1 + np.exp(-prediction))
     >>> def read(indices):
@@ -137,7 +139,7 @@ def estimate(
 
 
 def _drawn_until_narrow(asked: _Asked, data: Rows, batches: Iterator[Drawn]) -> Estimate | None:
-    """The first estimate that is as close as asked; None if the rows ran out."""
+    """The first estimate that is as close as requested; None if the rows ran out."""
     sequence: ConfidenceSequence | None = None
     limits: tuple[float, float] | None = None
     for drawn in batches:
@@ -155,7 +157,7 @@ def _drawn_until_narrow(asked: _Asked, data: Rows, batches: Iterator[Drawn]) -> 
 
 
 class _Asked(NamedTuple):
-    """How close the estimate is to be, and by which method."""
+    """The requested accuracy and method."""
 
     loss: Loss
     tolerance: float
@@ -165,7 +167,7 @@ class _Asked(NamedTuple):
     minimum: int | None
 
     def limits(self, data: Rows, drawn: Drawn) -> tuple[float, float] | None:
-        """The bounds of every loss; None where there are none, or the method does without."""
+        """The bounds of every loss; None if there are none, or the method does not need them."""
         if self.method == "asymptotic":
             return None
         limits, reason = self.bounds or _limits_of(self.loss, drawn.classes), ""
@@ -178,14 +180,14 @@ class _Asked(NamedTuple):
         return None if reason else limits
 
     def sequence(self, data: Rows, limits: tuple[float, float] | None) -> ConfidenceSequence:
-        """The intervals by the method that there are bounds for."""
+        """The confidence sequence of the method that fits the bounds."""
         if limits is None or data.total is None or data.heaviest is None:
             return Asymptotic(data.count, self.minimum or MINIMUM, self.tolerance, self.confidence)
         return EmpiricalBernstein(data.count, data.total, data.heaviest, limits, self.tolerance, self.confidence)
 
 
 def _limits_of(loss: Loss, classes: int | None) -> tuple[float, float] | None:
-    """What the facts say for these parameters, if that is finite."""
+    """The bounds from the loss's facts for these parameters, if they are finite."""
     if loss.facts.bounds is None:
         return None
     low, high = loss.facts.bounds(*(() if classes is None else (classes,)), **loss.parameters)
@@ -203,7 +205,7 @@ def _rows(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, row
 
 
 def _refuse_outside(limits: tuple[float, float], drawn: Drawn, data: Rows) -> None:
-    """The bounds are a promise: an interval that rests on a broken one would be worth nothing."""
+    """Raise if a loss lies outside the bounds, as the interval would then be invalid."""
     low, high = limits
     slack = _SLACK * (high - low)
     wrong = ~((drawn.losses >= low - slack) & (drawn.losses <= high + slack))
@@ -218,7 +220,7 @@ def _refuse_outside(limits: tuple[float, float], drawn: Drawn, data: Rows) -> No
 
 
 def _exact(data: Rows, where: Any) -> Estimate:
-    """All rows were drawn."""
+    """The exact result, if all rows were drawn."""
     found = data.sums()
     if found is None:
         checks.refuse_mean(data.size, where is not None and not np.any(where), data.size > 0)

@@ -1,4 +1,4 @@
-"""The groups or classes of a measurement as a table: a row for each, for pandas and Arrow."""
+"""The groups or classes of a measurement as a table with a row for each, for pandas and Arrow."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ By = Literal["group", "class"]
 
 
 def columns_of(found: Measurement, by: By | None, confidence: float) -> dict[str, list[Any]]:
-    """Lists of equal length by name; the first holds the keys and is named ``group`` or ``class``.
+    """Lists of equal length by name; the first contains the keys and is named ``group`` or ``class``.
 
     Raises
     ------
-    ValueError : there are neither groups nor classes, or not those asked for.
+    ValueError : there are neither groups nor classes, or not the requested ones.
     """
     if by is not None:
         checks.choice("by", by, ("group", "class"))

@@ -1,4 +1,4 @@
-"""Intervals for a mean that stay within the bounds of the loss, and how far a statistic may stray by chance."""
+"""Confidence intervals for a mean that stay within the bounds of the loss, and the quantiles that they need."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _NORMAL = NormalDist()
 
 
 class Interval(NamedTuple):
-    """From ``low`` to ``high``."""
+    """An interval from ``low`` to ``high``."""
 
     low: float
     high: float
 
 
 def check_confidence(confidence: float) -> None:
-    """Refuse what is not a probability between 0 and 1."""
+    """Raise unless the confidence is a probability between 0 and 1."""
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence: got {confidence!r}; expected a number between 0 and 1, such as 0.95")
 
 
 def normal_quantile(confidence: float) -> float:
-    """How many standard errors the interval of that confidence reaches to each side."""
+    """The number of standard errors to each side in an interval of that confidence."""
     check_confidence(confidence)
     return _NORMAL.inv_cdf(0.5 + confidence / 2)
 
@@ -35,11 +35,11 @@ def normal_quantile(confidence: float) -> float:
 def interval_around(
     mean: float, standard_error: float, reach: float, bounds: tuple[float, float] = UNBOUNDED
 ) -> Interval:
-    """The interval that reaches so many standard errors from the mean, on a scale on which there are no bounds.
+    """The interval that reaches ``reach`` standard errors from the mean, on a scale without bounds.
 
-    Without bounds that is the mean itself: mean +- reach se. Above a lower bound it is log(mean - low), between two
-    bounds log((mean - low) / (high - mean)); the standard error is carried over by the slope (the delta method). Where
-    the standard error is not known, the interval is everything between the bounds.
+    Without bounds, the scale is the mean itself: mean +- reach se. With a lower bound it is log(mean - low), with two
+    bounds log((mean - low) / (high - mean)); the slope of the scale converts the standard error (the delta method). If
+    the standard error is unknown, the interval contains everything between the bounds.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def interval_around(
 
 
 def _moved(mean: float, step: float, low: float, high: float) -> float:
-    """How far a step of the mean leads that is made on the scale without bounds."""
+    """The mean after a step on the scale without bounds."""
     below, above = mean - low, high - mean
     if below == above == inf:
         return step
@@ -76,12 +76,12 @@ def _moved(mean: float, step: float, low: float, high: float) -> float:
 
 
 def _expm1(x: float) -> float:
-    """Without an error where it is infinite."""
+    """exp(x) - 1, without an error if it is infinite."""
     return expm1(x) if x < 709.0 else inf
 
 
 def student_quantile(tails: float, freedom: int) -> float:
-    """The t that Student's distribution exceeds to either side with the probability ``tails`` in all, to 6 digits.
+    """The t that Student's distribution exceeds in absolute value with probability ``tails``, to 6 digits.
 
     Examples
     --------

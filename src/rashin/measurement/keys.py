@@ -1,4 +1,4 @@
-"""Groups and clusters as numbers: which key each row has."""
+"""Groups and clusters as numbers: the key of each row."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["MISSING", "Codes", "Missing", "check_missing", "codes_of", "keys_of"
 
 Missing = Literal["group", "refuse"]
 
-MISSING = "(missing)"  # the key of the rows whose group is missing
+MISSING = "(missing)"  # the key of rows without a group
 
-_PIECE = 1 << 20  # numbers that a thread looks at at a time
-_NEAR = 1 << 16  # whole numbers that lie so close together, and no further apart than there are, need no sorting
+_PIECE = 1 << 20  # numbers per thread and chunk
+_NEAR = 1 << 16  # largest range of whole numbers that needs no sorting; for few numbers it is smaller
 
 
 class Codes(NamedTuple):
-    """For each row the place of its key among ``keys``, plus ``low``; not every key need occur."""
+    """For each row the index of its key in ``keys``, plus ``low``; not every key need occur."""
 
     codes: NDArray[np.int64]
     keys: Sequence[Any]
     low: int = 0
 
     def of(self, rows: Any) -> Codes:
-        """Those of some rows."""
+        """The codes of some rows."""
         return self._replace(codes=self.codes[rows])
 
 
 def codes_of(column: Any) -> Codes:
-    """The codes of a column of NumPy's or Arrow's, of one dimension; keys may be None, or no key, until ``settled``.
+    """The codes of a one-dimensional column of NumPy or Arrow; until ``settled``, keys may be None or invalid.
 
     Raises
     ------
-    TypeError : a column of Arrow's is of a type without keys; the message is that type.
+    TypeError : an Arrow column has a type that cannot be a key; the message is that type.
     """
     if isinstance(column, np.ndarray):
         return _of_numbers(column) if column.dtype.kind in "biu" else Codes(*distinct(column))
@@ -65,14 +65,14 @@ def _of_arrow(column: Any) -> Codes:
 
 
 class Strange(NamedTuple):
-    """Rows without a key: those that are missing, and those of what is none; None where there are no such rows."""
+    """Rows without a key: masks of the missing and of the invalid ones; None without such rows."""
 
     missing: NDArray[np.bool_] | None
     refused: NDArray[np.bool_] | None
 
 
 def strange_in(codes: Codes) -> Strange:
-    """Which rows have no key."""
+    """The rows without a key."""
     if isinstance(codes.keys, range):
         return Strange(None, None)
     kinds = ([key is None for key in codes.keys], [isinstance(key, NoKey) for key in codes.keys])
@@ -80,7 +80,7 @@ def strange_in(codes: Codes) -> Strange:
 
 
 def settled(codes: Codes) -> Codes:
-    """With the key of what is missing in its place; what is no key is that of rows which do not count."""
+    """The codes with ``MISSING`` as the key of missing and of invalid ones, which only rows that do not count have."""
     if isinstance(codes.keys, range):
         return codes
     keys = [MISSING if key is None or isinstance(key, NoKey) else key for key in codes.keys]
@@ -88,12 +88,12 @@ def settled(codes: Codes) -> Codes:
 
 
 def keys_of(name: str, values: Any, samples: tuple[int, ...], where: Any = None, missing: Missing = "group") -> Codes:
-    """The codes of an array, a list or a series with a key for each sample; ``where`` says which of them count.
+    """The codes of an array, a list or a series with a key for each sample; ``where`` selects the samples that count.
 
     Raises
     ------
-    TypeError : it holds what is no key.
-    ValueError : its shape is another; or a key is missing and that is to be refused.
+    TypeError : a value is not a key.
+    ValueError : the shape is another one, or a key is missing and ``missing`` is ``"refuse"``.
     """
     column, shape = _column(name, values)
     if shape != samples:
@@ -127,7 +127,7 @@ _FIXES = (AS_TEXT, "leave it out by where=..., or give it a key of its own")
 
 
 def _column(name: str, values: Any) -> tuple[Any, tuple[int, ...]]:
-    """An array of NumPy's or Arrow's, of one dimension, and the shape that it had."""
+    """A one-dimensional array of NumPy or Arrow, and the original shape."""
     package = type(values).__module__.partition(".")[0]
     if package == "pyarrow":
         return (values.combine_chunks() if hasattr(values, "num_chunks") else values), (len(values),)
@@ -143,18 +143,18 @@ def _column(name: str, values: Any) -> tuple[Any, tuple[int, ...]]:
 
 
 def _listed(values: Sequence[Any]) -> NDArray[Any]:
-    """A list as an array of whole numbers, or of what it holds: else 1 beside a word would be a word."""
+    """A list as an array of whole numbers or of objects: otherwise a 1 in a list with words would become a word."""
     try:
         array = np.asarray(values)
         return array if array.dtype.kind in "biuMm" else np.asarray(values, dtype=object)
-    except ValueError:  # a list beside a key
+    except ValueError:  # a list among the keys
         array = np.empty(len(values), object)
         array[:] = values
         return array
 
 
 def _factors(values: Any) -> Any:
-    """A series, an index or an array of pandas'; its types, which are many, are left behind."""
+    """A pandas series, index or array as codes, so that its many types need no further handling."""
     if getattr(values.dtype, "kind", "O") in "biu" and isinstance(values.dtype, np.dtype):
         return np.asarray(values)
     try:
@@ -173,7 +173,7 @@ def _of_numbers(array: NDArray[Any]) -> Codes:
 
 
 def _extent(array: NDArray[Any]) -> tuple[int, int]:
-    """The least and the largest number; (0, 0) of none."""
+    """The smallest and the largest number; (0, 0) for an empty array."""
     if array.size == 0:
         return 0, 0
     if array.dtype != np.int64 or not (array.flags.c_contiguous and array.flags.aligned):

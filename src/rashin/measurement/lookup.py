@@ -1,4 +1,4 @@
-"""Looking into a table: its columns' names, and what stands in a column at some rows."""
+"""Look-ups in a table: the names of its columns, and the values of a column at some rows."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def column_names(
     on_error: Literal["raise", "skip"] = "raise",
     dialect: Dialect = PLAIN,
 ) -> tuple[str, list[str]]:
-    """The first file of a source, and the names of its columns; of those that can be opened, where others are skipped.
+    """The first file of a source, and the names of its columns; with ``"skip"``, the first file that can be opened.
 
     Raises
     ------
-    BrokenFileError : there is none, or the first is broken and not to be skipped.
+    BrokenFileError : no file can be opened, or the first is broken and is not to be skipped.
     """
     broken: BrokenFileError | None = None
     for file in find_files(source, storage_options, dialect):
@@ -51,7 +51,7 @@ def check_column(
     on_error: Literal["raise", "skip"] = "raise",
     dialect: Dialect = PLAIN,
 ) -> None:
-    """Make sure that every file has a column; of those that cannot be opened nobody knows, where they are skipped.
+    """Raise unless every file has a column; with ``"skip"``, files that cannot be opened are not checked.
 
     Raises
     ------
@@ -73,14 +73,14 @@ def values_at(
     on_error: Literal["raise", "skip"] = "raise",
     dialect: Dialect = PLAIN,
 ) -> dict[tuple[str, int], Any]:
-    """What a column holds at some rows, by their file and number: a number, or an array for a list.
+    """The values of a column at some rows, by file and row number: a number, or an array for a list.
 
     Parameters
     ----------
-    column : a name; of a list of names the values of a row are one array.
-    on_error : as the rows were numbered: with ``"skip"`` lines with too few or too many fields have no number. What is
-        broken is then left out here as well.
-    dialect : how text is written.
+    column : name of a column; for a list of names, the values of a row are one array.
+    on_error : option with which the rows were numbered: with ``"skip"``, lines with too few or too many fields are not
+        numbered. Broken files and rows are then left out here as well.
+    dialect : format of text files.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def _values(
 
 
 def _of_part(table: Table, part: Part, columns: list[str], rows: set[int]) -> Iterator[tuple[int, list[Any]]]:
-    """What stands at some rows of a part; it is read as far as the last of them."""
+    """The values at some rows of a part, which is read up to the last of them."""
     if not rows:
         return
     for chunk in table.chunks(columns, part, _ROWS):

@@ -1,4 +1,4 @@
-"""The loss of a data set, in a form in which parts add up to the whole: exactly, in any order."""
+"""The loss of a data set as a measurement; measurements of parts add exactly, in any order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VERSION = 2
 
 
 class Row(NamedTuple):
-    """A row of a data set: its loss, the file it stands in ("" for an array), and its number there, from 0."""
+    """A row of a data set: its loss, its file ("" for an array), and its number there, from 0."""
 
     loss: float
     source: str
@@ -36,27 +36,27 @@ class Row(NamedTuple):
 
 
 def worst_of(rows: list[Row], most: int) -> list[Row]:
-    """The rows of the largest losses, largest first; of equals those that stand first."""
+    """The rows with the largest losses, largest first; ties in the order of the rows."""
     return sorted(rows, key=lambda row: (-row.loss, row.source, row.row))[:most]
 
 
 @dataclass(frozen=True, repr=False)
 class Measurement:
-    """The loss over the rows of a data set, or of a part of one; ``a + b`` is that over both parts.
+    """The loss over the rows of a data set, or of a part of it; ``a + b`` is the measurement of both parts.
 
-    Adding is exact, associative and commutative: however the rows were split, in whatever order and on however many
-    machines they were measured, every number has the same bits. It pickles, and ``to_dict`` gives JSON.
+    Addition is exact, associative and commutative: however the rows are split or ordered, and on however many machines
+    they are measured, every number is the same to the last bit. Measurements pickle, and ``to_dict`` gives JSON.
 
     Attributes
     ----------
-    loss : what was measured, such as ``focal(gamma=3.0)``.
-    total : count, weight, sum, mean, spread, interval, maximum and accuracy over all rows; the measurement has them
-        too.
-    groups : the same by group; empty if none was given. With clusters all intervals are cluster-robust.
-    classes : the same by the target's class; empty if not asked for.
-    worst : the rows of the largest losses, largest first; of a sum as many as each part was asked for.
-    details : what a report shows beside all this; None if not asked for.
-    skipped : how many rows were left out, by reason.
+    loss : text of the loss, such as ``focal(gamma=3.0)``.
+    total : count, weight, sum, mean, spread, interval, maximum and accuracy over all rows; the measurement has them as
+        attributes too.
+    groups : moments by group; empty if no groups were given. With clusters all intervals are cluster-robust.
+    classes : moments by class of the target; empty if not requested.
+    worst : rows with the largest losses, largest first; a sum keeps the smallest number requested for its parts.
+    details : further data for reports; None if not requested.
+    skipped : number of rows that were left out, by reason.
 
     Examples
     --------
@@ -74,11 +74,13 @@ class Measurement:
     groups: Mapping[Key, Moments] = field(default_factory=dict)
     classes: Mapping[Key, Moments] = field(default_factory=dict)
     worst: list[Row] = field(default_factory=list)
-    most_worst: int = 0  # how many of the worst rows are kept
-    targets: Moments | None = None  # of the targets, as if they were losses; for the baseline
+    most_worst: int = 0  # number of worst rows to keep
+    targets: Moments | None = None  # moments of the targets, computed like those of losses; for the baseline
     details: Details | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
-    signs: Signs = field(default_factory=Signs, compare=False)  # of a sample of each batch: it depends on the batches
+    signs: Signs = field(
+        default_factory=Signs, compare=False
+    )  # from a sample of each batch: they depend on the batches
 
     def __repr__(self) -> str:
         return as_text(self)
@@ -108,7 +110,7 @@ class Measurement:
 
     @property
     def count(self) -> int:
-        """How many rows count: those that are selected and whose weight is not 0."""
+        """The number of rows that count: those that are selected and whose weight is not 0."""
         return self.total.count
 
     @property
@@ -123,7 +125,7 @@ class Measurement:
 
     @property
     def mean(self) -> float:
-        """sum(w l) / sum(w): the loss of the data set, with the bits of the loss of all rows at once."""
+        """sum(w l) / sum(w): the loss of the data set, equal to the loss of all rows at once to the last bit."""
         return self.total.mean
 
     @property
@@ -133,38 +135,38 @@ class Measurement:
 
     @property
     def spread(self) -> float:
-        """The weighted standard deviation of the rows' losses."""
+        """The weighted standard deviation of the losses of the rows."""
         return self.total.spread
 
     @property
     def accuracy(self) -> float | None:
-        """The share of the weight whose prediction is right; None if not asked for."""
+        """The share of the weight with a correct prediction; None if not requested."""
         return self.total.accuracy
 
     @property
     def clusters(self) -> Clusters:
-        """The sums of each cluster; none if there are no clusters."""
+        """The sums of each cluster; empty without clusters."""
         return self.total.clusters
 
     @property
     def standard_error(self) -> float:
-        """That of the mean: cluster-robust where there are clusters."""
+        """The standard error of the mean, cluster-robust if there are clusters."""
         return self.total.standard_error
 
     def interval(self, confidence: float = 0.95) -> Interval:
-        """The interval for the mean over the population that the rows, or the clusters, are a sample of.
+        """The confidence interval for the mean over the population from which the rows, or the clusters, are a sample.
 
         It stays between the bounds of the loss. For few rows, or for losses with a heavy tail, it is too narrow.
         """
         return self.total.interval(confidence)
 
     def standout(self, by: Literal["group", "class"] = "group", confidence: float = 0.95) -> Standout | None:
-        """The group, or class, whose loss is the worst for its size; None if none is worse than chance explains.
+        """The group or class with the worst loss for its size; None if chance can explain all differences.
 
-        Of each the mean loss of further rows is at least ``low``, for all of them together with the probability
-        ``confidence``. The one with the highest ``low`` is named, if that exceeds the mean over all rows: so neither
-        the largest group as such, nor three rows that happened to go wrong. Groups of fewer than 10 rows, or clusters,
-        are left out, and so are rows of an infinite loss.
+        For each group, the mean loss of further rows is at least ``low``; with probability ``confidence`` this holds
+        for all groups together. The group with the highest ``low`` is returned, if that exceeds the mean over all rows.
+        A large group, or three rows that happened to be wrong, are therefore not enough. Groups of fewer than 10 rows,
+        or clusters, are left out, and so are rows with an infinite loss.
 
         Examples
         --------
@@ -179,7 +181,7 @@ class Measurement:
 
     @property
     def remarks(self) -> list[str]:
-        """What makes the mean useless, and the remedy, one line each; the command line and reports show them.
+        """Problems that make the mean useless, with the fix, one line each; the command line and reports show them.
 
         Examples
         --------
@@ -193,24 +195,24 @@ class Measurement:
 
     @property
     def baseline(self) -> Baseline | None:
-        """The best constant prediction and its mean loss; None where the loss does not tell it."""
+        """The best constant prediction and its mean loss; None if it is unknown."""
         return baseline_of(self.loss, self.classes, self.targets)
 
     def to_pandas(self, by: By | None = None, confidence: float = 0.95) -> Any:
-        """The groups, or classes, as a ``pandas.DataFrame``: a row for each, in the order of their keys.
+        """The groups, or classes, as a ``pandas.DataFrame`` with a row for each, in the order of their keys.
 
         Columns are ``group`` or ``class``, ``rows``, ``weight``, ``mean``, ``low`` and ``high`` (the interval),
-        ``sum``, ``maximum``, ``infinite`` (rows of infinite loss) and, if it was asked for, ``accuracy``.
+        ``sum``, ``maximum``, ``infinite`` (rows with an infinite loss) and, if requested, ``accuracy``.
 
         Parameters
         ----------
-        by : ``"group"`` or ``"class"``; None is the groups if there are some, else the classes.
-        confidence : of the intervals, in (0, 1).
+        by : ``"group"`` or ``"class"``; None takes the groups if there are any, otherwise the classes.
+        confidence : level of the confidence intervals, in (0, 1).
 
         Raises
         ------
         ImportError : pandas is not installed.
-        ValueError : there are no such parts.
+        ValueError : the measurement has no groups, or no classes.
 
         Examples
         --------
@@ -234,7 +236,7 @@ class Measurement:
         return as_arrow(columns_of(self, by, confidence))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: exact, so that ``from_dict`` gives the same measurement; without the signs of a mistaken input."""
+        """A dict for JSON; ``from_dict`` restores the measurement exactly, but without the signs of mistaken input."""
         state = {
             "measurement": _VERSION,
             "loss": self.loss,
@@ -250,11 +252,11 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Measurement:
-        """The measurement that ``to_dict`` described.
+        """The measurement from the result of ``to_dict``.
 
         Raises
         ------
-        ValueError : it is no such description, or one of another version; the message names the place.
+        ValueError : the state is not one from ``to_dict``, or is of another version; the message names the place.
         """
         check_measurement(state, _VERSION)
         details = None
@@ -276,14 +278,14 @@ class Measurement:
 
 
 def _with_rows(*parts: Measurement) -> list[Measurement]:
-    """Those that say something; all, if none does."""
+    """The parts that have rows; all parts if none has."""
     return [part for part in parts if part.count] or list(parts)
 
 
 def _all_or_none(
     name: str, mine: Measurement, other: Measurement, by_key: Mapping[Key, Any], others: Mapping[Key, Any]
 ) -> dict[Key, Any]:
-    """Both, added by key; rows without a key beside rows with one would be missing."""
+    """Both, added by key. Parts with and without keys are refused, as rows without a key would be missing."""
     _check_alike(name, mine, other, by_key, others)
     return added(by_key, others)
 
@@ -296,7 +298,7 @@ def _check_alike(
 
 
 def _both(mine: Measurement, other: Measurement, name: str) -> Any:
-    """The sum of what both keep by a name; None if one was not asked for it. No row at all is no answer."""
+    """The sum of an attribute of both; None if one of them has rows but not this attribute."""
     kept = [getattr(each, name) for each in (mine, other)]
     if None not in kept:
         return kept[0] + kept[1]

@@ -1,4 +1,4 @@
-"""What is known of the losses of some rows: exact sums, from which mean, spread and interval follow."""
+"""Moments of losses: exact sums that give mean, spread and interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTHING = ExactSum()
 
 
 class Infinite(NamedTuple):
-    """The rows whose loss, or weight times loss, is infinite: how many, and their sums of w and of w^2."""
+    """The rows whose loss, or weight times loss, is infinite: their number, and their sums of w and of w^2."""
 
     rows: int = 0
     weights: ExactSum = NOTHING
@@ -42,18 +42,18 @@ NO_INFINITE = Infinite()
 
 @dataclass(frozen=True, repr=False, slots=True)
 class Moments:
-    """Exact sums over rows of loss l and weight w > 0. Two of them add up to those of all their rows.
+    """Exact sums over rows with loss l and weight w > 0. The sum of two is that of all their rows.
 
     Attributes
     ----------
-    count : how many rows.
-    maximum : the largest loss; -inf where there is no row.
+    count : number of rows.
+    maximum : largest loss; -inf without rows.
     losses, weights : sums of w l and of w.
     squares, weight_squares, cross, second : sums of (w l)^2, w^2, (w l) w and (w l) l.
-    right : the sum of w over the rows whose prediction is right; None where nobody asked.
-    infinite : how many rows have an infinite loss, and what they weigh; ``finite`` has the sums of all others.
-    clusters : the sums of each cluster; with them ``standard_error`` and ``interval`` are cluster-robust.
-    bounds : between which every loss lies, and so the interval.
+    right : sum of w over the rows with a correct prediction; None if not requested.
+    infinite : number and weight of the rows with an infinite loss; ``finite`` has the sums of all others.
+    clusters : sums of each cluster; with them ``standard_error`` and ``interval`` are cluster-robust.
+    bounds : bounds of every loss, and so of the interval.
 
     Examples
     --------
@@ -80,13 +80,13 @@ class Moments:
 
     @classmethod
     def of_plain(cls, count: int, maximum: float, sums: Sequence[ExactSum]) -> Moments:
-        """From the sums of l and l^2, over rows of weight 1."""
+        """The moments from the sums of l and l^2, over rows of weight 1."""
         rows, (losses, squares) = ExactSum.whole(count), sums
         return cls(count, maximum, losses, rows, squares, rows, losses, squares)
 
     @classmethod
     def of_weighed(cls, count: int, maximum: float, sums: Sequence[ExactSum]) -> Moments:
-        """From sums in the order of the attributes."""
+        """The moments from sums in the order of the attributes."""
         losses, weights, squares, weight_squares, cross, second = sums
         return cls(count, maximum, losses, weights, squares, weight_squares, cross, second)
 
@@ -112,9 +112,9 @@ class Moments:
 
     @property
     def finite(self) -> Moments:
-        """The sums over the rows whose loss is finite: all, or those that others with an infinite loss stand beside.
+        """The sums over the rows with a finite loss.
 
-        What is not known of these alone is their maximum, which is NaN then, and their accuracy, None.
+        If some rows have an infinite loss, the maximum and the accuracy of the others are unknown: NaN and None.
         """
         found = self.infinite
         if not found.rows:
@@ -143,14 +143,14 @@ class Moments:
 
     @property
     def mean(self) -> float:
-        """sum(w l) / sum(w), rounded once: the same bits as the loss itself gives for all the rows at once."""
+        """sum(w l) / sum(w), rounded once: equal to the loss of all rows at once to the last bit."""
         if self.count == 0:
             raise ValueError("mean: no row counts: there are none, or all are left out or have weight 0")
         return self.losses.over(self.weights)
 
     @property
     def accuracy(self) -> float | None:
-        """The share of the weight whose prediction is right; None where nobody asked, or nothing counts."""
+        """The share of the weight with a correct prediction; None if not requested, or if the weight is 0."""
         return None if self.right is None or self.count == 0 else self.right.over(self.weights)
 
     @property
@@ -161,9 +161,9 @@ class Moments:
 
     @property
     def standard_error(self) -> float:
-        """That of the mean: (sum(w^2 (l - mean)^2))^(1/2) / sum(w), or cluster-robust where there are clusters.
+        """The standard error of the mean: (sum(w^2 (l - mean)^2))^(1/2) / sum(w); cluster-robust with clusters.
 
-        It is infinite for fewer than two rows or clusters, and NaN where a loss is infinite.
+        It is infinite for fewer than two rows or clusters, and NaN if a loss is infinite.
 
         Reference: White (1980), A heteroskedasticity-consistent covariance matrix estimator and a direct test for
         heteroskedasticity; Liang and Zeger (1986), Longitudinal data analysis using generalized linear models.
@@ -178,16 +178,16 @@ class Moments:
         return self._root(residual << -UNIT_EXPONENT, weight**4)
 
     def _root(self, numerator: int, denominator: int) -> float:
-        """Of two integers; no number where a loss, or a square, is infinite."""
+        """The square root of a quotient of two integers; NaN if a loss, or a square, is infinite."""
         if self.count == 0 or any(getattr(self, name).infinite for name in _SUMS):
             return nan
         return root_of_quotient(numerator, denominator) if numerator > 0 else 0.0
 
     def interval(self, confidence: float = 0.95) -> Interval:
-        """The interval for the mean over the population that the rows, or the clusters, are a sample of.
+        """The confidence interval for the mean over the population from which the rows, or the clusters, are a sample.
 
-        It is normal on a scale on which the loss has no bounds: for a loss that cannot be negative, that of log(mean).
-        For few rows, or for losses with a heavy tail, it is too narrow.
+        It is normal on a scale without bounds: for a loss that cannot be negative, on that of log(mean). For few rows,
+        or for losses with a heavy tail, it is too narrow.
 
         Reference: Oehlert (1992), A note on the delta method.
         """
@@ -195,10 +195,10 @@ class Moments:
         return interval_around(self.mean, self.standard_error, reach, self.bounds)
 
     def at_least(self, tail: float) -> float:
-        """What the mean of the population exceeds but for a probability ``tail``, also where rows are few.
+        """The lower bound that the mean of the population exceeds with probability 1 - ``tail``, also for few rows.
 
-        The interval's lower end, with the quantile of Student's distribution for one less than there are rows, or
-        clusters: three rows that all went wrong say little of a fourth.
+        It is the lower end of the interval, with the quantile of Student's distribution for the number of rows, or
+        clusters, minus one: three rows that are all wrong give little evidence about a fourth.
         """
         freedom = (len(self.clusters) if self.clusters else self.count) - 1
         if freedom < 1:
@@ -220,7 +220,7 @@ class Moments:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Moments:
-        """What ``to_dict`` described."""
+        """The moments from the result of ``to_dict``."""
         sums = {name: ExactSum.from_dict(state[name]) for name in _SUMS}
         count, *weights = state.get("infinite", (0,))
         low, high = state.get("bounds", UNBOUNDED)
@@ -236,16 +236,16 @@ class Moments:
 
 
 _SUMS = ("losses", "weights", "squares", "weight_squares", "cross", "second")
-_PRODUCTS = ("losses", "squares", "cross", "second")  # sums of what is infinite where the loss is
+_PRODUCTS = ("losses", "squares", "cross", "second")  # sums of terms that are infinite if the loss is
 
 
 def _without(total: ExactSum, infinite: int) -> ExactSum:
-    """A sum without its infinite terms, of which so many are those of infinite losses."""
+    """A sum without its infinite terms, of which ``infinite`` come from infinite losses."""
     return ExactSum(total.units, total.plus + total.minus - infinite)
 
 
 def number_to(number: float) -> float | str:
-    """A double as strict JSON has it: what is not finite as a word."""
+    """A double for strict JSON: text if it is not finite."""
     return number if isfinite(number) else "nan" if isnan(number) else str(number)
 
 

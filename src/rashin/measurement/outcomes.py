@@ -1,4 +1,4 @@
-"""The two words of a target, such as yes and no, where a loss takes two numbers: found by looking at the first rows."""
+"""The two words of a target, such as yes and no, for a loss of two classes: they are found in the first rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ROWS = 1 << 12
 
 
 class Words:
-    """The words of a target, read until there are two.
+    """The words of a target, read until two are found.
 
     Parameters
     ----------
-    positive : the word of the positive class, if the user gave one.
-    numbers : what the loss takes for the two classes; None if it does not take two, and nothing is read.
+    positive : word of the positive class, if the user gave one.
+    numbers : numbers that the loss takes for the two classes; None if it does not take two, and nothing is read.
     """
 
     def __init__(self, positive: str | None, numbers: tuple[int, int] | None) -> None:
@@ -33,7 +33,7 @@ class Words:
         self.counts: Counter[str] = Counter()
 
     def look(self, table: Table, roles: Roles, parts: Sequence[Part]) -> None:
-        """Read the target of a table as far as needed."""
+        """Read as much of a table's target as needed."""
         if self.enough(roles):
             return
         names = [roles.target[0]]
@@ -48,7 +48,7 @@ class Words:
         self.counts += words_in(column)
 
     def given_to(self, roles: Roles) -> Roles:
-        """The roles with the two words, if the target holds words."""
+        """The roles with the two words, if the target contains words."""
         if self.numbers is None:
             return roles
         if self.positive is not None:
@@ -59,7 +59,7 @@ class Words:
         return outcomes_of(self.counts, roles.prediction[0], self.positive, numbers)
 
     def enough(self, roles: Roles) -> bool:
-        """Whether more words would change nothing, but for those that are faults."""
+        """True if more words would change nothing, except for faults."""
         if self.numbers is None or len(roles.target) != 1:
             return True
         outcomes = self._outcomes(roles, self.numbers)
@@ -69,9 +69,9 @@ class Words:
 
 
 def labelled(found: Measurement, labels: Mapping[int, Key] | None) -> Measurement:
-    """A measurement with the names of the classes in the place of their numbers.
+    """A measurement with the names of the classes instead of their numbers.
 
-    Of more than two classes the order stays: it is that in which measurements with names add up, too.
+    With more than two classes the order does not change: it is also the order of sums of named measurements.
     """
     if labels is None:
         return found

@@ -1,4 +1,4 @@
-"""A table in partitions, each of which can be measured by itself: on this machine, or on another."""
+"""A table in partitions, each of which can be measured separately, on this machine or on another."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ __all__ = [
     "without_sources",
 ]
 
-_NUMBERS = 1 << 21  # that are read at a time, if the caller does not say
+_NUMBERS = 1 << 21  # read at a time, unless the caller sets ``batch_rows``
 _MOST_ROWS, _LEAST_ROWS = 1 << 18, 1 << 10
-_LISTED_ROWS = 1 << 13  # of a column of lists, whose length nobody has told yet
+_LISTED_ROWS = 1 << 13  # read at a time from a column of lists of unknown length
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Some rows of one file, which pickle and are small; or a table in memory.
+    """Some rows of one file, as a small object that pickles; or a table in memory.
 
     Parameters
     ----------
-    lengths : of the lists in columns of lists: the same in all files, or else a fault.
-    roles : of the columns of all files; None where no file can be opened.
+    lengths : lengths of the lists in columns of lists; rows with lists of another length are faults, in all files.
+    roles : roles of the columns of all files; None if no file can be opened.
     """
 
     file: File | Frame
@@ -53,13 +53,13 @@ class Partition:
 
     @property
     def rows(self) -> int | None:
-        """How many there are, where that is known before reading."""
+        """The number of rows; None if it is unknown before reading."""
         return self.part.rows
 
 
 @dataclass
 class Ending:
-    """Comes after the last batch of a partition: what could not be read at all, by reason."""
+    """The end of a partition, after its last batch: counts of what could not be read at all, by reason."""
 
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -74,20 +74,20 @@ def partitions(
     numbers: tuple[int, int] | None = None,
     dialect: Dialect = PLAIN,
 ) -> list[Partition]:
-    """The partitions of all files of a source, in the order of the files; or the one of a table in memory.
+    """The partitions of all files of a source, in the order of the files; or the single one of a table in memory.
 
-    Every file is opened; none is read, save for the first list of a column of lists, which tells the classes, and for
-    the first two words of the target of a loss of two classes, whose targets are ``numbers``. ``dialect`` is how text
-    is written.
+    Every file is opened, but rows are read for two purposes only: the first list of a column of lists gives the number
+    of classes, and the first two words of the target are needed for a two-class loss, whose targets are ``numbers``.
+    ``dialect`` is the format of text files.
 
     Raises
     ------
-    FileNotFoundError, ImportError : there is no such file, or no package to read it with.
+    FileNotFoundError, ImportError : the file does not exist, or a package for reading it is not installed.
     ValueError : a column is missing or stands for other classes than in the first file; or a file is broken, unless
-        that is to be skipped.
+        broken files are skipped.
     """
     found: list[Partition] = []
-    lengths: dict[str, int] = {}  # each partition gets this one, also of what later files tell
+    lengths: dict[str, int] = {}  # shared by all partitions, so that lengths found in later files reach them too
     words = Words(columns.positive, numbers)
     first: tuple[str, Roles] | None = None
     for file in _files(source, storage_options, dialect):
@@ -96,7 +96,7 @@ def partitions(
         except BrokenFileError:
             if columns.on_error == "raise":
                 raise
-            found.append(Partition(file, Part(), lengths))  # it is counted as broken when it is its turn
+            found.append(Partition(file, Part(), lengths))  # it is counted as broken when its turn comes
             continue
         first = first or (file.path, roles)
         if roles != first[1]:
@@ -133,11 +133,11 @@ def _opened(file: File | Frame, columns: Columns) -> Iterator[Table]:
 
 
 def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int = 0) -> Iterator[Reading]:
-    """The rows of a partition from ``first_row`` of its file on, batch by batch; then what could not be read.
+    """The rows of a partition from ``first_row`` of its file, batch by batch; then counts of what could not be read.
 
     Raises
     ------
-    ValueError : the file is broken, or a column or a row holds what cannot be meant; unless that is to be skipped.
+    ValueError : the file is broken, or a column or a row has unexpected content; unless such rows are skipped.
     """
     file, part, skip = partition.file, partition.part, columns.on_error == "skip"
     row, malformed = part.first_row, Counter[str]()
@@ -170,7 +170,7 @@ def _batch_rows(loss: Loss, roles: Roles) -> int:
 
 
 def _whole(chunks: Iterator[Chunk], file: File | Frame, row: int) -> Iterator[Chunk]:
-    """Chunks, until the file breaks."""
+    """Chunks up to the place where the file is broken."""
     while True:
         with reading(file, row):
             chunk = next(chunks, None)
@@ -184,12 +184,12 @@ def _whole(chunks: Iterator[Chunk], file: File | Frame, row: int) -> Iterator[Ch
 
 
 class TableAccumulator:
-    """The running measurement of batches, and of what was left out of them; it may go on where another one was.
+    """The running measurement of batches, and of their left-out rows; it can continue an earlier measurement.
 
     Parameters
     ----------
-    loss, options : what is measured.
-    before : the measurement of the batches that came earlier.
+    loss, options : loss to measure, and additional results.
+    before : measurement of earlier batches.
     """
 
     def __init__(self, loss: Loss, options: Options, before: Measurement | None = None) -> None:
@@ -198,11 +198,11 @@ class TableAccumulator:
         self.skipped: Counter[str] = Counter()
 
     def add(self, reading: Reading) -> None:
-        """Count a batch, or what could not be read.
+        """Add a batch, or the counts of what could not be read.
 
         Raises
         ------
-        ValueError : the loss refuses a row, unless such rows are to be skipped.
+        ValueError : the loss refuses a row, unless such rows are skipped.
         """
         if isinstance(reading, Ending):
             self.skipped += reading.reasons
@@ -225,24 +225,24 @@ class TableAccumulator:
         found = replace(self.running.result(), skipped=dict(sorted(self.skipped.items())))
         if self.before is None:
             return found
-        if found.count == 0:  # nothing to add but what was left out
+        if found.count == 0:  # only left-out rows to add
             return replace(self.before, skipped=dict(sorted((Counter(self.before.skipped) + self.skipped).items())))
         return self.before + found
 
 
 def without_sources(found: Measurement) -> Measurement:
-    """With the worst rows by number alone: a table in memory has no name."""
+    """The measurement with the worst rows by number alone, as a table in memory has no name."""
     return replace(found, worst=[row._replace(source="") for row in found.worst])
 
 
 def measure_partition(loss: Loss, partition: Partition, columns: Columns, options: Options) -> Measurement:
-    """The measurement of one partition; those of all partitions add up to that of the table.
+    """The measurement of one partition; the sum over all partitions is that of the table.
 
     Raises
     ------
     ValueError : as ``batches`` and the loss do.
     """
     tally = TableAccumulator(loss, options)
-    for batch in batches(loss, partition, columns):  # not ahead: another partition keeps the other threads busy
+    for batch in batches(loss, partition, columns):  # no reading ahead: other partitions keep the other threads busy
         tally.add(batch)
     return tally.result()

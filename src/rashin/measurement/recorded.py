@@ -1,4 +1,4 @@
-"""The loss that a file of predictions records: what wrote it says what its numbers are."""
+"""The loss recorded in a file of predictions by the program that wrote it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["Recorded", "note_about", "recorded_in"]
 
 
 class Recorded(NamedTuple):
-    """The loss that files record, and the columns of their targets."""
+    """The recorded loss, and the columns of the targets."""
 
     loss: Loss
     target: str
 
 
 def note_about(loss: Loss, target: str = "target") -> str:
-    """The note for a file of predictions for a loss, as JSON: the loss, its parameters, what a prediction is.
+    """The note for a file of predictions, as JSON: the loss, its parameters, the kind of prediction, the target.
 
     Parameters
     ----------
-    loss : what the predictions are made for; one of your own is recorded as ``module:name``.
-    target : the column of the target, or a pattern such as ``target_*``.
+    loss : loss for which the predictions are made; a loss of your own is recorded as ``module:name``.
+    target : column of the target, or a pattern such as ``target_*``.
 
     Examples
     --------
@@ -52,11 +52,11 @@ def note_about(loss: Loss, target: str = "target") -> str:
 def recorded_in(
     source: Source, storage_options: Mapping[str, Any] | None = None, skip: bool = False
 ) -> Recorded | None:
-    """What all files of a source record; None if none of them records anything. ``skip`` passes over broken files.
+    """The loss that all files of a source record; None if no file records one. ``skip`` ignores broken files.
 
     Raises
     ------
-    ValueError : a file or a note is broken, a note names no loss, or files differ.
+    ValueError : a file or a note is broken, a note does not name a loss, or files differ.
     """
     notes: list[tuple[File, Mapping[str, Any] | None]] = []
     for file in find_files(source, storage_options):

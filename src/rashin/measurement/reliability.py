@@ -1,4 +1,4 @@
-"""What calibration says: how often the event came beside how often it was predicted, and what that costs."""
+"""Reliability of predicted probabilities: observed and predicted frequencies, and the cost of their difference."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of the predicted probability, of those that hold any rows; arrays of one number each.
+    """Bins of the predicted probability that contain rows; arrays with one number per bin.
 
     Parameters
     ----------
-    count : rows.
-    share : of the weight of all rows.
-    predicted : the mean probability, and ``against``, 1 minus it, which keeps its digits near 0.
-    frequency : the share of the weight whose event came, with its interval ``low`` to ``high``.
+    count : number of rows.
+    share : share of the weight of all rows.
+    predicted : mean probability; ``against`` is 1 minus it, with full precision near 0.
+    frequency : share of the weight with the event, with the confidence interval ``low`` to ``high``.
     """
 
     count: NDArray[np.int64]
@@ -47,12 +47,12 @@ class Reliability:
 class Split(NamedTuple):
     """The mean cross-entropy of the event, in nats: exactly ``calibration + refinement``.
 
-    ``refinement`` is what the predictions cost once each is replaced by the isotonic frequency of the event, the best
-    that any rising scale of the same predictions achieves; ``calibration`` is what that saves, infinite where
-    something happened at probability 0. ``uncertainty`` is the entropy of the event's frequency over all rows, the
-    cost of the best constant prediction; ``resolution = uncertainty - refinement``. ``levels`` is the number of
-    distinct recalibrated probabilities. The scale is fitted to the rows that it is judged on, which moves 1 to 1.6
-    times ``bias`` from refinement to calibration: levels / (2 rows).
+    ``refinement`` is the cross-entropy after each prediction is replaced by the isotonic frequency of the event, the
+    best that any increasing map of the predictions can achieve. ``calibration`` is the cross-entropy saved by that; it
+    is infinite if an outcome had probability 0. ``uncertainty`` is the entropy of the event's frequency over all rows,
+    which is the cost of the best constant prediction; ``resolution = uncertainty - refinement``. ``levels`` is the
+    number of distinct recalibrated probabilities. The map is fitted to the same rows on which it is evaluated, which
+    moves 1 to 1.6 times ``bias`` = levels / (2 rows) from refinement to calibration.
     """
 
     cross_entropy: float
@@ -69,12 +69,12 @@ def reliability(
 ) -> Reliability:
     """The reliability diagram: ``bins`` bins of equal weight, or of equal width.
 
-    The intervals are Wilson's, with the weights' effective number of rows, sum(w)^2 / sum(w^2).
+    The intervals are Wilson's, with the effective number of rows, sum(w)^2 / sum(w^2).
 
     Parameters
     ----------
-    bins : how many, >= 1; a power of two, up to 256, gives edges of equal width exactly.
-    confidence : of each interval, in (0, 1).
+    bins : number of bins, >= 1; a power of two, up to 256, gives bins of exactly equal width.
+    confidence : level of each confidence interval, in (0, 1).
 
     Raises
     ------
@@ -102,13 +102,13 @@ def reliability(
 
 
 def split(found: Calibration) -> Split:
-    r"""Cross-entropy as calibration and refinement, with nothing left over.
+    r"""Cross-entropy as the exact sum of calibration and refinement.
 
     .. math:: S(p) = [S(p) - S(\hat f)] + S(\hat f)
 
-    with S the mean cross-entropy over all rows and f the isotonic regression of the event on the prediction, over the
-    bins of ``found``: 256 to the unit, closer near 0 and 1. Because f is constant within such a bin, calibration can
-    come out slightly below 0 for predictions that are calibrated already.
+    where S is the mean cross-entropy over all rows, and f the isotonic regression of the event on the prediction, over
+    the bins of ``found``: 1/256 wide, narrower near 0 and 1. Because f is constant within such a bin, calibration can
+    be slightly below 0 for predictions that are already calibrated.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def split(found: Calibration) -> Split:
 
 
 def _isotonic(against: Array, events: Array) -> Array:
-    """Weights against and for the event, (2, levels), of neighbouring bins pooled until its frequency rises.
+    """Weights without and with the event, (2, levels), of neighbouring bins pooled until the frequency increases.
 
     Reference: Ayer, Brunk, Ewing, Reid and Silverman (1955), An empirical distribution function for sampling with
     incomplete information.
@@ -150,7 +150,7 @@ def _isotonic(against: Array, events: Array) -> Array:
 
 
 def _entropies(against: Any, events: Any) -> Any:
-    """Weight times the entropy of the event's frequency."""
+    """The weight times the entropy of the event's frequency."""
     weight = against + events
     return -(_times_log(events, events / weight) + _times_log(against, against / weight))
 
@@ -163,7 +163,7 @@ def _middles() -> Array:
 
 
 def _times_log(share: Any, probability: Any) -> Any:
-    """share log(probability), 0 where the share is 0."""
+    """share log(probability), or 0 if the share is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(share) > 0.0, share * np.log(probability), 0.0)
 

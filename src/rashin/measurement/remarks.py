@@ -1,4 +1,4 @@
-"""One-line remarks on a measurement: what makes its number useless, and the remedy."""
+"""One-line remarks on a measurement: problems that make the number useless, and the fix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["infinite_remark", "loss_of"]
 
 
 def loss_of(name: str) -> Loss | None:
-    """The loss of a measurement by its name, such as ``focal(gamma=3.0)``; None if this process does not know it."""
+    """The loss of a measurement by its text, such as ``focal(gamma=3.0)``; None if it is not registered here."""
     try:
         return parsed(name)
     except ValueError:
@@ -24,7 +24,7 @@ def loss_of(name: str) -> Loss | None:
 
 
 def infinite_remark(loss: Loss | None, total: Moments) -> str | None:
-    """How many rows make the mean infinite, what the others average, and how to bound them.
+    """The number of rows that make the mean infinite, the mean of the others, and how to bound the loss.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Rows that can be drawn one batch at a time, from arrays and memory maps or by a function that reads them."""
+"""Rows that are drawn one batch at a time, from arrays and memory maps or with a function that reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 Fetch = Callable[[Array], tuple[Any, Any, Any, Any]]
 
 _PIECE = 1 << 18  # rows whose weights are summed together
-_MOST_PLACES = 1 << 20  # of the random order that are looked at together
+_MOST_PLACES = 1 << 20  # of the random order that are processed together
 
 
 class Drawn(NamedTuple):
@@ -30,9 +30,9 @@ class Drawn(NamedTuple):
 
     Attributes
     ----------
-    weight, weighted : for each row, the sums of w and of w l over its samples.
-    losses, rows : of the samples that count, and in which row each lies; these are in the order of the rows.
-    classes : how many, of a loss of rows.
+    weight, weighted : sums of w and of w l over the samples of each row.
+    losses, rows : loss and row of each sample that counts, in the order of the rows.
+    classes : number of classes of a row loss.
     """
 
     weight: Array
@@ -47,10 +47,10 @@ class Rows:
 
     Parameters
     ----------
-    size : how many there are.
-    counts : which of them count, those with a sample that is selected and has a weight; None where all do.
-    total, heaviest : the sum of the weights of the rows, and the largest; None where only reading tells.
-    fetch : ``(indices) -> prediction, target, weight, where`` of those rows, in ascending order.
+    size : number of rows.
+    counts : mask of the rows that count, those with a sample that is selected and has a weight; None if all do.
+    total, heaviest : sum of the weights of the rows, and the largest weight; None if unknown before reading.
+    fetch : function ``(indices) -> prediction, target, weight, where`` that reads rows, in ascending order.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Rows:
         return Drawn(weight, weighted, counted, row_of, None if loss.kind == "pointwise" else z.shape[-1])
 
     def sums(self) -> Cluster | None:
-        """The exact sums of w l and w over what was drawn; None where no sample counts."""
+        """The exact sums of w l and w over the drawn rows; None if no sample counts."""
         return self._sums.clusters().get(0)
 
 
@@ -103,7 +103,7 @@ def _samples(loss: Loss, prediction: Array) -> tuple[int, ...]:
 
 
 def _weights(weight: Any, where: Array | None, samples: tuple[int, ...]) -> tuple[Array | None, Array | None]:
-    """The weights, 0 outside ``where``, and which samples count."""
+    """The weights, 0 outside ``where``, and the samples that count."""
     if weight is None:
         return None, where
     weight = checks.weights(weight, samples)
@@ -123,7 +123,7 @@ def _losses(loss: Loss, z: Array, t: Array, where: Array | None, rows: Array) ->
 
 
 def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any) -> Rows:
-    """The rows along the first axis of arrays; of memory maps, those that are drawn are read."""
+    """The rows along the first axis of arrays; from memory maps only the drawn rows are read."""
     z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
     samples = _samples(loss, z)
     if not samples or t.shape[:1] != samples[:1]:
@@ -142,14 +142,14 @@ def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where:
 
 
 def rows_of_reader(loss: Loss, read: Callable[[Array], Any], size: int, weight: Any, where: Any) -> Rows:
-    """The rows that ``read(indices)`` gives, as (prediction, target) or (prediction, target, weight)."""
+    """The rows that ``read(indices)`` returns, as (prediction, target) or (prediction, target, weight)."""
     w = None if weight is None else checks.weights(weight, (size,), where)
     chosen = None if where is None else checks.selection(where, (size,))
 
     def fetch(rows: Array) -> tuple[Any, Any, Any, Any]:
         prediction, target, *more = _parts(read(rows), w is None)
         if more or np.ndim(prediction) > (1 if loss.kind == "pointwise" else 2):
-            found.total = None  # weights, or samples, that only reading tells
+            found.total = None  # weights or samples are unknown before reading
         return prediction, target, more[0] if more else None if w is None else w[rows], None
 
     found = Rows(size, *_weighed(w, chosen, (size,)), fetch)
@@ -165,7 +165,7 @@ def _parts(batch: Any, may_weigh: bool) -> Any:
 
 
 def _weighed(weight: Array | None, where: Array | None, samples: tuple[int, ...]) -> tuple[Array | None, float, float]:
-    """Which rows count, the sum of their weights, and the largest."""
+    """The rows that count, the sum of their weights, and the largest weight."""
     rows, each = samples[0], math.prod(samples[1:])
     if weight is None and where is None:
         return None, float(rows * each), float(each)
@@ -185,7 +185,7 @@ def _weights_of_rows(weight: Array | None, where: Array | None, piece: slice) ->
         try:
             checks.weights_fit(weight[piece], chosen)
         except ValueError:
-            checks.weights_fit(weight, where)  # once more, for the index in the whole array
+            checks.weights_fit(weight, where)  # again, to find the index in the whole array
             raise
     each: Array = np.asarray(chosen if w is None else w if chosen is None else np.where(chosen, w, 0.0), np.float64)
     return np.asarray(each.reshape(len(each), -1).sum(axis=1))

@@ -1,4 +1,4 @@
-"""What ``Measurement.to_dict`` gives, told once: a state that passes can be built without any further look."""
+"""The schema of ``Measurement.to_dict``: a state that passes can be restored without further checks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rashin.measurement.distribution import LAST_BIN
 
 __all__ = ["check_measurement"]
 
-Check = Callable[[str, Any], None]  # of a place, such as "state.total.count", and what stands there
+Check = Callable[[str, Any], None]  # arguments: a place, such as "state.total.count", and its value
 
 _LARGEST = 2**63 - 1
 _LIMB = 2**32 - 1
-_TOP = 32 * (DIGITS + 2)  # bits of a sum, which is far above any of doubles
+_TOP = 32 * (DIGITS + 2)  # bits of a sum, far more than any sum of doubles needs
 _WORDS = ("inf", "-inf", "nan")
 _SUMS = ("losses", "weights", "squares", "weight_squares", "cross", "second")
 
@@ -160,7 +160,7 @@ def _moments(place: str, got: Any) -> None:
 
 
 def _codes(most: int, content: Check, least: int = 0, codes: str = "codes", values: str = "counts") -> Check:
-    """Entries of which two are lists of one length: codes in order, and what belongs to each."""
+    """Entries of which two are lists of equal length: sorted codes, and a value for each."""
 
     def check(place: str, got: Any) -> None:
         content(place, got)

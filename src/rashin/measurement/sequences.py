@@ -1,8 +1,8 @@
-"""Confidence sequences: intervals for a mean that hold at all looks together, so that one may stop at any of them.
+"""Confidence sequences: intervals for a mean that hold at all times together, so that one may stop at any of them.
 
-Rows are drawn without replacement from a data set of which ``rows`` count; the mean is sum(w l) / sum(w) over them all.
-Rows are added as their weights w and weighted losses w l, in the order in which they were drawn, along the last axis;
-the axes before it are independent samples, each with an interval of its own.
+Rows are drawn without replacement from a data set in which ``rows`` rows count; the mean is sum(w l) / sum(w) over all
+of these. Rows are added as their weights w and weighted losses w l, in the order in which they were drawn, along the
+last axis; the axes before it are independent samples, each with a separate interval.
 """
 
 from __future__ import annotations
@@ -19,41 +19,42 @@ Array = NDArray[np.float64]
 
 
 class ConfidenceSequence(Protocol):
-    """What all have in common."""
+    """The interface of all confidence sequences."""
 
     method: str
     count: int
 
     def add(self, weight: Array, weighted: Array) -> None:
-        """Take in the next rows: w and w l, (..., n)."""
+        """Add the next rows: w and w l, (..., n)."""
 
     def interval(self) -> tuple[Array, Array, Array]:
-        """The mean of the rows so far, and the interval, low and high, for the mean of all."""
+        """The mean of the rows so far, and the interval, low and high, for the mean of all rows."""
 
 
 class EmpiricalBernstein:
-    r"""For bounded losses: it holds for every size of sample, and nothing in it is asymptotic.
+    r"""A confidence sequence for bounded losses that holds for every sample size, without asymptotics.
 
-    Before row i is drawn, the rows so far give c, their mean, and v, the mean of w^2 (l - c)^2. Were m the mean of all
-    N rows, and W the sum of their weights, then y = w (l - c) would have the expectation
+    Before row i is drawn, the rows so far give c, their mean, and v, the mean of w^2 (l - c)^2. If m were the mean of
+    all N rows, and W the sum of their weights, then y = w (l - c) would have the expectation
 
     .. math:: e_i(m) = \frac{(m - c) W - \sum_{j<i} w_j (l_j - c)}{N - i + 1}, \quad
         \exp\Big(\pm\sum_i \lambda_i (y_i - e_i(m)) - \sum_i \psi(\lambda_i) y_i^2\Big), \
         \psi(x) = -\log(1 - x) - x,
 
-    are supermartingales, and each ever exceeds 2 / (1 - confidence) with probability (1 - confidence) / 2 at most
-    (Ville's inequality). The m for which neither has are an interval; it is cut to what the rows that are left allow.
+    are supermartingales, and the probability that one of them ever exceeds 2 / (1 - confidence) is at most
+    (1 - confidence) / 2 for each (Ville's inequality). The m for which neither has exceeded it form an interval, which
+    is cut to the range that the remaining rows allow.
 
-    The stakes lambda_i may depend on what was seen before. The interval is as narrow as asked, h = tolerance c, after
-    the fewest rows with h W / (N - i + 1) / v; they are kept below half of what the bounds allow.
+    The stakes lambda_i may depend on earlier rows. The stakes h W / (N - i + 1) / v reach the requested half-width
+    h = tolerance c after the fewest rows; they are kept below half of what the bounds allow.
 
     Parameters
     ----------
-    rows : N, how many rows count.
-    total, heaviest : the sum of their weights, and the largest of them.
-    bounds : the least and the largest loss that there can be.
-    tolerance : the half-width to aim at, relative to the mean.
-    confidence : the probability that the mean lies in all intervals.
+    rows : number N of rows that count.
+    total, heaviest : sum of their weights, and the largest weight.
+    bounds : smallest and largest possible loss.
+    tolerance : half-width to aim at, relative to the mean.
+    confidence : probability that the mean lies in all intervals.
 
     Examples
     --------
@@ -95,7 +96,7 @@ class EmpiricalBernstein:
         seen = self.count + np.arange(weighted.shape[-1])
         left = self.rows - seen
         weights, sums = _running(self.weight, weight), _running(self.sum, weighted)
-        # One imagined row, in the middle of the bounds and as far from it as they allow, starts the estimates.
+        # The estimates start from one imagined row in the middle of the bounds, with the largest deviation they allow.
         imagined = 0.5 * self.heaviest * sum(self.bounds)
         c = (imagined + sums[..., :-1]) / (self.heaviest + weights[..., :-1])
         y = weighted - c * weight
@@ -121,31 +122,32 @@ class EmpiricalBernstein:
 
 
 class Asymptotic:
-    r"""For losses without bounds: holds in the limit of many rows, wherever one stops after the first ``minimum``.
+    r"""A confidence sequence for losses without bounds; it holds in the limit of many rows, from ``minimum`` rows on.
 
-    Of n rows out of N the weighted mean m errs by the mean of r = w (l - m) / mean(w), to the first order. Let s be
-    the standard deviation of r. The sum of the errors is in the limit a Brownian bridge from 0 to N (Rosén), which in
-    the time tau = n N / (N - n) is a Brownian motion. Exponential martingales of it, mixed over a normal distribution
-    of variance rho^2, are a martingale again, and Ville's inequality gives
+    For n rows out of N, the error of the weighted mean m is the mean of r = w (l - m) / mean(w), to first order. Let s
+    be the standard deviation of r. In the limit, the sum of the errors is a Brownian bridge from 0 to N (Rosén), which
+    in the time tau = n N / (N - n) is a Brownian motion. Its exponential martingales, mixed over a normal distribution
+    with variance rho^2, are again a martingale, and Ville's inequality gives
 
     .. math:: |m - m_{\text{all}}| \le \frac{s z}{\sqrt\tau}, \quad
         z^2 = \Big(1 + \frac{1}{\tau \rho^2}\Big) \Big(\log(1 + \tau \rho^2) - 2 \log(1 - \text{confidence})\Big)
 
-    at all looks together. As n grows to N the interval shrinks to nothing. rho is set once, at the first look, so that
-    the interval is narrowest for its time when it is as narrow as asked.
+    at all times together. As n approaches N, the width of the interval approaches 0. rho is set once, at the first
+    interval, so that the interval is narrowest for its time when it reaches the requested width.
 
-    Skewed losses come with means and deviations that are too small together. Where the skewness g of r points, the
-    interval reaches further by s g (2 z^2 + 1) / (6 tau) (Johnson), which vanishes before the rest of it.
+    For skewed losses, the mean and the deviation of a sample tend to be too small together. In the direction of the
+    skewness g of r, the interval is therefore wider by s g (2 z^2 + 1) / (6 tau) (Johnson), which vanishes faster than
+    the rest of it.
 
-    What is promised is the limit: a sample that has met none of the rare large losses cannot know of them. Losses that
-    are all alike so far tell nothing of their spread: then there is no interval yet.
+    Only the limit is guaranteed: a sample without any of the rare large losses contains no information about them. If
+    all losses so far are equal, their spread is unknown, and there is not yet an interval.
 
     Parameters
     ----------
-    rows : N, how many rows count.
-    minimum : the smallest sample that has an interval.
-    tolerance : the half-width to aim at, relative to the mean.
-    confidence : the probability, in the limit, that the mean lies in all intervals.
+    rows : number N of rows that count.
+    minimum : smallest sample that has an interval.
+    tolerance : half-width to aim at, relative to the mean.
+    confidence : probability, in the limit, that the mean lies in all intervals.
 
     Examples
     --------
@@ -166,7 +168,7 @@ class Asymptotic:
     def __init__(self, rows: int, minimum: int, tolerance: float, confidence: float) -> None:
         self.rows, self.minimum, self.tolerance = rows, minimum, tolerance
         self.threshold = -2.0 * math.log(1.0 - confidence)
-        self.best = self.threshold  # tau rho^2 where the interval is narrowest: x = log(1 + x) + threshold
+        self.best = self.threshold  # tau rho^2 at which the interval is narrowest: x = log(1 + x) + threshold
         for _ in range(100):
             self.best = math.log1p(self.best) + self.threshold
         self.count = 0
@@ -175,7 +177,7 @@ class Asymptotic:
         self.squared_rho: Any = np.nan
 
     def add(self, weight: Array, weighted: Array) -> None:
-        with np.errstate(invalid="ignore", over="ignore"):  # of infinite losses there is no interval
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite losses have no interval
             if self.centre is None:
                 self.centre = np.sum(weighted, axis=-1) / np.maximum(np.sum(weight, axis=-1), np.finfo(float).tiny)
             v = weighted - weight * self.centre[..., np.newaxis]
@@ -198,12 +200,14 @@ class Asymptotic:
         return mean, mean - margin + np.minimum(shift, 0.0), mean + margin + np.maximum(shift, 0.0)
 
     def _tune(self) -> None:
-        """Set rho as soon as the rows tell how many it will take."""
+        """Set rho as soon as the rows show how many will be needed."""
         if self.count == self.rows or not np.any(np.isnan(self.squared_rho)):
             return
         mean, spread, _ = self._moments()
         with np.errstate(divide="ignore", invalid="ignore"):
-            aim = (self.tolerance * mean / spread) ** 2 / (1.0 + self.best)  # 1 / the time of an interval so narrow
+            aim = (self.tolerance * mean / spread) ** 2 / (
+                1.0 + self.best
+            )  # 1 / the time at which the interval is so narrow
         squared_rho = self.best * np.minimum(aim, 1.0 / self._time())
         known = np.isnan(self.squared_rho) & (aim > 0.0) & (aim < np.inf)
         self.squared_rho = np.where(known, squared_rho, self.squared_rho)
@@ -212,7 +216,7 @@ class Asymptotic:
         return self.count * self.rows / (self.rows - self.count)
 
     def _moments(self) -> tuple[Array, Array, Array]:
-        """The weighted mean; of r the standard deviation s, and s times the skewness."""
+        """The weighted mean; the standard deviation s of r; and s times its skewness."""
         with np.errstate(divide="ignore", invalid="ignore"):
             weight, moment = self.sums[1]
             d = moment / weight
@@ -225,6 +229,6 @@ class Asymptotic:
 
 
 def _running(start: Any, x: Array) -> Array:
-    """``start``, and the sums up to each entry of the last axis."""
+    """``start``, and the cumulative sums along the last axis."""
     first = np.broadcast_to(np.asarray(start)[..., np.newaxis], (*x.shape[:-1], 1))
     return np.cumsum(np.concatenate([first, x], axis=-1), axis=-1)

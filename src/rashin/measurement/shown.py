@@ -1,4 +1,4 @@
-"""A measurement in a few lines, for the prompt, and as a small table, for a notebook."""
+"""A measurement in a few lines for the prompt, and as a small table for a notebook."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CELL = "text-align:left;padding:0.1em 0.8em 0.1em 0"
 
 
 def as_text(found: Measurement) -> str:
-    """The loss, its mean, interval and rows, and the worst groups or classes."""
+    """The loss, its mean, interval and rows, and the worst groups or classes, as text."""
     lines = _lines(found)
     width = max(len(name) for name, _ in lines)
     return "\n".join([f"Measurement of {found.loss}", *(f"  {name:<{width}}  {value}" for name, value in lines)])
 
 
 def as_html(found: Measurement) -> str:
-    """The same as a table, in the notebook's own colours; text of the user's is escaped."""
+    """The same as an HTML table, in the notebook's colours; text from the user is escaped."""
     rows = "".join(
         f'<tr><th style="{_CELL}">{escape(name)}</th><td style="{_CELL}">{escape(value)}</td></tr>'
         for name, value in _lines(found)
@@ -51,7 +51,7 @@ def _lines(found: Measurement) -> list[tuple[str, str]]:
 
 
 def _worst(one: str, many: str, parts: Mapping[Key, Moments]) -> list[tuple[str, str]]:
-    """The number of parts, and those with the highest mean."""
+    """The number of parts, and the parts with the highest mean."""
     some = {key: part for key, part in parts.items() if part.count}
     worst = sorted(some.items(), key=lambda pair: -pair[1].mean)[:_SHOWN]
     named = [(f"{one} {shown(key)}", f"{part.mean:.5g} over {part.count:,} rows") for key, part in worst]

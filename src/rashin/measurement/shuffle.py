@@ -1,4 +1,4 @@
-"""A random order of any number of rows that takes no memory: the place of each is computed when it is asked for."""
+"""A random order of any number of rows that takes no memory: each place in the order is computed when needed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 __all__ = ["Shuffle"]
 
-_ROUNDS = 8  # four make a cipher that cannot be told from a random order (Luby and Rackoff); small sets want more
+_ROUNDS = 8  # four rounds make a cipher indistinguishable from a random order (Luby and Rackoff); small sets need more
 
 
 class Shuffle:
     """A random order of ``range(size)``, the same for the same seed.
 
-    A Feistel cipher permutes the numbers of as many bits as the size has; what falls beyond the size is enciphered
-    again until it falls within.
+    A Feistel cipher permutes the numbers with as many bits as the size; a result beyond the size is enciphered again
+    until it is within.
 
     Parameters
     ----------
-    size : how many numbers, 1 to 2**62.
-    seed : a whole number >= 0.
+    size : number of rows, 1 to 2**62.
+    seed : whole number >= 0.
 
     Examples
     --------
@@ -34,13 +34,13 @@ class Shuffle:
     """
 
     def __init__(self, size: int, seed: int) -> None:
-        bits = max((size - 1).bit_length(), 8)  # fewer would not mix
+        bits = max((size - 1).bit_length(), 8)  # fewer bits would not mix
         self._size, self._low_bits = np.uint64(size), np.uint64(bits // 2)
         self._masks = [np.uint64((1 << half) - 1) for half in (bits // 2, bits - bits // 2)]
         self._keys = np.random.default_rng(seed).integers(0, 2**64, _ROUNDS, dtype=np.uint64)
 
     def rows(self, start: int, stop: int) -> NDArray[np.int64]:
-        """The numbers at the places from ``start`` to before ``stop`` of the order."""
+        """The numbers at the places ``start`` to ``stop`` - 1 of the order."""
         x = self._enciphered(np.arange(start, stop, dtype=np.uint64))
         beyond = np.flatnonzero(x >= self._size)
         while beyond.size:
@@ -57,7 +57,7 @@ class Shuffle:
 
 
 def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of the result hangs on every bit of x (Steele, Lea and Flood 2014, Fast splittable generators)."""
+    """A hash whose bits all depend on every bit of x (Steele, Lea and Flood 2014, Fast splittable generators)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -1,5 +1,5 @@
-"""Signs that nearly all rows are not what the loss takes: probabilities given as logits, means as their logarithms, or
-prediction and target swapped. They are counted on a sample of every batch, and cost next to nothing.
+"""Signs of mistaken input in nearly all rows: probabilities passed as logits, means passed as their logarithms, or
+prediction and target swapped. They are counted on a sample of every batch, at almost no cost.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ __all__ = ["Signs", "mistake"]
 
 Array = NDArray[Any]
 
-LOOKED_AT = 4096  # rows of a batch, at most
-LEAST = 100  # rows, without which nothing is said
-NEARLY_ALL = 0.99  # of the rows looked at
+LOOKED_AT = 4096  # rows of a batch that are examined, at most
+LEAST = 100  # rows examined, below which nothing is reported
+NEARLY_ALL = 0.99  # of the rows examined
 _ERRORS = 4.0  # standard errors by which another reading must be better
-_DECIMALS = 5e-4  # by which a number stored with three decimals may be off
+_DECIMALS = 5e-4  # the error of a number stored with three decimals, at most
 
 
 @dataclass(frozen=True)
 class Signs:
-    """Counts and exact sums by name, over the rows looked at: at most 4,096 of every batch. They add up."""
+    """Counts and exact sums by name over the examined rows, at most 4,096 of every batch. They can be added."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     sums: Mapping[str, ExactSum] = field(default_factory=dict)
 
     @classmethod
     def of(cls, loss: Loss, prediction: Array, target: Array, chosen: Array | None) -> Signs:
-        """Those of a batch of samples, of which ``chosen`` are the places of those that count; None is all."""
+        """The signs of a batch of samples; ``chosen`` contains the indices of those that count, None is all."""
         z, t = _sampled(loss, prediction, target, chosen)
         if not len(z):
             return cls()
@@ -60,18 +60,18 @@ class Signs:
         return self.sums.get(name, ExactSum())
 
     def share(self, name: str) -> float:
-        """The share of the rows looked at."""
+        """The share of the examined rows."""
         return self.counts.get(name, 0) / max(self.counts.get("rows", 0), 1)
 
     def is_less(self, name: str) -> bool:
-        """Whether the mean of those numbers is below 0 by four standard errors."""
+        """True if the mean of those numbers is below 0 by four standard errors."""
         rows, mean = self.counts["rows"], float(self.sum(name)) / self.counts["rows"]
         variance = float(self.sum(f"{name} squared")) / rows - mean * mean
         return mean < -_ERRORS * math.sqrt(max(variance, 0.0) / rows)
 
 
 def _sampled(loss: Loss, prediction: Array, target: Array, chosen: Array | None) -> tuple[Array, Array]:
-    """Some rows, evenly spaced, of numbers in double."""
+    """Some rows, evenly spaced, as doubles."""
     classes = () if loss.kind == "pointwise" else prediction.shape[-1:]
     z, t = prediction.reshape(-1, *classes), target.reshape(-1, *(classes if target.ndim == prediction.ndim else ()))
     rows = len(z) if chosen is None else len(chosen)
@@ -88,7 +88,7 @@ def _sum(values: Array) -> ExactSum:
 
 
 def _looked_at(loss: Loss, z: Array, t: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Which rows fit a suspicion, and numbers whose sums confirm it."""
+    """The rows that fit a suspected mistake, and numbers whose sums confirm it."""
     if loss.kind != "pointwise":
         return _of_rows(loss, z)
     domain = loss.facts.prediction
@@ -111,7 +111,7 @@ def _of_rows(loss: Loss, z: Array) -> tuple[dict[str, Array], dict[str, Array]]:
 
 
 def _of_two_classes(is_logit: bool, z: Array, t: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Squared errors of probabilities decide between two readings: they are proper, and bounded."""
+    """Signs for two classes. Squared errors of probabilities decide between readings: they are proper and bounded."""
     swapped = ((z == 0.0) | (z == 1.0)) & (t > 0.0) & (t < 1.0)
     inside = (z >= 0.0) & (z <= 1.0)
     if not is_logit:
@@ -121,7 +121,7 @@ def _of_two_classes(is_logit: bool, z: Array, t: Array) -> tuple[dict[str, Array
 
 
 def _compared(fits: Array, difference: Any) -> dict[str, Array]:
-    """By how much another reading costs less; where the rows do not fit, nobody needs to know."""
+    """The saving of another reading; it is needed only for rows that fit."""
     if np.count_nonzero(fits) < NEARLY_ALL * fits.size:
         return {}
     values = difference()
@@ -148,7 +148,7 @@ def _costs(loss: Loss, z: Array, t: Array) -> Array:
 
 
 def mistake(loss: Loss, signs: Signs) -> str | None:
-    """What nearly all rows point to, and the remedy, in one line; None where nothing does.
+    """The mistake that nearly all rows show, with the fix, in one line; None if they show none.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The group that is the worst for its size: neither the largest one, nor a few rows that happened to go wrong."""
+"""The group with the worst loss for its size: neither just the largest one, nor a few rows that happen to be wrong."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rashin.measurement.moments import Moments
 
 __all__ = ["Standout", "worst_for_size"]
 
-LEAST = 10  # rows, or clusters: three that happen to be alike make a standard error that is far too small
+LEAST = 10  # rows, or clusters: three that happen to be alike give a standard error that is far too small
 
 
 class Standout(NamedTuple):
-    """A group or class by its key, what its mean loss is at least, and how many times the mean of all rows its mean is.
+    """The key of a group or class, the lower bound ``low`` of its mean loss, and its mean relative to that of all rows.
 
-    ``times`` says nothing where the mean of all rows is not positive.
+    ``times`` is meaningless if the mean of all rows is not positive.
     """
 
     key: Key
@@ -28,8 +28,8 @@ class Standout(NamedTuple):
 def worst_for_size(total: Moments, parts: Mapping[Key, Moments], confidence: float) -> Standout | None:
     """The part with the highest lower bound of its mean, if that exceeds the mean of the whole.
 
-    The bounds hold for all parts together: each is given the probability (1 - confidence) / parts to fail. Parts of
-    fewer than 10 rows, or clusters, are left out.
+    The bounds hold for all parts together: each may fail with probability (1 - confidence) / parts. Parts of fewer than
+    10 rows, or clusters, are left out.
 
     Reference: Bonferroni (1936), Teoria statistica delle classi e calcolo delle probabilità.
     """

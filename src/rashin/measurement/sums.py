@@ -1,4 +1,4 @@
-"""Exact sums that outlive a process: an integer, so that parts of a data set add up to the same whole in any order."""
+"""Exact sums that can be stored: integers, so that the parts of a data set add up to the same whole in any order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMB = 0xFFFF_FFFF  # 32 bits: a reader of JSON that holds numbers as doubles l
 
 
 class ExactSum(NamedTuple):
-    """A sum of doubles without rounding: ``units`` times 2**-1088, and how many terms were +inf and -inf.
+    """A sum of doubles without rounding: ``units`` times 2**-1088, and the numbers of terms +inf and -inf.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class ExactSum(NamedTuple):
 
     @classmethod
     def of(cls, limbs: Limbs) -> ExactSum:
-        """The sum that an accumulator holds."""
+        """The sum in an accumulator."""
         return cls(as_integer(limbs), int(limbs[PLUS_INF]), int(limbs[MINUS_INF]))
 
     @classmethod
@@ -70,7 +70,7 @@ class ExactSum(NamedTuple):
         return f"ExactSum({float(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the zeros at the end: some 1,000 of 1,100 bits."""
+        """Pickled without the zeros at the end: some 1,000 of 1,100 bits."""
         low = self._lowest_bit
         return _unpacked, (self.units >> low, low, self.plus, self.minus)
 
@@ -88,7 +88,7 @@ class ExactSum(NamedTuple):
 
     @property
     def infinite(self) -> float:
-        """0 if every term was finite, else +inf, -inf or NaN as their sum is."""
+        """0 if every term was finite, otherwise the sum of the infinite terms: +inf, -inf or NaN."""
         if self.plus and self.minus:
             return nan
         return inf if self.plus else -inf if self.minus else 0.0
@@ -101,7 +101,7 @@ class ExactSum(NamedTuple):
         return self.infinite or divide(self.units, divisor.units)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: the sum of ``limbs[i] * 2**(exponent + 32 i)``; ``infinities`` counts +inf and -inf."""
+        """A dict for JSON: the sum of ``limbs[i] * 2**(exponent + 32 i)``; ``infinities`` counts +inf and -inf."""
         low = self._lowest_bit
         digits, sign = abs(self.units) >> low, -1 if self.units < 0 else 1
         limbs = []
@@ -113,7 +113,7 @@ class ExactSum(NamedTuple):
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> ExactSum:
-        """The sum that ``to_dict`` described."""
+        """The sum from the result of ``to_dict``."""
         shift = state["exponent"] - UNIT_EXPONENT
         units = sum(limb << (shift + 32 * place) for place, limb in enumerate(state["limbs"]))
         return cls(units, *state.get("infinities", ()))

@@ -1,4 +1,4 @@
-"""``rashin.measure_table``: the loss of a table in memory, on disk or in a remote store, however large."""
+"""``rashin.measure_table``: the loss of a table of any size, in memory, on disk or in a remote store."""
 
 from __future__ import annotations
 
@@ -67,60 +67,61 @@ def measure_table(
     storage_options: Mapping[str, Any] | None = None,
     batch_rows: int | None = None,
 ) -> Measurement:
-    """The loss of a table, read once, batch by batch: exact, mergeable, with its interval and where it comes from.
+    """The loss of a table, read once, batch by batch: exact, mergeable, with its confidence interval and its sources.
 
     Parameters
     ----------
-    loss : a loss, or its name; None takes the one that the files record, as those of ``rashin train`` do.
-    source : a path, a folder, a glob, an address that fsspec knows such as ``s3://...``, or a list of these. Files end
-        with .parquet, .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst, .lz4), .npz or .npy. A
-        folder named ``key=value`` gives its files a column. Or a table in memory: a pandas, polars or Dask data frame;
-        a pyarrow Table, RecordBatch or RecordBatchReader, or another object with Arrow's stream, such as a query of
-        DuckDB; a dict of columns, (rows,) or (rows, classes), in arrays, lists or series; a structured array. Its rows
-        go by position, whatever its index.
-    prediction : the column with the prediction. For a loss of rows the classes' columns: a pattern such as ``"p_*"``,
-        where the star stands for the numbers 0 to C - 1 or for the classes' names; a list of columns in the order of
-        the labels; a dict of columns by class, such as ``{1: "cat", 2: "dog"}``; or one column of lists. For a loss of
-        single numbers also several columns, with as many of the target: a row then costs the sum over them, and has no
-        accuracy, baseline or class.
-    target : the column with the target. For a loss of rows a label, or the name of a class, as text, a number or a
-        boolean: 1, 1.0 and ``"1"`` are ``p_1``, True and ``"true"`` are ``p_True``. Or, as with ``prediction``, the
-        columns of a distribution.
-    weight : the column with weights >= 0.
-    group, cluster : columns of keys; see ``rashin.measure``. Whatever stands in files of text is text.
-    missing : what to do with rows whose group is missing: ``"group"`` makes a group of them, ``"(missing)"``;
-        ``"refuse"`` takes them as rows that cannot be read. A cluster may not be missing.
-    positive : the target of the positive class, such as ``"yes"``, where a loss of two classes has a target of two
-        words. Without it, that is the word with which the name of the prediction's column ends, such as ``p_yes``.
-    worst, by_class, accuracy, baseline, details : see ``rashin.measure``.
-    on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses, and names file, column
-        and row, counted from 0. ``"skip"`` leaves such rows out, and what follows a break in a part of a file; the
-        measurement's ``skipped`` counts them by reason.
-    delimiter, decimal, encoding : how files of text are written: the letter between fields, by default a tab in .tsv
-        and else a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
-    checkpoint : a file to write the state to every few seconds, where the source is files. A second run with the same
-        arguments goes on where the first was killed, counts no row twice and ends with the same bits; after the end it
-        returns at once. One run at a time writes to it.
-    progress : called with the rows done, and with those there are where the files tell that beforehand, else None;
-        with ``engine="local"``.
-    engine, client : ``"dask"`` has the workers of a ``distributed.Client`` read and measure; also a cluster or the
-        address of a scheduler will do. None is the active client, else a cluster of this machine's CPUs for this call.
-    storage_options : what fsspec needs to reach an address.
-    batch_rows : rows read at a time; by default as many as make about two million numbers.
+    loss : loss, or its name; None takes the loss recorded in the files, as in those written by ``rashin train``.
+    source : path, folder, glob, URL for fsspec such as ``s3://...``, or a list of these. Files end with .parquet,
+        .arrow or .feather, .csv or .tsv (also compressed: .gz, .bz2, .xz, .zst, .lz4), .npz or .npy. A folder named
+        ``key=value`` adds a column to its files. Or a table in memory: a pandas, polars or Dask data frame; a pyarrow
+        Table, RecordBatch or RecordBatchReader, or another object with an Arrow stream, such as a DuckDB query; a dict
+        of columns, (rows,) or (rows, classes), in arrays, lists or series; a structured array. Rows are matched by
+        position; an index is ignored.
+    prediction : column of the prediction. For a row loss, the columns of the classes: a pattern such as ``"p_*"``,
+        where the star stands for the numbers 0 to C - 1 or for the names of the classes; a list of columns in the order
+        of the labels; a dict of columns by class, such as ``{1: "cat", 2: "dog"}``; or one column of lists. For a
+        pointwise loss also several columns, with the same number of target columns; the loss of a row is then the sum
+        over them, without accuracy, baseline or classes.
+    target : column of the target. For a row loss, a label, or the name of a class as text, number or boolean: 1, 1.0
+        and ``"1"`` are ``p_1``, True and ``"true"`` are ``p_True``. Or, as for ``prediction``, the columns of a
+        distribution.
+    weight : column of weights >= 0.
+    group, cluster : columns of keys; see ``rashin.measure``. In text files all keys are text.
+    missing : treatment of rows without a group: ``"group"`` makes them one group, ``"(missing)"``; ``"refuse"`` treats
+        them as rows that cannot be read. A cluster may not be missing.
+    positive : target word of the positive class, such as ``"yes"``, if the targets of a two-class loss are two words.
+        The default is the word at the end of the name of the prediction column, such as ``p_yes``.
+    worst, by_class, accuracy, baseline, details : additional results; see ``rashin.measure``.
+    on_error : ``"raise"`` stops at the first row that cannot be read or that the loss refuses; the error names file,
+        column and row, counted from 0. ``"skip"`` leaves such rows out, and also the rest of a part of a file after a
+        break; ``skipped`` of the measurement counts them by reason.
+    delimiter, decimal, encoding : format of text files: the letter between fields, by default a tab in .tsv and
+        otherwise a comma; the decimal point, ``"."`` or ``","``; and the encoding, such as ``"cp932"`` or ``"utf-16"``.
+    checkpoint : file to which the state is written every few seconds, if the source is files. A second run with the
+        same arguments continues where the first was killed, counts no row twice and gives the same result to the last
+        bit; after the end it returns at once. One run at a time writes to it.
+    progress : function that is called with the number of rows done and the total number, which is None if the files do
+        not give it in advance; for ``engine="local"``.
+    engine, client : ``"dask"`` reads and measures on the workers of a ``distributed.Client``; ``client`` may also be a
+        cluster or the address of a scheduler. None is the active client, or else a cluster of this machine's CPUs for
+        this call.
+    storage_options : options for fsspec to reach an address.
+    batch_rows : rows read at a time; the default makes about two million numbers.
 
     Returns
     -------
-    The measurement; its ``classes`` go by the names of the classes that a pattern, a dict or the target's two words
-    give, whole numbers as numbers.
+    The measurement. The keys of its ``classes`` are the names of the classes from a pattern, a dict or the two words of
+    the target; names that are whole numbers become numbers.
 
     Raises
     ------
-    TypeError : an argument is no name of a column, and no source.
+    TypeError : an argument is not the name of a column, or not a source.
     BlockingIOError : another run writes to the checkpoint.
-    FileNotFoundError : there is no such file, or nothing matches.
+    FileNotFoundError : a file does not exist, or nothing matches.
     ImportError : pyarrow, fsspec or dask is needed and not installed.
-    ValueError : a file is broken, a column is missing or holds what cannot be meant, or a row has a null, a number
-        outside its domain, or a label without a class: named by file, column and row.
+    ValueError : a file is broken, a column is missing or has unexpected content, or a row has a null, a number outside
+        its domain, or a label without a class; the message names file, column and row.
 
     Examples
     --------
@@ -250,7 +251,7 @@ def _total(found: Sequence[Partition]) -> int | None:
 def _readings(
     loss: Loss, found: Sequence[Partition], columns: Columns, position: Position
 ) -> Iterator[tuple[Position, Reading]]:
-    """What is read from a position on, each with the position after it."""
+    """The batches from a position on, each with the position after it."""
     number, first, rows = position
     for at in range(number, len(found)):
         for reading in batches(loss, found[at], columns, first if at == number else 0):

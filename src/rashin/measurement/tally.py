@@ -1,4 +1,4 @@
-"""Exact sums of numbers by code, such as the bin a number falls into; mergeable, with no rounding before the end."""
+"""Exact sums of numbers by code, such as the bin of a number; mergeable, without rounding before the end."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rashin.kernels.tally import add_by_code
 __all__ = ["Tally"]
 
 _DIGIT = 0xFFFF_FFFF
-_AT_ONCE = 1 << 30  # numbers before digits are carried
+_AT_ONCE = 1 << 30  # numbers that are added before digits are carried
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """For each of ``size`` codes the exact sum of the numbers >= 0 that bear it.
+    """For each of ``size`` codes, the exact sum of its numbers, which are >= 0.
 
-    The sum of a code is ``sum_j digits[code, j] 2**(32 (first + j))``. Digits lie in [0, 2**32) and no column at
-    either end is empty: equal sums have equal digits, in whatever order and parts they were added.
+    The sum of a code is ``sum_j digits[code, j] 2**(32 (first + j))``. Digits lie in [0, 2**32), and the columns at
+    both ends are not empty: equal sums have equal digits, however the numbers were split or ordered.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Tally:
 
     @classmethod
     def empty(cls, size: int) -> Tally:
-        """Sums of nothing."""
+        """Sums without any numbers."""
         return cls(0, np.zeros((size, 0), np.int64))
 
     @classmethod
@@ -59,7 +59,7 @@ class Tally:
 
     @classmethod
     def whole(cls, counts: NDArray[np.int64]) -> Tally:
-        """Sums that are whole numbers, one for each code."""
+        """Sums that are whole numbers, one per code."""
         return _carried(0, counts.reshape(-1, 1))
 
     def __add__(self, other: Tally) -> Tally:
@@ -93,13 +93,13 @@ class Tally:
         return _scaled(sum(self.integers()), 32 * self.first)
 
     def to_dict(self) -> dict[str, Any]:
-        """The digits, which a reader of JSON that holds numbers as doubles keeps; codes without any are left out."""
+        """The digits for JSON, exact even if its reader uses doubles; codes without digits are left out."""
         codes = np.flatnonzero(self.digits.any(axis=1))
         return {"first": self.first, "codes": codes.tolist(), "digits": self.digits[codes].tolist()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], size: int) -> Tally:
-        """What :meth:`to_dict` gave, for so many codes."""
+        """The tally of ``size`` codes from the result of :meth:`to_dict`."""
         width = len(content["digits"][0]) if content["codes"] else 0
         digits = np.zeros((size, width), np.int64)
         digits[np.array(content["codes"], np.int64)] = content["digits"] or np.zeros((0, 0))
@@ -107,17 +107,17 @@ class Tally:
 
 
 def _digit_of(x: float) -> int:
-    """The digit that holds the last bit of a positive double."""
+    """The digit that contains the last bit of a positive double."""
     return max(math.frexp(x)[1] - 53, -1074) // 32
 
 
 def _scaled(integer: int, exponent: int) -> float:
-    """``integer * 2**exponent``, rounded once; inf beyond the doubles."""
+    """``integer * 2**exponent``, rounded once; inf beyond the range of doubles."""
     return divide(integer, 1 << -exponent) if exponent < 0 else divide(integer << exponent, 1)
 
 
 def _carried(first: int, digits: NDArray[np.int64]) -> Tally:
-    """The digits below 2**32 each, without empty columns at the ends."""
+    """The tally with all digits below 2**32 and without empty columns at the ends."""
     size, width = digits.shape
     carried, carry = np.zeros((size, width + 2), np.int64), np.zeros(size, np.int64)
     for j in range(width):

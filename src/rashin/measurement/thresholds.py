@@ -1,4 +1,4 @@
-"""Deciding by a threshold: what it gets right, what its mistakes cost, and what the cross-entropy has to do with it."""
+"""Decisions by a threshold: accuracy, the cost of mistakes, and their relation to the cross-entropy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What happens if a row is called positive where its probability reaches a threshold; one number per threshold.
+    """The results of calling a row positive if its probability reaches a threshold; one number per threshold.
 
-    From 1/2 on it has to exceed the threshold; 1/2 stands there twice, once in each sense.
+    For thresholds from 1/2 the probability has to exceed the threshold; 1/2 occurs twice, once in each sense.
 
     Parameters
     ----------
-    threshold : in [0, 1], rising; ``logit`` is log(threshold / (1 - threshold)).
-    missed : the share of all rows, by weight, that is positive and not called so.
-    alarms : the share of all rows that is negative and called positive.
-    positive : the share of positive rows.
+    threshold : thresholds in [0, 1], increasing; ``logit`` is log(threshold / (1 - threshold)).
+    missed : share of all rows, by weight, that are positive and not called positive.
+    alarms : share of all rows that are negative and called positive.
+    positive : share of positive rows.
     """
 
     threshold: Array
@@ -37,26 +37,26 @@ class Thresholds:
 
     @property
     def accuracy(self) -> Array:
-        """The share of right decisions."""
+        """The share of correct decisions."""
         return 1.0 - self.missed - self.alarms
 
     @property
     def true_positive_rate(self) -> Array:
-        """The share of the positive rows that is found; NaN if there are none."""
+        """The share of the positive rows that are called positive; NaN without positive rows."""
         return 1.0 - self.missed / (self.positive or np.nan)
 
     @property
     def false_positive_rate(self) -> Array:
-        """The share of the negative rows that is called positive; NaN if there are none."""
+        """The share of the negative rows that are called positive; NaN without negative rows."""
         return self.alarms / ((1.0 - self.positive) or np.nan)
 
     def cost(self, alarm: Array | float) -> Array:
-        """The mean cost of decisions where a false alarm costs ``alarm``, in [0, 1], and a miss ``1 - alarm``."""
+        """The mean cost of decisions if a false alarm costs ``alarm``, in [0, 1], and a miss ``1 - alarm``."""
         return alarm * self.alarms + (1.0 - alarm) * self.missed
 
     @property
     def fair_cost(self) -> Array:
-        r"""The cost where each threshold is the price of a false alarm, for which it is the right one to choose.
+        r"""The cost if each threshold equals the cost of a false alarm, for which it is the best threshold.
 
         Over the logit of the threshold the area under this curve is the cross-entropy:
 
@@ -70,11 +70,11 @@ class Thresholds:
 
 
 def thresholds(found: Calibration) -> Thresholds:
-    """Decisions at every edge of the bins, 1/256 apart between 1/32 and 31/32 and closer beyond.
+    """Decisions at every edge of the bins, which are 1/256 apart between 1/32 and 31/32, and closer outside.
 
     Raises
     ------
-    ValueError : the events are no binary targets, or there are no rows.
+    ValueError : the events are not binary targets, or there are no rows.
     """
     if found.kind != "binary":
         raise ValueError(f"thresholds need binary targets; these are of kind {found.kind!r}")

@@ -1,4 +1,4 @@
-"""Rows that a loss refuses: which they are, in words that name the column."""
+"""Refused rows: finding them, with messages that name the column."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Array = NDArray[Any]
 
 _POSITIVE = "; fix: if the target has two values, positive= (--positive) names the one of the positive class"
 _SHOWN = 12  # names of columns in a message
-_LOOKED_AT = 1000  # rows that say whether one column does not belong to the others
-_NEAR = 0.1  # to 1: what misses it by more is not worth a closer look
+_LOOKED_AT = 1000  # rows that decide if one column does not belong to the others
+_NEAR = 0.1  # distance of a sum from 1; sums further away need no closer check
 
 
 def leave_out_undefined(loss: Loss, options: Options, batch: Batch) -> None:
-    """Find the rows for which the loss raises, after it raised; this may take its time.
+    """Find the rows for which the loss raises, after it has raised; this may be slow.
 
-    Most lie outside a domain, which the numbers tell, or are predictions that do not sum to 1; what else there is, such
-    as a target that does not, is found by halving.
+    Most refused rows have a number outside its domain, or predictions that do not sum to 1, and are found directly.
+    Others, such as targets that do not sum to 1, are found by halving.
 
     Raises
     ------
-    ValueError : unless such rows are to be left out; it names file, column and row.
+    ValueError : a row is refused, unless such rows are left out; the message names file, column and row.
     """
     names = batch.roles
     _leave_out(batch, names.prediction, batch.prediction, loss.facts.prediction, loss.name)
@@ -54,7 +54,7 @@ def leave_out_undefined(loss: Loss, options: Options, batch: Batch) -> None:
 
 
 def _target_domain(loss: Loss, batch: Batch) -> tuple[Domain, int]:
-    """The domain of the target's numbers; and how many classes there are, if they are labels."""
+    """The domain of the target's numbers, and the number of classes if they are labels."""
     if loss.kind != "pointwise" and batch.target.ndim == 1:
         return LABEL, batch.prediction.shape[1]
     return loss.facts.target_domain(loss.parameters), 0
@@ -70,7 +70,7 @@ def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, domain: Doma
 
 @dataclass(frozen=True)
 class _Got:
-    """What came in a row, and what is accepted."""
+    """The value found in a row, and the accepted values."""
 
     column: Array
     taker: str
@@ -106,7 +106,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _stranger(batch: Batch, rows: Array, of_logarithms: bool) -> str:
-    """Which column does not belong to the others, if the rows of all but one of them sum to 1."""
+    """The column that does not belong to the others, if the rows of all others sum to 1."""
     from rashin.backends.numpy.rowwise import are_normalized
 
     good = np.ones(len(rows), bool) if batch.faults.where is None else batch.faults.where

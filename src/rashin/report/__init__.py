@@ -1,4 +1,4 @@
-"""Pictures and pages: what the numbers look like."""
+"""Reports: pages and pictures of measurements and trained networks."""
 
 from rashin.report.explanation import STAGES, Explanation, explain
 from rashin.report.measured_page import measurement_page

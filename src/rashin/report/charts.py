@@ -1,4 +1,4 @@
-"""Charts of what is measured around a network."""
+"""Charts of the measurements around a network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEVELS = 24
 
 
 def curve_chart(curve: Curve, way: str) -> Figure:
-    """The loss with its tangent above, the correct predictions below, over the same way."""
+    """The loss with its tangent above, the correct predictions below, along the same direction."""
     x, right = curve.offsets, curve.accuracy * curve.samples
     told = [
         said(
@@ -70,7 +70,7 @@ def curve_chart(curve: Curve, way: str) -> Figure:
 
 
 def loss_map(landscape: Landscape) -> Figure:
-    """Contours of the loss; on a logarithmic scale where it changes tenfold.
+    """Contours of the loss, on a logarithmic scale if it changes tenfold.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _map(landscape: Landscape, z: Array, told: list[str], bar: Axis, *, colours:
 
 
 def _image(z: Array, colours: str) -> str:
-    """A PNG as a data URI, one pixel a number."""
+    """A PNG as a data URI, with one pixel per number."""
     file = io.BytesIO()
     with needs("matplotlib", "report", "a map"):
         from matplotlib.image import imsave
@@ -176,7 +176,7 @@ def band_chart(found: MinibatchLosses) -> Figure:
 
 
 def spread_chart(found: MinibatchLosses) -> Figure:
-    """How far mini-batches lie from the whole, with what statistics expects, both axes logarithmic."""
+    """The distance of mini-batches from the whole, and the expected distance, on logarithmic axes."""
     marks: list[Mark] = [
         Line(found.sizes, found.expected_spread, STRAIGHT, said("expected, σ / √size"), 1.5, DASH),
         Dots(found.sizes, found.spread, LOSS, said("measured")),
@@ -202,7 +202,7 @@ def _over_sizes(found: MinibatchLosses, y: Axis, marks: list[Mark], points: list
 
 
 def _within(tangent: Array, loss: Array) -> Array:
-    """The part of the tangent that lies in the picture of the loss."""
+    """The part of the tangent within the picture of the loss."""
     low, high = _room(loss)
     return np.where((tangent >= low) & (tangent <= high), tangent, np.nan)
 

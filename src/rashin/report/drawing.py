@@ -1,8 +1,8 @@
 """Charts as HTML and SVG: fluid, themed by the style sheet, legible without scripts, and free of any library.
 
 A panel is a field between two axes. Shapes are SVG paths stretched to the field, with strokes that keep their width;
-words are HTML, so that they keep their size and wrap, and whatever stands in them is only text. Colours are variables
-of ``page.css``, such as ``var(--loss)``.
+words are HTML, so that they keep their size and wrap, and their content is only text. Colours are variables of
+``page.css``, such as ``var(--loss)``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Point = tuple[float, float, str]  # where it lies, and what is said there
+Point = tuple[float, float, str]  # its position, and its text
 
 _SIDE = 1000  # units of a field's sides
 
@@ -51,7 +51,7 @@ class Axis:
     is_log: bool = False
 
     def place(self, values: ArrayLike) -> Array:
-        """Where values lie: 0 at ``low``, 1 at ``high``; NaN where there is no such place."""
+        """The positions of values: 0 at ``low``, 1 at ``high``; NaN if a value has no position."""
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high, found = (
                 np.log(np.asarray(x, np.float64)) if self.is_log else np.asarray(x, np.float64)
@@ -228,7 +228,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels one below the other, whose fields stand in line."""
+    """Panels one below the other, with aligned fields."""
 
     panels: Sequence[Panel]
 
@@ -240,12 +240,12 @@ class Figure:
 
 
 def points_at(x: ArrayLike, y: ArrayLike, told: Sequence[str]) -> list[Point]:
-    """What is said at places (n,) and (n,)."""
+    """The texts at places (n,) and (n,)."""
     return list(zip(np.asarray(x, np.float64).tolist(), np.asarray(y, np.float64).tolist(), told, strict=True))
 
 
 def figure_html(figure: Figure, title: str) -> str:
-    """The figure; ``title`` is its name for those who do not see it."""
+    """The figure as HTML; ``title`` is its name for screen readers."""
     entries = "".join(
         f'<li><svg viewBox="0 0 20 10" aria-hidden="true">{mark.swatch()}</svg>{escape(mark.name)}</li>'
         for mark in figure.legend
@@ -279,7 +279,7 @@ def _panel(panel: Panel, title: str, place: int) -> str:
 
 
 def _reading(panel: Panel, title: str, place: int) -> str:
-    """What makes a field readable, value by value, by pointer and by keyboard."""
+    """The elements that make the values of a field readable by pointer and by keyboard."""
     if not panel.points:
         return ""
     x, y, texts = zip(*panel.points, strict=True)
@@ -304,7 +304,7 @@ def _grid(x: Axis, y: Axis) -> str:
 
 
 def _polyline(across: Array, up: Array) -> str:
-    """A path that begins anew after each gap."""
+    """A path that starts again after each gap."""
     parts, pen = [], "M"
     for a, b in _pairs(across, up):
         if "nan" in (a, b):
@@ -332,7 +332,7 @@ def _pairs(across: Array, up: Array) -> list[tuple[str, str]]:
 
 
 def _unit(fraction: Any) -> str:
-    """A place on a side; what lies far outside is cut, for browsers draw no such numbers."""
+    """A place on a side; places far outside are clipped, as browsers do not draw such numbers."""
     return f"{_SIDE * min(max(float(fraction), -9.0), 10.0):.1f}".removesuffix(".0") if np.isfinite(fraction) else "nan"
 
 

@@ -1,4 +1,4 @@
-"""What there is to see around a trained network: measured here, drawn elsewhere."""
+"""Measurements around a trained network, for the pictures of an explanation."""
 
 from __future__ import annotations
 
@@ -33,23 +33,24 @@ Array = NDArray[Any]
 STAGES = ("mini-batches", "gradient", "downhill", "one weight", "landscape")
 
 _REACHES = tuple(float(f"{digit}e{exponent}") for exponent in range(-3, 2) for digit in (1, 2, 5))
-_STAIRS = 12  # different accuracies in the widest view make a staircase that can be seen
+_STAIRS = 12  # different accuracies in the widest view, enough for a visible staircase
 _POINTS = 401
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Loss and accuracy around a network, and around the loss those of mini-batches.
+    """Loss and accuracy around a network, and the losses of mini-batches around the loss of all data.
 
     Attributes
     ----------
-    loss, network, data : in words: the loss's name, ``64-50-10``, the name of the data.
-    samples, of : how many samples were looked at, and of how many they were drawn.
-    downhill : all parameters moved against the gradient, from the widest view to one in which accuracy stands still.
-    weight : the same for the one weight with the largest derivative.
-    weight_name : ``weight_2[41, 8]``.
-    landscape : over two random directions.
-    minibatches : their losses, over all of the data.
+    loss, network, data : name of the loss, sizes of the network such as ``64-50-10``, and name of the data.
+    samples, of : number of samples used, and number from which they were drawn.
+    downhill : curves for moving all parameters against the gradient, from the widest view to one with constant
+        accuracy.
+    weight : curves for moving the one weight with the largest derivative.
+    weight_name : name of that weight, such as ``weight_2[41, 8]``.
+    landscape : loss and accuracy over two random directions.
+    minibatches : losses of mini-batches, drawn from all data.
     """
 
     loss: str
@@ -75,20 +76,20 @@ def explain(
     seed: int = 0,
     callback: Callable[[str], object] | None = None,
 ) -> Explanation:
-    """Measure what shows why a network follows its loss: smooth where accuracy is a staircase.
+    """Measure why training follows the loss: the loss is smooth, and the accuracy is a staircase.
 
     Parameters
     ----------
     network, x, labels, loss : as in ``evaluate``.
-    data : what to call them.
-    samples : at most so many, drawn at random, are moved around with; mini-batches are drawn from all.
-    seed : of all that is drawn.
-    callback : called with the name of each stage, one of ``STAGES``, as it begins.
+    data : name of the data.
+    samples : largest number of samples for curves and landscape, drawn at random; mini-batches are drawn from all.
+    seed : seed for the random draws.
+    callback : function that is called with the name of each stage, one of ``STAGES``, when it begins.
 
     Raises
     ------
-    ValueError : network, loss and data do not fit together, there are no classes, a sample's loss is infinite, or the
-        gradient is 0.
+    ValueError : network, loss and data do not fit together, there are no classes, the loss of a sample is infinite, or
+        the gradient is 0.
 
     Examples
     --------
@@ -148,7 +149,7 @@ def _drawn(x: Array, labels: Array, samples: int, seed: int) -> tuple[Array, Arr
 
 
 def _directions(gradient: list[Array]) -> tuple[list[Array], tuple[int, tuple[int, ...]], str]:
-    """Straight down, in steps of length 1; and the weight with the largest derivative, with its name."""
+    """The direction of steepest descent, of length 1; and the weight with the largest derivative, with its name."""
     length = float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
     if length == 0.0:
         raise ValueError("the gradient is 0 on these samples: there is no way down to show")
@@ -163,7 +164,7 @@ def _directions(gradient: list[Array]) -> tuple[list[Array], tuple[int, tuple[in
 
 
 def _zoomed(along: Callable[[float, int], Curve]) -> tuple[Curve, ...]:
-    """Three views: a staircase; a fifth of it, with a few steps; and what is so near that no sample changes sides."""
+    """Three views: a staircase; a fifth of it, with a few steps; and one so close that no sample changes sides."""
     wide = next((reach for reach in _REACHES if np.unique(along(reach, 41).accuracy).size >= _STAIRS), _REACHES[-1])
     zooms = (10.0**k for k in range(2, 9))
     near = next((c for zoom in zooms if np.ptp((c := along(wide / zoom, 101)).accuracy) == 0.0), None)

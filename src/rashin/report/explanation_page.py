@@ -1,4 +1,4 @@
-"""The page that explains a trained network: its words, and which chart stands where."""
+"""The page that explains a trained network: its text, and the order of its charts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def explanation_page(found: Explanation, lang: str = "en") -> Page:
 
     Raises
     ------
-    ValueError : there are no words in that language.
+    ValueError : rashin is not translated into that language.
     ImportError : matplotlib is not installed; the message says how to get it.
     """
     with speaking(lang):
@@ -150,7 +150,7 @@ def _curves(title: str, curves: Sequence[Curve], way: str) -> Chart:
 
 
 def _told(curve: Curve) -> str:
-    """What a view shows, in a sentence."""
+    """A sentence about a view."""
     right, reach = np.unique(np.round(curve.accuracy * curve.samples)).astype(int), curve.offsets[-1]
     if right.size == 1:
         flat = said(

@@ -1,4 +1,4 @@
-"""PNG pictures of what is measured around a network."""
+"""PNG pictures of the measurements around a network."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _curves_figure(curves: tuple[Curve, ...], way: str, title: str) -> Figure:
 
 
 def draw_landscape(landscape: Landscape, title: str, path: str | Path, lang: str = "en") -> None:
-    """Contours of the loss, and the accuracy beside them.
+    """Contours of the loss, and the accuracy next to them.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _minibatches_figure(found: MinibatchLosses, title: str) -> Figure:
 
 @contextmanager
 def _lettered(lang: str) -> Iterator[None]:
-    """Text is laid out when a picture is saved, so that both drawing and saving stand inside."""
+    """Fonts for the language. Text is laid out when a picture is saved, so drawing and saving both belong inside."""
     with needs("matplotlib", "report", "drawing"):
         from matplotlib import rc_context
     with speaking(lang), rc_context({"font.family": font_family(lang)}):
@@ -146,7 +146,7 @@ def _draw_loss(axes: Axes, curve: Curve) -> None:
     bottom, top = axes.get_ylim()
     tangent = said("tangent, from the gradient")
     axes.plot(curve.offsets, curve.tangent, "--", color=_STRAIGHT, linewidth=1.2, label=tangent)
-    axes.set_ylim(bottom, top)  # the tangent leaves the picture where the loss has bent away
+    axes.set_ylim(bottom, top)  # the tangent may leave the picture
     axes.plot(0, curve.value, "o", color=_STRAIGHT, markersize=5)
     axes.locator_params(axis="x", nbins=5)
     _dress(axes)
@@ -170,7 +170,7 @@ def _dress(axes: Axes) -> None:
 
 
 def _levels(loss: Any) -> tuple[Any, Any]:
-    """Heights of contours; in equal ratios where the loss changes tenfold."""
+    """Heights of contours, in equal ratios if the loss changes tenfold."""
     from matplotlib.colors import LogNorm, Normalize
 
     finite = loss[np.isfinite(loss)]

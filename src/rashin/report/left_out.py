@@ -16,7 +16,7 @@ _BROKEN = re.compile(r"(.*) is broken", re.DOTALL)
 
 
 def left_out_section(skipped: Mapping[str, int]) -> Section:
-    """The section: how many rows, by reason, as a measurement's ``skipped`` counts them."""
+    """The section with the number of rows by reason, as ``skipped`` of a measurement counts them."""
     rows = [[Cell(_told(reason)), Cell(f"{count:,}", float(count))] for reason, count in skipped.items()]
     words = [said("These rows could not be measured; no number above includes them.")]
     headings = (said("reason"), said("rows"))
@@ -26,7 +26,7 @@ def left_out_section(skipped: Mapping[str, int]) -> Section:
 
 
 def _told(reason: str) -> str:
-    """A reason, which a measurement keeps in English, in the language that is spoken."""
+    """A reason, which a measurement stores in English, in the current language."""
     if of_column := _IN_COLUMN.fullmatch(reason):
         return said("{reason} in column {column}", reason=_told(of_column[1]), column=of_column[2])
     if refused := _REFUSED.fullmatch(reason):

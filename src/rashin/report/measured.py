@@ -1,4 +1,4 @@
-"""What a report of a measurement shows, computed: the parts of the loss, and the rows that cost most."""
+"""Values that the report of a measurement shows: the parts of the loss, and the histogram of losses."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True)
 class Part:
-    """A class or a group: how large it is, its mean loss, and its share of the loss of all rows.
+    """A class or a group: its size, its mean loss, and its share of the loss of all rows.
 
-    All numbers but ``count`` and ``accuracy`` are those of the rows of finite loss; ``infinite`` counts the others.
+    All numbers except ``count`` and ``accuracy`` are over the rows with a finite loss; ``infinite`` counts the others.
     """
 
     key: int | str
@@ -45,16 +45,16 @@ class Part:
 
 
 def are_shares(measured: Measurement, parts: Mapping[int | str, Moments]) -> bool:
-    """Whether a part's loss is a share of the whole: not if a loss is negative, or all finite ones are 0."""
+    """True if the loss of each part is a share of the whole: not if a loss is negative, or all finite ones are 0."""
     total = measured.total.finite
     return math.isfinite(total.sum) and total.sum > 0.0 and all(part.finite.sum >= 0.0 for part in parts.values())
 
 
 def parts_of(measured: Measurement, parts: Mapping[int | str, Moments], confidence: float) -> list[Part]:
-    """The parts in which there are any rows, worst first: without a finite loss, by share of the loss, else by mean.
+    """The parts with rows, worst first: those without a finite loss, then by share of the loss, or else by mean.
 
     The variance of a share s = S_g / S is sum_i (y_i - s x_i)^2 / S^2, the linearisation of the ratio, over rows or
-    clusters i with the loss y_i of the part and x_i of all. The interval stays within 0 and 1.
+    clusters i, where y_i is the loss in the part and x_i that of all. The interval stays within 0 and 1.
 
     Reference: Särndal, Swensson and Wretman (1992), Model assisted survey sampling, section 5.6.
     """
@@ -90,9 +90,10 @@ def _share_error(share: float, part: Moments, total: Moments) -> float:
 
 @dataclass(frozen=True)
 class Bars:
-    """A histogram of losses: the edges of the bars, the rows in each, and about what they cost together.
+    """A histogram of losses: the edges of the bars, the rows in each, and their approximate total loss.
 
-    The first bar also holds the losses below it, at most 0.5 % of the rows; on a linear scale the last one, likewise.
+    The first bar also contains the losses below it, at most 0.5 % of the rows; on a linear scale, the last bar also
+    contains those above it.
     """
 
     low: Array
@@ -103,8 +104,8 @@ class Bars:
 
 
 def bars_of(found: Distribution, most: int = 48) -> Bars | None:
-    """At most about ``most`` bars for the losses that are finite; on a logarithmic scale, without the zeros, if none is
-    negative. None if that leaves none.
+    """At most about ``most`` bars for the finite losses; on a logarithmic scale, without the zeros, if all are >= 0.
+    None if no losses are left.
     """
     low, high = found.edges
     chosen = np.isfinite(low) & (found.bins != 0) if found.bins.size else np.zeros(0, bool)
@@ -124,7 +125,7 @@ def bars_of(found: Distribution, most: int = 48) -> Bars | None:
 
 
 def _starts(first: int, last: int, most: int) -> NDArray[np.int64]:
-    """The bins at which bars begin, about equally wide on a logarithmic scale, and the one after the last bar.
+    """The bins at which bars begin, about equally wide on a logarithmic scale, and the bin after the last bar.
 
     An octave has 32 bins of equal width; its parts end at the bins nearest to the powers of 2 in between.
     """
@@ -138,7 +139,7 @@ def _starts(first: int, last: int, most: int) -> NDArray[np.int64]:
 
 
 def _even_bars(found: Distribution, chosen: NDArray[np.bool_], most: int) -> Bars:
-    """Bars of equal width; the rows of a bin go to the bar of its middle."""
+    """Bars of equal width; the rows of a bin belong to the bar that contains its middle."""
     low, high = (np.clip(edge[chosen], -_LARGEST / 4, _LARGEST / 4) for edge in found.edges)
     counts, middle = found.counts[chosen], (low + high) / 2
     reached = np.cumsum(counts) / counts.sum()

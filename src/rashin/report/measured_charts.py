@@ -36,7 +36,7 @@ _THICK = 0.3  # half of a bar, where 1 is the distance of two
 
 
 def loss_chart(mean: float, interval: Interval, baseline: Baseline | None) -> Figure:
-    """The loss with its interval, and what the best constant prediction costs."""
+    """The loss with its interval, and the loss of the best constant prediction."""
     names, values, told = [said("measured")], [mean], [f"{number(mean, 6)} ({range_of(*interval, 6)})"]
     if baseline is not None and np.isfinite(baseline.mean):
         names, values = [*names, said("best constant")], [*values, baseline.mean]
@@ -48,7 +48,7 @@ def loss_chart(mean: float, interval: Interval, baseline: Baseline | None) -> Fi
 
 
 def shares_chart(parts: Sequence[Part], unit: str) -> Figure:
-    """Each part's share of the loss with its interval, with its share of the rows or the weight; worst on top."""
+    """The share of the loss of each part, with its interval and its share of the rows or the weight; worst on top."""
     told = [
         said(
             "{name}: {share} of the loss ({interval}), {weight} of the {unit}",
@@ -74,7 +74,7 @@ def shares_chart(parts: Sequence[Part], unit: str) -> Figure:
 
 
 def means_chart(parts: Sequence[Part], mean: float) -> Figure:
-    """Each part's mean loss with its interval, and the mean over all; in the order given, the first on top."""
+    """The mean loss of each part with its interval, and the mean over all; in the given order, the first on top."""
     shown = [part for part in parts if np.isfinite(part.mean)]
     told = [_mean_told(part) for part in shown]
     place, means = _places(shown), np.array([part.mean for part in shown])
@@ -87,7 +87,7 @@ def means_chart(parts: Sequence[Part], mean: float) -> Figure:
 
 
 def ordered_chart(parts: Sequence[Part], mean: float, title: str, *, is_line: bool) -> Figure:
-    """Each part's mean loss with its interval from left to right, joined by a line or not, and the mean over all."""
+    """The mean loss of each part with its interval, left to right, joined by a line or not; and the mean of all."""
     place = np.arange(float(len(parts)))
     means = np.array([part.mean if np.isfinite(part.mean) else np.nan for part in parts])
     intervals = np.array([part.mean_interval for part in parts]).reshape(-1, 2)
@@ -119,7 +119,7 @@ def _mean_told(part: Part) -> str:
 
 
 def losses_chart(bars: Bars, marks: Sequence[tuple[str, float]], *, cost: bool) -> Figure:
-    """How many rows have such a loss, or which share of the loss they hold; with some losses marked by name."""
+    """The number of rows by loss, or their share of the total loss; with some losses marked by name."""
     heights = bars.cost / (bars.cost.sum() or 1.0) if cost else bars.count
     told = [
         said("{low} to {high}", low=number(a), high=number(b))

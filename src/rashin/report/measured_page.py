@@ -1,4 +1,4 @@
-"""The report of a measurement: its words, and which chart stands where."""
+"""The report of a measurement: its text, and the order of its charts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _sections(measured: Measurement, confidence: float, images: Images, predicte
 
 
 def _lead(measured: Measurement, confidence: float) -> str:
-    """The mean loss in one sentence, with its interval and the best constant prediction where they are known."""
+    """The mean loss in one sentence, with its interval and the best constant prediction if they are known."""
     interval, baseline = measured.interval(confidence), measured.baseline
     name, mean = measured.loss.partition("(")[0], number(measured.mean, 4)
     if math.isfinite(interval.high - interval.low):
@@ -180,7 +180,7 @@ def _rows(measured: Measurement, images: Images, predicted: Predicted) -> list[S
 
 
 def _told(found: Distribution, bars: Bars) -> str:
-    """How much of the loss the worst rows hold, as far as bins tell."""
+    """The share of the loss in the worst rows, as far as the bins show it."""
     if not math.isfinite(found.quantile(0.5)):
         return said("Half of the rows or more have an infinite loss.")
     half = said("Half of the rows have a loss below {median}.", median=number(found.quantile(0.5)))

@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: few digits, true minus signs, no word for infinity."""
+"""Numbers for readers: few digits, true minus signs, and a symbol for infinity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["number", "percent", "percents", "range_of", "rows", "short", "summan
 
 
 def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
-    """So many significant digits; ``pad`` keeps zeros at the end, for columns.
+    """A number with ``digits`` significant digits; ``pad`` keeps zeros at the end, for columns.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def number(value: float, digits: int = 3, *, pad: bool = False) -> str:
 
 
 def percent(share: float, decimals: int = 1) -> str:
-    """A share of a whole.
+    """A share of a whole in percent.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def range_of(low: float, high: float, digits: int = 4) -> str:
 
 
 def percents(low: float, high: float, decimals: int = 1) -> str:
-    """An interval of shares of a whole.
+    """An interval of shares in percent.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def percents(low: float, high: float, decimals: int = 1) -> str:
 
 
 def rows(count: int) -> str:
-    """So many rows.
+    """A number of rows.
 
     Examples
     --------
@@ -82,9 +82,9 @@ def rows(count: int) -> str:
 
 
 def summands(whole: float, *parts: float, digits: int = 4) -> list[str]:
-    """A number and the parts that it is the sum of, rounded to the same decimals so that the parts shown add up to it.
+    """A number and its summands, rounded to the same decimals so that the parts shown add up to the number shown.
 
-    The part that is largest in size takes up the rounding, less than one unit of the last digit for each other part.
+    The largest part absorbs the rounding errors, less than one unit of the last digit for each other part.
 
     Examples
     --------

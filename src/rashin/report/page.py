@@ -1,6 +1,6 @@
-"""The frame of every page: one file that needs no network, light and dark, printable, usable by keyboard.
+"""The frame of every page: one file that works offline, in light and dark, in print and by keyboard.
 
-It knows nothing of what it shows.
+It does not depend on the content of the page.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rashin.report.drawing import Figure, figure_html
 
 __all__ = ["MARK", "Cell", "Chart", "Listing", "Page", "Section", "Table", "View", "number_cell", "page_html"]
 
-MARK = '<meta name="generator" content="rashin">'  # stands at the top of every page
+MARK = '<meta name="generator" content="rashin">'  # at the top of every page
 
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers in words: headings, and rows of as many cells."""
+    """A table of formatted numbers: headings, and rows with one cell per heading."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """One look at a chart: the name of its button, a figure, a sentence, and the numbers behind it."""
+    """One view of a chart: the name of its button, a figure, a sentence, and the numbers of the figure."""
 
     name: str
     figure: Figure
@@ -41,7 +41,7 @@ class View:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, and the views there are of it; with more than one, buttons choose between them."""
+    """A chart with one or more views; if there are several, buttons choose between them."""
 
     title: str
     views: Sequence[View]
@@ -49,7 +49,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a listing: its text, the number it is sorted by (else by the text), and a picture as a data URI."""
+    """A cell of a listing: its text, its number for sorting (without one, the text), and a picture as a data URI."""
 
     text: str
     key: float | None = None
@@ -57,19 +57,19 @@ class Cell:
 
     @property
     def style(self) -> str:
-        """How it is set: words wrap in what is ``long``, and break only where one is longer than a line."""
+        """The style of the cell: ``long`` text wraps between words, and breaks only words longer than a line."""
         longest = max(map(len, self.text.split()), default=0)
         return "long broken" if longest > 40 else "long" if len(self.text) > 20 else ""
 
 
 def number_cell(value: float, text: str) -> Cell:
-    """Sorted by its number; infinities by the largest double, which JavaScript reads too."""
+    """A cell sorted by its number; infinities sort as the largest double, which JavaScript can read."""
     return Cell(text, None if math.isnan(value) else float(np.nan_to_num(value)))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A table to look things up in: a click on a heading sorts, and of many rows the first ``shown`` stand there."""
+    """A table for look-ups: a click on a heading sorts it, and at first only the first ``shown`` rows are shown."""
 
     title: str
     caption: str
@@ -80,7 +80,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, some paragraphs, charts that stand side by side where there is room, and listings below them."""
+    """A heading, some paragraphs, charts side by side if there is room, and listings below them."""
 
     title: str
     words: Sequence[str]
@@ -90,9 +90,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, a sentence below it, remarks that no reader may miss, some facts (name and value), and sections.
+    """A title, a sentence below it, important remarks, some facts (name and value), and sections.
 
-    ``lang`` is the language of them all, and of the words that the frame adds: "en" or "ja".
+    ``lang`` is the language of the page, including the words that the frame adds: "en" or "ja".
     """
 
     title: str
@@ -104,11 +104,11 @@ class Page:
 
 
 def page_html(page: Page) -> str:
-    """The page as HTML, with everything it needs inside.
+    """The page as self-contained HTML.
 
     Raises
     ------
-    ValueError : there are no words in the page's language.
+    ValueError : rashin is not translated into the language of the page.
     ImportError : jinja2 is not installed; the message says how to get it.
 
     Examples

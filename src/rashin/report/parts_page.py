@@ -18,12 +18,12 @@ from rashin.report.page import Cell, Chart, Listing, Section, Table, View, numbe
 __all__ = ["Kind", "parts_section"]
 
 _DRAWN = 25  # parts in a chart
-_LISTED = 1000  # parts in a listing: of more a browser grows slow
+_LISTED = 1000  # parts in a listing: more would slow a browser down
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Of what parts there are: by which of ``standout``, and in words one, several, and what their sizes count."""
+    """The kind of parts: their name in ``standout``, their words for one and several, and the unit of their sizes."""
 
     by: Literal["class", "group"]
     one: str
@@ -93,7 +93,7 @@ def _with_cut(caption: str, parts: Sequence[Part], kind: Kind) -> str:
 
 
 def _standout_words(parts: Sequence[Part], kind: Kind, measured: Measurement, confidence: float) -> list[str]:
-    """The part that is the worst for its size, where there are several."""
+    """The part with the worst loss for its size, if there are several parts."""
     if len(parts) < 2:
         return []
     worst = measured.standout(kind.by, confidence)

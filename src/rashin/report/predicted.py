@@ -1,4 +1,4 @@
-"""What was predicted and what was right for a row, in the cells of a table."""
+"""The prediction and the target of a row, in the cells of a table."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Predicted:
 
     Parameters
     ----------
-    prediction, target : as they were measured; None shows neither.
-    classes : the names of the classes, in the order of the predictions; None where they are numbered.
+    prediction, target : predictions and targets as they were measured; None shows neither.
+    classes : names of the classes, in the order of the predictions; None if they are numbered.
     """
 
     prediction: ByRow = None
@@ -38,11 +38,11 @@ class Predicted:
     classes: Sequence[str] | None = None
 
     def columns(self, loss: str, rows: Sequence[Row]) -> tuple[list[str], list[list[Cell]]]:
-        """Headings, and cells for each row; none if there is nothing to show.
+        """Headings, and cells for each row; empty if there is nothing to show.
 
         Raises
         ------
-        ValueError : an array does not hold the rows, or the rows come from several files.
+        ValueError : an array does not contain the rows, or the rows come from several files.
         """
         if self.prediction is None or self.target is None or not rows:
             return [], [[] for _ in rows]
@@ -55,7 +55,7 @@ class Predicted:
 
 
 def _has_classes(prediction: Any) -> bool:
-    """Whether there are several numbers to a row, for a loss that this process does not know."""
+    """True if there are several numbers per row, for a loss that is not registered in this process."""
     if isinstance(prediction, Mapping):
         return any(np.size(value) > 1 for value in prediction.values())
     return np.ndim(prediction) > 1
@@ -69,7 +69,7 @@ def _known(loss: str) -> Loss | None:
 
 
 def _at(name: str, values: Any, rows: Sequence[Row], wide: tuple[int, ...] | None) -> list[Any]:
-    """The values at the rows, None where a mapping has none; an array of the shape ``wide`` has classes to a row."""
+    """The values at the rows, None if a mapping has none; an array of the shape ``wide`` has one entry per class."""
     if isinstance(values, Mapping):
         return [values.get((row.source, row.row)) for row in rows]
     if len({row.source for row in rows}) > 1:
@@ -128,7 +128,7 @@ def _probabilities(loss: Loss | None, z: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _label(target: Any, names: Sequence[str]) -> int | None:
-    """The place of the target's class; of a distribution, that of its most probable one."""
+    """The index of the target's class, or of the most probable class of a distribution."""
     value = np.asarray(target)
     if value.ndim and value.size > 1:
         return int(value.argmax())
@@ -165,7 +165,7 @@ def _of_numbers(loss: Loss | None, pairs: Sequence[tuple[Any, Any]]) -> tuple[li
 
 
 def _float(value: Any) -> float:
-    """A number, NaN where there is none."""
+    """A number; NaN if there is none."""
     try:
         return float(np.asarray(value, np.float64).reshape(()))
     except (TypeError, ValueError):
@@ -181,7 +181,7 @@ def _key(value: float) -> float | None:
 
 
 def _plain(value: Any) -> str:
-    """A label as a word: whole numbers without their decimals."""
+    """A label as text; whole numbers without decimals."""
     if value is None:
         return said("unknown")
     item = np.asarray(value).reshape(-1)

@@ -17,11 +17,11 @@ from rashin.report.numbers import number, percent, percents, rows
 __all__ = ["accuracy_chart", "cost_chart", "fair_cost_chart", "reliability_chart", "split_chart"]
 
 _UNIT = (0.0, 1.0)
-_READ = 101  # thresholds whose numbers can be read off
+_READ = 101  # thresholds with readable numbers
 
 
 def reliability_chart(found: Reliability) -> Figure:
-    """How often the event came, by how often it was predicted; below, how the predictions are distributed."""
+    """The observed frequency of the event by its predicted probability; below, the distribution of the predictions."""
     told = [
         said(
             "predicted {predicted}, observed {observed} ({interval}), {rows}",
@@ -55,7 +55,7 @@ def reliability_chart(found: Reliability) -> Figure:
 
 
 def split_chart(found: Split) -> Figure:
-    """Cross-entropy as refinement and calibration, above what the event's frequency alone costs."""
+    """Cross-entropy as refinement and calibration, above the cost of the event's frequency alone."""
     refinement, calibration, constant = said("refinement"), said("calibration"), said("best constant")
     finite = max(found.calibration, 0.0) if np.isfinite(found.calibration) else 0.0
     stacked = found.refinement if finite else min(found.refinement, found.cross_entropy)
@@ -75,7 +75,7 @@ def split_chart(found: Split) -> Figure:
 
 
 def accuracy_chart(found: Thresholds, cross_entropy: float) -> Figure:
-    """The loss, which knows no threshold, and the errors above; accuracy and the two rates below."""
+    """The loss, which does not depend on a threshold, and the errors above; accuracy and the two rates below."""
     x, accuracy = found.threshold, found.accuracy
     above: list[Mark] = [Line(x, 1.0 - accuracy, ACCURACY, said("error rate"), 2.0, "2 3")]
     if np.isfinite(cross_entropy):
@@ -112,7 +112,7 @@ def accuracy_chart(found: Thresholds, cross_entropy: float) -> Figure:
 
 
 def cost_chart(found: Thresholds, ratios: Sequence[float]) -> Figure:
-    """The mean cost of decisions by the threshold, where a false negative costs so many false positives."""
+    """The mean cost of decisions by threshold, for each ratio of the costs of a false negative and a false positive."""
     marks: list[Mark] = []
     read, words, costs = _read(found), [], []
     for ratio, colour, dash in zip(ratios, (LOSS, ACCURACY, STRAIGHT), (DASH, "", "2 3"), strict=False):
@@ -133,7 +133,7 @@ def cost_chart(found: Thresholds, ratios: Sequence[float]) -> Figure:
 
 
 def fair_cost_chart(found: Thresholds) -> Figure:
-    """The cost of decisions at the threshold that is right for it; over log-odds its area is the cross-entropy."""
+    """The cost of decisions, each at its best threshold; the area over log-odds is the cross-entropy."""
     cost = found.fair_cost
     worth = np.isfinite(found.logit) & (cost > 1e-3 * cost.max())
     logit, cost = found.logit[worth], cost[worth]

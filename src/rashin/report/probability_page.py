@@ -1,4 +1,4 @@
-"""What the report of a measurement says of probabilities: calibration, and decisions by a threshold."""
+"""The sections of a report on probabilities: calibration, and decisions by a threshold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOLD = np.linspace(0.0, 1.0, 21)  # the thresholds in tables
 
 
 def calibration_section(found: Calibration, confidence: float) -> Section:
-    """Whether what was predicted came as often, and what the cross-entropy is made of."""
+    """Calibration, and the parts of the cross-entropy."""
     parts = split(found)
     views = []
     for name, equal in ((said("Bins of equal weight"), "weight"), (said("Bins of equal width"), "width")):
@@ -126,7 +126,7 @@ def _curve_table(curve: Reliability) -> Table:
 
 
 def threshold_section(found: Calibration) -> Section:
-    """What decisions by a threshold get right, and what they cost, beside the loss."""
+    """Accuracy and cost of decisions by a threshold, next to the loss."""
     decided = thresholds(found)
     entropy = split(found).cross_entropy
     highest = np.flatnonzero(decided.accuracy == decided.accuracy.max())

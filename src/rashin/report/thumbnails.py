@@ -1,4 +1,4 @@
-"""Small pictures of samples, inside the page."""
+"""Small images of samples, embedded in the page."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _SIDE = 112  # pixels: twice as many as are shown, for screens that have them
 
 
 def thumbnails(rows: list[Row], images: Mapping[tuple[str, int], ArrayLike] | ArrayLike | None) -> list[str | None]:
-    """A data URI for each row; None for those of which a mapping holds no image, and for all if there are no images.
+    """A data URI for each row; None for rows without an image in the mapping, and for all if ``images`` is None.
 
     Parameters
     ----------
-    rows : the rows to be shown.
-    images : from (source, row) to an image, or an array of images by row: (n, H, W), (n, H, W, 3), or (n, H * H).
+    rows : rows to show.
+    images : mapping from (source, row) to an image, or an array of images by row: (n, H, W), (n, H, W, 3), or
+        (n, H * H).
 
     Raises
     ------
-    ValueError : an array does not say what is asked of it: the rows come from several sources, or there are more rows
-        than images; or an image has another shape.
+    ValueError : the images of an array cannot be matched, because the rows come from several sources or there are more
+        rows than images; or an image has another shape.
     """
     if images is None:
         return [None] * len(rows)
@@ -51,13 +52,13 @@ def thumbnail(image: ArrayLike) -> str:
 
     Parameters
     ----------
-    image : (H, W), (H, W, 3), or (H * H,). Whole numbers are 0 to 255; others 0 to 1, or, if some lie outside, spread
-        from their least to their largest.
+    image : array (H, W), (H, W, 3), or (H * H,). Whole numbers are 0 to 255; others are 0 to 1 or, if some lie outside,
+        scaled from their smallest to their largest.
 
     Raises
     ------
     ImportError : matplotlib is not installed.
-    ValueError : it has another shape, or nothing in it is finite.
+    ValueError : the image has another shape, or none of its numbers is finite.
 
     Examples
     --------
@@ -74,7 +75,7 @@ def thumbnail(image: ArrayLike) -> str:
 
 
 def _pixels(image: NDArray[Any]) -> NDArray[Any]:
-    """Its red, green and blue, from 0 to 255."""
+    """Red, green and blue of the image, from 0 to 255."""
     side = math.isqrt(image.size)
     if image.ndim == 1 and side * side == image.size:
         image = image.reshape(side, side)

@@ -1,4 +1,4 @@
-"""The files of reports: a page, and with an explanation its pictures."""
+"""The files of reports: a page and, for an explanation, its pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Explained", "check_our_page", "check_ours", "files_in", "write_expla
 
 @dataclass(frozen=True)
 class Explained:
-    """Where the page and the pictures lie."""
+    """The paths of the page and the pictures."""
 
     page: Path
     downhill: Path
@@ -30,23 +30,23 @@ class Explained:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All of them, the page first."""
+        """All paths, the page first."""
         return self.page, self.downhill, self.weight, self.landscape, self.minibatches
 
 
 def files_in(folder: str | Path) -> Explained:
-    """The names that an explanation has in a folder."""
+    """The paths of an explanation's files in a folder."""
     names = ("explanation.html", "downhill.png", "one-weight.png", "landscape.png", "minibatches.png")
     return Explained(*(Path(folder, name) for name in names))
 
 
 def check_ours(folder: str | Path) -> None:
-    """Refuse to replace files of the names of ours that something else has written.
+    """Refuse to replace files with these names that rashin has not written.
 
     Raises
     ------
-    FileExistsError : there is one.
-    NotADirectoryError : the folder is none.
+    FileExistsError : there is such a file.
+    NotADirectoryError : the path is not a folder.
     """
     if Path(folder).exists() and not Path(folder).is_dir():
         raise NotADirectoryError(f"{folder} is not a folder; name another one")
@@ -56,28 +56,28 @@ def check_ours(folder: str | Path) -> None:
 
 
 def check_our_page(path: Path) -> None:
-    """Refuse to replace a file that is no page of ours.
+    """Refuse to replace a file that is not a page written by rashin.
 
     Raises
     ------
-    FileExistsError : it is another's.
+    FileExistsError : the file is not such a page.
     """
     if path.exists() and not _is_ours(path):
         raise FileExistsError(f"{path} was not written by rashin; move it away or name another file")
 
 
 def write_explanation(found: Explanation, folder: str | Path, lang: str = "en") -> Explained:
-    """Write the page and the pictures to a folder, which is made if need be; those of an earlier one are replaced.
+    """Write the page and the pictures to a folder, which is created if necessary; earlier ones are replaced.
 
     Parameters
     ----------
-    lang : language of the words, "en" or "ja"; Japanese needs a font such as Noto Sans CJK for the pictures.
+    lang : language of page and pictures, "en" or "ja"; Japanese needs a font such as Noto Sans CJK for the pictures.
 
     Raises
     ------
-    ValueError : there are no words in that language.
+    ValueError : rashin is not translated into that language.
     LookupError : no font with its letters is installed; the message names one.
-    FileExistsError : the folder holds files of these names that something else has written.
+    FileExistsError : the folder contains files with these names that rashin has not written.
     ImportError : matplotlib or jinja2 is not installed; the message says how to get it.
     OSError : the folder cannot be written.
     """
@@ -114,21 +114,21 @@ def write_measurement(
     classes: Sequence[str] | None = None,
     lang: str = "en",
 ) -> Path:
-    """Write the report of a measurement: one HTML file that needs no network.
+    """Write the report of a measurement: one HTML file that works offline.
 
-    It shows what the measurement holds: ask ``measure`` for ``by_class``, ``accuracy``, ``baseline``, ``worst`` and
-    ``details`` to see the sections they make. An earlier report is replaced; folders are made if need be.
+    It shows the contents of the measurement: request ``by_class``, ``accuracy``, ``baseline``, ``worst`` and
+    ``details`` in ``measure`` to get their sections. An earlier report is replaced; folders are created if necessary.
 
     Parameters
     ----------
-    title : the heading.
-    confidence : of every interval, in (0, 1).
-    images : pictures of the worst rows: a mapping from (source, row) to an image, or an array of images by row, each
+    title : heading of the page.
+    confidence : level of every confidence interval, in (0, 1).
+    images : images of the worst rows: a mapping from (source, row) to an image, or an array of images by row, each
         (H, W), (H, W, 3), or (H * H,).
-    source : what was measured, such as the name of the file.
-    prediction, target : shown with the worst rows: the arrays that were measured, or mappings from (source, row), as
+    source : name of the measured data, such as that of the file.
+    prediction, target : values to show with the worst rows: the measured arrays, or mappings from (source, row), as
         ``rashin.measurement.lookup.values_at`` reads them from files.
-    classes : the names of the classes, in the order of the predictions; by default their numbers.
+    classes : names of the classes, in the order of the predictions; by default their numbers.
     lang : language of the page, "en" or "ja".
 
     Returns
@@ -137,9 +137,9 @@ def write_measurement(
 
     Raises
     ------
-    ValueError : there are no words in that language; nothing was measured; or ``images``, ``prediction`` or
+    ValueError : rashin is not translated into that language; nothing was measured; or ``images``, ``prediction`` or
         ``target`` do not fit the rows.
-    FileExistsError : there is a file of that name that is no page of rashin's.
+    FileExistsError : a file of that name exists that is not a page written by rashin.
     ImportError : jinja2 is not installed; the message says how to get it.
     OSError : the file cannot be written.
 

@@ -1,1 +1,1 @@
-"""Tables on disk or in a remote store: which files a source names, their columns, and their rows batch by batch."""
+"""Tables on disk or in a remote store: the files of a source, their columns, and their rows batch by batch."""

@@ -1,4 +1,4 @@
-"""Read ahead: what an iterator gives next is made in a thread while the present one is used."""
+"""Reading ahead: a thread prepares the next item of an iterator while the current one is used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["read_ahead"]
 Item = TypeVar("Item")
 
 _END = object()
-_PATIENCE = 0.1  # seconds between two looks whether anybody still waits
+_PATIENCE = 0.1  # seconds between two checks if the reader still waits
 
 
 @contextmanager
 def read_ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
-    """The same items, one of which is made ahead; an error comes where its item would. Leaving ends the thread.
+    """The same items, one of them prepared ahead; an error is raised in place of its item. Leaving ends the thread.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def _make(items: Iterator[Any], made: queue.Queue[tuple[Any, BaseException | Non
             if not _put(made, (item, None), left):
                 break
         _put(made, (_END, None), left)
-    except BaseException as error:  # told to whoever waits
+    except BaseException as error:  # passed on to the reader
         _put(made, (_END, error), left)
     finally:
         close = getattr(items, "close", None)
@@ -62,7 +62,7 @@ def _make(items: Iterator[Any], made: queue.Queue[tuple[Any, BaseException | Non
 
 
 def _put(made: queue.Queue[Any], what: Any, left: threading.Event) -> bool:
-    """Whether it could be handed over before everybody left."""
+    """True if the item was handed over before the reader left."""
     while not left.is_set():
         with suppress(queue.Full):
             made.put(what, timeout=_PATIENCE)

@@ -1,4 +1,4 @@
-"""Arrow and Feather files, and what Arrow's columns hold, as NumPy arrays."""
+"""Arrow and Feather files, and the contents of Arrow columns as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ __all__ = [
     "without_dates",
 ]
 
-LISTS_READ = 1 << 6  # at a time, to find the first one
+LISTS_READ = 1 << 6  # read at a time, to find the first list
 
 Array = NDArray[Any]
-Numbers = tuple[Array, "Array | None"]  # the values, and where there is none
+Numbers = tuple[Array, "Array | None"]  # the values, and a mask of the missing ones
 
 
 def pyarrow(what: str = "a Parquet, Arrow or CSV file") -> Any:
-    """The package, or an error that says what needs it and how to get it."""
+    """The package, or an error that says who needs it and how to get it."""
     with needs("pyarrow", "parquet", what):
         import pyarrow
     return pyarrow
 
 
 class ArrowTable:
-    """A file in Arrow's IPC format; where it is local and not compressed, its columns are read where they lie."""
+    """A file in Arrow's IPC format; if it is local and not compressed, its columns are memory-mapped."""
 
     def __init__(self, file: File, stack: ExitStack) -> None:
         pa = pyarrow()
@@ -80,7 +80,7 @@ class ArrowTable:
         return opened(self.source, options=ipc.IpcReadOptions(included_fields=fields))
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        """The whole: only reading a batch tells how many rows it has."""
+        """The whole file as one part, as the number of rows of a batch is unknown before it is read."""
         return [Part()]
 
     def list_length(self, name: str) -> int | None:
@@ -103,26 +103,26 @@ class ArrowTable:
             for batch in reader if self.is_stream else map(reader.get_batch, range(reader.num_record_batches)):
                 validate(batch)
                 yield batch
-        except (pa.ArrowException, MemoryError) as error:  # a damaged size may be any
+        except (pa.ArrowException, MemoryError) as error:  # a damaged size may be any number
             raise ValueError(str(error)) from error
 
 
 def validate(batch: Any) -> None:
-    """Raise unless codes, text and lists of a batch lie where they say: what is damaged would end the process."""
+    """Raise unless the offsets of codes, text and lists of a batch are valid; damaged ones would crash the process."""
     for column in batch.columns:
         if not is_primitive(column.type):
             column.validate(full=True)
 
 
 def is_primitive(kind: Any) -> bool:
-    """Whether each value has its own place, of as many bytes as any other."""
+    """True if all values have the same number of bytes."""
     import pyarrow as pa
 
     return bool(pa.types.is_primitive(kind))
 
 
 def record_chunks(batches: Any, names: Sequence[str], rows: int, row: int = 0) -> Iterator[Chunk]:
-    """Record batches of a file from its row ``row`` on, cut into pieces of no more than ``rows``."""
+    """Record batches of a file from its row ``row``, split into chunks of at most ``rows`` rows."""
     for batch in batches:
         for start in range(0, batch.num_rows, rows):
             some = batch.slice(start, rows)
@@ -134,13 +134,13 @@ def record_chunks(batches: Any, names: Sequence[str], rows: int, row: int = 0) -
 
 
 def numbers(column: Any, length: int | None = None) -> Numbers:
-    """The numbers of a column, (n,), or of a column of lists, (n, C); the bytes are shared where they can be.
+    """The numbers of a column, (n,), or of a column of lists, (n, C); memory is shared if possible.
 
-    ``length`` is C; None is that of the first list.
+    ``length`` is C; None is the length of the first list.
 
     Raises
     ------
-    TypeError : it holds no numbers; the error says what.
+    TypeError : the column does not contain numbers; the error says what it contains.
     """
     import pyarrow as pa
 
@@ -153,7 +153,7 @@ def numbers(column: Any, length: int | None = None) -> Numbers:
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
     elif pa.types.is_decimal(kind):
-        column = column.cast(pa.string()).cast(pa.float64())  # the direct way does not round to the nearest
+        column = column.cast(pa.string()).cast(pa.float64())  # the direct cast does not round to nearest
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise TypeError(str(given))
     missing = _missing(column)
@@ -163,7 +163,7 @@ def numbers(column: Any, length: int | None = None) -> Numbers:
 
 
 def plain(column: Any) -> Any:
-    """Values in the place of codes into a dictionary, of runs, of views and of an extension."""
+    """A column of plain values instead of dictionary codes, runs, views or an extension type."""
     import pyarrow as pa
 
     kind = column.type
@@ -184,7 +184,7 @@ def plain(column: Any) -> Any:
 
 
 def _lists_of_views(column: Any) -> Any:
-    """Lists that follow each other; pyarrow's own cast loses some (seen with pyarrow 26)."""
+    """List views as contiguous lists; pyarrow's own cast loses some lists (observed with pyarrow 26)."""
     import pyarrow as pa
 
     sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
@@ -193,7 +193,7 @@ def _lists_of_views(column: Any) -> Any:
 
 
 def _of_extension(column: Any) -> Any:
-    """The values that are meant: booleans, identifiers and periods as text, else what they are stored as."""
+    """The values of an extension type: booleans, identifiers and periods as text, others as they are stored."""
     import pyarrow as pa
 
     name, storage = column.type.extension_name, column.storage
@@ -209,7 +209,7 @@ def _of_extension(column: Any) -> Any:
 
 
 def know_types(schema: Any) -> None:
-    """Import what knows the types of a file's columns: without pandas, its months are numbers since 1970."""
+    """Import packages that register the types of a file's columns: without pandas, months are numbers since 1970."""
     if any((field.metadata or {}).get(b"ARROW:extension:name") == b"pandas.period" for field in schema):
         with needs("pandas", "dask", "a column of periods", instead="pip install pandas"):
             import_module("pandas.core.arrays.arrow.extension_types")
@@ -230,7 +230,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def list_lengths(column: Any) -> Array | None:
-    """How long the list in each row is, -1 for null; None if the column holds no lists."""
+    """The length of the list in each row, -1 for null; None if the column does not contain lists."""
     column = plain(column)
     if not _is_list(column.type):
         return None
@@ -239,7 +239,7 @@ def list_lengths(column: Any) -> Array | None:
 
 
 def list_length(kind: Any, chunks: Iterator[Chunk], name: str) -> int | None:
-    """The length of the lists of a column: that of its type, else of the first list that is not empty."""
+    """The length of the lists of a column: that of its type, otherwise of the first list that is not empty."""
     import pyarrow as pa
 
     kind = _type_of_values(kind)
@@ -257,7 +257,7 @@ def _first_length(column: Any) -> int | None:
 
 
 def _listed(column: Any, length: int | None) -> Numbers:
-    """Lists of one length as rows; missing is a list that is null, holds a null, or has another length."""
+    """Lists of one length as rows. A list is missing if it is null, contains a null, or has another length."""
     import pyarrow as pa
 
     sizes = np.asarray(list_lengths(column))
@@ -276,7 +276,7 @@ def _listed(column: Any, length: int | None) -> Numbers:
 
 
 def _type_of_values(kind: Any) -> Any:
-    """The type of what a column of dictionaries, runs or extensions holds in the end."""
+    """The type of the plain values of a column of dictionaries, runs or extensions."""
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):
@@ -287,7 +287,7 @@ def _type_of_values(kind: Any) -> Any:
 
 
 def holds_words(column: Any) -> bool:
-    """Whether a column holds text, in whatever layout, or bytes that may be text."""
+    """True if a column contains text, in any layout, or bytes that may be text."""
     import pyarrow as pa
 
     kind = _type_of_values(column.type)
@@ -296,7 +296,7 @@ def holds_words(column: Any) -> bool:
 
 
 def holds_whole_numbers(column: Any) -> bool:
-    """Whether a column holds whole numbers or booleans."""
+    """True if a column contains whole numbers or booleans."""
     import pyarrow as pa
 
     kind = plain(column.slice(0, 0)).type
@@ -304,14 +304,14 @@ def holds_whole_numbers(column: Any) -> bool:
 
 
 def is_boolean(column: Any) -> bool:
-    """Whether a column holds booleans."""
+    """True if a column contains booleans."""
     import pyarrow as pa
 
     return bool(pa.types.is_boolean(plain(column.slice(0, 0)).type))
 
 
 def without_dates(column: Any) -> Any:
-    """A column with its dates and times as text, in which the unit of a time leaves no trace; any other as it is."""
+    """A column with dates and times as text that does not depend on the unit; other columns are unchanged."""
     import pyarrow as pa
 
     kind = _type_of_values(column.type)
@@ -322,16 +322,16 @@ def without_dates(column: Any) -> Any:
 
 
 def dictionary(column: Any) -> tuple[Array, Any]:
-    """For each row 0 if it is null, else the place among distinct values, counted from 1; and these.
+    """For each row, 0 if it is null, otherwise the index among the distinct values, from 1; and the distinct values.
 
-    Durations come as NumPy's, all else as Python's, with dates and times as text.
+    Durations are NumPy objects; all other values are Python objects, with dates and times as text.
     """
     import pyarrow as pa
 
     column = _encoded(column)
     words, missing = column.dictionary, _missing(column.indices)
     codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-    if words.null_count:  # a dictionary may hold null as a word
+    if words.null_count:  # a dictionary may contain null as a value
         holes = words.is_null().to_numpy(zero_copy_only=False)
         if len(codes):
             codes[holes[codes - 1]] = 0
@@ -347,13 +347,13 @@ def dictionary(column: Any) -> tuple[Array, Any]:
 
 
 def distinct(column: Any) -> tuple[Array, Sequence[Any]]:
-    """For each row the place of its key among keys, as ``rashin.tables.keys.distinct`` has them."""
+    """For each row the index of its key in the keys, in the form of ``rashin.tables.keys.distinct``."""
     codes, values = dictionary(column)
     return codes, [None, *keys_in(values)]
 
 
 def _encoded(column: Any) -> Any:
-    """A dictionary of plain values, of which no more are looked at than there are rows."""
+    """A dictionary of plain values; no more of its values are processed than there are rows."""
     import pyarrow as pa
 
     kind = column.type
@@ -361,7 +361,7 @@ def _encoded(column: Any) -> Any:
         return pa.DictionaryArray.from_arrays(column.indices, plain(column.dictionary), safe=False)
     column = plain(column)
     if pa.types.is_decimal(column.type):
-        column = column.cast(pa.string())  # not every decimal can be coded
+        column = column.cast(pa.string())  # some decimals cannot be dictionary-encoded
         found = column.dictionary_encode()
         values = pa.array([None if text is None else Decimal(text) for text in found.dictionary.to_pylist()])
         return pa.DictionaryArray.from_arrays(found.indices, values)
@@ -369,11 +369,11 @@ def _encoded(column: Any) -> Any:
 
 
 def coded(column: Any) -> tuple[Array, list[str], Array | None]:
-    """A column of text as codes, the words that they stand for, and where there is none.
+    """A column of text as codes, the words of the codes, and a mask of the missing values.
 
     Raises
     ------
-    TypeError : it holds bytes that are no text in UTF-8.
+    TypeError : the column contains bytes that are not text in UTF-8.
     """
     codes, words = dictionary(column)
     keys = keys_in(words)

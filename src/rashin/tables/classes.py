@@ -1,4 +1,4 @@
-"""The names of classes, and which of them a target names: as text, as a number, or as a boolean."""
+"""The names of classes, and the class that a target names as text, number or boolean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Classes", "Key", "Outcomes", "check_case", "is_number", "names_false
 Key = int | str
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")  # pandas keeps dates as times
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")  # pandas stores dates as times
 _BOOLEANS = {"true": Decimal(1), "false": Decimal(0)}
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # words for a value that is missing
 _PAIRS = 3  # columns by label that an error lists
@@ -22,12 +22,12 @@ _SHOWN = 8  # names that an error lists
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes that columns stand for.
+    """The classes of the prediction's columns.
 
     Parameters
     ----------
-    columns, names : the columns and what each stands for, in the same order.
-    listed : whether the user listed the columns in the order of the labels, so that numbers are places in the list.
+    columns, names : columns, and the name of the class of each, in the same order.
+    listed : True if the user listed the columns in the order of the labels, so that numbers are indices of the list.
 
     Raises
     ------
@@ -46,7 +46,7 @@ class Classes:
 
     @classmethod
     def of_list(cls, columns: Sequence[str]) -> Classes:
-        """Columns in the order of the labels; their names are what is left without a common beginning and end.
+        """Columns in the order of the labels; the names of the classes are those of the columns without common ends.
 
         >>> Classes.of_list(["p_cat", "p_car"]).names
         ('cat', 'car')
@@ -57,7 +57,7 @@ class Classes:
 
     @property
     def labels(self) -> tuple[Key, ...] | None:
-        """The keys by which measurements know the classes: whole numbers if all are; None for places in a list."""
+        """The keys of the classes in measurements: whole numbers if all names are; None for indices of a list."""
         if self.listed:
             return None
         keys = tuple(_key(name) for name in self.names)
@@ -65,19 +65,19 @@ class Classes:
 
     @property
     def take_numbers(self) -> bool:
-        """Whether a number may name one of the classes."""
+        """True if a number may name one of the classes."""
         return self.listed or any(_value(name) is not None for name in self.names)
 
     @property
     def misleading(self) -> bool:
-        """Whether the columns are listed, and one is numbered otherwise than by its place."""
+        """True if the columns are listed, and the number in a name differs from its index."""
         values = map(_value, self.names)
         return self.listed and any(value not in (None, place) for place, value in enumerate(values))
 
     def places(self, words: Sequence[str]) -> list[int]:
-        """The place of the class that each word names; -1 if it names none.
+        """The index of the class that each word names; -1 if it does not name one.
 
-        A word is a name or, in a list, a column; or it equals a name, or a place in a list, as a number or a boolean.
+        A word is a name or, in a list, a column; or it equals a name, or an index of a list, as a number or a boolean.
 
         >>> Classes(("p_-1", "p_1"), ("-1", "1")).places(["1", "-1.0", "true", "x"])
         [1, 0, 1, -1]
@@ -86,26 +86,26 @@ class Classes:
         return [known.get(word, known.get(_comparable(word), -1)) for word in words]
 
     def _known(self) -> Mapping[object, int]:
-        """The place of each class by all that names it."""
+        """The index of each class by everything that names it."""
         count = len(self.names)
         numbers = map(Decimal, range(count)) if self.listed and not self.misleading else ()
         columns = self.columns if self.listed else ()
-        ways = (numbers, map(_comparable, self.names), columns, self.names)  # the exact name comes before all else
+        ways = (numbers, map(_comparable, self.names), columns, self.names)  # the exact name takes precedence
         return {name: place for way in ways for place, name in enumerate(way)}
 
     def agree(self, other: Classes) -> bool:
-        """Whether both are the same classes in the same order, as far as the names in lists of columns show."""
+        """True if both are the same classes in the same order, as far as the names in lists of columns show."""
         unlike = set(self.names) != set(other.names)
         return self.names == other.names or (unlike and (self.listed or other.listed))
 
     def remedy(self, label: object) -> str:
-        """What to do where a number is none of the classes; labels up to C count from 1 on."""
+        """The fix for a number that is not one of the classes; labels up to C start from 1."""
         first = int(str(label) == str(len(self.columns)))
         labels = range(first, first + len(self.columns))
         return f"; fix: say which label each column stands for, such as {self.by_label(labels)}"
 
     def by_label(self, labels: Sequence[object]) -> str:
-        """The argument that gives the columns by label, and the option.
+        """The argument, and the option, that give the columns by label.
 
         >>> Classes(("p_cat", "p_dog"), ("cat", "dog")).by_label([1, 2])
         "prediction={1: 'p_cat', 2: 'p_dog'} (--prediction 1=p_cat,2=p_dog)"
@@ -129,12 +129,12 @@ class Classes:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The two words of a target, and the numbers that a loss of two classes takes for them.
+    """The two words of a target, and the numbers that a two-class loss takes for them.
 
     Parameters
     ----------
-    positive, negative : the words; the negative one is None where all rows were found to be positive.
-    numbers : those of the negative and of the positive class, such as (0, 1) or (-1, 1).
+    positive, negative : words of the classes; the negative one is None if all rows were found to be positive.
+    numbers : numbers of the negative and of the positive class, such as (0, 1) or (-1, 1).
     """
 
     positive: str
@@ -159,7 +159,7 @@ class Outcomes:
 
     @property
     def remedy(self) -> str:
-        """What to do about a word that is neither."""
+        """The fix for a word that is neither of the two."""
         return "; fix: positive= (--positive) names one of the two values of the target"
 
     def __str__(self) -> str:
@@ -170,10 +170,10 @@ class Outcomes:
 def outcomes_of(
     words: Mapping[str, int], column: str, positive: str | None, numbers: tuple[int, int]
 ) -> Outcomes | None:
-    """The two words of a target, by how often each was found in the first rows; None where it holds numbers.
+    """The two words of a target, from the counts of words in the first rows; None if it contains numbers.
 
-    The positive one is ``positive``, or else the word with which the name of the prediction's ``column`` ends. Numbers
-    at the end, as in ``p_0``, may count outputs and say nothing.
+    The positive one is ``positive``, or else the word at the end of the name of the prediction's ``column``. A number
+    at the end, as in ``p_0``, may be that of an output, and is ignored.
 
     >>> outcomes_of({"no": 3, "yes": 1}, "p_yes", None, (0, 1))
     Outcomes(positive='yes', negative='no', numbers=(0, 1))
@@ -190,11 +190,11 @@ def outcomes_of(
 
 
 def check_case(positive: str, words: Sequence[str]) -> None:
-    """A word that differs from one of the target's by case alone is a slip, and would leave no row positive.
+    """Refuse a word that differs from one of the target's only in case: no row would be positive.
 
     Raises
     ------
-    ValueError : the word stands in the target, and in other letters.
+    ValueError : the word occurs in the target only in another case.
     """
     plain = positive.strip().casefold()
     meant = [word for word in words if word.strip().casefold() == plain]
@@ -206,7 +206,7 @@ def check_case(positive: str, words: Sequence[str]) -> None:
 
 
 def _ending(column: str, words: Sequence[str]) -> str | None:
-    """The word with which the name of a column ends, after a ``_``; of several the longest."""
+    """The word at the end of the name of a column, after a ``_``; the longest if several match."""
     parts = column.lower().split("_")
     by_name = {word.strip().lower(): word for word in words}
     endings = ("_".join(parts[start:]) for start in range(len(parts)))
@@ -214,7 +214,7 @@ def _ending(column: str, words: Sequence[str]) -> str | None:
 
 
 def names_false(column: str) -> bool:
-    """Whether a column of predictions is that of the class False, so that the target's True and 1 are negative.
+    """True if a column of predictions is that of the class False, so that True and 1 in the target are negative.
 
     >>> names_false("p_False"), names_false("p_1")
     (True, False)
@@ -232,7 +232,7 @@ def _key(name: str) -> Key:
 
 
 def is_number(word: str) -> bool:
-    """Whether a word is written as a number.
+    """True if a word is written as a number.
 
     >>> is_number("-1e3"), is_number("true"), is_number("nan")
     (True, False, False)
@@ -241,7 +241,7 @@ def is_number(word: str) -> bool:
 
 
 def _value(word: str) -> Decimal | None:
-    """What a word is equal to, if it is a number or a boolean.
+    """The numeric value of a word, if it is a number or a boolean.
 
     >>> _value("1e1") == _value("10.0"), _value("TRUE"), _value("cat")
     (True, Decimal('1'), None)
@@ -256,13 +256,13 @@ def _comparable(word: str) -> Decimal | str:
 
 
 def _common(columns: Sequence[str]) -> tuple[int, int]:
-    """How long the common beginning and end of different names are, which end and begin at a ``_`` or a space."""
+    """The lengths of the common beginning and end of different names, cut at a ``_`` or a space."""
     begin = _shared(columns)
     return begin, _shared([column[begin:][::-1] for column in columns])
 
 
 def _shared(words: Sequence[str]) -> int:
-    """With how many letters all words begin, up to the last ``_`` or space."""
+    """The number of letters with which all words begin, up to the last ``_`` or space."""
     unlike = (place for place, letters in enumerate(zip(*words, strict=False)) if len(set(letters)) > 1)
     same = words[0][: next(unlike, min(map(len, words)))]
     return 1 + max(same.rfind("_"), same.rfind(" "))

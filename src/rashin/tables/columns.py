@@ -1,4 +1,4 @@
-"""Which columns of a table hold what: names, patterns such as ``p_*``, and the classes that the names stand for."""
+"""The roles of a table's columns: names, patterns such as ``p_*``, and the classes that the names stand for."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SHOWN = 8  # names that an error lists
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of one file by what they hold.
+    """The columns of one file by role.
 
-    ``classes`` are those that the columns of the prediction stand for; None where they are numbered from 0, or one.
-    ``outcomes`` are the two words of the target of a loss of two classes; None where it holds numbers.
+    ``classes`` contains the classes of the prediction's columns; None if they are numbered from 0, or if there is one
+    column. ``outcomes`` contains the two words of the target of a two-class loss; None if it contains numbers.
     """
 
     prediction: tuple[str, ...]
@@ -39,7 +39,7 @@ class Roles:
 
     @property
     def labels(self) -> Mapping[int, Key] | None:
-        """The keys by which the classes are known, by number; None where these are the numbers themselves."""
+        """The keys of the classes by number; None if the keys are the numbers themselves."""
         if self.outcomes is not None:
             return self.outcomes.labels
         keys = None if self.classes is None or len(self.prediction) == 1 else self.classes.labels
@@ -53,11 +53,11 @@ class Roles:
 
     @property
     def listed(self) -> frozenset[str]:
-        """The columns that may hold a list in each row."""
+        """The columns that may contain a list in each row."""
         return frozenset(names[0] for names in (self.prediction, self.target) if len(names) == 1)
 
     def uses(self, kind: str) -> Uses:
-        """What the columns are for, with a loss of that kind."""
+        """The uses of the columns with a loss of that kind."""
         weight = () if self.weight is None else (self.weight,)
         keys = frozenset(name for name in (self.group, self.cluster) if name is not None)
         numbers = {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
@@ -68,18 +68,18 @@ class Roles:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the caller says of a table, and how to read it.
+    """The caller's description of a table, and the options for reading it.
 
     Parameters
     ----------
-    prediction, target : a name; a pattern with one ``*``; several names in the order of the classes; or columns by the
-        class that each stands for.
-    weight, group, cluster : names.
-    positive : the target of the positive class, for a loss of two; None where the target holds numbers, or where the
-        name of the prediction's column ends with it.
-    on_error : whether a row that cannot be read or lies outside the loss's domain raises or is left out and counted.
-    batch_rows : rows that are read at a time; None is about 2^21 numbers.
-    missing : whether rows without a group are a group, or refused.
+    prediction, target : name; pattern with one ``*``; several names in the order of the classes; or columns by class.
+    weight, group, cluster : names of columns.
+    positive : target word of the positive class, for a two-class loss; None if the target contains numbers, or if the
+        name of the prediction's column ends with the word.
+    on_error : ``"raise"`` or ``"skip"``: a row that cannot be read, or that the loss refuses, raises, or is left out
+        and counted.
+    batch_rows : rows read at a time; None is about 2^21 numbers.
+    missing : ``"group"`` or ``"refuse"``: rows without a group are one group, or refused.
     """
 
     prediction: Names
@@ -93,11 +93,11 @@ class Columns:
     missing: Literal["group", "refuse"] = "group"
 
     def roles(self, names: Sequence[str], path: str) -> Roles:
-        """The columns of a file that has ``names``.
+        """The roles of the columns of a file with ``names``.
 
         Raises
         ------
-        ValueError : a name is missing, or the classes of a pattern are not complete.
+        ValueError : a name is missing, or the classes of a pattern are incomplete.
 
         Examples
         --------
@@ -121,7 +121,7 @@ class Columns:
         return Roles(prediction, target, weight, group, cluster, classes)
 
     def several(self, role: Literal["prediction", "target"], names: Sequence[str], path: str) -> tuple[str, ...]:
-        """The columns of one role of a file that has ``names``; raises as ``roles`` does."""
+        """The columns of one role in a file with ``names``; raises as ``roles`` does."""
         return _several(role, getattr(self, role), names, path)[0]
 
 
@@ -130,7 +130,7 @@ def name_of(role: str, name: object) -> str | None:
 
     Raises
     ------
-    TypeError : it is something else.
+    TypeError : ``name`` is of another type.
     """
     if name is None or isinstance(name, str):
         return name
@@ -142,7 +142,7 @@ def names_of(role: str, names: object) -> Names:
 
     Raises
     ------
-    TypeError : it is something else.
+    TypeError : ``names`` is of another type.
     """
     if isinstance(names, str):
         return names
@@ -160,7 +160,7 @@ def names_of(role: str, names: object) -> Names:
 
 
 def default_prediction(names: Sequence[str], path: str) -> str:
-    """``p_*`` (probabilities) or ``z_*`` (logits), whichever columns there are.
+    """``p_*`` (probabilities) or ``z_*`` (logits), whichever the table has.
 
     >>> default_prediction(["z_0", "z_1", "target"], "held-out.parquet")
     'z_*'
@@ -176,7 +176,7 @@ def default_prediction(names: Sequence[str], path: str) -> str:
 
 
 def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[tuple[str, ...], Classes | None]:
-    """The columns of a role, and the classes they stand for."""
+    """The columns of a role, and their classes."""
     if isinstance(asked, Mapping):
         _checked(role, list(asked.values()), names, path)
         return _of_classes(role, {column: name for name, column in asked.items()}, path)
@@ -196,7 +196,7 @@ def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[
 
 
 def _refuse_strangers(role: str, pattern: str, found: Mapping[str, str], path: str) -> None:
-    """Among columns numbered from 0 or 1 on, one that is not may stand for no class at all, as ``z_score``."""
+    """Refuse a column without a number among columns numbered from 0 or 1: it may not be a class, as ``z_score``."""
     numbered = sorted((int(word), column) for column, word in found.items() if word.isdecimal())
     others = [column for column, word in found.items() if not is_number(word)]
     numbers = [number for number, _ in numbered]
@@ -216,7 +216,7 @@ def _checked(role: str, asked: Sequence[str], names: Sequence[str], path: str) -
 
 
 def _of_classes(role: str, found: Mapping[str, str], path: str) -> tuple[tuple[str, ...], Classes | None]:
-    """Columns by their class, in the order in which measurements of classes add up."""
+    """Columns by class, in the order of the classes in measurements."""
     numbered = all(re.fullmatch(r"-?\d+", name, re.ASCII) for name in found.values())
     columns = tuple(sorted(found, key=lambda column: int(found[column]) if numbered else found[column]))
     words = tuple(found[column] for column in columns)
@@ -229,7 +229,7 @@ def _of_classes(role: str, found: Mapping[str, str], path: str) -> tuple[tuple[s
 
 
 def matching(pattern: str, names: Iterable[str]) -> dict[str, str]:
-    """What stands for the star, by column."""
+    """The text matched by the star, by column."""
     before, after = map(re.escape, pattern.split("*"))
     matches = {name: re.fullmatch(f"{before}(.+){after}", name) for name in names}
     return {name: match[1] for name, match in matches.items() if match}

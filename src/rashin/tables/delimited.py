@@ -1,7 +1,8 @@
 """Comma- and tab-separated text, also compressed, block by block.
 
-Each block is read, then parsed, before the next is: ``pyarrow.csv.open_csv`` reads ahead in threads that outlive a
-reader that is dropped, and one that still waits for Python when the interpreter ends aborts the process.
+Each block is read and parsed before the next one. ``pyarrow.csv.open_csv`` is not used, because it reads ahead in
+threads that outlive an abandoned reader, and a thread that still waits for Python at interpreter exit aborts the
+process.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from rashin.tables.texts import converted, wide, with_keys, without_empty
 __all__ = ["DelimitedTable"]
 
 _BLOCK_BYTES = 1 << 22
-_READ_BYTES = 1 << 16  # at a time: where a stream breaks, no more than that is lost
-_PIECE_BYTES = 1 << 18  # of a block, that a thread parses: larger ones take more time in all
+_READ_BYTES = 1 << 16  # read at a time: at most so much is lost if a stream breaks
+_PIECE_BYTES = 1 << 18  # of a block, parsed by one thread: larger chunks take more time in total
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
-_SAMPLE = 1 << 16  # bytes by which an encoding is guessed
+_SAMPLE = 1 << 16  # bytes used to guess an encoding
 _SKIP = "; on_error='skip' leaves such lines out"
 _MALFORMED = "a line with too few or too many fields"
 
 
 class DelimitedTable:
-    """A file of text. The types of its columns are those of the first block; whole numbers may turn into others.
+    """A text file. The first block sets the types of the columns; whole numbers may become other numbers later.
 
-    Keys have no type but text: what stands in another block or file does not change them.
+    Keys are always text, so that other blocks or files do not change them.
     """
 
     def __init__(self, file: File, skip_malformed: bool) -> None:
@@ -50,15 +51,15 @@ class DelimitedTable:
         self.malformed.clear()
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        """The whole: where a line begins in the middle, nobody can tell."""
+        """The whole file as one part, as it is unknown where lines begin in the middle."""
         return [Part()]
 
     def list_length(self, name: str) -> int | None:
-        """Text holds no lists."""
+        """None, as text files do not contain lists."""
         return None
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
-        """Typed at once; from the first block on that holds other text, as text that is converted column by column."""
+        """Chunks parsed with types; from the first block with unexpected text, text that is converted by column."""
         import pyarrow as pa
 
         kinds = {
@@ -77,9 +78,9 @@ class DelimitedTable:
     # ---------------------------------------------------------------------------------------------- blocks
 
     def _tables(self, types: dict[str, Any], names: Sequence[str] | None) -> Generator[tuple[Any, bool], None, None]:
-        """The columns ``names``, None for all, of each block; and whether they are bytes that have no type yet.
+        """The columns ``names``, None for all, of each block; and True if they are bytes without a type.
 
-        A column that has no type in ``types`` gets that of its block.
+        A column without a type in ``types`` gets that of its block.
         """
         is_raw, row = False, 0
         with self._stream() as stream:
@@ -98,7 +99,7 @@ class DelimitedTable:
 
         Raises
         ------
-        BreakError : there are none, or they are written in another encoding.
+        BreakError : there are no names, or they are in another encoding.
         """
         encoding = self.file.dialect.encoding
         with suppress(csv.Error):
@@ -115,7 +116,7 @@ class DelimitedTable:
         return csv.reader(text, delimiter=self._delimiter)
 
     def _typed(self, block: bytes, types: dict[str, Any], names: Sequence[str] | None, is_first: bool) -> Any:
-        """The rows of a block; None where one holds what is not of its column's type, or is malformed."""
+        """The rows of a block; None if a value is not of its column's type, or a line is malformed."""
         import pyarrow as pa
         from pyarrow.csv import ConvertOptions
 
@@ -151,7 +152,7 @@ class DelimitedTable:
     def _refuse_malformed(self, block: bytes, is_first: bool, row: int) -> None:
         """Raise for the first line of a block with too few or too many fields."""
         lines, wanted = filter(None, self._lines(block)), len(self.names)
-        with suppress(csv.Error):  # such as a field that is very long
+        with suppress(csv.Error):  # such as a very long field
             for place, fields in enumerate(lines, row - is_first):
                 if len(fields) != wanted:
                     quote = "; fix: close the quote in it" if any("\n" in field for field in fields) else ""
@@ -159,7 +160,7 @@ class DelimitedTable:
                     raise BreakError(place, f"it has {len(fields)} fields, and the header {wanted}{fix}")
 
     def _parsed(self, block: bytes, convert: Any, is_first: bool) -> Any:
-        """The rows of a block; the header stands in the first. Malformed lines are counted, if they are skipped.
+        """The rows of a block; the header is in the first block. Skipped malformed lines are counted.
 
         Raises
         ------
@@ -186,7 +187,7 @@ class DelimitedTable:
         return table
 
     def _without_undecodable(self, block: bytes) -> tuple[bytes, int]:
-        """A block without the lines that are both malformed and not in UTF-8, which Arrow cannot hand to us."""
+        """A block without the lines that are both malformed and not in UTF-8, which Arrow cannot pass to Python."""
         try:
             block.decode()
         except UnicodeDecodeError:
@@ -213,9 +214,9 @@ class DelimitedTable:
         if not block.strip():
             names = convert.include_columns or self.names
             return pa.table({name: pa.array([], convert.column_types.get(name, pa.null())) for name in names})
-        quoted = b'"' in block  # else no line goes on after its end, and the pieces are found faster
+        quoted = b'"' in block  # without quotes, lines do not span several, and chunks are found faster
         parse = ParseOptions(delimiter=self._delimiter, invalid_row_handler=malformed, newlines_in_values=quoted)
-        if quoted and b"\r" in block:  # where a piece ends between \r and \n within quotes, Arrow loses the \n
+        if quoted and b"\r" in block:  # if a chunk ends between \r and \n within quotes, Arrow loses the \n
             return read(len(block))
         try:
             return read(_PIECE_BYTES)
@@ -224,7 +225,7 @@ class DelimitedTable:
                 raise
             if malformed is not None:
                 malformed.clear()
-            return read(len(block))  # a line may be longer than a piece
+            return read(len(block))  # a line may be longer than a chunk
 
     @property
     def _delimiter(self) -> str:
@@ -233,7 +234,7 @@ class DelimitedTable:
 
     @contextmanager
     def _stream(self) -> Iterator[Any]:
-        """The text from its beginning, unpacked; closed at the end of the context."""
+        """The text from its beginning, decompressed; closed at the end of the context."""
         pa = pyarrow()
         ending = "." + self.file.path.lower().rsplit(".", 1)[-1]
         with ExitStack() as stack:
@@ -253,17 +254,17 @@ class _OpenQuoteError(ValueError):
 
 
 def _as_stored(block: bytes, encoding: str) -> bytes:
-    """The beginning of what a block was made of."""
+    """The first bytes of a block in the original encoding."""
     return block[:_SAMPLE].decode("utf-8", "surrogateescape").encode(encoding, "surrogateescape")
 
 
 def _is_broken(text: str) -> bool:
-    """Whether bytes in a text could not be decoded."""
+    """True if some bytes of a text could not be decoded."""
     return any("\udc80" <= letter <= "\udcff" for letter in text)
 
 
 def _in_utf8(stream: Any, encoding: str) -> Iterator[bytes]:
-    """A stream, piece by piece, in UTF-8; bytes that are nothing in its encoding stay as they are."""
+    """A stream converted to UTF-8 in chunks; bytes that are invalid in its encoding are kept."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
     while piece := stream.read(_READ_BYTES):
         yield piece if encoding == "utf-8" else decoder.decode(piece).encode("utf-8", "surrogateescape")
@@ -272,9 +273,9 @@ def _in_utf8(stream: Any, encoding: str) -> Iterator[bytes]:
 
 
 def _blocks(stream: Any, encoding: str) -> Iterator[bytes]:
-    """The lines of a stream, some megabytes at a time; one block at least. A break raises after the lines before it.
+    """The lines of a stream in blocks of some megabytes; at least one block. A break raises after the lines before it.
 
-    No block ends within quotes, unless they seem to be open for long.
+    A block does not end within quotes, unless they are open for very long.
     """
     lines, end, is_first, least = bytearray(), 0, True, _BLOCK_BYTES
     try:

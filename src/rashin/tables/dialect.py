@@ -1,4 +1,4 @@
-"""How text is written: what separates its fields, its decimal point, its encoding; and guesses at all three."""
+"""The format of text files: delimiter, decimal point and encoding; and guesses at all three."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 __all__ = ["PLAIN", "Dialect", "dialect_of", "encoding_hint", "header_hint", "number_hint"]
 
-_MARKS = {  # at the beginning of a file; that of utf-32 begins as that of utf-16
+_MARKS = {  # byte order marks; that of utf-32 begins with that of utf-16
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -22,13 +22,13 @@ _KANA_OR_KANJI = re.compile("[\u3041-\u30fe]|[\u4e00-\u9fff]{2}")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How text is written.
+    """The format of text files.
 
     Parameters
     ----------
-    delimiter : one letter between fields; None is a tab in ``.tsv``, else a comma.
-    decimal : the decimal point, ``"."`` or ``","``.
-    encoding : as Python's ``codecs`` name it.
+    delimiter : letter between fields; None is a tab in ``.tsv``, otherwise a comma.
+    decimal : decimal point, ``"."`` or ``","``.
+    encoding : name of the encoding in Python's ``codecs``.
     """
 
     delimiter: str | None = None
@@ -40,11 +40,11 @@ PLAIN = Dialect()
 
 
 def dialect_of(delimiter: object = None, decimal: object = ".", encoding: object = "utf-8") -> Dialect:
-    r"""The dialect that the caller describes; ``"\\t"`` and ``"tab"`` are a tab as well.
+    r"""The dialect with these options; ``"\\t"`` and ``"tab"`` also stand for a tab.
 
     Raises
     ------
-    ValueError : text cannot be written so.
+    ValueError : an option is not valid.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def _encoding(encoding: object) -> str:
 
 
 def header_hint(names: Sequence[str]) -> str:
-    """What to do where the names of columns look wrong; nothing where they do not.
+    """The fix if the names of columns look wrong; empty if they do not.
 
     >>> header_hint(["p;target"])
     "; fix: the header looks separated by ';': delimiter=';' (--delimiter ';')"
@@ -95,7 +95,7 @@ def header_hint(names: Sequence[str]) -> str:
 
 
 def number_hint(text: str) -> str:
-    """What to do where text is no number, but meant as one.
+    """The fix if text is probably a number in another format; empty if it is not.
 
     >>> number_hint("0,5"), number_hint("?")
     ("; fix: if ',' is the decimal point, decimal=',' (--decimal ,)", '')
@@ -113,7 +113,7 @@ def number_hint(text: str) -> str:
 
 
 def encoding_hint(sample: bytes) -> str:
-    """What to do where bytes are not UTF-8: the encoding that they seem to be in.
+    """The fix if bytes are not UTF-8: their probable encoding.
 
     >>> encoding_hint("東京,1".encode("cp932"))
     "; fix: it may be in cp932: encoding='cp932' (--encoding cp932)"
@@ -135,7 +135,7 @@ def _guess(sample: bytes) -> str:
 
 
 def _decodes(sample: bytes, name: str) -> bool:
-    """Whether bytes are text in an encoding, save for a letter that is cut off at the end."""
+    """True if bytes are text in an encoding, except for a letter that is cut off at the end."""
     try:
         codecs.getincrementaldecoder(name)().decode(sample)
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Rows that cannot be measured: the first of them raises, or all are left out and counted by reason."""
+"""Refused rows: the first of them raises, or all are left out and counted by reason."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass
 class Faults:
-    """What is wrong with the rows of a batch.
+    """The faults in the rows of a batch.
 
     Parameters
     ----------
-    path, first_row : where the batch comes from.
-    rows : how many it has.
-    skip : whether faulty rows are left out; else the first one raises.
+    path, first_row : file of the batch, and number of its first row.
+    rows : number of rows.
+    skip : True leaves faulty rows out; with False, the first one raises.
     """
 
     path: str
@@ -35,15 +35,15 @@ class Faults:
 
     @property
     def where(self) -> Mask | None:
-        """The rows that are left; None is all."""
+        """The rows that remain; None is all."""
         return None if self.wrong is None else ~self.wrong
 
     def add(self, wrong: Mask, reason: str, words: Callable[[int], str], column: str | None = None) -> None:
-        """Leave out rows, each for the first reason that was found.
+        """Leave out rows, each for the first reason found.
 
         Raises
         ------
-        ValueError : faulty rows are not to be left out; ``words`` tells what is wrong with the first one.
+        ValueError : faulty rows are not skipped; ``words`` returns the message for the first one.
         """
         fresh = wrong if self.wrong is None else wrong & ~self.wrong
         count = int(np.count_nonzero(fresh))
@@ -56,12 +56,12 @@ class Faults:
         self.wrong = fresh if self.wrong is None else self.wrong | fresh
 
     def place(self, row: int, column: str | None) -> str:
-        """Where a row of the batch stands."""
+        """The place of a row of the batch, for messages."""
         named = "" if column is None else f"column {column!r}, "
         return f"{self.path}, {named}row {self.first_row + row}"
 
     def refuse(self, column: str, kind: str, accepted: str) -> None:
-        """Raise for a column of a type that cannot be meant."""
+        """Raise for a column of a type that is not accepted."""
         raise ValueError(
             f"{self.path}, column {column!r}, row {self.first_row}: the column holds {kind}; expected {accepted}"
         )

@@ -1,6 +1,6 @@
 """Tables in memory: data frames, Arrow tables and streams, and arrays by name.
 
-Rows count by position: the labels of an index select and pair nothing.
+Rows are matched by position; the labels of an index are ignored.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["Frame", "frame_of", "is_a", "text_names"]
 
 @dataclass(frozen=True)
 class Frame:
-    """A table in memory, where others have a file.
+    """A table in memory instead of a file.
 
     Parameters
     ----------
-    table : its columns and rows.
-    path : what errors call it.
+    table : columns and rows.
+    path : name of the table in errors.
     """
 
     table: Table
@@ -36,12 +36,12 @@ class Frame:
 
 
 def frame_of(source: Any, path: str | None = None) -> Frame | None:
-    """The table in memory that ``source`` is; None if it is something else, such as the name of a file.
+    """``source`` as a table in memory; None if it is something else, such as the name of a file.
 
     Raises
     ------
-    TypeError : it is close to such a table, and the error says which step is missing.
-    ValueError : two of its columns have one name, or they have names of several levels.
+    TypeError : ``source`` is nearly such a table; the error says which step is missing.
+    ValueError : two columns have the same name, or names have several levels.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def _other(source: Any, path: str) -> Table | None:
     if isinstance(source, Mapping):
         labels = text_names(source, path)
         return _ColumnsTable(labels, lambda name: source[labels[name]], path)
-    if isinstance(source, np.ndarray):  # with fields, or it has been refused
+    if isinstance(source, np.ndarray):  # with fields; other arrays have been refused
         return _ColumnsTable(source.dtype.names or (), source.__getitem__, path)
     if is_a(source, "pyarrow", "Table") or is_a(source, "pyarrow", "RecordBatch"):
         return _ColumnsTable(text_names(source.schema.names, path), source.column, path)
@@ -82,11 +82,11 @@ def _other(source: Any, path: str) -> Table | None:
     return None
 
 
-_read: WeakSet[Any] = WeakSet()  # readers, which give their rows once
+_read: WeakSet[Any] = WeakSet()  # readers, whose rows can be read only once
 
 
 def _refuse_what_was_read(reader: Any) -> None:
-    """What is left of a reader after an error would pass for the whole."""
+    """Refuse a reader that was read before: its remaining rows would be taken for the whole table."""
     if reader in _read:
         raise ValueError(
             "source: got a RecordBatchReader that was used before; expected one with all its rows; fix: make a new "
@@ -105,7 +105,7 @@ def _refuse_what_is_close(source: Any) -> None:
         raise TypeError(f"source: got {what}; expected a table with the columns that are named; fix: {fix}")
 
 
-_CLOSE = (  # the package and the class, and what makes a table of it
+_CLOSE = (  # package and class, and the step that makes a table of it
     ("polars", "LazyFrame", "frame.collect()"),
     ("polars", "Series", "series.to_frame(); rashin.measure takes a series"),
     ("pandas", "Series", "series.to_frame(); rashin.measure takes a series"),
@@ -117,16 +117,16 @@ _CLOSE = (  # the package and the class, and what makes a table of it
 
 
 def is_a(source: Any, package: str, name: str) -> bool:
-    """Whether it is of a class of another package, which need not be imported for that."""
+    """True for an object of a class of another package, which is not imported for this check."""
     return any(kind.__name__ == name and kind.__module__.partition(".")[0] == package for kind in type(source).__mro__)
 
 
 def text_names(labels: Iterable[Any], path: str) -> dict[str, Any]:
-    """The labels of columns by their text, as a column with the label 0 is named "0".
+    """The labels of columns by their text; a column with the label 0 is named "0".
 
     Raises
     ------
-    ValueError : two have one name, or labels have several levels.
+    ValueError : two columns have the same name, or labels have several levels.
     """
     names: dict[str, Any] = {}
     for label in labels:
@@ -145,7 +145,7 @@ def text_names(labels: Iterable[Any], path: str) -> dict[str, Any]:
 
 
 class _ColumnsTable:
-    """Columns by name, each of which is there as a whole; Arrow and NumPy share their memory where they can."""
+    """Complete columns by name; Arrow and NumPy share their memory if possible."""
 
     def __init__(self, names: Iterable[str], column: Callable[[str], Any], path: str) -> None:
         self.names: Sequence[str] = list(names)
@@ -182,14 +182,16 @@ class _ColumnsTable:
 
 
 def _contiguous(column: Any) -> Any:
-    """One array of a column that may be in several."""
+    """A column in several arrays as one contiguous array."""
     if not hasattr(column, "num_chunks"):
         return column
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even one
+    return (
+        column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    )  # combine_chunks copies even a single one
 
 
 def _converted(values: Any, place: str) -> Any:
-    """A column as an array of NumPy's or Arrow's."""
+    """A column as a NumPy or Arrow array."""
     if isinstance(values, np.ma.MaskedArray):
         return pyarrow(place).array(values.data, mask=np.ma.getmaskarray(values))
     if is_a(values, "pandas", "Series"):
@@ -212,10 +214,10 @@ def _of_polars(values: Any, place: str) -> Any:
 
 
 def _of_numpy(values: Any, place: str) -> Any:
-    """An array of numbers or text as it is; of Python's objects and of text in a list, one of Arrow's."""
+    """Arrays of numbers or text are unchanged; Python objects, and text in a list, become an Arrow array."""
     try:
         array = np.asarray(values)
-    except ValueError:  # lists of several lengths
+    except ValueError:  # lists of different lengths
         return _arrow_array(values, lambda: values, place)
     if array.ndim not in (1, 2):
         raise ColumnError(f"{place}: got shape {array.shape}; expected (rows,), or (rows, classes)")
@@ -226,11 +228,11 @@ def _of_numpy(values: Any, place: str) -> Any:
 
 
 def _arrow_array(values: Any, listed: Callable[[], Sequence[Any]], place: str) -> Any:
-    """An array of Arrow's, in which what is missing, such as NaN in an object, is null.
+    """An Arrow array, in which missing values, such as NaN in an object array, are null.
 
     Raises
     ------
-    ColumnError : its values are of several types, or of one that Arrow does not have; it names the row.
+    ColumnError : the values are of several types, or of a type that Arrow does not have; the error names the row.
     """
     pa = pyarrow(place)
     try:
@@ -245,7 +247,7 @@ def _arrow_array(values: Any, listed: Callable[[], Sequence[Any]], place: str) -
 
 
 def _first_refused(pa: Any, values: list[Any]) -> tuple[int, Any]:
-    """The first value that does not go with those before it."""
+    """The first value whose type does not fit those before it."""
 
     def fails(stop: int) -> bool:
         try:
@@ -263,7 +265,7 @@ def _first_refused(pa: Any, values: list[Any]) -> tuple[int, Any]:
 
 
 class _StreamTable:
-    """Record batches that come once, such as those of a query: what was looked at is kept for the reading."""
+    """Record batches that can be read only once, such as those of a query; batches read early are kept."""
 
     def __init__(self, reader: Any, path: str) -> None:
         self.names: Sequence[str] = list(text_names(reader.schema.names, path))

@@ -1,7 +1,7 @@
-"""Keys of groups and clusters: what compares equal is one key, whatever array, frame or file holds it.
+"""Keys of groups and clusters: values that compare equal are one key, in whatever array, frame or file they are.
 
-Whole numbers of every type, booleans among them, are whole numbers; all else is text. Dates, times and durations read
-the same in every unit, and what is missing in any library is None.
+Whole numbers of every type, including booleans, become whole numbers; everything else becomes text. The text of dates,
+times and durations does not depend on their unit, and the missing values of all libraries become None.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _PARTS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15, "as": 18}  # di
 
 
 class NoKey(str):
-    """What came in the place of a key, in words."""
+    """A value that is not a key, in words."""
 
     __slots__ = ()
 
 
 def key_of(value: Any) -> Key | NoKey | None:
-    """The key that a value is; None if it is missing.
+    """The key of a value; None if it is missing.
 
     >>> [key_of(value) for value in (3.0, Decimal("2.50"), datetime.datetime(2024, 1, 1, 12), float("nan"))]
     [3, '2.5', '2024-01-01 12:00:00', None]
@@ -114,7 +114,7 @@ _KINDS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 
 def moment(text: str) -> str:
-    """A date, a time or both in one way of writing: no zeros at the end of a second, no midnight without a zone.
+    """A date, a time or both in one format, without zeros at the end of a second, or a midnight without a zone.
 
     >>> moment("2024-01-01T00:00:00.000"), moment("2024-01-01 06:00:00.120000+00:00")
     ('2024-01-01', '2024-01-01 06:00:00.12Z')
@@ -134,7 +134,7 @@ def moment(text: str) -> str:
 def _moments(values: NDArray[Any]) -> list[Any]:
     unit = np.datetime_data(values.dtype)[0]
     if unit == "generic":
-        return [None] * len(values)  # NaT alone
+        return [None] * len(values)  # all are NaT
     to = unit if unit in _PARTS else "D" if unit in "YMWD" else "s"
     texts = np.datetime_as_string(values.astype(f"M8[{to}]")).tolist()
     return [None if text == "NaT" else moment(text) for text in texts]
@@ -152,7 +152,7 @@ def _durations(values: NDArray[Any]) -> list[Any]:
 
 
 def _duration(units: int, digits: int) -> str:
-    """Units of 10^-digits s as days and the time of a day."""
+    """Units of 10^-digits s as days and a time of day."""
     seconds, part = divmod(units, 10**digits)
     days, seconds = divmod(seconds, 86400)
     point = f".{part:0{digits}d}".rstrip("0").rstrip(".") if digits else ""
@@ -163,7 +163,7 @@ def _duration(units: int, digits: int) -> str:
 
 
 def distinct(array: NDArray[Any]) -> tuple[NDArray[np.int64], Sequence[Key | NoKey | None]]:
-    """For each entry of an array of NumPy's the place of its key among keys; some may be there twice."""
+    """For each entry of a NumPy array, the index of its key in the keys, which may contain duplicates."""
     if array.dtype.kind == "O":
         return _of_objects(array.tolist())
     if array.dtype.kind not in "biufUSMm" and array.dtype.name != "bfloat16":
@@ -174,7 +174,7 @@ def distinct(array: NDArray[Any]) -> tuple[NDArray[np.int64], Sequence[Key | NoK
 
 
 def keys_in(values: Any) -> list[Key | NoKey | None]:
-    """The keys of an array or a list, one by one."""
+    """The key of each value of an array or a list."""
     if not isinstance(values, np.ndarray):
         return [key_of(value) for value in values]
     if values.dtype.kind == "M":
@@ -189,7 +189,7 @@ def _of_objects(values: Sequence[Any]) -> tuple[NDArray[np.int64], list[Any]]:
     for row, value in enumerate(values):
         try:
             place = known.setdefault(value, len(keys))
-        except TypeError:  # of a list, say
+        except TypeError:  # for example a list
             place = len(keys)
         if place == len(keys):
             keys.append(key_of(value))

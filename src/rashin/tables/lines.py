@@ -1,4 +1,4 @@
-"""Lines of text that are not rows: with too few or too many fields, or with a quote that is not closed."""
+"""Lines of text that are not valid rows: with too few or too many fields, or with a quote that is not closed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["Malformed", "open_quote", "without_first"]
 
 
 class Malformed:
-    """Skips and counts lines with too few or too many fields; Arrow calls it for each.
+    """Skips and counts lines with too few or too many fields; Arrow calls it for each of them.
 
-    ``swallowing`` is one that goes on over several lines, as after a quote that is never closed.
+    ``swallowing`` is such a line that spans several lines of the file, as after a quote that is never closed.
     """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Begin again."""
+        """Reset the counts."""
         self.count, self.swallowing = 0, b""
 
     def __call__(self, row: Any) -> str:
@@ -30,10 +30,10 @@ class Malformed:
 
 
 def open_quote(block: bytes, delimiter: str, rows: int) -> tuple[int, bytes] | None:
-    """How many rows stand before a quote that is not closed where its field ends, and the lines from that on.
+    """The number of rows before a quote that is not closed at the end of its field, and the lines from there on.
 
-    Arrow takes the lines up to the next quote for one field, and drops their rows without a word. ``rows`` is how many
-    it found, with the header and malformed lines: only where there are more lines is there anything to look for.
+    Arrow takes the lines up to the next quote as one field, and silently drops their rows. ``rows`` is the number of
+    rows it found, with the header and malformed lines; only if there are more lines is a search needed.
 
     >>> open_quote(b'1,"a\\n2,b\\n', ",", 1)
     (0, b'1,"a\\n2,b\\n')
@@ -52,12 +52,12 @@ def open_quote(block: bytes, delimiter: str, rows: int) -> tuple[int, bytes] | N
         except csv.Error as error:
             if reader.line_num > start + 1 or "unexpected end" in str(error):
                 return before, b"".join(lines[start:])
-            before += 1  # a quote in a field, which is all right
+            before += 1  # a quote within a field, which is allowed
         start = reader.line_num
     return None
 
 
 def without_first(block: bytes, lines: bytes) -> bytes:
-    """A block without the first of some of its lines."""
+    """A block without the first of the given lines."""
     start = block.index(lines)
     return block[:start] + block[start + len(lines.splitlines(keepends=True)[0]) :]

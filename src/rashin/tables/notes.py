@@ -1,7 +1,7 @@
-"""What a file says of itself beside its columns: a note, as JSON under the key ``rashin``.
+"""Notes: metadata of a file in addition to its columns, as JSON under the key ``rashin``.
 
-Parquet and Arrow files hold it in the metadata of their schema, ``.npz`` files as an entry of text. CSV and ``.npy``
-files have no place for one.
+Parquet and Arrow files store it in the metadata of their schema, ``.npz`` files as an entry of text. CSV and ``.npy``
+files cannot contain one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEY = "rashin"
 
 
 def note_of(file: File) -> Mapping[str, Any] | None:
-    """The note of a file; None if it has none, or no place for one.
+    """The note of a file; None if it has none, or cannot contain one.
 
     Raises
     ------

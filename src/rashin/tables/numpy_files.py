@@ -1,6 +1,6 @@
-"""Tables in NumPy's own files: arrays by name (``.npz``), and one array with fields or numbered columns (``.npy``).
+"""Tables in NumPy files: arrays by name (``.npz``), and one array with fields or numbered columns (``.npy``).
 
-Nothing is unpickled. What lies uncompressed on this machine is mapped into memory, the rest is read from its stream.
+Nothing is unpickled. Uncompressed local files are memory-mapped; others are read as streams.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["ArchiveTable", "ArrayTable"]
 Array = NDArray[Any]
 
 _PART_BYTES = 1 << 28
-_LOCAL_HEADER = struct.Struct("<26xHH")  # of a member of an archive: the lengths of its name and of what is beside it
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a member of an archive: the lengths of its name and of its extra field
 
 
 class ArrayTable:
@@ -65,9 +65,7 @@ class ArchiveTable:
         self.file, self.stack = file, stack
         self.archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(file.open())))
         members = self.archive.infolist()
-        self.names: Sequence[str] = [
-            info.filename.removesuffix(".npy") for info in members
-        ]  # one may stand there twice
+        self.names: Sequence[str] = [info.filename.removesuffix(".npy") for info in members]  # a name may occur twice
         self.infos = dict(zip(self.names, members, strict=True))
         self.malformed: Counter[str] = Counter()
 
@@ -77,7 +75,9 @@ class ArchiveTable:
 
     def parts(self, names: Sequence[str]) -> list[Part]:
         members = self._members(names)
-        if not all(member.path for member in members.values()):  # a compressed stream cannot be begun in the middle
+        if not all(
+            member.path for member in members.values()
+        ):  # reading a compressed stream cannot start in the middle
             return [Part(rows=next(iter(members.values())).header.shape[0])]
         sizes = [member.header.dtype.itemsize * int(np.prod(member.header.shape[1:])) for member in members.values()]
         return _row_parts(next(iter(members.values())).header.shape[0], sum(sizes))
@@ -107,7 +107,7 @@ class ArchiveTable:
         return _Member(header, stream, self.file.path if is_plain else None, begins)
 
     def _begin(self, info: zipfile.ZipInfo) -> int:
-        """Where the bytes of a member lie in the archive."""
+        """The offset of a member's bytes in the archive."""
         with self.file.open() as file:
             file.seek(info.header_offset)
             name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
@@ -116,7 +116,7 @@ class ArchiveTable:
 
 @dataclass
 class _Member:
-    """An array in a file, after its header: mapped where ``path`` says where it lies, else read from the stream."""
+    """An array in a file, after its header: memory-mapped if there is a ``path``, otherwise read from the stream."""
 
     header: ArrayHeader
     stream: Any

@@ -1,4 +1,4 @@
-"""Opening a file of a table by its format."""
+"""Opening the file of a table by its format."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["BrokenFileError", "open_table", "reading"]
 
 
 def open_table(file: File | Frame, stack: ExitStack, skip_malformed: bool = False) -> Table:
-    """Open a file until the ``stack`` is left.
+    """Open a file, which is closed when the ``stack`` is left.
 
     With ``skip_malformed`` lines of text with too few or too many fields are counted and left out.
 
     Raises
     ------
-    ImportError : it needs pyarrow, which is not installed.
-    BrokenFileError : it is not what its name says.
+    ImportError : the file needs pyarrow, which is not installed.
+    BrokenFileError : the file does not have the format that its name says.
     """
     if isinstance(file, Frame):
         return file.table
@@ -34,12 +34,12 @@ def open_table(file: File | Frame, stack: ExitStack, skip_malformed: bool = Fals
 
 
 class BrokenFileError(ValueError):
-    """A file is not what its name says, or ends too early."""
+    """A file does not have the format that its name says, or ends too early."""
 
 
 @contextmanager
 def reading(file: File | Frame, row: int) -> Iterator[None]:
-    """Name the file in what its reader raises, and the row; ``row`` is the next one.
+    """Name the file and the row in errors of its reader; ``row`` is the next row.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def reading(file: File | Frame, row: int) -> Iterator[None]:
 
 
 class _KeyedTable:
-    """A table with the columns that its folders' names give; one that it has itself must say the same."""
+    """A table with additional columns from the names of its folders; a column of the file itself must agree."""
 
     def __init__(self, table: Table, keys: dict[str, int | str | None], path: str) -> None:
         self.table, self.malformed, self.own = table, table.malformed, frozenset(table.names)
@@ -80,7 +80,7 @@ class _KeyedTable:
             yield chunk._replace(columns=chunk.columns | constant)
 
     def _check(self, name: str, chunk: Chunk) -> None:
-        """Raise where a row says otherwise than the folder."""
+        """Raise if a row does not agree with the folder."""
         wanted = self.folders[name]
         column = chunk.keys.get(name, chunk.columns[name])
         codes, keys = distinct(column) if isinstance(column, np.ndarray) else _distinct_in(column)
@@ -100,7 +100,7 @@ def _distinct_in(column: Any) -> Any:
 
 
 def _constant(key: int | str | None, rows: int) -> Any:
-    """A column of one key; of NaN where that is missing."""
+    """A column with one key in all rows; NaN if it is missing."""
     return np.broadcast_to(np.array(np.nan if key is None else key), rows)
 
 

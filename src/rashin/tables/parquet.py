@@ -1,8 +1,8 @@
 """Parquet files, row group by row group.
 
-Measured with pyarrow 26, 1e8 rows of a double and a byte in row groups of 2^20 (two cores, file in the page cache):
-``iter_batches`` takes 0.8 s and 45 MiB. A memory map saves 0.08 s of these, but its pages count as the process's own:
-1 GB. ``read_table`` takes 5.3 s and 2.8 GB. ``Dataset.to_batches`` keeps what it has read (apache/arrow#39808).
+Measured with pyarrow 26, for 1e8 rows of a double and a byte in row groups of 2^20 (two cores, file in the page cache):
+``iter_batches`` takes 0.8 s and 45 MiB. A memory map saves 0.08 s of this, but its pages count as memory of the
+process: 1 GB. ``read_table`` takes 5.3 s and 2.8 GB. ``Dataset.to_batches`` keeps all it has read (apache/arrow#39808).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from rashin.tables.table import ANY, Chunk, Part, Uses
 __all__ = ["ParquetTable"]
 
 _PART_BYTES = 1 << 28  # of a part, decoded
-_WHOLE_BYTES = 1 << 26  # of a row group that is read in one go; larger ones are read in small pieces
-_PIECE_BYTES = 1 << 16  # of such a piece, for each column
+_WHOLE_BYTES = 1 << 26  # of a row group that is read at once; larger ones are read in small chunks
+_PIECE_BYTES = 1 << 16  # of such a chunk, for each column
 
 
 class ParquetTable:
@@ -50,7 +50,7 @@ class ParquetTable:
         self.malformed: Counter[str] = Counter()
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        """Row groups that follow each other, as many as stay below the size of a part."""
+        """Runs of consecutive row groups, each within the size of a part."""
         bounds, size = [0], 0.0
         for group, more in enumerate(self._bytes(set(names))):
             if group > bounds[-1] and size + more > _PART_BYTES:
@@ -65,9 +65,9 @@ class ParquetTable:
         return list_length(self.reader.schema_arrow.field(name).type, self.chunks([name], Part(), LISTS_READ), name)
 
     def _bytes(self, names: set[str]) -> list[float]:
-        """Of each row group, about what the columns take when decoded: lists and text what the whole group does.
+        """The approximate decoded size of the columns in each row group; lists and text count as the whole group.
 
-        What stands there for each column would be more exact; pyarrow ends the process where that is damaged.
+        The sizes of single columns in the metadata would be more exact, but pyarrow crashes if they are damaged.
         """
         kinds = [self.reader.schema_arrow.field(name).type for name in names]
         row = sum(kind.bit_width / 8 if is_primitive(kind) else math.inf for kind in kinds)

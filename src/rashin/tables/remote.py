@@ -1,4 +1,4 @@
-"""Files that are not on this machine: whatever fsspec reaches, such as ``s3://``, ``gs://`` or ``memory://``."""
+"""Remote files at the addresses that fsspec supports, such as ``s3://``, ``gs://`` or ``memory://``."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["Entry", "list_remote", "open_remote"]
 
 class Entry(NamedTuple):
     path: str  # its whole address
-    below: str  # its path below the address that was asked for
+    below: str  # its path below the requested address
     size: int
     state: str
 
 
 def list_remote(address: str, options: Mapping[str, Any]) -> list[Entry]:
-    """The files at an address: itself, those below it, or those that match its pattern.
+    """The files at an address: the file itself, the files below it, or those that match its pattern.
 
     Raises
     ------
-    ImportError : fsspec, or what it needs for this protocol, is not installed.
-    FileNotFoundError : nothing is there.
+    ImportError : fsspec, or a package it needs for this protocol, is not installed.
+    FileNotFoundError : the address does not exist, or nothing matches.
     """
     if "::" in address:  # a chain, such as simplecache::s3://..., names one file
         with open_remote(address, options) as file:
@@ -41,7 +41,7 @@ def _entry(files: Any, root: str, path: str) -> Entry:
 
 
 def open_remote(address: str, options: Mapping[str, Any]) -> BinaryIO:
-    """The file at an address, to be read as bytes."""
+    """The file at an address, opened for reading bytes."""
     if "::" in address:
         return cast("BinaryIO", _fsspec().open(address, "rb", **options).open())
     files, path = _file_system(address, options)

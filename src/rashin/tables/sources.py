@@ -1,4 +1,4 @@
-"""Which files a source names: one path, a folder, a glob, an address that fsspec knows, or a list of these."""
+"""The files of a source: a path, a folder, a glob, an address for fsspec, or a list of these."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ __all__ = ["FORMATS", "File", "Source", "find_files"]
 
 Source: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
-FORMATS: dict[str, tuple[str, ...]] = {  # how the names of files of each format end
+FORMATS: dict[str, tuple[str, ...]] = {  # the endings of file names by format
     "parquet": (".parquet", ".parq", ".pq"),
     "arrow": (".arrow", ".feather", ".ipc", ".arrows"),
     "csv": (".csv", ".tsv"),
     "npz": (".npz",),
     "npy": (".npy",),
 }
-_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)  # 007 is no number: it is another key than 7
-_NULL = ("__HIVE_DEFAULT_PARTITION__", "")  # in the place of a value that is missing
-_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".lz4")  # of text
+_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)  # 007 is not a number: it is a different key from 7
+_NULL = ("__HIVE_DEFAULT_PARTITION__", "")  # stand for a missing value
+_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".lz4")  # of text files
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of a table, as found.
+    """A file of a table.
 
     Parameters
     ----------
-    path : its path or address, as errors and the worst rows name it.
-    format : a key of ``FORMATS``.
-    size : in bytes.
-    state : changes when the content does: the time of the last change, or what a remote store says instead.
+    path : path or address, as errors and the worst rows name it.
+    format : key of ``FORMATS``.
+    size : size in bytes.
+    state : text that changes with the content: the time of the last change, or its equivalent in a remote store.
     keys : columns that a folder name such as ``year=2024`` gives to all rows.
-    storage_options : what fsspec needs to open it.
-    dialect : how it is written, if it is text.
+    storage_options : options for fsspec to open the file.
+    dialect : format of the text, for text files.
     """
 
     path: str
@@ -59,7 +59,7 @@ class File:
         return not _is_address(self.path)
 
     def open(self) -> BinaryIO:
-        """The file, to be read as bytes."""
+        """The file, opened for reading bytes."""
         if self.is_local:
             return Path(self.path).open("rb")
         from rashin.tables.remote import open_remote
@@ -72,14 +72,14 @@ def find_files(
 ) -> list[File]:
     """The files that ``source`` names, sorted by path.
 
-    Of a folder these are all files below it whose names end as those of a known format; names that begin with a dot
-    or an underscore are left out. Folders named ``key=value`` give their files a column.
+    For a folder, these are all files below it with the ending of a known format; names that begin with a dot or an
+    underscore are left out. Folders named ``key=value`` add a column to their files.
 
     Raises
     ------
-    FileNotFoundError : there is no such file or folder, or nothing matches.
-    TypeError : ``source`` is something else.
-    ValueError : a file is named twice, or is of an unknown format.
+    FileNotFoundError : a file or folder does not exist, or nothing matches.
+    TypeError : ``source`` is of another type.
+    ValueError : a file is named twice, or has an unknown format.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _remote(address: str, options: dict[str, Any]) -> Iterator[File]:
 
 
 def _is_data(path: str) -> bool:
-    """Whether a path below a folder belongs to the table: known by its ending, and hidden nowhere."""
+    """True if a path below a folder belongs to the table: its ending is known, and no part of it is hidden."""
     return _format(path) is not None and not any(part.startswith((".", "_")) for part in path.split("/"))
 
 
@@ -198,7 +198,7 @@ def _endings() -> str:
 
 
 def _with_keys(files: list[File]) -> list[File]:
-    """Columns from folders named ``key=value``: whole numbers if all values of a key are, in every file."""
+    """Files with columns from folders named ``key=value``: whole numbers if all values of a key are, in every file."""
     found = [dict(_pairs(file.path)) for file in files]
     words = {key for pairs in found for key, value in pairs.items() if value and not _WHOLE.fullmatch(value)}
     return [
@@ -210,7 +210,7 @@ def _with_keys(files: list[File]) -> list[File]:
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str | None]]:
-    """The keys that folders give, as text; None is what is missing."""
+    """The keys from the names of folders, as text; None if missing."""
     for folder in Path(path).parts[:-1]:
         key, equals, value = folder.partition("=")
         if key and equals:

@@ -1,4 +1,4 @@
-"""What an opened file of a table gives: its columns' names, the parts it falls into, and its rows, some at a time."""
+"""The interface of an opened file of a table: the names of its columns, its parts, and its rows in chunks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 __all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "ColumnError", "Part", "Table", "Unreadable", "Uses"]
 
-Unreadable: TypeAlias = "Mapping[int, str | bytes]"  # text that should be a number, and bytes that are no text, by row
+Unreadable: TypeAlias = "Mapping[int, str | bytes]"  # text that should be a number, and bytes that are not text, by row
 
-# What readers raise where a file is not what its name says, or ends too early.
+# Errors of readers if a file does not have the format that its name says, or ends too early.
 BROKEN = (
-    ValueError,  # pyarrow's ArrowInvalid is one
+    ValueError,  # also the base of pyarrow's ArrowInvalid
     OSError,
     EOFError,
     KeyError,
@@ -30,10 +30,10 @@ BROKEN = (
 
 
 class BreakError(ValueError):
-    """A file cannot be read on from a row."""
+    """A file cannot be read beyond a row."""
 
     def __init__(self, row: int, words: str) -> None:
-        super().__init__(row, words)  # what a copy is made with
+        super().__init__(row, words)  # the arguments for a copy
         self.row, self.words = row, words
 
     def __str__(self) -> str:
@@ -41,20 +41,20 @@ class BreakError(ValueError):
 
 
 class ColumnError(ValueError):
-    """A column holds what cannot be meant: the caller's mistake, where a broken file is not."""
+    """A column has content that its role does not allow: a mistake of the caller, unlike a broken file."""
 
 
 class Chunk(NamedTuple):
-    """Some rows of a file: ``columns`` holds an Arrow or NumPy array for each name that was asked for."""
+    """Some rows of a file; ``columns`` contains an Arrow or NumPy array for each requested name."""
 
     columns: dict[str, Any]
     first_row: int  # counted from 0 within the file
     rows: int
     unreadable: Mapping[str, Unreadable] = MappingProxyType({})  # by column
-    keys: Mapping[str, Any] = MappingProxyType({})  # columns of groups and clusters, where they are read apart
+    keys: Mapping[str, Any] = MappingProxyType({})  # columns of groups and clusters, if they are read separately
 
     def since(self, row: int) -> Chunk:
-        """What there is of it from a row of the file on."""
+        """The rows of the chunk from a row of the file."""
         start = row - self.first_row
         if start <= 0:
             return self
@@ -67,38 +67,38 @@ class Chunk(NamedTuple):
 
 
 class Uses(NamedTuple):
-    """What columns are for, where text has to be given a type."""
+    """The uses of columns, which decide the types of text."""
 
-    numbers: frozenset[str] = frozenset()  # text in them is no value
-    keys: frozenset[str] = frozenset()  # groups and clusters: they stay the text that they are
-    values: frozenset[str] = frozenset()  # keys that are a prediction, a target or a weight as well
-    texts: frozenset[str] = frozenset()  # targets that are compared with names: they stay the text that they are
-    looking: bool = False  # the rows are read once more, later
+    numbers: frozenset[str] = frozenset()  # other text in them is a fault
+    keys: frozenset[str] = frozenset()  # groups and clusters: their text is not converted
+    values: frozenset[str] = frozenset()  # keys that are also a prediction, a target or a weight
+    texts: frozenset[str] = frozenset()  # targets that are compared with names: their text is not converted
+    looking: bool = False  # the rows will be read again later
 
 
 ANY = Uses()
 
 
 class Part(NamedTuple):
-    """Some of a file: row groups or rows from ``start`` to ``stop``; None is to the end."""
+    """A part of a file: row groups or rows from ``start`` to ``stop``; None is the end."""
 
     start: int = 0
     stop: int | None = None
     first_row: int = 0
-    rows: int | None = None  # None where only reading would tell
+    rows: int | None = None  # None if unknown before reading
 
 
 class Table(Protocol):
-    """What there is for each format."""
+    """The interface of every format."""
 
     names: Sequence[str]
-    malformed: Counter[str]  # lines that are no rows, found so far
+    malformed: Counter[str]  # malformed lines found so far, by reason
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        """The file in parts of some hundred megabytes, where its format allows to begin in the middle."""
+        """The file in parts of some hundred megabytes, if its format allows reading from the middle."""
 
     def list_length(self, name: str) -> int | None:
-        """How long the lists in a column are, by its type or by the first that is one; None where none is found."""
+        """The length of the lists in a column, from its type or its first list; None if there are no lists."""
 
     def chunks(self, names: Sequence[str], part: Part, rows: int, uses: Uses = ANY) -> Iterator[Chunk]:
-        """The rows of a part, in order, no more than ``rows`` at a time."""
+        """The rows of a part in order, at most ``rows`` at a time."""

@@ -1,4 +1,4 @@
-"""Columns of text as what they hold: numbers, booleans and times, or the text itself."""
+"""Columns of text converted to their types: numbers, booleans, times, or text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity|nan
 
 
 def wide(kind: Any) -> Any:
-    """The type for a whole column, by that of its first block."""
+    """The type for a whole column, from the type of its first block."""
     import pyarrow as pa
 
     if pa.types.is_binary(kind):  # text in another encoding
@@ -25,12 +25,12 @@ def wide(kind: Any) -> Any:
 
 
 def without_empty(chunk: Chunk) -> Chunk:
-    """Text without a letter is null, as it is between numbers."""
+    """The chunk with empty text as null, as in columns of numbers."""
     return chunk._replace(columns={name: _no_empty(column) for name, column in chunk.columns.items()})
 
 
 def converted(chunk: Chunk, types: dict[str, Any], dialect: Dialect) -> Chunk:
-    """Bytes as what their columns hold; what is nothing of the sort is null, and kept by column and row."""
+    """Bytes converted to the types of their columns; values that cannot be converted are null, and kept separately."""
     columns, unreadable = {}, {}
     for name, column in chunk.columns.items():
         text, broken = _decoded(column)
@@ -40,7 +40,7 @@ def converted(chunk: Chunk, types: dict[str, Any], dialect: Dialect) -> Chunk:
 
 
 def with_keys(chunk: Chunk, kinds: dict[str, Any], uses: Uses, dialect: Dialect) -> Chunk:
-    """The text of keys apart; where a key is a value too, the value is made of its text."""
+    """The chunk with the text of keys kept separately; a key that is also a value is converted from its text."""
     keys = {name: column for name, column in chunk.columns.items() if name in uses.keys}
     values = uses.values - uses.texts
     both = {name: _converted(column, kinds[name], dialect.decimal) for name, column in keys.items() if name in values}
@@ -50,7 +50,7 @@ def with_keys(chunk: Chunk, kinds: dict[str, Any], uses: Uses, dialect: Dialect)
 
 
 def _decoded(column: Any) -> tuple[Any, Unreadable]:
-    """Bytes as text, null where they are not UTF-8; and these, by row."""
+    """Bytes as text, null if they are not UTF-8; and those bytes, by row."""
     import pyarrow as pa
 
     with suppress(pa.ArrowInvalid):
@@ -70,7 +70,7 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _converted(column: Any, kind: Any, decimal: str) -> tuple[Any, Unreadable]:
-    """Text as what its column holds, with null for each text that is nothing of the sort; and these, by row."""
+    """Text converted to the type of its column, null if it cannot be converted; and that text, by row."""
     import pyarrow as pa
     from pyarrow import compute
 
@@ -99,7 +99,7 @@ def _numbers(text: Any, kind: Any, decimal: str) -> tuple[Any, Unreadable]:
 
 
 def _pointed(text: Any) -> Any:
-    """Numbers with a decimal comma as with a point, and the other way round, so that points stay wrong."""
+    """Text with decimal commas and points exchanged, so that numbers with a point are still refused."""
     from pyarrow import compute
 
     for old, new in ((".", "\0"), (",", "."), ("\0", ",")):
@@ -108,7 +108,7 @@ def _pointed(text: Any) -> Any:
 
 
 def _good_ones(text: Any, values: Any, good: Any, kind: Any) -> tuple[Any, Unreadable]:
-    """The values that are good, null for the others; and the text of these, by row."""
+    """The converted values, null for the others; and the text of the others, by row."""
     import pyarrow as pa
     from pyarrow import compute
 
@@ -128,7 +128,7 @@ def _is_a(text: Any, kind: Any) -> bool:
 
 
 def _no_null_words(text: Any) -> Any:
-    """Text with null in the place of what stands for it, such as NA."""
+    """Text with words for missing values, such as NA, as null."""
     import pyarrow as pa
     from pyarrow import compute
     from pyarrow.csv import ConvertOptions

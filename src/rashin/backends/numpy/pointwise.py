@@ -146,7 +146,7 @@ class _Sweep:
         return z, t, walk.weighing.read(box)
 
     def _scratch(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Where one sample's value, slope and curvature go when nobody wants them."""
+        """Scratch memory for the value, slope and curvature of one sample if they are not requested."""
         return np.empty(1), np.empty(1, self.walk.element), np.empty(1, self.walk.element)
 
     def run(

@@ -38,7 +38,9 @@ IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
 GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
 
 _NO_VALUES = np.empty(0)
-_NOTHING = {np.dtype(t): np.empty((0, 0), t) for t in (np.float32, np.float64)}  # for arrays that nobody wants
+_NOTHING = {
+    np.dtype(t): np.empty((0, 0), t) for t in (np.float32, np.float64)
+}  # stands for arrays that are not requested
 
 
 class Rows:

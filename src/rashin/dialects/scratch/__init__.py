@@ -1,7 +1,7 @@
 """The names of the book *Deep Learning from Scratch* (Saito 2016, chapter 4), with its conventions and its digits.
 
-``from rashin.dialects.scratch import *`` takes the place of the book's files ``common/functions.py``,
-``common/gradient.py``, ``dataset/mnist.py`` and ``two_layer_net.py``.
+``from rashin.dialects.scratch import *`` replaces the book's files ``common/functions.py``, ``common/gradient.py``,
+``dataset/mnist.py`` and ``two_layer_net.py``.
 """
 
 from rashin.datasets import load_mnist

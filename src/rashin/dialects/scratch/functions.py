@@ -1,4 +1,4 @@
-"""The small functions that the book writes on the way: activations, their slopes, and two examples to differentiate."""
+"""The small functions of the book: activations, their derivatives, and two examples to differentiate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 def identity_function(x: Any) -> Any:
-    """``x`` as it came.
+    """``x`` unchanged.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def identity_function(x: Any) -> Any:
 
 
 def step_function(x: ArrayLike) -> Array:
-    """1 where ``x`` is above 0, else 0; integers.
+    """1 where ``x`` is above 0, otherwise 0, as integers.
 
     Examples
     --------
@@ -52,11 +52,11 @@ def sigmoid_grad(x: ArrayLike) -> Any:
     >>> float(sigmoid_grad(0.0))
     0.25
     """
-    return sigmoid(x) * sigmoid(np.negative(x))  # 1 - sigmoid(x) without its cancellation
+    return sigmoid(x) * sigmoid(np.negative(x))  # 1 - sigmoid(x) without cancellation
 
 
 def relu(x: ArrayLike) -> Any:
-    """``x`` where it is above 0, else 0.
+    """``x`` where it is above 0, otherwise 0.
 
     Examples
     --------

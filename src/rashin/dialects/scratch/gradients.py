@@ -1,4 +1,4 @@
-"""Derivatives from values alone, with the book's step, and the descent that follows them."""
+"""Derivatives from values alone, with the book's step, and gradient descent along them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 __all__ = ["gradient_descent", "numerical_diff", "numerical_gradient"]
 
-_STEP = 1e-4  # to both sides; the book's
+_STEP = 1e-4  # to both sides, as in the book
 
 
 def numerical_diff(f: Callable[[Any], Any], x: Any) -> Any:
-    r"""The derivative of ``f`` at ``x``, by values at x - 1e-4 and x + 1e-4.
+    r"""The derivative of ``f`` at ``x``, from values at x - 1e-4 and x + 1e-4.
 
     .. math:: f'(x) \approx \frac{f(x + h) - f(x - h)}{2 h}
 
     Parameters
     ----------
     f : function of one number.
-    x : number, or an array whose entries ``f`` treats one by one.
+    x : number, or an array on which ``f`` acts entry by entry.
 
     Examples
     --------
@@ -34,20 +34,20 @@ def numerical_diff(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def numerical_gradient(f: Callable[[Any], Any], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The derivatives of ``f`` by each entry of ``x``, by values at 1e-4 to both sides; an array of the shape of ``x``.
+    """The derivatives of ``f`` with respect to each entry of ``x``, from values 1e-4 to both sides, shaped like ``x``.
 
-    The entries are moved in ``x`` itself, and put back: so ``f`` may ignore its argument and ask a network that holds
-    ``x`` as its parameter, as the book does.
+    The entries are moved in ``x`` itself, and restored. So ``f`` may ignore its argument and evaluate a network that
+    has ``x`` as its parameter, as the book does.
 
     Parameters
     ----------
-    f : function of the array; it returns one number.
-    x : array of float64 of any shape; the same at the end, also where ``f`` raises.
+    f : function of the array that returns one number.
+    x : array of float64 of any shape; it is restored at the end, even if ``f`` raises.
 
     Raises
     ------
-    TypeError : ``x`` is not an array of float64, in which alone such a step leaves enough digits.
-    ValueError : ``x`` is read-only, or ``f`` returns anything but one number.
+    TypeError : ``x`` is not an array of float64, the only dtype in which such a step leaves enough digits.
+    ValueError : ``x`` is read-only, or ``f`` does not return one number.
 
     Examples
     --------
@@ -66,12 +66,12 @@ def numerical_gradient(f: Callable[[Any], Any], x: NDArray[np.float64]) -> NDArr
 def gradient_descent(
     f: Callable[[Any], Any], init_x: NDArray[np.float64], lr: float = 0.01, step_num: int = 100
 ) -> NDArray[np.float64]:
-    """Where ``step_num`` steps of ``lr`` times the negative numerical gradient lead from ``init_x``.
+    """The point reached from ``init_x`` by ``step_num`` steps of ``lr`` times the negative numerical gradient.
 
     Parameters
     ----------
-    f : function of the array; it returns one number.
-    init_x : array of float64; the same at the end, where the book's function overwrites it.
+    f : function of the array that returns one number.
+    init_x : array of float64; it is not changed, while the book's function overwrites it.
     lr : learning rate.
     step_num : number of steps.
 

@@ -1,7 +1,7 @@
-"""The two losses of the chapter, to its printed digits, and their derivatives.
+"""The two losses of the chapter, equal to its printed digits, and their derivatives.
 
-Per-sample values come from the core; they are summed as the book sums, in NumPy's order. Two things differ, because
-the book guesses: the shape of the target decides what it is, and soft labels count as given.
+Values per sample come from the core; they are summed as in the book, in NumPy's order. Two things differ, because the
+book guesses: here the shape of the target decides its kind, and soft labels are used as given.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = [
     "sum_squared_error",
 ]
 
-DELTA = 1e-7  # keeps the logarithm from -inf; it also hides how wrong a certain prediction is
+DELTA = 1e-7  # keeps the logarithm above -inf; it also hides how wrong a certain prediction is
 
-# The book takes rows as they are, also those between which a numerical gradient is taken.
+# The book accepts rows of any sum; a numerical gradient also needs rows that do not sum to 1.
 _CROSS_ENTROPY = categorical_cross_entropy.replace(epsilon=DELTA, normalized=False)
 
 
 def mean_squared_error(y: Any, t: Any) -> float:
-    r"""Half the **sum** of squared differences, over everything that is passed.
+    r"""Half the **sum** of squared differences, over all elements.
 
     .. math:: E = \frac{1}{2} \sum (y - t)^2
 
@@ -52,15 +52,15 @@ def mean_squared_error(y: Any, t: Any) -> float:
     >>> mean_squared_error([0.1, 0.05, 0.6, 0.0, 0.05, 0.1, 0.0, 0.1, 0.0, 0.0], t)
     0.09750000000000003
     """
-    # The book halves the sum; halving is exact, so that halves summed are the same digits.
+    # The book halves the sum; halving is exact, so that a sum of halves has the same digits.
     return float(np.sum(_doubles(half_squared_error(_wide(y), t, reduction="none"))))
 
 
-sum_squared_error = mean_squared_error  # its name in the book's repository today, and the better one
+sum_squared_error = mean_squared_error  # its current name in the book's repository, which is more accurate
 
 
 def mean_squared_gradient(y: Any, t: Any) -> NDArray[Any]:
-    """The derivative of :func:`mean_squared_error` by ``y``, which is y - t.
+    """The derivative of :func:`mean_squared_error` with respect to ``y``, which is y - t.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def cross_entropy_error(y: Any, t: Any) -> float:
 
     Raises
     ------
-    ValueError : the shapes do not fit, a label is no class, or y or t are no probabilities.
+    ValueError : the shapes do not fit, a label is not a class, or y or t are not probabilities.
 
     Examples
     --------
@@ -100,9 +100,9 @@ def cross_entropy_error(y: Any, t: Any) -> float:
 
 
 def cross_entropy_gradient(y: Any, t: Any) -> NDArray[Any]:
-    """The derivative of :func:`cross_entropy_error` by ``y``: -t / (y + delta) / N.
+    """The derivative of :func:`cross_entropy_error` with respect to ``y``: -t / (y + delta) / N.
 
-    The book's backward pass uses y - t instead, which belongs to softmax and cross-entropy together, without delta.
+    The book's backward pass uses y - t instead: the derivative of softmax and cross-entropy together, without delta.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def softmax_loss(X: Any, t: Any) -> float:  # noqa: N803
 
 
 def _wide(y: Any) -> NDArray[np.float64]:
-    """The prediction in double, so that the printed digits do not depend on its dtype."""
+    """The prediction as float64, so that the printed digits do not depend on its dtype."""
     return checks.array("y", y).astype(np.float64, copy=False)
 
 

@@ -1,4 +1,4 @@
-"""The chapter's two networks, whose parameters are plain arrays to be read, moved and replaced."""
+"""The two networks of the chapter, with plain arrays as parameters, which can be read, changed and replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 class simpleNet:  # noqa: N801 - the book's spelling
-    """One weight ``W`` of shape (2, 3), drawn by ``np.random.randn``, and the loss of its softmax.
+    """A network with one weight ``W`` of shape (2, 3), drawn by ``np.random.randn``, and a softmax loss.
 
     Examples
     --------
@@ -35,31 +35,31 @@ class simpleNet:  # noqa: N801 - the book's spelling
     """
 
     def __init__(self) -> None:
-        self.W: Array = np.random.randn(2, 3)  # noqa: NPY002 - as the book draws it: np.random.seed gives its numbers
+        self.W: Array = np.random.randn(2, 3)  # noqa: NPY002 - drawn as in the book: np.random.seed gives its numbers
 
     def predict(self, x: ArrayLike) -> Array:
         """The logits of ``x``, (2,) or (N, 2): an array (3,) or (N, 3)."""
         return _rows(x, self.W) @ self.W
 
     def loss(self, x: ArrayLike, t: ArrayLike) -> float:
-        """The :func:`cross_entropy_error` of the softmax, for a target or targets ``t``."""
+        """The :func:`cross_entropy_error` of the softmax for one or more targets ``t``."""
         return softmax_loss(self.predict(x), t)
 
 
 class TwoLayerNet:
-    """A sigmoid layer and a softmax layer.
+    """A network with a sigmoid layer and a softmax layer.
 
     Parameters
     ----------
     input_size, hidden_size, output_size : numbers of units.
-    weight_init_std : standard deviation of the starting weights, drawn by ``np.random.randn``; biases start at 0.
+    weight_init_std : standard deviation of the initial weights, drawn by ``np.random.randn``; biases start at 0.
 
     Attributes
     ----------
-    params : the arrays ``W1`` (inputs, hidden), ``b1`` (hidden,), ``W2`` (hidden, outputs) and ``b2`` (outputs,).
+    params : arrays ``W1`` (inputs, hidden), ``b1`` (hidden,), ``W2`` (hidden, outputs) and ``b2`` (outputs,).
 
-    Inputs ``x`` have the shape (N, inputs), or (inputs,) for one sample. Targets ``t`` are rows like the prediction's,
-    or integer labels: the shape decides.
+    Inputs ``x`` have the shape (N, inputs), or (inputs,) for one sample. Targets ``t`` are rows of the same shape as
+    the prediction, or integer labels: the shape decides.
 
     Examples
     --------
@@ -90,11 +90,11 @@ class TwoLayerNet:
         return probabilities
 
     def loss(self, x: ArrayLike, t: ArrayLike) -> float:
-        """The :func:`cross_entropy_error` of the prediction, the mean over the samples."""
+        """The :func:`cross_entropy_error` of the prediction, averaged over the samples."""
         return cross_entropy_error(self.predict(x), t)
 
     def accuracy(self, x: ArrayLike, t: ArrayLike) -> float:
-        """The share of samples whose most probable class is the target's."""
+        """The share of samples whose most probable class is that of the target."""
         y, t = self.predict(x), np.asarray(t)
         if t.shape not in (y.shape, y.shape[:-1]):
             raise ValueError(
@@ -104,14 +104,15 @@ class TwoLayerNet:
         return float(np.mean(y.argmax(axis=-1) == labels))
 
     def numerical_gradient(self, x: ArrayLike, t: ArrayLike) -> dict[str, Array]:
-        """The derivatives of the loss by each of ``params``, from two losses per entry: slow, and hard to get wrong."""
+        """The derivatives of the loss for each of ``params``, from two losses per entry: slow, but simple to verify."""
         return {key: numerical_gradient(lambda _: self.loss(x, t), array) for key, array in self.params.items()}
 
     def gradient(self, x: ArrayLike, t: ArrayLike) -> dict[str, Array]:
-        """The derivatives of the exact loss by each of ``params``, by backpropagation.
+        """The derivatives of the exact loss for each of ``params``, by backpropagation.
 
-        The exact loss is without the delta in the logarithm, as in the book: the derivative by the logits is
-        (y - t) / N. From the numerical gradient it differs by delta / y: by a millionth while y is 0.1.
+        The exact loss has no delta in the logarithm, as in the book's backward pass: the derivative with respect to
+        the logits is (y - t) / N. The relative difference from the numerical gradient is delta / y, a millionth for
+        y = 0.1.
         """
         x, t = np.asarray(x), np.asarray(t)
         if x.ndim == 1:
@@ -122,7 +123,7 @@ class TwoLayerNet:
         return {"W1": x.T @ entering, "b1": entering.sum(axis=0), "W2": hidden.T @ slope, "b2": slope.sum(axis=0)}
 
     def _forward(self, x: ArrayLike) -> tuple[Array, Array]:
-        """What leaves the hidden layer, and the logits."""
+        """The output of the hidden layer, and the logits."""
         hidden = sigmoid(_rows(x, self.params["W1"]) @ self.params["W1"] + self.params["b1"])
         return hidden, hidden @ self.params["W2"] + self.params["b2"]
 

@@ -17,7 +17,7 @@ import rashin
 from rashin.cli import main
 from rashin.extras import missing
 from rashin.measurement import Measurement, Row
-from rashin.measurement.lookup import values_at
+from rashin.measurement.table.lookup import values_at
 from rashin.tables.sources import find_files
 from table_files import CLASSES, ROWS, make_rows, write
 from test_cli import in_terminal
@@ -207,14 +207,14 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
 )
 def test_mistakes_are_told_in_one_line(arguments, words, file, command, monkeypatch):
     if {"--report", "--title", "--images"} & set(arguments) or "{file}.d/c" in arguments:
-        monkeypatch.setattr("rashin.measurement.table.batches", None)  # it is found before a row is read
+        monkeypatch.setattr("rashin.measurement.table.table.batches", None)  # it is found before a row is read
     code, out, err = command(*(argument.format(file=file) for argument in arguments))
     assert (code, out) == (2, "")
     assert re.fullmatch(rf"rashin: .*{words}[^\n]*\n", err)
 
 
 def test_what_a_page_needs_is_looked_for_before_a_row_is_read(file, command, tmp_path, monkeypatch):
-    monkeypatch.setattr("rashin.measurement.table.batches", None)
+    monkeypatch.setattr("rashin.measurement.table.table.batches", None)
     np.save(tmp_path / "flat.npy", np.zeros(ROWS))
     np.save(tmp_path / "pixels.npy", np.zeros((ROWS, 2, 2)))
     other = write(tmp_path / "other.csv", {"z_0": [1.0], "z_1": [2.0], "target": [0]})

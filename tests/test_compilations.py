@@ -73,7 +73,7 @@ def call_everything(loss, z, t):
         loss.hessian(z, t, **keywords)
 
 
-def kept_functions():
+def cached_functions():
     """How many compilations each function of the kernels has, and the loops of the formulas."""
     counts = {"loops": len(formula._loops)}
     for module in pkgutil.iter_modules(kernels.__path__, "rashin.kernels."):
@@ -91,7 +91,7 @@ def test_no_layout_or_type_of_the_input_compiles_anew(loss):
         for dtype in (np.float64, np.float32):
             call_everything(loss, z.astype(dtype), t)
             call_everything(loss, z.astype(dtype), t.astype(dtype))
-        before = kept_functions()
+        before = cached_functions()
         with (
             event.install_recorder("numba:compile") as compilations,
             event.install_recorder("numba:run_pass") as passes,
@@ -104,7 +104,7 @@ def test_no_layout_or_type_of_the_input_compiles_anew(loss):
                 call_everything(loss, z, t.astype(dtype if t.ndim == z.ndim else "i4"))
         assert not compilations.buffer, compilations.buffer[0]
         assert not passes.buffer, passes.buffer[0]
-        assert kept_functions() == before
+        assert cached_functions() == before
 
 
 def test_a_compilation_is_noticed():
@@ -115,9 +115,9 @@ def test_a_compilation_is_noticed():
         return z - t, 1.0, 0.0
 
     rashin.half_squared_error([1.0], [1.0])
-    before = kept_functions()
+    before = cached_functions()
     with event.install_recorder("numba:run_pass") as passes:
         never_compiled_before([1.0], [1.0])
     assert passes.buffer
-    after = kept_functions()
+    after = cached_functions()
     assert {name for name in after if after[name] != before[name]} == {"loops"}

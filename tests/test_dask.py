@@ -27,8 +27,8 @@ import rashin
 from rashin.kernels import threads
 from rashin.measurement import dask as ours
 from rashin.measurement.accumulate import Options
-from rashin.measurement.partition import partitions
-from rashin.measurement.sums import ExactSum
+from rashin.measurement.sums.sums import ExactSum
+from rashin.measurement.table.partition import partitions
 from rashin.tables.columns import Columns
 
 ROWS = 9000

@@ -16,11 +16,11 @@ from sklearn.isotonic import IsotonicRegression
 import rashin
 from rashin.domain import REAL
 from rashin.kernels.bins import BINS, HALF, bin_of, bin_starts
+from rashin.measurement.calibration.reliability import reliability, split
+from rashin.measurement.calibration.thresholds import thresholds
 from rashin.measurement.details import Details
 from rashin.measurement.distribution import Distribution
-from rashin.measurement.reliability import reliability, split
-from rashin.measurement.tally import Tally
-from rashin.measurement.thresholds import thresholds
+from rashin.measurement.sums.tally import Tally
 
 LOGITS, PROBABILITIES = rashin.sigmoid_cross_entropy, rashin.binary_cross_entropy
 ROWS = rashin.softmax_cross_entropy

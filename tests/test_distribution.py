@@ -46,7 +46,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     ours = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     expected = {f"rashin/{path.relative_to(PACKAGE).as_posix()}" for path in ours}
     assert expected == {name for name in wheel.namelist() if name.startswith("rashin/")}
-    assert {"rashin/py.typed", *(f"rashin/report/page.{end}" for end in ("css", "js", "html.jinja"))} <= expected
+    assert {"rashin/py.typed", *(f"rashin/report/page/page.{end}" for end in ("css", "js", "html.jinja"))} <= expected
 
 
 def test_the_source_distribution_holds_what_the_front_page_names(built):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rashin
-from rashin.measurement.estimates import MINIMUM
-from rashin.measurement.sequences import Asymptotic, EmpiricalBernstein
-from rashin.measurement.shuffle import Shuffle
+from rashin.measurement.sampling.estimates import MINIMUM
+from rashin.measurement.sampling.sequences import Asymptotic, EmpiricalBernstein
+from rashin.measurement.sampling.shuffle import Shuffle
 
 CONFIDENCE = 0.95
 RUNS, ROWS, LOOK = 1000, 10_000, 100

@@ -16,7 +16,7 @@ from rashin.cli import main
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate, train
 from rashin.report import Chart, Page, Section, Table, View, explain, page_html, write_explanation
-from rashin.report.drawing import Axis, Figure, Line, Panel
+from rashin.report.page.drawing import Axis, Figure, Line, Panel
 from rashin.report.writing import files_in
 
 LOSS, HUBER = rashin.softmax_cross_entropy, rashin.huber.replace(delta=2)

@@ -17,12 +17,12 @@ FLOORS = {
     "japanese": -0.7,  # the words of pictures and pages in Japanese
     "language": -0.5,  # sentences of pictures and pages, and the fonts that can show them
     "waiting": -2,  # a word to whoever waits for a compiler
-    "kept": -1,  # how compiled functions outlive a process
+    "cached": -1,  # how compiled functions outlive a process
     "arithmetic": 0,
     "exact": 0,
     "domain": 0,
     "refusal": 0,
-    "pieces": 0,
+    "chunks": 0,
     "array_header": -0.1,  # what a file says of its numbers, held against its bytes
     "storage": 0,
     "synonyms": 0,

@@ -18,7 +18,7 @@ from rashin.japanese import JAPANESE
 from rashin.language import font_family
 from rashin.learn import Network
 from rashin.report import explain, page_html, write_explanation, write_measurement
-from rashin.report.explanation_page import explanation_page
+from rashin.report.explained.page import explanation_page
 
 JAPANESE_LETTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 ENGLISH = [sentence for sentence in JAPANESE if re.search(r"[a-z]{2,} [a-z]{2,}", sentence)]

@@ -21,7 +21,7 @@ from rashin.learn import (
     output_for,
     random_direction,
 )
-from rashin.learn.objective import loss_per_sample, loss_per_sample_and_gradient
+from rashin.learn.training.objective import loss_per_sample, loss_per_sample_and_gradient
 
 CLASSES, INPUTS = 3, 4
 LOSS = rashin.softmax_cross_entropy

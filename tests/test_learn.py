@@ -26,7 +26,7 @@ from rashin.learn import (
     samples_for,
     train,
 )
-from rashin.learn.objective import loss_per_sample, loss_per_sample_and_gradient
+from rashin.learn.training.objective import loss_per_sample, loss_per_sample_and_gradient
 
 LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 CLASSES = 3

@@ -21,9 +21,9 @@ import pytest
 from pyarrow import csv, parquet
 
 import rashin
-from rashin.measurement import table as table_module
 from rashin.measurement.accumulate import Options
-from rashin.measurement.partition import measure_partition, partitions
+from rashin.measurement.table import table as table_module
+from rashin.measurement.table.partition import measure_partition, partitions
 from rashin.storage import alone
 from rashin.tables.ahead import read_ahead
 from rashin.tables.columns import Columns
@@ -780,7 +780,7 @@ def test_files_that_end_too_early(name, keep, rows, expected, tmp_path):
 
 ENDLESS = """
 import time, rashin
-from rashin.measurement import checkpoint
+from rashin.measurement.table import checkpoint
 checkpoint.SECONDS, checkpoint._SHARE = 0.0, float('inf')
 def stop(rows, total):
     if rows >= 300:
@@ -824,8 +824,8 @@ def test_a_finished_checkpoint_returns_at_once(rows, tmp_path, monkeypatch):
 
 def test_interrupted_at_any_batch_it_counts_no_row_twice(rows, tmp_path, monkeypatch):
     """Faults, malformed lines and files that are broken are counted once, too."""
-    monkeypatch.setattr("rashin.measurement.checkpoint.SECONDS", 0.0)
-    monkeypatch.setattr("rashin.measurement.checkpoint._SHARE", np.inf)
+    monkeypatch.setattr("rashin.measurement.table.checkpoint.SECONDS", 0.0)
+    monkeypatch.setattr("rashin.measurement.table.checkpoint._SHARE", np.inf)
     folder = tmp_path / "data"
     folder.mkdir()
     write(folder / "a.parquet", {**rows, "z_3": [None, *rows["z_3"][1:]]})

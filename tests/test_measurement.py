@@ -21,7 +21,7 @@ from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, PROBABILITY, REAL
 from rashin.kernels.moments import FEW
 from rashin.measurement import Accumulator, Codes, Interval, Moments, Options, accumulate, arrays, cells
 from rashin.measurement.baseline import baseline_of
-from rashin.measurement.sums import ExactSum
+from rashin.measurement.sums.sums import ExactSum
 
 EPS = float(np.finfo(float).eps)
 NUMBERS = ["half_squared_error", "huber", "poisson", "sigmoid_cross_entropy"]

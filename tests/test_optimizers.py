@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rashin.learn import OPTIMIZERS, SGD, Adam, Momentum, Network, Trainer, cosine, inverse_scaling
-from rashin.learn.schedules import named_schedule
+from rashin.learn.training.schedules import named_schedule
 
 RNG = np.random.default_rng(3)
 START, GRADIENTS = RNG.normal(size=4), RNG.normal(size=(6, 4)) * np.array([1.0, 1e-3, 1e3, 1e-6])

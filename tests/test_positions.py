@@ -26,7 +26,7 @@ from rashin.learn import (
     write_predictions,
 )
 from rashin.report import explain
-from rashin.report.thumbnails import thumbnails
+from rashin.report.measured.thumbnails import thumbnails
 
 pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
 

@@ -15,7 +15,7 @@ import rashin
 from rashin.cli import main
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate, output_for, train, write_predictions
-from rashin.measurement.recorded import note_about, recorded_in
+from rashin.measurement.table.recorded import note_about, recorded_in
 
 LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 

@@ -18,11 +18,11 @@ from rashin.learn import Network, train
 from rashin.measurement import Row
 from rashin.measurement.distribution import Distribution
 from rashin.report import measurement_page, write_measurement
-from rashin.report.axes import linear, logarithmic, shares
-from rashin.report.measured import bars_of, parts_of
-from rashin.report.order import in_order
-from rashin.report.predicted import Predicted
-from rashin.report.thumbnails import thumbnail, thumbnails
+from rashin.report.measured.order import in_order
+from rashin.report.measured.predicted import Predicted
+from rashin.report.measured.thumbnails import thumbnail, thumbnails
+from rashin.report.measured.values import bars_of, parts_of
+from rashin.report.page.axes import linear, logarithmic, shares
 
 EVERYTHING = {"by_class": True, "accuracy": True, "baseline": True, "details": True}
 

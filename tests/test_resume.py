@@ -7,8 +7,8 @@ import pytest
 
 import rashin
 from rashin.learn import Network, Trainer, run_training, samples_for, train
-from rashin.learn.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
-from rashin.learn.fingerprint import fingerprint
+from rashin.learn.samples.fingerprint import fingerprint
+from rashin.learn.training.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
 from rashin.storage import alone
 
 CLASSES = 3
@@ -170,7 +170,7 @@ def test_the_same_data_stored_in_another_way_are_the_same(data, tmp_path, monkey
     x, labels = data
     trained = network()
     np.save(tmp_path / "x.npy", np.asfortranarray(x.astype(">f8")))
-    monkeypatch.setattr("rashin.learn.samples.CELLS", 40)  # several pieces
+    monkeypatch.setattr("rashin.learn.samples.samples.CELLS", 40)  # several pieces
     expected = fingerprint(samples_for(trained, LOSS, x, labels), None, trained.dtype)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     assert fingerprint(samples_for(trained, LOSS, mapped, labels.astype(np.uint8)), None, trained.dtype) == expected

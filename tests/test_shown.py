@@ -15,7 +15,7 @@ from rashin.cli import main
 from rashin.cli.measure_screen import show_text
 from rashin.printable import shown
 from rashin.report import page_html
-from rashin.report.measured_page import measurement_page
+from rashin.report.measured.page import measurement_page
 
 EVIL = "<b>&\x1b[2J"
 

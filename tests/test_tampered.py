@@ -103,7 +103,7 @@ def test_the_message_names_the_place(path, value, words, state):
 @pytest.mark.parametrize("position", [[-1, 0, 0], [0, 0, 0], [0, -1, 61], [9, 0, 61], [0.0, 0, 61], [0, 61], "abc"])
 @pytest.mark.parametrize("signed", [True, False])
 def test_a_position_in_a_table_that_cannot_be_is_refused(signed, position, tmp_path):
-    from rashin.measurement.checkpoint import _digest
+    from rashin.measurement.table.checkpoint import _digest
 
     (tmp_path / "some.csv").write_text("p,target\n" + "1,2\n" * 61)
     options = {"prediction": "p", "target": "target", "checkpoint": tmp_path / "state.json"}

@@ -11,7 +11,7 @@ import pytest
 import rashin
 from rashin.cli import main
 from rashin.learn import Network, evaluate, named_labels, read_samples, run_training
-from rashin.learn.targets import outputs_for, targets_for
+from rashin.learn.samples.targets import outputs_for, targets_for
 
 RNG = np.random.default_rng(4)
 N = 120

@@ -52,7 +52,7 @@ def sweeps():
     for module in pkgutil.iter_modules(kernels.__path__, "rashin.kernels."):
         for name, value in vars(importlib.import_module(module.name)).items():
             made = getattr(value, "__wrapped__", None)
-            if getattr(made, "__qualname__", "") == "kept.<locals>.decorate.<locals>.compiled_for":
+            if getattr(made, "__qualname__", "") == "cached.<locals>.decorate.<locals>.compiled_for":
                 found.setdefault(made, f"{module.name.rpartition('.')[2]}.{name}")
     return [pytest.param(made, id=name) for made, name in found.items() if name not in WITHOUT_ARITHMETIC]
 

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.chunks import with_axis
 from rashin.domain import BINARY, PROBABILITY, SIGN, SWITCH, Domain
-from rashin.pieces import with_axis
 from rashin.refusal import Refusal, place_in_words
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -416,7 +416,7 @@ def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, to
     )
 
 
-def refuse_undefined(prediction: Any, target: Any, index: tuple[int, ...]) -> NoReturn:
+def refuse_without_limit(prediction: Any, target: Any, index: tuple[int, ...]) -> NoReturn:
     raise Refusal(
         "prediction",
         f"{prediction} with target {target}",

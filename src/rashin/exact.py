@@ -19,7 +19,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.kept import kept_njit
+from rashin.cached import cached_njit
 
 __all__ = [
     "BLOCK",
@@ -175,14 +175,14 @@ def add_block_below(limbs: Any, x: Any, top: int) -> bool:
     return True
 
 
-@kept_njit
+@cached_njit
 def add(limbs: Any, x: Any) -> None:
     """Add any number of doubles, none of them NaN."""
     for start in range(0, x.size, BLOCK):
         add_block(limbs, x[start : start + BLOCK])
 
 
-@kept_njit
+@cached_njit
 def _carried(limbs: Any) -> Any:
     """The digits below 2**32 each, but for the highest, which has the sign."""
     digits = np.empty(DIGITS + 1, dtype=np.uint32)

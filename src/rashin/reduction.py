@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.pieces import Box, boxes
+from rashin.chunks import Box, boxes
 
 __all__ = ["Weighing", "weigh"]
 

@@ -6,7 +6,7 @@ __all__ = ["Refusal", "place_in_words"]
 
 
 class Refusal(ValueError):
-    """One sample that a computation refuses; whoever cut the arrays into pieces moves the index back.
+    """One sample that a computation refuses; whoever cut the arrays into chunks moves the index back.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Refusal(ValueError):
         return Refusal(f"{place}: {self.argument}", self.got, self.expected, self.fix, self.index, self.also)
 
     def moved(self, start: int) -> Refusal:
-        """The same in an array of which this piece begins at row ``start``."""
+        """The same in an array of which this chunk begins at row ``start``."""
         return self.at((self.index[0] + start, *self.index[1:])) if self.index else self
 
 

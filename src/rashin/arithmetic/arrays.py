@@ -7,7 +7,7 @@ from typing import Any
 from numpy import abs, sign, sqrt, sum, where
 
 from rashin.arithmetic import scalar
-from rashin.kept import compiling, kept_vectorize
+from rashin.cached import cached_vectorize, compiling
 from rashin.waiting import explained
 
 __all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "sum", "tanh", "where"]
@@ -20,7 +20,7 @@ def _universal(function: Any) -> Any:
     def on_arrays(*arrays: Any) -> Any:
         if not made:
             with compiling, explained():
-                universal = kept_vectorize(function.py_func)
+                universal = cached_vectorize(function.py_func)
                 universal(*(1.0 for _ in arrays))
                 made.append(universal)
         return made[0](*arrays)

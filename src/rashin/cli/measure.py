@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rashin.cli.choices import LossParameters, chosen_loss, known_language
-from rashin.cli.columns import columns_named
+from rashin.cli.column_names import columns_named
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
@@ -128,8 +128,8 @@ def measure_files(
     from rashin.measurement import measure_table
     from rashin.measurement.decisions import decides
     from rashin.measurement.intervals import check_confidence
-    from rashin.measurement.lookup import column_names
-    from rashin.measurement.recorded import recorded_in
+    from rashin.measurement.table.lookup import column_names
+    from rashin.measurement.table.recorded import recorded_in
     from rashin.printable import printable
     from rashin.tables.columns import Columns, names_of
     from rashin.tables.dialect import dialect_of

@@ -43,7 +43,7 @@ class Report:
 
     def write(self, found: Measurement, confidence: float, columns: Columns) -> Path:
         """Write the page, with the values of ``columns`` in the worst rows, and their images if there are any."""
-        from rashin.measurement.lookup import values_at
+        from rashin.measurement.table.lookup import values_at
         from rashin.report import write_measurement
 
         pictures = self.pictures
@@ -63,7 +63,7 @@ class Report:
 
     def _worst(self, found: Measurement, columns: Columns) -> dict[str, Any]:
         """Prediction and target of the worst rows, and the names of the classes."""
-        from rashin.measurement.lookup import column_names, values_at
+        from rashin.measurement.table.lookup import column_names, values_at
 
         path, names = column_names(self.files, on_error=self.on_error, dialect=self.dialect)
         roles = columns.roles(names, path)
@@ -105,7 +105,7 @@ def report_of(
     if images is not None and images.endswith(".npy"):
         return Report(path, title, spoken, files, None, _pictures(images, files), on_error, dialect)
     if images is not None:
-        from rashin.measurement.lookup import check_column
+        from rashin.measurement.table.lookup import check_column
 
         check_column(files, images, on_error=on_error, dialect=dialect)
     return Report(path, title, spoken, files, images, None, on_error, dialect)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.chunks import Box, boxes
 from rashin.kernels import threads
-from rashin.pieces import Box, boxes
 
 __all__ = ["CLASSES", "Parts", "Samples", "formed"]
 
@@ -38,8 +38,8 @@ def _scaled(images: Array, brightest: int) -> Array:
     """Pixels in [0, 1]. Threads share the work; most of it is the system's allocation of new memory."""
     x = np.empty(images.shape, np.float32)
 
-    def divide(pieces: Iterable[Box]) -> None:
-        for box in pieces:
+    def divide(chunks: Iterable[Box]) -> None:
+        for box in chunks:
             np.divide(images[box], np.float32(brightest), out=x[box], dtype=np.float32)
 
     threads.share(divide, boxes(x.shape, _PIECE), threads.count() if x.size > _PIECE else 1)

@@ -132,7 +132,7 @@ def _available(variant: Variant, mirrors: Sequence[str], store: Callable[[bytes,
     found = {file: _found(variant, file, folder, is_named=bool(named)) for file in variant.files}
     missing = [file for file, hit in found.items() if hit is None]
     for file, data, content in downloaded(variant, missing, mirrors) if missing else ():
-        path = folder / variant.name / file.kept_as
+        path = folder / variant.name / file.cached_as
         store(data, path)
         found[file] = path, content
     return [hit for hit in found.values() if hit is not None]

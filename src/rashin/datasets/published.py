@@ -30,7 +30,7 @@ class PublishedFile:
     is_packed: bool = False
 
     @property
-    def kept_as(self) -> str:
+    def cached_as(self) -> str:
         """The name in the cache, which keeps the form with the published hash: the file or its .gz."""
         return f"{self.name}.gz" if self.is_packed else self.name
 
@@ -126,7 +126,7 @@ def verified(data: bytes, file: PublishedFile, name: str) -> bytes:
     """
     content = idx_content(data, file.shape, name)
     if file.is_packed and data is content:
-        raise ValueError(f"{name}: found an uncompressed file; expected {file.kept_as}, whose SHA-256 is published")
+        raise ValueError(f"{name}: found an uncompressed file; expected {file.cached_as}, whose SHA-256 is published")
     found = hashlib.sha256(data if file.is_packed else content).hexdigest()
     if found != file.sha256:
         raise ValueError(f"{name}: found other data, of SHA-256 {found}; expected {file.sha256}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.kept import kept_njit
+from rashin.cached import cached_njit
 
 __all__ = ["BINS", "HALF", "bin_of", "bin_starts"]
 
@@ -23,7 +23,7 @@ HALF = _EVEN + 128
 BINS = 2 * HALF + 1
 
 
-@kept_njit
+@cached_njit
 def bin_of(q: Any, is_upper: Any) -> Any:
     """The bin of each probability that lies ``q``, in [0, 1/2], from the nearer of 0 and 1."""
     bins = np.empty(q.size, np.int64)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numba as nb
 
-from rashin.kept import kept
+from rashin.cached import cached
 
 __all__ = ["first_largest"]
 
@@ -15,7 +15,7 @@ def _signature(element: Any) -> Any:
     return nb.void(nb.types.Array(element, 2, "A", readonly=True), nb.types.Array(nb.int64, 1, "C"))
 
 
-@kept(_signature)
+@cached(_signature)
 def first_largest(rows: Any, places: Any) -> None:
     """Where the first of the largest of each row stands."""
     for i in range(rows.shape[0]):

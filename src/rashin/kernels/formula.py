@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from rashin.arithmetic import plain, scalar
-from rashin.kept import compiling
+from rashin.cached import compiling
 from rashin.rule import Formula
 from rashin.waiting import explained
 

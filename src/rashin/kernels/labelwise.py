@@ -13,9 +13,8 @@ import numba as nb
 import numpy as np
 
 from rashin.arithmetic import scalar
+from rashin.cached import cached
 from rashin.exact import add_block
-from rashin.kept import kept
-from rashin.kernels.columns import CELLS, FEW, block_rows, column_derivatives, column_parts
 from rashin.kernels.formula import call
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
@@ -33,6 +32,7 @@ from rashin.kernels.rows import (
     peak_of,
     shares,
 )
+from rashin.kernels.short_rows import CELLS, FEW, block_rows, column_derivatives, column_parts
 
 __all__ = [
     "OUTSIDE",
@@ -170,7 +170,7 @@ def _signature(element: Any, distributions: bool) -> Any:
     )
 
 
-@kept(lambda element: _signature(element, False))
+@cached(lambda element: _signature(element, False))
 def sweep_labels(
     loop: int,
     z: Any,
@@ -313,7 +313,7 @@ def _mixture_derivatives(
             hessian[i, j] = factor * (own * q * q + p * p * (rest_curvature + 2.0 * z_loss) + bend * p * q)
 
 
-@kept(lambda element: _signature(element, True))
+@cached(lambda element: _signature(element, True))
 def sweep_distributions(
     loop: int,
     z: Any,

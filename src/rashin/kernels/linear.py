@@ -7,13 +7,13 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from rashin.kept import kept
+from rashin.cached import cached
 from rashin.kernels.rows import array_type
 
 __all__ = ["column_sums"]
 
 
-@kept(lambda element: nb.void(array_type(element, 2, True), nb.int64, nb.int64, array_type(nb.float64, 1)))
+@cached(lambda element: nb.void(array_type(element, 2, True), nb.int64, nb.int64, array_type(nb.float64, 1)))
 def column_sums(z: Any, first: int, last: int, sums: Any) -> None:
     """Add the rows of ``z`` to ``sums``, for the columns from ``first`` to ``last``.
 

@@ -14,6 +14,7 @@ import numba as nb
 import numpy as np
 
 from rashin.arithmetic.scalar import fma
+from rashin.cached import cached
 from rashin.exact import (
     BLOCK,
     DIGITS,
@@ -26,7 +27,6 @@ from rashin.exact import (
     grid_at,
     top_bits,
 )
-from rashin.kept import kept
 
 __all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together", "carry", "extent"]
 
@@ -140,7 +140,7 @@ def _together(_element: Any) -> Any:
     return nb.float64(readonly, readonly, nb.types.Array(nb.int64, 2, "C"))
 
 
-@kept(_together)
+@cached(_together)
 def add_together(losses: Any, w: Any, limbs: Any) -> float:
     """Add all rows to one cell, ``limbs`` (sums, digits), and return the largest loss; ``w`` is empty for weight 1.
 
@@ -205,7 +205,7 @@ def _add_few(losses: Any, w: Any, limbs: Any) -> float:
 
 # Of 262,144 rows in 1,000 cells, ns a row of one thread: sorted by cell 6.2, with weights 15.5; cut into slices of 44
 # bits and these added, unsorted, as integers to the cell's row 8.1 (10 cells: 5.2 and 6.8); each row by itself 15, 45.
-@kept(_by_cell)
+@cached(_by_cell)
 def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
     """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``, (sums, digits)."""
     starts, in_order, weights = _sorted_by_cell(losses, w, codes, low, cell_of, counts.size)
@@ -224,7 +224,7 @@ def _carry(_element: Any) -> Any:
     return nb.void(nb.types.Array(nb.int64, 2, "C"))
 
 
-@kept(_carry)
+@cached(_carry)
 def carry(limbs: Any) -> None:
     """Bring the digits of each sum, (sums, digits), below 2**32; the last has the sign."""
     for i in range(limbs.shape[0]):
@@ -240,7 +240,7 @@ def _extent(_element: Any) -> Any:
     return nb.types.UniTuple(nb.int64, 2)(nb.types.Array(nb.int64, 1, "C", readonly=True))
 
 
-@kept(_extent)
+@cached(_extent)
 def extent(codes: Any) -> tuple[int, int]:
     """The least and the largest of at least one number."""
     low, high = codes[0], codes[0]

@@ -24,7 +24,7 @@ import numba as nb
 import numpy as np
 
 from rashin.arithmetic import plain
-from rashin.kept import kept
+from rashin.cached import cached
 from rashin.kernels.rows import MANY, array_type, jit
 from rashin.kernels.sums import fill_plain_sums
 
@@ -150,7 +150,7 @@ def fill_totals(z: Any, start: int, whole: float, parts: Any, lanes: Any, totals
     fill_plain_sums(parts, 0, totals, lanes)
 
 
-@kept(lambda element: nb.void(array_type(element, 2, True), nb.float64, array_type(nb.boolean, 1)))
+@cached(lambda element: nb.void(array_type(element, 2, True), nb.float64, array_type(nb.boolean, 1)))
 def fill_normalized(z: Any, whole: float, fine: Any) -> None:
     """Fill in which of the rows of ``z`` are distributions."""
     parts, lanes, total = np.empty((1, z.shape[1])), np.empty(MANY), np.empty(1)

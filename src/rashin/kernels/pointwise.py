@@ -11,8 +11,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from rashin.cached import cached
 from rashin.exact import BLOCK, add_block
-from rashin.kept import kept
 from rashin.kernels.formula import call
 
 __all__ = ["ENDS", "FINE", "INTERVAL", "PREDICTION", "TARGET", "UNCHECKED", "UNDEFINED", "sweep"]
@@ -54,7 +54,7 @@ def _signature(element: Any) -> Any:
     )
 
 
-@kept(_signature)
+@cached(_signature)
 def sweep(
     loop: int,
     z: Any,

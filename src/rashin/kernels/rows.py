@@ -19,7 +19,7 @@ import numba as nb
 import numpy as np
 
 from rashin.arithmetic import scalar
-from rashin.kept import kept
+from rashin.cached import cached
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 
 __all__ = [
@@ -292,7 +292,7 @@ def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> N
         u[0, j] = scalar.where(d == 0.0, -log_rest, (d - log_rest) + error)
 
 
-@kept(
+@cached(
     lambda element: nb.types.Tuple((nb.int64, nb.int64))(
         array_type(element, 2, True), array_type(element, 2), array_type(element, 2), array_type(nb.float64, 1)
     )
@@ -323,7 +323,7 @@ def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any) -> tuple[int, 
     return FINE, 0
 
 
-@kept(lambda element: nb.void(array_type(element, 1, True), nb.float64, *[array_type(element, 1)] * 3))
+@cached(lambda element: nb.void(array_type(element, 1, True), nb.float64, *[array_type(element, 1)] * 3))
 def softcapped(z: Any, cap: float, capped: Any, first: Any, second: Any) -> None:
     """Fill in cap tanh(z / cap) and its two derivatives by z; the first is sech^2, without 1 - tanh^2."""
     for i in range(z.size):

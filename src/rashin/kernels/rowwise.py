@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.arithmetic import arrays
+from rashin.cached import cached
 from rashin.exact import BLOCK, add_block
-from rashin.kept import kept
 from rashin.kernels.formula import call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals, is_normalized
@@ -150,7 +150,7 @@ def _placed(start: int, labels: Any, w: Any, own: Any, derivative: Any) -> None:
             derivative[start + r, labels[start + r]] = own[r]
 
 
-@kept(lambda element: _signature(element, False))
+@cached(lambda element: _signature(element, False))
 def sweep_labels(
     loop: int,
     z: Any,
@@ -244,7 +244,7 @@ def _clear_left_out(start: int, stop: int, w: Any, derivative: Any) -> None:
                 derivative[i] = 0
 
 
-@kept(lambda element: _signature(element, True))
+@cached(lambda element: _signature(element, True))
 def sweep_distributions(
     loop: int,
     z: Any,

@@ -15,7 +15,7 @@ import numba as nb
 import numpy as np
 
 from rashin.arithmetic import scalar
-from rashin.kept import kept
+from rashin.cached import cached
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
@@ -69,7 +69,7 @@ def _faint_sums(z: Any, peak: float) -> Any:
     return rest * fall, entropy * fall
 
 
-@kept(
+@cached(
     lambda element: nb.types.Tuple((nb.int64, nb.int64))(
         array_type(element, 2, True),
         array_type(nb.int64, 1, True),

@@ -10,8 +10,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from rashin.cached import cached
 from rashin.exact import UNIT_EXPONENT, add_integer
-from rashin.kept import kept
 
 __all__ = ["add_by_code"]
 
@@ -21,7 +21,7 @@ def _signature(_element: Any) -> Any:
     return nb.void(nb.types.Array(nb.int64, 2, "C"), nb.int64, codes, numbers)
 
 
-@kept(_signature)
+@cached(_signature)
 def add_by_code(digits: Any, first: int, codes: Any, x: Any) -> None:
     """Add each number, finite and >= 0, to the row of its code; digit j of ``digits[code]`` counts 2**(32 (first + j)).
 

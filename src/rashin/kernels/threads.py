@@ -1,6 +1,6 @@
 """Threads over the sweeps, which hold no lock while they run.
 
-The pieces of a job are handed out one by one, in order, to the calling thread and its companions. Sums are exact, so
+The chunks of a job are handed out one by one, in order, to the calling thread and its companions. Sums are exact, so
 it does not matter who took which. A call inside a job, such as that of a formula that calls a loss, runs on its thread
 alone: it would wait for companions that are at work on the job itself.
 """
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 __all__ = ["count", "only", "share", "threads"]
 
-Piece = TypeVar("Piece")
+Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
 _local = threading.local()
@@ -87,23 +87,23 @@ def _blas_limits(number: int) -> Iterator[None]:
             limits.restore_original_limits()
 
 
-class _HandedOut(Iterator[Piece]):
+class _HandedOut(Iterator[Chunk]):
     """An iterator that many threads may draw from; it ends for all when one of them asks so."""
 
-    def __init__(self, pieces: Iterable[Piece]) -> None:
-        self._pieces = iter(pieces)
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
+        self._chunks = iter(chunks)
         self._lock = threading.Lock()
 
-    def __next__(self) -> Piece:
+    def __next__(self) -> Chunk:
         with self._lock:
-            return next(self._pieces)
+            return next(self._chunks)
 
 
-def share(work: Callable[[Iterator[Piece]], Result], pieces: Iterable[Piece], workers: int) -> list[Result]:
-    """Call ``work`` in up to ``workers`` threads, each with an iterator over the pieces that fall to it."""
+def share(work: Callable[[Iterator[Chunk]], Result], chunks: Iterable[Chunk], workers: int) -> list[Result]:
+    """Call ``work`` in up to ``workers`` threads, each with an iterator over the chunks that fall to it."""
     if workers <= 1 or getattr(_local, "at_work", False):
-        return [work(iter(pieces))]
-    common: Iterator[Piece] = _HandedOut(pieces)
+        return [work(iter(chunks))]
+    common: Iterator[Chunk] = _HandedOut(chunks)
     others = _companions(lambda: work(common), workers - 1)
     try:
         own = _at_work(lambda: work(common))

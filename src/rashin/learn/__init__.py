@@ -3,34 +3,34 @@
 from typing import TYPE_CHECKING, Any
 
 from rashin.extras import needs
-from rashin.learn.activations import ACTIVATIONS, Activation
-from rashin.learn.approximation import MinibatchLosses, minibatch_losses
-from rashin.learn.batches import minibatches
-from rashin.learn.constant import Constant, best_constant
-from rashin.learn.directions import Direction, random_direction
-from rashin.learn.divergence import Diverged
-from rashin.learn.gradient_check import ArrayCheck, GradientCheck, check_gradient
-from rashin.learn.history import Epoch, History, Score, Step, Steps
-from rashin.learn.landscape import (
+from rashin.learn.landscape.approximation import MinibatchLosses, minibatch_losses
+from rashin.learn.landscape.directions import Direction, random_direction
+from rashin.learn.landscape.gradient_check import ArrayCheck, GradientCheck, check_gradient
+from rashin.learn.landscape.surface import (
     Curve,
     Landscape,
     loss_and_accuracy_along,
     loss_gradient,
     loss_landscape,
 )
-from rashin.learn.network import Network, Trace
-from rashin.learn.objective import accuracy, evaluate
-from rashin.learn.optimizers import OPTIMIZERS, SGD, Adam, Momentum, Optimizer
-from rashin.learn.outputs import OUTPUTS, Output, output_for
-from rashin.learn.picture import draw_history
-from rashin.learn.predictions import write_predictions
-from rashin.learn.sample_files import read_samples
-from rashin.learn.samples import Samples, samples_for
-from rashin.learn.schedules import SCHEDULES, cosine, inverse_scaling
-from rashin.learn.targets import class_targets, named_labels, one_hot
-from rashin.learn.trainer import Trainer
-from rashin.learn.training import Interrupted, train
-from rashin.learn.training_run import TrainingRun, run_training
+from rashin.learn.network.activations import ACTIVATIONS, Activation
+from rashin.learn.network.network import Network, Trace
+from rashin.learn.network.outputs import OUTPUTS, Output, output_for
+from rashin.learn.samples.batches import minibatches
+from rashin.learn.samples.files import read_samples
+from rashin.learn.samples.samples import Samples, samples_for
+from rashin.learn.samples.targets import class_targets, named_labels, one_hot
+from rashin.learn.training.constant import Constant, best_constant
+from rashin.learn.training.divergence import Diverged
+from rashin.learn.training.epochs import Interrupted, train
+from rashin.learn.training.history import Epoch, History, Score, Step, Steps
+from rashin.learn.training.objective import accuracy, evaluate
+from rashin.learn.training.optimizers import OPTIMIZERS, SGD, Adam, Momentum, Optimizer
+from rashin.learn.training.picture import draw_history
+from rashin.learn.training.predictions import write_predictions
+from rashin.learn.training.run import TrainingRun, run_training
+from rashin.learn.training.schedules import SCHEDULES, cosine, inverse_scaling
+from rashin.learn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from rashin.learn.sklearn import NetworkClassifier as NetworkClassifier

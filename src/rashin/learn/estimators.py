@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rashin.domain import LOGIT, NONNEGATIVE, POSITIVE, Domain
-from rashin.learn.network import Network
-from rashin.learn.optimizers import Adam, Momentum, Optimizer
-from rashin.learn.outputs import output_for
-from rashin.learn.samples import Samples, blocks
-from rashin.learn.trainer import Trainer, at_least_one
+from rashin.learn.network.network import Network
+from rashin.learn.network.outputs import output_for
+from rashin.learn.samples.samples import Samples, blocks
+from rashin.learn.training.optimizers import Adam, Momentum, Optimizer
+from rashin.learn.training.trainer import Trainer, at_least_one
 from rashin.loss import Loss
 from rashin.registry import get
 

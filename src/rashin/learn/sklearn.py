@@ -23,10 +23,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rashin.learn import estimators
-from rashin.learn.outputs import output_for
-from rashin.learn.samples import Samples, samples_for
-from rashin.learn.targets import class_targets
-from rashin.learn.trainer import Trainer
+from rashin.learn.network.outputs import output_for
+from rashin.learn.samples.samples import Samples, samples_for
+from rashin.learn.samples.targets import class_targets
+from rashin.learn.training.trainer import Trainer
 from rashin.logits import log_softmax, sigmoid, softmax
 from rashin.loss import Loss
 from rashin.losses import sigmoid_cross_entropy

@@ -3,13 +3,13 @@
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.arrays import measure
 from rashin.measurement.baseline import Baseline
-from rashin.measurement.estimates import Estimate, estimate
 from rashin.measurement.intervals import Interval
-from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row
-from rashin.measurement.moments import Infinite, Moments
+from rashin.measurement.sampling.estimates import Estimate, estimate
 from rashin.measurement.standouts import Standout
-from rashin.measurement.table import measure_table
+from rashin.measurement.sums.codes import Codes
+from rashin.measurement.sums.moments import Infinite, Moments
+from rashin.measurement.table.table import measure_table
 
 __all__ = [
     "Accumulator",

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.measurement.cells import EVERYTHING, Cells, by_first, pairs_of
-from rashin.measurement.clusters import Cluster, Key, together
 from rashin.measurement.decisions import classes_of, right_of
 from rashin.measurement.intervals import UNBOUNDED
-from rashin.measurement.keys import Codes
 from rashin.measurement.measurement import Measurement, Row, worst_of
-from rashin.measurement.moments import Moments
 from rashin.measurement.signs import Signs
+from rashin.measurement.sums.cells import EVERYTHING, Cells, by_first, pairs_of
+from rashin.measurement.sums.clusters import Cluster, Key, together
+from rashin.measurement.sums.codes import Codes
+from rashin.measurement.sums.moments import Moments
 
 if TYPE_CHECKING:
     from rashin.loss import Loss

@@ -14,8 +14,8 @@ from rashin.kernels import threads
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
-from rashin.measurement.keys import Missing, check_missing, keys_of
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.sums.codes import Missing, check_missing, keys_of
 from rashin.refusal import Refusal
 from rashin.registry import get
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rashin.domain import Domain
     from rashin.loss import Loss
-    from rashin.measurement.clusters import Key
-    from rashin.measurement.moments import Moments
+    from rashin.measurement.sums.clusters import Key
+    from rashin.measurement.sums.moments import Moments
 
 __all__ = ["Baseline", "baseline_of", "constant_for_classes"]
 

@@ -21,8 +21,8 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.decisions import two_classes
 from rashin.measurement.measurement import Measurement
-from rashin.measurement.outcomes import Words, labelled
-from rashin.measurement.partition import Partition, measure_partition, partitions, without_sources
+from rashin.measurement.table.outcomes import Words, labelled
+from rashin.measurement.table.partition import Partition, measure_partition, partitions, without_sources
 from rashin.tables.classes import names_false
 from rashin.tables.columns import Columns, Roles
 from rashin.tables.frames import frame_of, is_a, text_names

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rashin import checks
 from rashin.domain import PROBABILITY
 from rashin.kernels.decisions import first_largest
-from rashin.measurement.keys import Codes
+from rashin.measurement.sums.codes import Codes
 
 if TYPE_CHECKING:
     from rashin.loss import Loss

@@ -13,7 +13,7 @@ from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY
 from rashin.logits import sigmoid, softmax
 from rashin.loss import Loss
 from rashin.losses import binary_cross_entropy, sigmoid_cross_entropy
-from rashin.measurement.calibration import Calibration, Kind
+from rashin.measurement.calibration.calibration import Calibration, Kind
 from rashin.measurement.distribution import Distribution
 
 __all__ = ["Details"]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rashin import checks
 from rashin.measurement.baseline import Baseline, baseline_of
-from rashin.measurement.clusters import Clusters, Key, added, from_pairs, to_pairs
-from rashin.measurement.frames import By, as_arrow, as_pandas, columns_of
+from rashin.measurement.exports import By, as_arrow, as_pandas, columns_of
 from rashin.measurement.intervals import Interval
-from rashin.measurement.moments import Moments, number_from, number_to
 from rashin.measurement.remarks import infinite_remark, loss_of
 from rashin.measurement.schema import check_measurement
 from rashin.measurement.shown import as_html, as_text
 from rashin.measurement.signs import Signs, mistake
 from rashin.measurement.standouts import Standout, worst_for_size
+from rashin.measurement.sums.clusters import Clusters, Key, added, from_pairs, to_pairs
+from rashin.measurement.sums.moments import Moments, number_from, number_to
 
 if TYPE_CHECKING:
     from rashin.measurement.details import Details

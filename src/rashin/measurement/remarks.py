@@ -10,7 +10,7 @@ from rashin.loss import Loss
 from rashin.registry import parsed
 
 if TYPE_CHECKING:
-    from rashin.measurement.moments import Moments
+    from rashin.measurement.sums.moments import Moments
 
 __all__ = ["infinite_remark", "loss_of"]
 

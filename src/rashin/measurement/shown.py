@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rashin.printable import shown
 
 if TYPE_CHECKING:
-    from rashin.measurement.clusters import Key
     from rashin.measurement.measurement import Measurement
-    from rashin.measurement.moments import Moments
+    from rashin.measurement.sums.clusters import Key
+    from rashin.measurement.sums.moments import Moments
 
 __all__ = ["as_html", "as_text"]
 

@@ -18,7 +18,7 @@ from rashin.exact import add, empty_limbs
 from rashin.language import said
 from rashin.logits import sigmoid
 from rashin.loss import Loss
-from rashin.measurement.sums import ExactSum
+from rashin.measurement.sums.sums import ExactSum
 
 __all__ = ["Signs", "mistake"]
 

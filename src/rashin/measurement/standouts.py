@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rashin.measurement.clusters import Key
 from rashin.measurement.intervals import check_confidence
-from rashin.measurement.moments import Moments
+from rashin.measurement.sums.clusters import Key
+from rashin.measurement.sums.moments import Moments
 
 __all__ = ["Standout", "worst_for_size"]
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from rashin.language import check_language, font_family, said, speaking
 from rashin.measurement import Measurement
-from rashin.report import figures, page
-from rashin.report.explanation import Explanation
-from rashin.report.explanation_page import downhill_way, explanation_page, weight_way
-from rashin.report.measured_page import Images, measurement_page
-from rashin.report.predicted import ByRow, Predicted
+from rashin.report.explained import figures
+from rashin.report.explained.explanation import Explanation
+from rashin.report.explained.page import downhill_way, explanation_page, weight_way
+from rashin.report.measured.page import Images, measurement_page
+from rashin.report.measured.predicted import ByRow, Predicted
+from rashin.report.page import frame as page
 from rashin.storage import written_beside
 
 __all__ = ["Explained", "check_our_page", "check_ours", "files_in", "write_explanation", "write_measurement"]
@@ -127,7 +128,7 @@ def write_measurement(
         (H, W), (H, W, 3), or (H * H,).
     source : name of the measured data, such as that of the file.
     prediction, target : values to show with the worst rows: the measured arrays, or mappings from (source, row), as
-        ``rashin.measurement.lookup.values_at`` reads them from files.
+        ``rashin.measurement.table.lookup.values_at`` reads them from files.
     classes : names of the classes, in the order of the predictions; by default their numbers.
     lang : language of the page, "en" or "ja".
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from rashin import checks
 from rashin.arithmetic import arrays
 from rashin.backends.numpy.results import element_type, gradient_type, job, store
+from rashin.chunks import boxes, read, start_of, unravelled, with_axis
 from rashin.domain import LOGIT
 from rashin.kernels.pointwise import FINE, PREDICTION
 from rashin.kernels.rows import links as kernel
-from rashin.pieces import boxes, read, start_of, unravelled, with_axis
 
 __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax"]
 
-CELLS = 1 << 17  # elements of a piece
+CELLS = 1 << 17  # elements of a chunk
 SOFTMAX, LOG_SOFTMAX, LOGSUMEXP = range(3)
 
 

@@ -16,23 +16,23 @@ from rashin.backends.numpy.results import (
     Program,
     Results,
     Wanted,
+    chunk_size,
     element_type,
+    is_contiguous,
     job,
-    lies_well,
-    piece,
     place_in,
     store,
 )
+from rashin.chunks import Box, boxes, memory_order, read, start_of, unravelled
 from rashin.domain import Domain
 from rashin.exact import BLOCK, Limbs, empty_limbs
 from rashin.kernels import pointwise as kernel
-from rashin.pieces import Box, boxes, memory_order, read, start_of, unravelled
 from rashin.reduction import Weighing
 
 __all__ = ["domain_bounds", "evaluate"]
 
-IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
-GATHERED = 1 << 14  # elements of a piece that is copied to a buffer first: it stays in the L2 cache
+IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
+GATHERED = 1 << 14  # elements of a chunk that is copied to a buffer first: it stays in the L2 cache
 
 
 def evaluate(
@@ -73,7 +73,7 @@ class _Walk:
         self.shape = z.shape
         arrays = (z, t, results.values, results.gradient, results.hessian)
         self.flat = weighing.plain and all(
-            lies_well(a, element) or (a is arrays[2] and lies_well(a, DOUBLE)) for a in arrays
+            is_contiguous(a, element) or (a is arrays[2] and is_contiguous(a, DOUBLE)) for a in arrays
         )
         self.axes = axes
         turned = [None if a is None else a.reshape(-1) if self.flat else a.transpose(self.axes) for a in arrays]
@@ -81,7 +81,7 @@ class _Walk:
         self.t: NDArray[Any] = turned[1]  # type: ignore[assignment]
         self.values, self.gradient, self.hessian = turned[2:]
         self.weighing = weighing if self.flat else weighing.transposed(self.axes)
-        self.size = max(piece(z.size, IN_PLACE if self.flat else GATHERED), 1)
+        self.size = max(chunk_size(z.size, IN_PLACE if self.flat else GATHERED), 1)
 
     def index(self, box: Box, place: int) -> tuple[int, ...]:
         """Where the caller's array has the element ``place`` of a box."""
@@ -173,7 +173,7 @@ class _Sweep:
             alone, _ = self.run(z[one], t[one], w[one], 1.0, *self._scratch(), empty_limbs())
             if alone != kernel.FINE:
                 break
-        checks.refuse_undefined(zs[place], ts[place], self.walk.index(box, start + place))
+        checks.refuse_without_limit(zs[place], ts[place], self.walk.index(box, start + place))
 
 
 @functools.cache

@@ -23,11 +23,11 @@ __all__ = [
     "Program",
     "Results",
     "Wanted",
+    "chunk_size",
     "element_type",
     "gradient_type",
+    "is_contiguous",
     "job",
-    "lies_well",
-    "piece",
     "place_in",
     "store",
 ]
@@ -144,7 +144,7 @@ def _element_type(prediction: np.dtype[Any], target: np.dtype[Any] | None) -> np
     return np.dtype(np.float32) if narrow else DOUBLE
 
 
-def lies_well(array: NDArray[Any] | None, element: np.dtype[Any]) -> bool:
+def is_contiguous(array: NDArray[Any] | None, element: np.dtype[Any]) -> bool:
     """Whether a sweep can work on the array where it lies; on none it need not."""
     if array is None:
         return True
@@ -157,7 +157,7 @@ def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells:
     if result is None:
         return buffer[:0]
     part = result[box]
-    if lies_well(part, buffer.dtype):
+    if is_contiguous(part, buffer.dtype):
         return part.reshape(-1)  # type: ignore[no-any-return]
     return buffer[:cells]
 
@@ -170,23 +170,23 @@ def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDAr
             np.copyto(part, row.reshape(part.shape), casting="unsafe")
 
 
-def piece(elements: int, most: int) -> int:
+def chunk_size(elements: int, most: int) -> int:
     """How many elements to hand out at a time: ``most``, or less where a thread would get none or too few of them."""
     if elements < PARALLEL:
         return min(elements, most)
     return min(most, -(-elements // (2 * threads.count())))
 
 
-def job(sweep_pieces: Callable[[Iterator[Any], Limbs], None], pieces: Iterable[Any], elements: int) -> Limbs:
-    """Run ``sweep_pieces`` over all pieces, in threads if there are many elements; the sum of their limbs.
+def job(sweep_chunks: Callable[[Iterator[Any], Limbs], None], chunks: Iterable[Any], elements: int) -> Limbs:
+    """Run ``sweep_chunks`` over all chunks, in threads if there are many elements; the sum of their limbs.
 
-    Of several failures the one of the earliest piece is raised, whatever the threads did: pieces are handed out in
+    Of several failures the one of the earliest chunk is raised, whatever the threads did: chunks are handed out in
     order, so that it has been seen.
     """
     workers = threads.count() if elements >= PARALLEL else 1
     if workers == 1:
         limbs = empty_limbs()
-        sweep_pieces(iter(pieces), limbs)
+        sweep_chunks(iter(chunks), limbs)
         return limbs
 
     def work(mine: Iterator[tuple[int, Any]]) -> tuple[Limbs, tuple[int, Exception] | None]:
@@ -194,16 +194,16 @@ def job(sweep_pieces: Callable[[Iterator[Any], Limbs], None], pieces: Iterable[A
         reached = [0]
 
         def unnumbered() -> Iterator[Any]:
-            for reached[0], piece in mine:
-                yield piece
+            for reached[0], chunk in mine:
+                yield chunk
 
         try:
-            sweep_pieces(unnumbered(), limbs)
+            sweep_chunks(unnumbered(), limbs)
         except ValueError as error:
             return limbs, (reached[0], error)
         return limbs, None
 
-    answers = threads.share(work, enumerate(pieces), workers)
+    answers = threads.share(work, enumerate(chunks), workers)
     failures = [failure for _, failure in answers if failure is not None]
     if failures:
         raise min(failures, key=lambda failure: failure[0])[1]

@@ -16,26 +16,26 @@ from rashin.backends.numpy.results import (
     Program,
     Results,
     Wanted,
+    chunk_size,
     element_type,
+    is_contiguous,
     job,
-    lies_well,
-    piece,
     place_in,
     store,
 )
+from rashin.chunks import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.domain import LABEL, LOG_PROBABILITY
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import labelwise as kernel
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
-from rashin.pieces import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.reduction import Weighing
 
 __all__ = ["LabelSweep", "RowSweep", "Rows", "evaluate_labelwise"]
 
-IN_PLACE = 1 << 20  # elements of a piece that is read where it lies
-GATHERED = 1 << 17  # elements of a piece that is copied to a buffer first: 1 MiB of doubles
+IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
+GATHERED = 1 << 17  # elements of a chunk that is copied to a buffer first: 1 MiB of doubles
 
 _NO_VALUES = np.empty(0)
 _NOTHING = {
@@ -88,7 +88,7 @@ class Rows:
             checks.refuse_label(target, index, self.classes)
         if found == TARGET:
             checks.refuse_distribution(target, index, self.axis, self.tolerance)
-        checks.refuse_undefined(checks.row_in_words(row), target, index)
+        checks.refuse_without_limit(checks.row_in_words(row), target, index)
 
     def _refuse_prediction(self, row: NDArray[np.float64], index: tuple[int, ...]) -> NoReturn:
         domain = self.rule.prediction
@@ -119,8 +119,8 @@ class RowSweep:
     def __init__(self, rows: Rows, wanted: Wanted, element: np.dtype[Any], work: int, gathers: bool = False) -> None:
         self.rows, self.wanted, self.element, self.work = rows, wanted, element, work
         arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
-        self.in_place = not gathers and all(lies_well(array, element) for array in arrays)
-        self.cells = piece(rows.z.size, IN_PLACE) if self.in_place else GATHERED
+        self.in_place = not gathers and all(is_contiguous(array, element) for array in arrays)
+        self.cells = chunk_size(rows.z.size, IN_PLACE) if self.in_place else GATHERED
         self.buffer = 0 if self.in_place else max(min(GATHERED, rows.z.size), rows.classes)
 
     def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import NOTHING, Program, Results, Wanted, element_type, job, store
 from rashin.backends.numpy.rows import Rows, RowSweep
+from rashin.chunks import Box, read
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels import rowwise as kernel
@@ -19,7 +20,6 @@ from rashin.kernels.formula import compiled
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, SUM, fill_normalized
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
-from rashin.pieces import Box, read
 from rashin.reduction import Weighing
 from rashin.rule import Rule
 

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.backends.numpy.results import element_type, gradient_type, job
+from rashin.chunks import Box, boxes, read, start_of, unravelled, with_axis
 from rashin.domain import LOGIT
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.statistics import OUTSIDE, statistics
-from rashin.pieces import Box, boxes, read, start_of, unravelled, with_axis
 
 __all__ = ["Statistics", "empty_statistics", "fill", "softmax_statistics"]
 
-CELLS = 1 << 17  # elements of a piece
+CELLS = 1 << 17  # elements of a chunk
 
 Array = NDArray[Any]
 Statistics: TypeAlias = "tuple[Array, Array, Array, Array]"  # log-probability, logsumexp, entropy, rank

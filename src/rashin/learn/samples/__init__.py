@@ -1,0 +1,1 @@
+"""Samples and targets: read from files, checked once, and cut into mini-batches."""

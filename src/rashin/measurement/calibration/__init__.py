@@ -1,0 +1,1 @@
+"""Calibration of predicted probabilities, and decisions by a threshold."""

@@ -1,0 +1,1 @@
+"""The frame of every page, and how its charts are drawn."""

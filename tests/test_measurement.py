@@ -19,8 +19,9 @@ import rashin
 from rashin import Measurement, measure
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, PROBABILITY, REAL
 from rashin.kernels.moments import FEW
-from rashin.measurement import Accumulator, Codes, Interval, Moments, Options, accumulate, arrays, cells
+from rashin.measurement import Accumulator, Codes, Interval, Moments, Options, accumulate, arrays
 from rashin.measurement.baseline import baseline_of
+from rashin.measurement.sums import cells
 from rashin.measurement.sums.sums import ExactSum
 
 EPS = float(np.finfo(float).eps)

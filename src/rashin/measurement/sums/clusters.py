@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 
 from rashin.measurement.sums.sums import ExactSum, root_of_quotient
 
-__all__ = ["NO_CLUSTERS", "Cluster", "Clusters", "Key", "added", "from_pairs", "in_order", "standard_error", "to_pairs", "together"]
+__all__ = [
+    "NO_CLUSTERS",
+    "Cluster",
+    "Clusters",
+    "Key",
+    "added",
+    "from_pairs",
+    "in_order",
+    "standard_error",
+    "to_pairs",
+    "together",
+]
 
 Key = int | str  # of a group or a cluster
 

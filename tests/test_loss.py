@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import gc
 import inspect
 import os
 import pickle
 import subprocess
 import sys
 import textwrap
+import weakref
 from types import FunctionType
 
 import cloudpickle
@@ -18,6 +20,7 @@ import pytest
 import rashin
 from rashin import labelwise, list_losses, pointwise, registry, rowwise
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, POSITIVE, PROBABILITY, REAL
+from rashin.kernels import formula
 
 # ------------------------------------------------------------------------------------- losses of a user
 
@@ -226,6 +229,77 @@ def make(name, signature, body="return 0.0 * z, 0.0 * z, 0.0 * z", module=__name
 
 def names():
     return {loss.name for loss in list_losses()}
+
+
+CELL = """
+@pointwise()
+def user_rerun(xp, z, t, a=1.0):
+    x, slope = table[0] * bent(z - t) * a, table[0] * bent(1.0) * a
+    return FACTOR * x * x, 2.0 * FACTOR * slope * x, 2.0 * FACTOR * slope * slope + 0.0 * x
+
+@rowwise(prediction=REAL, separable=True)
+def user_rerun_row(xp, z, t):
+    return FACTOR * t * z * z, 2.0 * FACTOR * t * z, 2.0 * FACTOR * t + 0.0 * z
+"""
+HELPER = "def bent(x): return {slope} * x"
+
+
+def run_cell(namespace, **names):
+    """The losses of the cell, run again as a notebook does; changed names replace the known ones."""
+    exec(HELPER.format(slope=names.pop("slope", 1.0)), namespace)
+    namespace.update(names)
+    exec(CELL, namespace)
+    return namespace["user_rerun"], namespace["user_rerun_row"]
+
+
+@pytest.fixture
+def notebook():
+    known = dict(registry._registry)
+    yield {"__name__": "notebook", "pointwise": pointwise, "rowwise": rowwise, "REAL": REAL, "table": (1.0,)}
+    registry._registry.clear()
+    registry._registry.update(known)
+
+
+def test_a_cell_that_is_run_again_compiles_nothing_and_keeps_nothing(notebook):
+    old, loops = [], []
+    for _ in range(20):
+        flat, rows = run_cell(notebook, FACTOR=1.25)
+        assert flat(np.array([1.0, 3.0]), [0.0, 0.0], a=2.0) == 1.25 * 4.0 * 5.0
+        assert rows(np.array([[1.0, 3.0]]), [[0.5, 0.5]]) == 1.25 * 5.0
+        old += [weakref.ref(each) for loss in (flat, rows) for each in (loss, loss.formula)]
+        loops.append(len(formula._loops))
+    assert len(set(loops)) == 1
+    gc.collect()
+    assert sum(reference() is not None for reference in old) == 4  # the last of each
+
+
+@pytest.mark.parametrize(
+    ("change", "times"),
+    [
+        ({"FACTOR": 2.5}, 2.0),
+        ({"FACTOR": -1.25}, -1.0),
+        ({"slope": 3.0}, 9.0),
+        ({"table": (3.0,)}, 9.0),
+        ({"table": np.array([3.0])}, 9.0),
+    ],
+    ids=["number", "sign", "function", "tuple", "array"],
+)
+def test_a_cell_that_uses_something_else_is_another_loss_and_the_old_one_stays_what_it_was(notebook, change, times):
+    z, t = np.array([1.0, 3.0]), np.zeros(2)
+    first, _ = run_cell(notebook, FACTOR=1.25)
+    assert first(z, t) == 6.25
+    second, _ = run_cell(notebook, **change)
+    assert (second(z, t), first(z, t)) == (6.25 * times, 6.25)
+    assert second.gradient(z, t).tolist() == (times * 1.25 * z).tolist()
+
+
+def test_an_array_that_a_formula_uses_may_change_between_two_runs_of_its_cell(notebook):
+    z, t, table = np.array([1.0, 3.0]), np.zeros(2), np.array([1.0])
+    first, _ = run_cell(notebook, FACTOR=1.25, table=table)
+    assert first(z, t) == 6.25
+    table[0] = 2.0
+    second, _ = run_cell(notebook)
+    assert (second(z, t), first(z, t)) == (25.0, 6.25)
 
 
 def test_redefining_replaces_in_the_same_module_and_raises_from_another():

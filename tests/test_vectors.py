@@ -18,8 +18,7 @@ import pytest
 import rashin
 from rashin import kernels
 from rashin.kernels import moments
-from rashin.kernels.formula import compiled
-from rashin.kernels.rowwise import of_shares
+from rashin.kernels.formula import compiled, of_shares
 
 pytestmark = [
     pytest.mark.slow,

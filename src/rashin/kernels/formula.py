@@ -7,8 +7,9 @@ its address. So a new loss costs a tenth of a second, and the sweeps never recom
 
 from __future__ import annotations
 
+import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba as nb
@@ -21,7 +22,7 @@ from rashin.cached import compiling
 from rashin.rule import Formula
 from rashin.waiting import explained
 
-__all__ = ["Loop", "call", "compiled"]
+__all__ = ["Loop", "call", "compiled", "of_shares"]
 
 _ARGUMENTS = 8  # z, t, w, parameters, values, slopes, curvatures, count: addresses but for the last
 
@@ -54,16 +55,70 @@ def _call(
 call: Any = intrinsic(_call)
 
 
+def _names(code: types.CodeType) -> Iterator[str]:
+    """The names that a function may look up in its module, also from functions inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _around(function: Any) -> dict[str, Any]:
+    """What the function may use of its module."""
+    known = function.__globals__
+    return {name: known[name] for name in sorted(set(_names(function.__code__))) if name in known}
+
+
+class _UnknownContentError(Exception):
+    """A function uses an object that may have changed since it was last seen."""
+
+
+def _content(value: Any, inside: tuple[Any, ...] = ()) -> Any:
+    """What a function computes, or a constant is: equal for a definition that was run again without a change."""
+    if isinstance(value, types.FunctionType) and value not in inside:
+        parts = [value.__defaults__, value.__kwdefaults__, *(cell.cell_contents for cell in value.__closure__ or ())]
+        around = _around(value)
+        used = (_content(part, (*inside, value)) for part in (*parts, *around.values()))
+        return value.__code__, tuple(around), tuple(used)
+    if value is None or type(value) in (bool, int, float, complex, str):
+        return type(value), repr(value)
+    if type(value) is tuple:
+        return tuple, tuple(_content(item, inside) for item in value)
+    if isinstance(value, (types.BuiltinFunctionType, np.ufunc)) or value is math or value is np:
+        return value
+    raise _UnknownContentError
+
+
+def _same(formula: Formula) -> Any:
+    """The key of a formula: its content, or the formula itself where that could change unseen."""
+    try:
+        return _content(formula)
+    except (_UnknownContentError, ValueError, RecursionError):  # ValueError: a name that has no value yet, or an array
+        return formula
+
+
+def of_shares(formula: Formula) -> Formula:
+    """The formula of one class as the sweeps run it: a class of which the target has no share costs nothing."""
+
+    def shared(xp: Any, z: Any, t: Any, *parameters: Any) -> tuple[Any, Any, Any]:
+        value, slope, curvature = formula(xp, z, t, *parameters)
+        some = t > 0.0
+        return xp.where(some, value, 0.0), xp.where(some, slope, 0.0), xp.where(some, curvature, 0.0)
+
+    return shared
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """The function as Numba compiles it into a loop, with the plain functions around it that it calls."""
 
     def compilable(value: Any) -> Any:
         return inlined(value) if isinstance(value, types.FunctionType) and value is not function else value
 
-    around = function.__globals__
-    names = {name: compilable(around[name]) for name in function.__code__.co_names if name in around}
+    around = {name: compilable(value) for name, value in _around(function).items()}  # all would keep old losses alive
+    known = function.__globals__
+    around |= {name: known[name] for name in ("__builtins__", "__name__") if name in known}
     cells = tuple(types.CellType(compilable(cell.cell_contents)) for cell in function.__closure__ or ())
-    copy = types.FunctionType(function.__code__, {**around, **names}, function.__name__, function.__defaults__, cells)
+    copy = types.FunctionType(function.__code__, around, function.__name__, function.__defaults__, cells)
     return nb.njit(forceinline=True, error_model="numpy", nogil=True)(copy)
 
 
@@ -114,13 +169,17 @@ _loops: dict[tuple[Any, ...], Loop] = {}
 
 
 def compiled(formula: Formula, parameters: tuple[float | None, ...], order: int, dtype: Any, target: bool) -> Loop:
-    """The loop of ``formula`` for prediction and target of ``dtype``, up to derivative ``order``."""
-    absent = tuple(parameter is None for parameter in parameters)
-    key = (formula, absent, order, dtype, target)
+    """The loop of ``formula`` for prediction and target of ``dtype``, up to derivative ``order``.
+
+    A notebook cell that is run again defines another function with the same content: it gets the loop of the first.
+    Loops stay for the rest of the process, since Numba does not release machine code.
+    """
+    settings = tuple(parameter is None for parameter in parameters), order, dtype, target
+    key = (_same(formula), *settings)
     loop = _loops.get(key)
     if loop is None:
         with compiling:
-            loop = _loops.get(key) or _loops.setdefault(key, _compile(*key))
+            loop = _loops.get(key) or _loops.setdefault(key, _compile(formula, *settings))
     return loop
 
 

@@ -137,7 +137,7 @@ def _add_run(losses: Any, w: Any, limbs: Any) -> float:
 
 def _together(_element: Any) -> Any:
     readonly = nb.types.Array(nb.float64, 1, "C", readonly=True)
-    return nb.float64(readonly, readonly, nb.types.Array(nb.int64, 2, "C"))
+    return nb.float64(readonly, readonly, nb.types.Array(nb.int64, 2, "A"))
 
 
 @cached(_together)
@@ -153,7 +153,7 @@ def _by_cell(_element: Any) -> Any:
     readonly = nb.types.Array(nb.float64, 1, "C", readonly=True)
     codes = nb.types.Array(nb.int64, 1, "C", readonly=True)
     counts, highest = nb.types.Array(nb.int64, 1, "C"), nb.types.Array(nb.float64, 1, "C")
-    return nb.void(readonly, readonly, codes, nb.int64, codes, counts, highest, nb.types.Array(nb.int64, 3, "C"))
+    return nb.void(readonly, readonly, codes, nb.int64, codes, counts, highest, nb.types.Array(nb.int64, 3, "A"))
 
 
 @nb.njit(error_model="numpy", nogil=True)
@@ -221,19 +221,25 @@ def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts:
 
 
 def _carry(_element: Any) -> Any:
-    return nb.void(nb.types.Array(nb.int64, 2, "C"))
+    return nb.void(nb.types.Array(nb.int64, 3, "A"))
 
 
 @cached(_carry)
 def carry(limbs: Any) -> None:
-    """Bring the digits of each sum, (sums, digits), below 2**32; the last has the sign."""
-    for i in range(limbs.shape[0]):
-        over = np.int64(0)
-        for digit in range(DIGITS - 1):
-            total = limbs[i, digit] + over
-            limbs[i, digit] = total & 0xFFFF_FFFF
-            over = total >> 32
-        limbs[i, DIGITS - 1] += over
+    """Bring the digits of each sum, (cells, sums, digits), below 2**32; the last has the sign.
+
+    A digit that stays as it is is not written: memory that is still empty takes no room.
+    """
+    cells, sums = limbs.shape[:2]
+    over = np.zeros((cells, sums), np.int64)
+    for digit in range(DIGITS):
+        for cell in range(cells):
+            for i in range(sums):
+                total = limbs[cell, i, digit] + over[cell, i]
+                kept = total & 0xFFFF_FFFF if digit < DIGITS - 1 else total
+                over[cell, i] = total >> 32
+                if kept != limbs[cell, i, digit]:
+                    limbs[cell, i, digit] = kept
 
 
 def _extent(_element: Any) -> Any:

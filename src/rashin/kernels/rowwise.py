@@ -16,7 +16,6 @@ classes: they are checked. ``normalized`` has what it costs that their sum is, w
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numba as nb
@@ -34,21 +33,9 @@ from rashin.kernels.rows import MANY, array_type, jit
 from rashin.kernels.sums import fill_sums
 from rashin.rule import Formula
 
-__all__ = ["block", "of_shares", "sweep_distributions", "sweep_labels"]
+__all__ = ["block", "sweep_distributions", "sweep_labels"]
 
 FEWER_CELLS, CELLS = 2048, 16384  # elements of a block with labels, with distributions, unless one row is longer
-
-
-@functools.cache
-def of_shares(formula: Formula) -> Formula:
-    """The formula of one class as the sweeps run it: a class of which the target has no share costs nothing."""
-
-    def shared(xp: Any, z: Any, t: Any, *parameters: Any) -> tuple[Any, Any, Any]:
-        value, slope, curvature = formula(xp, z, t, *parameters)
-        some = t > 0.0
-        return xp.where(some, value, 0.0), xp.where(some, slope, 0.0), xp.where(some, curvature, 0.0)
-
-    return shared
 
 
 # --------------------------------------------------------------------------------------- what both sweeps do

@@ -16,7 +16,7 @@ from rashin.measurement.intervals import UNBOUNDED
 from rashin.measurement.measurement import Measurement, Row, worst_of
 from rashin.measurement.signs import Signs
 from rashin.measurement.sums.cells import EVERYTHING, Cells, by_first, pairs_of
-from rashin.measurement.sums.clusters import Cluster, Key, together
+from rashin.measurement.sums.clusters import NO_CLUSTERS, Clusters, Key, together
 from rashin.measurement.sums.codes import Codes
 from rashin.measurement.sums.moments import Moments
 
@@ -218,12 +218,11 @@ class Accumulator:
         counted = next((cells for cells in (self._groups, self._classes) if cells), self._total)
         of_groups, of_classes = by_first(self._group_clusters.clusters()), by_first(self._class_clusters.clusters())
         clusters = together((self._clusters.clusters(), *(of_groups or of_classes).values()))
-        groups = {key: moments for key, moments in self._groups.moments().items() if moments.count}
         return Measurement(
             repr(self._loss),
-            self._finished(counted.total(), clusters),
-            {key: self._finished(moments, of_groups.get(key, {})) for key, moments in groups.items()},
-            {key: self._finished(part, of_classes.get(key, {})) for key, part in self._classes.moments().items()},
+            _finished(counted.total(), clusters, self._bounds()),
+            self._each_finished(self._groups.moments(), of_groups, empty=False),
+            self._each_finished(self._classes.moments(), of_classes, empty=True),
             self._worst,
             self.options.worst,
             next(iter(self._targets.moments().values()), None),
@@ -231,11 +230,17 @@ class Accumulator:
             signs=self._signs,
         )
 
-    def _finished(self, moments: Moments, clusters: Mapping[Key, Cluster]) -> Moments:
-        """The moments completed with clusters and bounds, which the sums by cell do not contain."""
-        if not moments.count:
-            return moments
-        return replace(moments, clusters=clusters, bounds=self._bounds())
+    def _each_finished(
+        self, moments: dict[Key, Moments], clusters: Mapping[Key, Clusters], empty: bool
+    ) -> dict[Key, Moments]:
+        """Those of each key completed, in place: there may be millions; those without rows only if ``empty``."""
+        bounds = self._bounds()
+        for key in list(moments):
+            if moments[key].count or empty:
+                moments[key] = _finished(moments[key], clusters.get(key, NO_CLUSTERS), bounds)
+            else:
+                del moments[key]
+        return moments
 
     def _bounds(self) -> tuple[float, float]:
         """Bounds of the loss."""
@@ -243,6 +248,11 @@ class Accumulator:
         if bounds is None or self._shape is None:
             return UNBOUNDED
         return bounds(*(() if self._loss.kind == "pointwise" else self._shape[:1]), **self._loss.parameters)
+
+
+def _finished(moments: Moments, clusters: Clusters, bounds: tuple[float, float]) -> Moments:
+    """The moments completed with clusters and bounds, which the sums by cell do not contain."""
+    return replace(moments, clusters=clusters, bounds=bounds) if moments.count else moments
 
 
 def _sums_of_rows(loss: Loss, z: Array, t: Array, where: Array | None) -> Array:

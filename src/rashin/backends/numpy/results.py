@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
-from rashin.kernels.formula import Loop, compiled
+from rashin.kernels.formula import Loop, compiled, of_shares
 
 if TYPE_CHECKING:
     from rashin.rule import Rule
@@ -51,7 +51,8 @@ class Program:
         loop = self._loops.get((order, element))
         if loop is None:
             rule = self.rule
-            loop = compiled(rule.formula, rule.parameters, order, element, rule.kind == "pointwise")
+            formula = of_shares(rule.formula) if rule.separable else rule.formula
+            loop = compiled(formula, rule.parameters, order, element, rule.kind != "labelwise")
             self._loops[order, element] = loop
         return loop
 

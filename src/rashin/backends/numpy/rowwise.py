@@ -16,7 +16,6 @@ from rashin.chunks import Box, read
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels import rowwise as kernel
-from rashin.kernels.formula import compiled
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, SUM, fill_normalized
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
@@ -53,7 +52,7 @@ class ClassSweep(RowSweep):
         rule, element = rows.rule, element_type(rows.z, rows.distributions)
         work = rows.z.size // GLANCE if rows.distributions is None else rows.z.size
         super().__init__(rows, wanted, element, work)
-        self.loop = compiled(kernel.of_shares(rule.formula), rule.parameters, wanted.order, element, True)
+        self.loop = rows.program.loop(wanted.order, element)
         self.bounds = np.array([*domain_bounds(rule.prediction, element), _whole(rule)])
 
     def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:

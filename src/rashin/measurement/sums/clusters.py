@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 
 from rashin.measurement.sums.sums import ExactSum, root_of_quotient
 
-__all__ = ["Cluster", "Clusters", "Key", "added", "from_pairs", "in_order", "standard_error", "to_pairs", "together"]
+__all__ = [
+    "NO_CLUSTERS",
+    "Cluster",
+    "Clusters",
+    "Key",
+    "added",
+    "from_pairs",
+    "in_order",
+    "standard_error",
+    "to_pairs",
+    "together",
+]
 
 Key = int | str  # of a group or a cluster
 
@@ -50,6 +61,8 @@ class Cluster(NamedTuple):
 
 Clusters = Mapping[Key, Cluster]
 
+NO_CLUSTERS: Clusters = {}  # one for all groups without clusters, of which there may be millions
+
 
 def standard_error(clusters: Clusters, losses: ExactSum, weights: ExactSum) -> float:
     """The standard error of the mean over G clusters: (G / (G - 1) sum_c (sum_c w (l - mean))^2)^(1/2) / sum(w).
@@ -84,7 +97,9 @@ def together(parts: Iterable[Mapping[Key, Any]]) -> dict[Key, Any]:
 
 def in_order(by_key: Mapping[Key, Any]) -> dict[Key, Any]:
     """Sorted by key, numbers before words."""
-    return {key: by_key[key] for key in sorted(by_key, key=lambda key: (isinstance(key, str), key))}
+    numbers = sorted(key for key in by_key if not isinstance(key, str))
+    words = sorted(key for key in by_key if isinstance(key, str))
+    return {key: by_key[key] for keys in (numbers, words) for key in keys}
 
 
 def to_pairs(by_key: Mapping[Key, Any]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rashin.exact import UNIT_EXPONENT
 from rashin.measurement.intervals import UNBOUNDED, Interval, interval_around, normal_quantile, student_quantile
 from rashin.measurement.sums import clusters as by_cluster
-from rashin.measurement.sums.clusters import Cluster, Clusters, added, from_pairs, to_pairs
+from rashin.measurement.sums.clusters import NO_CLUSTERS, Cluster, Clusters, added, from_pairs, to_pairs
 from rashin.measurement.sums.sums import ExactSum, root_of_quotient
 
 __all__ = ["Infinite", "Interval", "Moments", "number_from", "number_to"]
@@ -75,7 +75,7 @@ class Moments:
     second: ExactSum = NOTHING
     right: ExactSum | None = None
     infinite: Infinite = NO_INFINITE
-    clusters: Clusters = field(default_factory=dict)
+    clusters: Clusters = field(default_factory=lambda: NO_CLUSTERS)
     bounds: tuple[float, float] = UNBOUNDED
 
     @classmethod

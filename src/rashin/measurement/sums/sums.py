@@ -14,7 +14,6 @@ from rashin.exact import DIGITS, MINUS_INF, PLUS_INF, UNIT_EXPONENT, Limbs, as_i
 
 __all__ = ["ExactSum", "root_of_quotient"]
 
-_TOGETHER = 1 << 12
 _LIMB = 0xFFFF_FFFF  # 32 bits: a reader of JSON that holds numbers as doubles loses none
 
 
@@ -43,15 +42,7 @@ class ExactSum(NamedTuple):
 
     @classmethod
     def each_of(cls, limbs: Limbs) -> Iterator[ExactSum]:
-        """The sums that accumulators hold, (sums, digits), whose digits are below 2**32 but for the last.
-
-        Some at a time: what is on the way takes as much memory as the limbs do.
-        """
-        for start in range(0, len(limbs), _TOGETHER):
-            yield from cls._some_of(limbs[start : start + _TOGETHER])
-
-    @classmethod
-    def _some_of(cls, limbs: Limbs) -> Iterator[ExactSum]:
+        """The sums that accumulators hold, (sums, digits), whose digits are below 2**32 but for the last."""
         digits = np.empty((len(limbs), DIGITS + 1), np.uint32)
         digits[:, :DIGITS] = limbs[:, :DIGITS] & _LIMB
         digits[:, DIGITS] = (limbs[:, DIGITS - 1] >> 32) & _LIMB

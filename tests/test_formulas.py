@@ -10,6 +10,8 @@ number whose square underflows. Across a kink the condition is the size of the j
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from mpmath import mp, mpf
@@ -22,6 +24,7 @@ from ulp import ulp_error
 LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 STEP = 2.0**-20
 ORDERS = ("value", "slope", "curvature")
+SHARE = dataclasses.replace(PROBABILITY, low=np.finfo(float).smallest_subnormal)  # of a class in the target
 quiet = np.errstate(all="ignore")
 SIZE = 1024  # of every array: JAX compiles each operation once for a shape
 HARD = [1e-30, 1e-8, 1e-3, 0.3, 0.75, 1 - 2.0**-20, 1.0, 3.0, 20.0, 80.0, 90.0, 100.0, 300.0, 690.0, 720.0, 1e4, 1e8]
@@ -107,16 +110,15 @@ def domains(loss, own):
     if loss.kind == "labelwise":
         return (LOG_PROBABILITY,)
     if loss.kind == "rowwise":
-        return loss.facts.prediction, PROBABILITY
+        return loss.facts.prediction, SHARE
     target = loss.facts.target
     return loss.facts.prediction, target if isinstance(target, Domain) else target(*own.values())
 
 
 def points(loss, own, dtype):
-    """Every pair of numbers of the two domains, or a sample of the pairs; a class has a share in the target > 0."""
+    """Every pair of numbers of the two domains, or a sample of the pairs."""
     lines = [numbers(domain, dtype, seed) for seed, domain in enumerate(domains(loss, own))]
-    if loss.kind != "labelwise":
-        lines[1] = lines[1][np.isfinite(lines[1]) & ((lines[1] > 0.0) | (loss.kind == "pointwise"))]
+    lines[1:] = [targets[np.isfinite(targets)] for targets in lines[1:]]
     grid = [axis.ravel() for axis in np.meshgrid(*lines)]
     chosen = np.resize(np.random.default_rng(3).permutation(grid[0].size), SIZE)
     return [np.ascontiguousarray(axis[chosen]) for axis in grid]
@@ -180,6 +182,11 @@ def test_a_formula_has_the_limits_and_digits_of_the_kernels(loss, backend, dtype
     backend = backend()
     for own in settings(loss, dtype, backend.subnormals):
         within_the_allowance(loss, own, backend, dtype)
+
+
+def test_every_formula_is_one_of_single_numbers():
+    """That of a whole row would need rows to be drawn."""
+    assert all(loss.kind != "rowwise" or loss.facts.separable for loss in LOSSES)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)

@@ -24,7 +24,7 @@ from ulp import ulp_error
 LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 STEP = 2.0**-20
 ORDERS = ("value", "slope", "curvature")
-SHARE = dataclasses.replace(PROBABILITY, low=np.finfo(float).smallest_subnormal)  # of a class in the target
+SHARE = dataclasses.replace(PROBABILITY, low=1e-30)  # of a class in the target; the formula is not asked for 0
 quiet = np.errstate(all="ignore")
 SIZE = 1024  # of every array: JAX compiles each operation once for a shape
 HARD = [1e-30, 1e-8, 1e-3, 0.3, 0.75, 1 - 2.0**-20, 1.0, 3.0, 20.0, 80.0, 90.0, 100.0, 300.0, 690.0, 720.0, 1e4, 1e8]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import rashin
@@ -212,11 +213,12 @@ def test_no_package_hides_a_public_function():
     folders = {path.parent.name for path in SOURCE.rglob("__init__.py")}
     assert not folders & {name for name in rashin.__all__ if callable(getattr(rashin, name))}
     # evaluating imports the back end, which must not put a module in a public name's place
+    absent = {f"rashin.arithmetic.{name}" for name in ("torch", "jax") if find_spec(name) is None}
     code = (
         "import rashin; names = {n: getattr(rashin, n) for n in rashin.__all__}\n"
         "import importlib, pkgutil\n"
         "for m in pkgutil.walk_packages(rashin.__path__, 'rashin.'):\n"
-        "    if '__main__' not in m.name: importlib.import_module(m.name)\n"
+        f"    if m.name not in {absent} and '__main__' not in m.name: importlib.import_module(m.name)\n"
         "print([n for n, v in names.items() if getattr(rashin, n) is not v])"
     )
     assert python(code).strip() == "[]"

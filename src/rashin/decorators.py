@@ -50,9 +50,9 @@ def pointwise(
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
 
-    ``xp`` is the arithmetic: NumPy, torch or jax.numpy on arrays, ``rashin.arithmetic.scalar`` inside the compiled
-    sweep. The formula may use operators and ``xp.abs, sign, where, exp, expm1, log, log1p, sqrt, tanh, float_power``,
-    but not branches.
+    ``xp`` is the arithmetic: ``rashin.arithmetic.scalar`` inside the compiled sweep, NumPy on arrays, and what
+    ``rashin.arithmetic`` makes for PyTorch tensors and JAX arrays. The formula may use operators and ``xp.abs, sign,
+    where, exp, expm1, log, log1p, sqrt, tanh, float_power``, but not branches.
 
     Examples
     --------

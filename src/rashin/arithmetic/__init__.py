@@ -1,4 +1,5 @@
 """What a formula is computed with: the same vocabulary for numbers in compiled loops and for arrays.
 
-``scalar`` and ``plain`` are compiled into loops over float64 and float32; ``arrays`` takes arrays of doubles.
+``scalar`` and ``plain`` are compiled into loops over float64 and float32; ``arrays`` takes arrays of doubles. ``torch``
+and ``jax`` need the package they are named after, and make the vocabulary for a tensor: ``like(z)``.
 """

@@ -1,7 +1,7 @@
 """Arithmetic of loss formulas inside Numba kernels: branch-free, vectorisable, with error bounds.
 
-A formula ``f(xp, z, t)`` is written once. With arrays, ``xp`` is numpy, torch or jax.numpy; inside a kernel
-``xp`` is this module and the arguments are float64 scalars. The vocabulary means the same in all of them:
+A formula ``f(xp, z, t)`` is written once. Inside a kernel ``xp`` is this module and the arguments are float64
+scalars; for arrays and tensors it is one of this module's neighbours. The vocabulary means the same in all of them:
 
     abs, sign, where, sqrt, exp, expm1, log, log1p, tanh, float_power
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 INFINITY = float("inf")
 
-SPLIT = 134217729.0  # 2^27 + 1 cuts a double into two halves whose products are exact
+
+def in_double(xp):
+    """Whether the arithmetic rounds to double; in float32, 1 + 2^-40 is 1."""
+    return xp.abs(1.0 + 2.0**-40) > 1.0
 
 
-def product_error(a, b, product):
+def largest_exponent(xp):
+    """A number well below the largest whose exponential is finite."""
+    return xp.where(in_double(xp), 700.0, 80.0)
+
+
+def product_error(xp, a, b, product):
     """The rounding error of a * b (Dekker 1971, A floating-point technique for extending the precision)."""
-    c, d = SPLIT * a, SPLIT * b
+    split = xp.where(in_double(xp), 134217729.0, 4097.0)  # 2^27 + 1, 2^12 + 1: half the digits, so products are exact
+    c, d = split * a, split * b
     a1, b1 = c - (c - a), d - (d - b)
     a2, b2 = a - a1, b - b1
     return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
@@ -26,14 +35,14 @@ def times_exp(xp, t, a, z, lost=0.0):
     """t e^((a + lost) z) without intermediate overflow.
 
     ``lost`` is the rounding error of a. The rounding error of a z is corrected too: uncorrected, it moves e^100 by 100
-    ulps.
+    ulps. That of a huge a or z cannot be computed, and is left out.
     """
     x = xp.where(a != 0.0, a * z, 0.0)
-    far = xp.abs(x) > 700.0
+    far = xp.abs(x) > largest_exponent(xp)
     half = xp.where(far, 0.5, 1.0)
-    error = xp.where((xp.abs(x) < 3000.0) & (xp.abs(z) < 1e300), half * (product_error(a, z, x) + lost * z), 0.0)
+    error = half * (product_error(xp, a, z, x) + lost * z)
     e = xp.exp(half * x)
-    e = xp.where(e < 1e308, e + e * error, e)
+    e = xp.where((xp.abs(error) < INFINITY) & (e < INFINITY), e + e * error, e)
     once = xp.where(t != 0.0, t * e, 0.0)
     return xp.where(far & (once != 0.0), once * e, once)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from rashin.decorators import pointwise
 from rashin.domain import NONNEGATIVE, POSITIVE, REAL, TWEEDIE_POWER
-from rashin.losses.compensated import INFINITY, less, times_exp
+from rashin.losses.compensated import INFINITY, largest_exponent, less, times_exp
 from rashin.losses.constants import log_mean
 
 E64 = 6.235149080811617e27  # e^64
 
 
 def over_e64(xp, z, t):
-    """e^z and t, divided by e^64 if z > 700, and the factor that undoes the division."""
-    far = z > 700.0
+    """e^z and t, divided by e^64 if e^z is near overflow, and the factor that undoes the division."""
+    far = z > largest_exponent(xp)
     return xp.exp(xp.where(far, z - 64.0, z)), t * xp.where(far, 1.0 / E64, 1.0), xp.where(far, E64, 1.0)
 
 
@@ -32,7 +32,7 @@ def poisson(xp, z, t):
 
     Reference: Nelder and Wedderburn (1972), Generalized linear models.
     """
-    # Beyond 700 both terms are divided by e^64: e^z - t z keeps its sign even if both terms overflow.
+    # Near overflow both terms are divided by e^64: e^z - t z keeps its sign even if both terms overflow.
     mean, count, up = over_e64(xp, z, t)
     product = xp.where(t > 0.0, count * xp.where(z < 900.0, z, 900.0), 0.0)
     return (mean - product) * up, (mean - count) * up, mean * up
@@ -50,7 +50,7 @@ def gamma(xp, z, t):
     Reference: Nelder and Wedderburn (1972), Generalized linear models.
     """
     ratio = times_exp(xp, t, -1.0, z)
-    return xp.where(ratio > 1e308, ratio, z + ratio), 1.0 - ratio, ratio
+    return xp.where(ratio == INFINITY, ratio, z + ratio), 1.0 - ratio, ratio
 
 
 def tweedie_target(power):
@@ -80,14 +80,15 @@ def tweedie(xp, z, t, power=1.5):
     Reference: Jørgensen (1987), Exponential dispersion models.
     """
     (a, a_lost), (b, b_lost) = less(1.0, power), less(2.0, power)
-    # Beyond 800 only the faster-growing power counts: it is e^|z| times larger.
-    near = xp.where(z > 800.0, 0.0, times_exp(xp, t, a, z, a_lost))
-    far = xp.where((z < -800.0) & (t != 0.0), 0.0, times_exp(xp, 1.0, b, z, b_lost))
-    first = xp.where(a == 0.0, -t * xp.where(z > 800.0, 0.0, z), near / xp.where(a == 0.0, 1.0, -a))
+    # Beyond the edge only the faster-growing power counts: it is e^|z| times larger.
+    edge = largest_exponent(xp) + 100.0
+    near = xp.where(z > edge, 0.0, times_exp(xp, t, a, z, a_lost))
+    far = xp.where((z < -edge) & (t != 0.0), 0.0, times_exp(xp, 1.0, b, z, b_lost))
+    first = xp.where(a == 0.0, -t * xp.where(z > edge, 0.0, z), near / xp.where(a == 0.0, 1.0, -a))
     first = xp.where(t != 0.0, first, 0.0)
-    second = xp.where(b == 0.0, xp.where(z < -800.0, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
+    second = xp.where(b == 0.0, xp.where(z < -edge, 0.0, z), far / xp.where(b == 0.0, 1.0, b))
     # If one of them is infinite, e^(a z) is factored out: the difference keeps its sign.
-    over = ((near == INFINITY) | (near == -INFINITY) | (far == INFINITY)) & (xp.abs(z) <= 800.0)
+    over = ((near == INFINITY) | (near == -INFINITY) | (far == INFINITY)) & (xp.abs(z) <= edge)
     mean, count, up = over_e64(xp, z, t)
     half = times_exp(xp, 1.0, 0.5 * a, z, 0.5 * a_lost)
     nearly = xp.where(a == 0.0, -count * z, count / xp.where(a == 0.0, 1.0, -a))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rashin.decorators import labelwise
 from rashin.domain import FOCUS
 from rashin.losses.bounds import capped_cross_entropy, nonnegative
+from rashin.losses.compensated import INFINITY
 from rashin.losses.constants import log_frequencies
 
 
@@ -50,5 +51,6 @@ def focal(xp, u, gamma=2.0):
     safe = xp.where(some, q, 1.0)
     power = xp.where(some, xp.float_power(safe, gamma), 0.0)
     product = xp.where(p > 0.0, p * (-u / safe), 0.0)  # p log(1/p) / q, which tends to 1 as q vanishes
-    curvature = (power / safe) * (gamma * (2.0 * p + (gamma - 1.0) * p * product - q * product))
-    return -power * u, -power * (1.0 + gamma * product), xp.where(q > 1e-300, curvature, 0.0)
+    steep = power / safe  # may be infinite if q is subnormal; the curvature by a logit has a factor q^2, and is 0 there
+    curvature = steep * (gamma * (2.0 * p + (gamma - 1.0) * p * product - q * product))
+    return -power * u, -power * (1.0 + gamma * product), xp.where(steep < INFINITY, curvature, 0.0)

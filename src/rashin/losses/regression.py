@@ -1,6 +1,6 @@
 """Losses of a real prediction and a real target that depend on the difference r = z - t.
 
-If r overflows, a slope below 1 may still give a finite loss: slope z - slope t.
+If r overflows, the loss may still be finite: then r is computed from halves of z and t.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ from rashin.losses.compensated import INFINITY
 from rashin.losses.constants import mean, weighted_quantile
 
 LOG_2 = 0.6931471805599453
+
+
+def halved(xp, z, t):
+    """z - t, halved if it overflows; the factor 1 or 1/2, and its inverse."""
+    fits = xp.abs(z - t) < INFINITY
+    half = xp.where(fits, 1.0, 0.5)
+    return half * z - half * t, half, xp.where(fits, 1.0, 2.0)
 
 
 @pointwise(convex=True, best_constant=mean, target_degree=2, bounds=nonnegative)
@@ -74,10 +81,10 @@ def huber(xp, z, t, delta=1.0):
 
     Reference: Huber (1964), Robust estimation of a location parameter.
     """
-    r = z - t
-    near = xp.abs(r) <= delta
+    r, half, up = halved(xp, z, t)
+    near = up * xp.abs(r) <= delta
     c = xp.where(near, r, delta * xp.sign(r))  # the clipped residual is the slope
-    return xp.where(xp.abs(r) < INFINITY, c * (r - 0.5 * c), c * z - c * t), c, xp.where(near, 1.0, 0.0)
+    return up * (c * (r - 0.5 * half * c)), c, xp.where(near, 1.0, 0.0)
 
 
 @pointwise(parameters={"delta": POSITIVE}, convex=True, bounds=nonnegative)
@@ -93,14 +100,14 @@ def pseudo_huber(xp, z, t, delta=1.0):
 
     Reference: Charbonnier et al. (1994), Two deterministic half-quadratic regularization algorithms.
     """
-    r = z - t
-    a = xp.abs(r / delta)
+    r, _, up = halved(xp, z, t)
+    a = up * xp.abs(r / delta)
     s = xp.where(a > 1e8, a, xp.sqrt(1.0 + a * a))  # beyond 1e8 the 1 is lost, and a * a would overflow
-    near = xp.where(s > 1e300, 0.0, 1.0 / s)
-    # r^2 / (1 + s) has no cancellation; at r = +-inf the quotient is its limit, delta.
-    slope = xp.where(s > 1e300, delta * xp.sign(r), r / s)
-    ratio = xp.where(s > 1e300, delta * xp.sign(r), r / (1.0 + s))
-    return xp.where(xp.abs(r) < INFINITY, r * ratio, slope * z - slope * t), slope, near * near * near
+    near = 1.0 / s
+    # r^2 / (1 + s) has no cancellation. Beyond 1e17 slope and ratio are delta to the last digit, as they are at inf.
+    slope = xp.where(a > 1e17, delta * xp.sign(r), up * (r / s))
+    ratio = xp.where(a > 1e17, delta * xp.sign(r), up * (r / (1.0 + s)))
+    return up * (r * ratio), slope, near * near * near
 
 
 @pointwise(convex=True, bounds=nonnegative)
@@ -147,8 +154,7 @@ def quantile(xp, z, t, quantile=0.5):
 
     Reference: Koenker and Bassett (1978), Regression quantiles.
     """
-    r = z - t
+    r, _, up = halved(xp, z, t)
     above, below = 1.0 - quantile, -quantile
     slope = xp.where(r > 0.0, above, xp.where(r < 0.0, below, 0.5 - quantile))
-    value = xp.where(r > 0.0, above, below) * r
-    return xp.where(xp.abs(r) < INFINITY, value, slope * z - slope * t), slope, 0.0
+    return up * (xp.where(r > 0.0, above, below) * r), slope, 0.0

@@ -69,7 +69,7 @@ def loss_sum_and_gradient(
 
 def _spread(loss: Loss, prediction: Array, weight: Array | None) -> Array | None:
     """Weights as the loss takes them: one per row for row losses, one per number for pointwise losses."""
-    if weight is None or loss.kind != "pointwise":
+    if weight is None or loss.prediction.axes:
         return weight
     return np.broadcast_to(weight[:, None], prediction.shape)
 

@@ -119,6 +119,11 @@ class Domain(_Shaped):
             inside = ((values <= self.low) | (values >= self.high)) & (np.abs(values) <= self.reach)
         return inside
 
+    @property
+    def is_choice(self) -> bool:
+        """True if a number is one of two classes, or the probability of the upper one: 0 and 1, or -1 and +1."""
+        return bool(np.isfinite(self.low + self.high)) and self.high <= 1.0
+
     def entry(self, place: int = 0) -> Domain:
         """The domain of the number at that place of a sample."""
         return self

@@ -10,16 +10,23 @@ from numpy.typing import NDArray
 from rashin import checks
 from rashin.domain import PROBABILITY
 from rashin.kernels.decisions import first_largest
+from rashin.logits import softmax
 from rashin.measurement.sums.codes import Codes
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["classes_of", "decides", "right_of", "two_classes"]
+__all__ = ["class_probabilities", "classes_of", "decides", "right_of", "two_classes"]
 
 Array = NDArray[Any]
 
 _FLOAT = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def class_probabilities(loss: Loss, logits: Array) -> Array:
+    """The probabilities of the classes, softmax(z), from logits within the softcap of the loss, if it has one."""
+    softcap = loss.parameters.get("softcap")
+    return softmax(logits if softcap is None else softcap * np.tanh(logits / softcap))  # type: ignore[no-any-return]
 
 
 def decides(loss: Loss) -> bool:

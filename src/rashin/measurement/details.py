@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY, Row
-from rashin.logits import sigmoid, softmax
+from rashin.logits import sigmoid
 from rashin.loss import Loss
 from rashin.losses import binary_cross_entropy, sigmoid_cross_entropy
 from rashin.measurement.calibration.calibration import Calibration, Kind
+from rashin.measurement.decisions import class_probabilities
 from rashin.measurement.distribution import Distribution
 
 __all__ = ["Details"]
@@ -130,8 +131,7 @@ def _of_rows(loss: Loss, prediction: NDArray[Any], target: NDArray[Any], w: Arra
         target = target.argmax(axis=1)
     top = z.argmax(axis=1)
     if loss.prediction == Row(LOGIT):
-        softcap = loss.parameters.get("softcap")
-        z = softmax(z if softcap is None else softcap * np.tanh(z / softcap))
+        z = class_probabilities(loss, z)
     p = z[np.arange(top.size), top]
     if loss.prediction == Row(LOG_PROBABILITY):
         p = np.exp(p)

@@ -250,8 +250,9 @@ def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray
         expected = domain.description + (", finite" if np.isinf(domain.high) else "")
         fix = checks.recoding(value, domain) or _coding(given)
         raise Refusal("target", str(value), expected, fix, place)
-    is_choice = outputs == 1 and np.isfinite(domain.low + domain.high) and domain.high <= 1.0
-    return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64) if is_choice else None
+    if outputs > 1 or not domain.is_choice:
+        return given, None
+    return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64)
 
 
 def _coding(given: NDArray[Any]) -> str:

@@ -12,7 +12,7 @@ from rashin.learn.network.outputs import OUTPUTS
 from rashin.learn.samples.samples import Samples
 from rashin.learn.samples.targets import class_targets
 from rashin.learn.training.history import Score
-from rashin.learn.training.objective import right
+from rashin.learn.training.objective import loss_of_each, right
 from rashin.measurement.baseline import constant_for_classes
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def _losses(loss: Loss, prediction: Array, target: Array) -> Array | None:
     if not loss.prediction.contains(prediction).all():
         return None
     everyone = np.broadcast_to(prediction, (len(target), len(prediction)))
-    losses: Array = loss(everyone, target, reduction="none")
-    return losses if loss.prediction.axes else losses.sum(axis=1)
+    return loss_of_each(loss, everyone, target)
 
 
 def _accuracy(network: Network, samples: Samples, prediction: Array) -> float | None:

@@ -25,6 +25,7 @@ __all__ = [
     "Tally",
     "accuracy",
     "evaluate",
+    "loss_of_each",
     "loss_per_sample",
     "loss_per_sample_and_gradient",
     "loss_sum",
@@ -34,6 +35,12 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+
+def loss_of_each(loss: Loss, prediction: Array, target: Array) -> Array:
+    """The loss of each row of ``prediction``, summed over its outputs, as float64 (n,)."""
+    losses: Array = loss.per_sample(prediction, target)
+    return losses if loss.prediction.axes else losses.sum(axis=1)
 
 
 def loss_per_sample(loss: Loss, prediction: Array, target: Array, weight: Array | None = None) -> float:

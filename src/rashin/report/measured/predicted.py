@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY
 from rashin.language import said
-from rashin.logits import sigmoid, softmax
+from rashin.logits import sigmoid
 from rashin.loss import Loss
 from rashin.measurement import Row
+from rashin.measurement.decisions import class_probabilities
 from rashin.registry import parsed
 from rashin.report.page.frame import Cell
 from rashin.report.page.numbers import number, percent
@@ -119,9 +120,7 @@ def _of_rows(
 def _probabilities(loss: Loss | None, z: NDArray[np.float64]) -> NDArray[np.float64] | None:
     domain = None if loss is None else loss.prediction.entry()
     if loss is not None and domain == LOGIT:
-        softcap = loss.parameters.get("softcap")
-        found: NDArray[np.float64] = softmax(z if softcap is None else softcap * np.tanh(z / softcap))
-        return found
+        return class_probabilities(loss, z)
     if domain == LOG_PROBABILITY:
         return np.exp(z)
     return z if domain == PROBABILITY else None

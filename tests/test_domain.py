@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 import rashin
 from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, LOGIT, POSITIVE, PROBABILITY, REAL, Row
+from rashin.measurement.decisions import two_classes
 
 SOURCE = Path(rashin.__file__).parent
 ROWS = [Row(LOGIT), Row(PROBABILITY), Row(LOG_PROBABILITY), Row(POSITIVE)]
@@ -75,6 +78,19 @@ def test_rows_are_equal_by_what_they_hold_also_after_pickling():
     assert rashin.negative_log_likelihood.prediction == Row(LOG_PROBABILITY)
     assert rashin.huber.prediction == REAL
     assert rashin.tweedie.replace(power=0.0).target == REAL != rashin.tweedie.target
+
+
+def with_copied_target(loss):
+    """The loss with an equal domain of another identity, as unpickling makes it."""
+    return dataclasses.replace(loss, facts=dataclasses.replace(loss.facts, target=copy.copy(loss.target)))
+
+
+def test_a_copied_domain_is_the_same_domain():
+    of_labels = with_copied_target(rashin.negative_log_likelihood)
+    assert of_labels.target is not LABEL
+    with pytest.raises(ValueError, match=r"^target"):
+        of_labels(np.log([[0.25, 0.75]]), [[0.5, 0.5]])
+    assert two_classes(with_copied_target(rashin.sigmoid_cross_entropy)) == (0, 1)
 
 
 def asks_for_the_kind(node):

@@ -13,7 +13,7 @@ from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import NOTHING, Program, Results, Wanted, element_type, job, store
 from rashin.backends.numpy.rows import Rows, RowSweep
 from rashin.chunks import Box, read
-from rashin.domain import LOG_PROBABILITY, PROBABILITY, Row
+from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels import rowwise as kernel
 from rashin.kernels.labelwise import OUTSIDE
@@ -78,7 +78,7 @@ def _whole(rule: Rule) -> float:
     """What of a row of predictions must be 1."""
     if not dict(rule.options).get("normalized"):
         return FREE
-    return EXPONENTIALS if rule.prediction == Row(LOG_PROBABILITY) else SUM
+    return EXPONENTIALS if rule.prediction.entry() == LOG_PROBABILITY else SUM
 
 
 def are_normalized(rows: NDArray[Any], of_logarithms: bool) -> NDArray[np.bool_]:

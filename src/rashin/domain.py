@@ -78,7 +78,7 @@ class Domain(_Shaped):
 
     Parameters
     ----------
-    name : one word, as the tables print it.
+    name : a short name, as the tables print it.
     description : what an error says is accepted.
     low, high : the closed bounds; an open end is the next double.
     shape : ``"interval"`` is ``low <= x <= high``, ``"ends"`` is ``x in {low, high}``, ``"integers"`` is the whole

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 import rashin
-from rashin.domain import LABEL
+from rashin.domain import LABEL, LOGIT, Row
 
 __all__ = ["LINEAR", "Problem", "Workload", "all_workloads", "linear_workload"]
 
@@ -91,16 +91,16 @@ class Workload:
         prediction = self._prediction(loss, rng)
         if self.soft:
             return prediction, _distributions(rng, self.shape)
-        if loss.kind != "pointwise":
+        if loss.prediction.has_classes:
             return prediction, rng.integers(0, self.shape[1], self.shape[0])
-        target = loss.facts.target_domain(loss.parameters).name
+        target = loss.target.name
         # A target that may be any probability is in practice a label.
         return prediction, DRAWS["binary" if target == "probability" else target](rng, self.shape)
 
     def _prediction(self, loss: Any, rng: np.random.Generator) -> Any:
         if not loss.parameters.get("normalized"):
-            return DRAWS[loss.facts.prediction.name](rng, self.shape)
-        if loss.facts.prediction.low == 0.0:
+            return DRAWS[loss.prediction.entry().name](rng, self.shape)
+        if loss.prediction.entry().low == 0.0:
             return _distributions(rng, self.shape)
         return rashin.log_softmax(DRAWS["logit"](rng, self.shape))
 
@@ -153,13 +153,19 @@ def _others() -> Iterator[Workload]:
     for loss in rashin.list_losses():
         if loss.name in (*LONG, SOFTMAX, LINEAR) or not loss.formula.__module__.startswith("rashin.losses"):
             continue
-        if loss.kind != "rowwise":
-            yield Workload(loss.name, (10_000_000,) if loss.kind == "pointwise" else (4096, 1000), "other losses")
-            continue
-        for shape in ((4096, 1000), (60000, 10)):
-            yield Workload(loss.name, shape, "other losses")
-            if loss.facts.target is not LABEL:
-                yield Workload(loss.name, shape, "other losses", soft=True)
+        if not loss.prediction.axes:
+            yield Workload(loss.name, (10_000_000,), "other losses")
+        elif loss.prediction == Row(LOGIT):
+            yield Workload(loss.name, (4096, 1000), "other losses")
+        else:
+            yield from _of_probabilities(loss)
+
+
+def _of_probabilities(loss: Any) -> Iterator[Workload]:
+    for shape in ((4096, 1000), (60000, 10)):
+        yield Workload(loss.name, shape, "other losses")
+        if loss.target != LABEL:
+            yield Workload(loss.name, shape, "other losses", soft=True)
 
 
 def _sizes() -> Iterator[Workload]:

@@ -71,7 +71,7 @@ def points(loss, seed=0):
     settings = dict(loss.parameters)
     targets = loss.facts.target_domain(settings).draw(rng, 6)
     for t in targets.tolist():
-        if loss.facts.prediction is PROBABILITY:
+        if loss.facts.prediction.entry() is PROBABILITY:
             z = [0.25, 0.6, 1e-3, 0.999, *rng.uniform(0.01, 0.99, 3)]
         else:
             z = [0.3, -20.0, 30.0, t + 1e-3, t - 1e-8, t + 0.75, -t / 3, *rng.normal(0, 4, 4), t + 80.0]
@@ -127,7 +127,7 @@ def rows_of(loss):
     rng = np.random.default_rng(2)
     for _ in range(4):
         p = rng.dirichlet([0.5] * 4).clip(1e-6, 1 - 1e-6)
-        z = p if loss.facts.prediction is PROBABILITY else np.log(p)
+        z = p if loss.facts.prediction.entry() is PROBABILITY else np.log(p)
         yield z.tolist(), np.eye(4)[rng.integers(4)].tolist()
         if loss.facts.target is not LABEL:
             yield z.tolist(), (rng.multinomial(16, [0.25] * 4) / 16).tolist()

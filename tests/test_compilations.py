@@ -52,7 +52,7 @@ TYPES = {
 
 def problems(loss):
     """Predictions and targets that stay in their domains as whole numbers too: 0 and 1, or 0 and -1."""
-    low = -1.0 if loss.facts.prediction.high == 0.0 else 0.0
+    low = -1.0 if loss.facts.prediction.entry().high == 0.0 else 0.0
     rng = np.random.default_rng(1)
     if loss.kind == "pointwise":
         t = np.ones(ROWS)

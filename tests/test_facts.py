@@ -58,6 +58,10 @@ def test_a_domain_holds_its_samples_and_ends_and_nothing_beyond(name):
     assert not where.contains(np.nan)
     drawn = where.draw(np.random.default_rng(0), 1000)
     assert where.contains(drawn).all()
+    if where is DISTRIBUTION:
+        assert drawn.shape == (1000, 3)
+        assert drawn.sum(axis=1) == pytest.approx(1.0, rel=1e-15)
+        return
     assert drawn.size == 1000
     assert drawn[: len(where.samples)].tolist() == list(where.samples)
     assert len(set(drawn)) >= 2
@@ -66,7 +70,7 @@ def test_a_domain_holds_its_samples_and_ends_and_nothing_beyond(name):
 
 @every_loss
 def test_the_prediction_lies_in_its_domain(loss):
-    where = loss.facts.prediction
+    where = loss.facts.prediction.entry()
     loss = of_any_rows(loss)
     for x in inside(where):
         for method in (loss, loss.gradient, loss.hessian):
@@ -81,7 +85,7 @@ def with_prediction(loss, x):
     """Arguments for a loss of any rows."""
     if loss.kind == "pointwise":
         return [x], [loss.facts.target_domain(loss.parameters).samples[0]]
-    other = {PROBABILITY: 0.5, LOG_PROBABILITY: -0.5}.get(loss.facts.prediction, 0.25)
+    other = {PROBABILITY: 0.5, LOG_PROBABILITY: -0.5}.get(loss.facts.prediction.entry(), 0.25)
     return [[other, x]], [0]
 
 
@@ -101,7 +105,7 @@ def test_the_target_lies_in_its_domain(loss):
 @pytest.mark.parametrize("loss", ROWS)
 def test_the_target_of_a_row_is_a_label_or_a_distribution(loss):
     assert loss.facts.target in (LABEL, DISTRIBUTION)
-    z = np.full((1, 3), -np.log(3) if loss.facts.prediction is LOG_PROBABILITY else 1 / 3)
+    z = np.full((1, 3), -np.log(3) if loss.facts.prediction.entry() is LOG_PROBABILITY else 1 / 3)
     for label in range(3):
         assert np.isfinite(loss(z, [label]))
     for label in (-1, 3, 0.5):
@@ -118,7 +122,7 @@ def test_the_target_of_a_row_is_a_label_or_a_distribution(loss):
 @every_loss
 def test_parameters_lie_in_their_domains(loss):
     assert set(loss.facts.parameters) == set(loss.parameters)
-    arguments = with_prediction(loss, loss.facts.prediction.samples[0])
+    arguments = with_prediction(loss, loss.facts.prediction.entry().samples[0])
     for name, where in loss.facts.parameters.items():
         if loss.parameters[name] is not None:
             assert where.contains(loss.parameters[name])
@@ -137,7 +141,7 @@ def test_every_parameter_matters(loss):
         others = [values[name] for values in OTHERS[loss.name] if name in values]
         assert others, f"name another value of {name}"
         if loss.kind == "pointwise":
-            z = np.linspace(0.1, 0.9, 5) if loss.facts.prediction is PROBABILITY else np.linspace(-60, 60, 25)
+            z = np.linspace(0.1, 0.9, 5) if loss.facts.prediction.entry() is PROBABILITY else np.linspace(-60, 60, 25)
             t = np.resize(loss.facts.target_domain(loss.parameters).samples[-1:], z.size)  # positive in all of them
         else:
             z, t = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]]), [1, 0]
@@ -156,7 +160,7 @@ def candidates(loss, t):
     """Where a loss might have a kink: at the target, at 0, at margin 1, a parameter away from the target."""
     numbers = [t, -t, mpf(0), mpf(1), mpf(-1)]
     numbers += [t + sign * mpf(p) for p in loss.parameters.values() if p for sign in (-1, 1)]
-    return sorted({x for x in numbers if loss.facts.prediction is not PROBABILITY or 0 < x < 1})
+    return sorted({x for x in numbers if loss.facts.prediction.entry() is not PROBABILITY or 0 < x < 1})
 
 
 def neighbours(loss, t):
@@ -199,7 +203,7 @@ def test_the_slope_at_a_kink_is_the_middle_of_its_interval(loss, dtype):
 
 
 def domain_points(loss, rng, n):
-    if loss.facts.prediction is PROBABILITY:
+    if loss.facts.prediction.entry() is PROBABILITY:
         return rng.uniform(1e-3, 1 - 1e-3, n)
     return np.concatenate([rng.normal(0, 3, n // 2), rng.uniform(-40, 40, n - n // 2)])
 
@@ -238,9 +242,9 @@ def test_convex_row_losses_lie_below_their_chords(loss, soft):
         soft = False
     rng = np.random.default_rng(7)
     n, classes = 4000, 3
-    if loss.facts.prediction is PROBABILITY:
+    if loss.facts.prediction.entry() is PROBABILITY:
         a, b = rng.dirichlet([0.5] * classes, (2, n)).clip(1e-12, 1.0)
-    elif loss.facts.prediction is LOG_PROBABILITY:
+    elif loss.facts.prediction.entry() is LOG_PROBABILITY:
         a, b = -rng.exponential(3.0, (2, n, classes))
     else:
         a, b = rng.normal(0, 3, (2, n, classes))
@@ -277,8 +281,8 @@ def test_the_link_is_one_of_four(loss):
     assert loss.facts.link in {"identity", "log", "logit", "softmax"}
     assert (loss.facts.link == "softmax") == (loss.kind == "labelwise")
     if loss.facts.link in ("log", "logit", "softmax"):  # these take the mean to any real number
-        assert loss.facts.prediction.low == -np.inf
-        assert loss.facts.prediction.high == np.inf
+        assert loss.facts.prediction.entry().low == -np.inf
+        assert loss.facts.prediction.entry().high == np.inf
 
 
 LINKS = {"log": np.log, "logit": lambda m: np.log(m) - np.log1p(-m), "softmax": np.log, "identity": lambda m: m}
@@ -360,7 +364,7 @@ def moved(loss, best, shift):
     """Another constant: a row of probabilities, or of their logarithms, stays one."""
     if loss.kind != "rowwise":
         return best + shift
-    if loss.facts.prediction is LOG_PROBABILITY:
+    if loss.facts.prediction.entry() is LOG_PROBABILITY:
         z = best + shift
         return z - np.logaddexp.reduce(z)
     p = best * np.exp(shift)
@@ -371,7 +375,7 @@ def spread(loss, best, t, w):
     """The size of the terms that a loss is the sum of, by how much a unit's step changes it."""
     step = 1e-3
     near = np.broadcast_to(best, t.shape if t.ndim == np.ndim(best) + 1 or np.ndim(best) == 0 else (t.size, 4)) + 0.0
-    if loss.kind == "rowwise" or loss.facts.prediction is PROBABILITY:
+    if loss.kind == "rowwise" or loss.facts.prediction.entry() is PROBABILITY:
         return 1.0
     return max(abs(loss(near + step, t, weight=w)), abs(loss(near - step, t, weight=w)), np.max(np.abs(t)) * 8)
 
@@ -387,7 +391,7 @@ def test_the_gradient_at_the_best_constant_vanishes_or_changes_sign(loss):
         return
     z = np.broadcast_to(best, coded.shape)
     if loss.kind == "rowwise":  # on the simplex: no class gains by what another loses
-        rate = 1.0 if loss.facts.prediction is PROBABILITY else np.exp(-best)
+        rate = 1.0 if loss.facts.prediction.entry() is PROBABILITY else np.exp(-best)
         each = loss.gradient(z, t, weight=w, reduction="sum").sum(axis=0) * rate
         assert np.allclose(each, each[0], rtol=64 * EPS, atol=0)
     elif loss.facts.kinks is None:
@@ -412,7 +416,7 @@ def test_the_degree_in_the_target_is_that_of_the_formula(loss):
     low = max(loss.facts.target_domain(dict(loss.parameters)).low, 0.0)
     grid = [mpf(low) + mpf(k) / 8 for k in range(1, 6)]
     with mp.workdps(60):
-        for z in (0.375, 0.75) if loss.facts.prediction is PROBABILITY else (-1.5, 0.375, 2.25):
+        for z in (0.375, 0.75) if loss.facts.prediction.entry() is PROBABILITY else (-1.5, 0.375, 2.25):
             values = [jet(loss, z, t)[0] for t in grid]
             size, orders = max(map(abs, values)), []
             while values:
@@ -455,10 +459,10 @@ def test_every_loss_lies_between_its_bounds_and_some_come_near(loss, classes):
     rng, rows = np.random.default_rng(classes), 2000
     shape = (rows,) if loss.kind == "pointwise" else (rows, classes)
     low, high = bounds_of(loss, classes)
-    z = loss.facts.prediction.draw(rng, rows * shape[-1] if len(shape) > 1 else rows).reshape(shape)
-    worst = 0.0 if loss.facts.prediction is PROBABILITY else -1e4
+    z = loss.facts.prediction.entry().draw(rng, rows * shape[-1] if len(shape) > 1 else rows).reshape(shape)
+    worst = 0.0 if loss.facts.prediction.entry() is PROBABILITY else -1e4
     z[::3] = np.where(rng.random(z[::3].shape) < 0.5, worst, 1.0 if worst == 0.0 else -worst)
-    if loss.facts.prediction is LOG_PROBABILITY:
+    if loss.facts.prediction.entry() is LOG_PROBABILITY:
         z = rashin.log_softmax(-z)
     t = rng.integers(2, size=rows) if loss.kind == "pointwise" else rng.integers(classes, size=rows)
     if loss.facts.target_domain(loss.parameters) is SIGN:

@@ -110,7 +110,7 @@ def domains(loss, own):
     if loss.kind == "labelwise":
         return (LOG_PROBABILITY,)
     if loss.kind == "rowwise":
-        return loss.facts.prediction, SHARE
+        return loss.prediction.entry(), SHARE
     target = loss.facts.target
     return loss.facts.prediction, target if isinstance(target, Domain) else target(*own.values())
 

@@ -498,7 +498,7 @@ def sample(loss):
     if loss.kind == "pointwise":
         return np.array([0.25, 0.75, 0.5]), np.array([1.0, 1.0, 1.0])
     z = np.array([[0.25, 0.5, 0.25], [0.125, 0.375, 0.5]])
-    return (np.log(z) if loss.facts.prediction is LOG_PROBABILITY else z), np.array([2, 0])
+    return (np.log(z) if loss.facts.prediction.entry() is LOG_PROBABILITY else z), np.array([2, 0])
 
 
 def bits(loss):

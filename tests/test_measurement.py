@@ -350,7 +350,7 @@ def test_the_baseline_is_the_best_constant_where_the_loss_tells_it(loss):
     if loss.kind == "pointwise":
         t = domain.draw(rng, 500)
         t[np.abs(t) > 1e6] = domain.samples[-1]
-        z, best = np.full(500, loss.facts.prediction.samples[0]), loss.facts.best_constant
+        z, best = np.full(500, loss.facts.prediction.entry().samples[0]), loss.facts.best_constant
         found = measure(loss, z, t, w, baseline=True).baseline
         if best is None or (loss.facts.target_degree is None and domain.shape != "ends"):
             assert found is None
@@ -358,7 +358,11 @@ def test_the_baseline_is_the_best_constant_where_the_loss_tells_it(loss):
         constant = best(t, w, **loss.parameters)
     else:
         t = rng.integers(0, 3, 500)
-        z = np.log(rng.dirichlet(np.ones(3), 500)) if loss.facts.prediction.low < 0 else rng.dirichlet(np.ones(3), 500)
+        z = (
+            np.log(rng.dirichlet(np.ones(3), 500))
+            if loss.facts.prediction.entry().low < 0
+            else rng.dirichlet(np.ones(3), 500)
+        )
         found = measure(loss, z, t, w, baseline=True).baseline
         if loss.facts.best_constant is None:
             assert found is None

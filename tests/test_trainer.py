@@ -291,7 +291,7 @@ def moved(loss, prediction, change):
     """Another constant: a row of probabilities, or of their logarithms, stays one."""
     if loss.kind != "rowwise":
         return prediction + change
-    if loss.facts.prediction is PROBABILITY:
+    if loss.facts.prediction.entry() is PROBABILITY:
         other = prediction * np.exp(change)
         return other / other.sum()
     return prediction + change - np.logaddexp.reduce(prediction + change)

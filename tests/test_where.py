@@ -28,7 +28,7 @@ def good(loss):
     if loss.kind == "pointwise":
         return facts.prediction.draw(rng, 3), facts.target_domain(loss.parameters).draw(rng, 3)
     p = rng.dirichlet(np.ones(4), 3)
-    return (p if facts.prediction.high == 1.0 else np.log(p)), np.array([3, 0, 1])
+    return (p if facts.prediction.entry().high == 1.0 else np.log(p)), np.array([3, 0, 1])
 
 
 def among(rows, garbage, dtype=object):

@@ -18,6 +18,7 @@ from rashin.domain import (
     REAL,
     SWITCH,
     Domain,
+    Row,
 )
 from rashin.facts import Facts
 from rashin.loss import Loss
@@ -96,7 +97,7 @@ def labelwise(
     """
     own = {**(parameters or {}), **{name: LABEL_OPTIONS[name][1] for name in options}}
     facts = Facts(
-        LOGIT,
+        Row(LOGIT),
         DISTRIBUTION,
         own,
         convex=convex,
@@ -125,8 +126,8 @@ def rowwise(
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
-    ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot. ``xp`` offers NumPy's ``sum`` in addition to the
-    functions listed in :func:`pointwise`.
+    ``prediction`` is the domain of the number of one class. ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot.
+    ``xp`` offers NumPy's ``sum`` in addition to the functions listed in :func:`pointwise`.
 
     With ``separable=True`` the loss is a sum over the classes with a positive share in the target, t_k > 0. The formula
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
@@ -153,7 +154,7 @@ def rowwise(
         )
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
     facts = Facts(
-        prediction,
+        Row(prediction),
         target,
         own,
         convex=convex,

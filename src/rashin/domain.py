@@ -1,14 +1,17 @@
-"""Where numbers may lie: membership, words for errors, and samples for tests.
+"""What a sample is, and where its numbers may lie: shapes, membership, words for errors, and samples for tests.
 
-A :class:`Domain` says of one number whether it belongs. Losses name the domains of their prediction, target and
-parameters; ``checks`` words its errors from them, the kernels test their bounds in the sweep, and the tests draw
-from them.
+A sample is one number in a :class:`Domain`, or a :class:`Row` of numbers, one for each class. Both answer the same
+questions (``axes``, ``has_classes``, ``batch_shape``, ``sample_shape``, ``flattened``, ``entry``, ``contains``,
+``draw``, ``name``). The code above the losses asks these, and not which decorator made the loss.
+
+Losses name the domains of their prediction, target and parameters; ``checks`` words its errors from them, the kernels
+test their bounds in the sweep, and the tests draw from them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -32,25 +35,55 @@ __all__ = [
     "SWITCH",
     "TWEEDIE_POWER",
     "Domain",
+    "Row",
+    "Sample",
 ]
 
-Shape = Literal["interval", "ends", "integers", "outside"]
+Shape = Literal["interval", "ends", "integers", "outside", "shares"]
 
 _LEAST = 5e-324  # the smallest positive double: a closed bound that says "open at 0"
 _LARGEST = float(np.finfo(np.float64).max)
 
 
+class _Shaped:
+    """Shapes of arrays of samples.
+
+    Attributes
+    ----------
+    axes : number of axes of one sample, the last ones of an array: 0 for numbers, 1 for rows.
+    has_classes : True if a sample has one entry for each class.
+    """
+
+    axes: ClassVar[int]
+    has_classes: ClassVar[bool]
+
+    def batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the losses, one for each sample, if an array of samples has that shape."""
+        return shape[: len(shape) - self.axes]
+
+    def sample_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one sample: () for numbers, (C,) for rows."""
+        return shape[len(shape) - self.axes :]
+
+    def flattened(self, prediction: NDArray[Any], target: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Predictions and their targets with all samples along the first axis, in C order."""
+        sample = self.sample_shape(prediction.shape)
+        of_target = sample if target.ndim == prediction.ndim else ()
+        return prediction.reshape(-1, *sample), target.reshape(-1, *of_target)
+
+
 @dataclass(frozen=True)
-class Domain:
-    """A set of real numbers, given by two bounds and what they mean.
+class Domain(_Shaped):
+    """A set of real numbers, given by two bounds and what they mean. A sample is one number of it.
 
     Parameters
     ----------
-    name : one word, as the tables print it.
+    name : a short name, as the tables print it.
     description : what an error says is accepted.
     low, high : the closed bounds; an open end is the next double.
     shape : ``"interval"`` is ``low <= x <= high``, ``"ends"`` is ``x in {low, high}``, ``"integers"`` is the whole
-        numbers of the interval, ``"outside"`` is ``x <= low or x >= high``.
+        numbers of the interval, ``"outside"`` is ``x <= low or x >= high``, ``"shares"`` is the interval for numbers
+        that sum to 1 along the last axis.
     samples : numbers that belong, the hard ones first; tests draw from them.
     reach : the largest absolute value of an ``"outside"`` domain.
 
@@ -59,7 +92,12 @@ class Domain:
     >>> from rashin.domain import POSITIVE
     >>> POSITIVE.contains([0.0, 1e-300, 2.0]).tolist()
     [False, True, True]
+    >>> POSITIVE.batch_shape((60, 10)), POSITIVE.sample_shape((60, 10))
+    ((60, 10), ())
     """
+
+    axes: ClassVar[int] = 0
+    has_classes: ClassVar[bool] = False
 
     name: str
     description: str
@@ -81,18 +119,76 @@ class Domain:
             inside = ((values <= self.low) | (values >= self.high)) & (np.abs(values) <= self.reach)
         return inside
 
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """``size`` numbers of the domain, its hard samples first."""
-        if self.shape != "interval":
+    @property
+    def is_choice(self) -> bool:
+        """True if a number is one of two classes, or the probability of the upper one: 0 and 1, or -1 and +1."""
+        return bool(np.isfinite(self.low + self.high)) and self.high <= 1.0
+
+    def entry(self, place: int = 0) -> Domain:
+        """The domain of the number at that place of a sample."""
+        return self
+
+    def draw(self, rng: np.random.Generator, size: int, classes: int = 3) -> NDArray[np.float64]:
+        """``size`` numbers of the domain, its hard samples first; labels and distributions are of ``classes``."""
+        if self.shape == "shares":
+            return rng.dirichlet(np.ones(classes), size)
+        hard = np.asarray(self.samples[:size])
+        if self.shape == "integers":
+            fresh, hard = rng.integers(classes, size=size).astype(np.float64), hard % classes
+        elif self.shape != "interval":
             fresh = rng.choice(np.asarray(self.samples), size=size)
         elif self.low >= 0.0 and self.high <= 1.0:
             fresh = rng.uniform(1e-3, 1 - 1e-3, size)
         else:
             fresh = rng.normal(0.0, 2.0, size)
             fresh = np.abs(fresh) if self.low >= 0 else -np.abs(fresh) if self.high <= 0 else fresh
-        fresh[: len(self.samples)] = self.samples[:size]
+        fresh[: hard.size] = hard
         return fresh
 
+
+@dataclass(frozen=True)
+class Row(_Shaped):
+    """A sample with one number for each class, along the last axis.
+
+    Parameters
+    ----------
+    of : domain of each number.
+
+    Examples
+    --------
+    >>> from rashin.domain import LOGIT, Row
+    >>> Row(LOGIT).name, Row(LOGIT).batch_shape((60, 10)), Row(LOGIT).sample_shape((60, 10))
+    ('logits', (60,), (10,))
+    """
+
+    axes: ClassVar[int] = 1
+    has_classes: ClassVar[bool] = True
+
+    of: Domain
+
+    @property
+    def name(self) -> str:
+        """The name of the numbers, in the plural."""
+        one = self.of.name
+        return f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
+
+    def entry(self, place: int = 0) -> Domain:
+        """The domain of the number at that place of a sample."""
+        return self.of
+
+    def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each number belongs; NaN belongs nowhere."""
+        return self.of.contains(x)
+
+    def draw(self, rng: np.random.Generator, size: int, classes: int = 3) -> NDArray[np.float64]:
+        """Rows (size, classes); the probabilities of each row sum to 1, also if their logarithms are drawn."""
+        if self.of not in (PROBABILITY, LOG_PROBABILITY):
+            return self.of.draw(rng, size * classes).reshape(size, classes)
+        p = DISTRIBUTION.draw(rng, size, classes)
+        return p if self.of == PROBABILITY else np.log(p)
+
+
+Sample: TypeAlias = Domain | Row  # what one prediction is
 
 REAL = Domain("real", "a real number", -np.inf, np.inf, samples=(0.0, -1.5, 30.0))
 LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.0, -20.0, 30.0))
@@ -108,7 +204,12 @@ BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
 DISTRIBUTION = Domain(
-    "distribution", "a class label, or a distribution over the classes", 0.0, 1.0, samples=(0.25, 0.5, 0.25)
+    "label or distribution",
+    "a class label, or a distribution over the classes",
+    0.0,
+    1.0,
+    "shares",
+    samples=(0.25, 0.5, 0.25),
 )
 TWEEDIE_POWER = Domain(
     "power",

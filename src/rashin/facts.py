@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rashin.domain import Domain
+from rashin.domain import Domain, Sample
 
 __all__ = ["Facts"]
 
@@ -17,8 +17,8 @@ class Facts:
 
     Parameters
     ----------
-    prediction, target : domains of the prediction and the target. The target's domain may depend on the parameters,
-        as a function ``(**parameters) -> Domain``.
+    prediction : what one prediction is: a number in a domain, or a row of such numbers.
+    target : domain of the target. It may depend on the parameters, as a function ``(**parameters) -> Domain``.
     parameters : domain of each parameter.
     kinks : function ``(t, **parameters) -> predictions`` that returns where the slope jumps; the slope of the loss
         there is the middle of the jump. None if the loss is smooth.
@@ -35,7 +35,7 @@ class Facts:
         no bound; for row losses ``(classes, **parameters)``. None if no parameters give bounds.
     """
 
-    prediction: Domain
+    prediction: Sample
     target: Domain | Callable[..., Domain]
     parameters: Mapping[str, Domain] = field(default_factory=dict)
     kinks: Callable[..., tuple[Any, ...]] | None = None

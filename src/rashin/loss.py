@@ -17,7 +17,7 @@ from rashin.facts import Facts
 from rashin.rule import Formula, Kind, Rule
 
 if TYPE_CHECKING:
-    from rashin.domain import Domain
+    from rashin.domain import Domain, Sample
 
 __all__ = ["Loss"]
 
@@ -178,6 +178,16 @@ class Loss:
         settings = MappingProxyType({**self.parameters, **given})
         return Loss(self.name, self.kind, self.formula, settings, self.facts, self.options, self.optional)
 
+    @property
+    def prediction(self) -> Sample:
+        """What one prediction is: ``REAL``, ``Row(LOGIT)`` and the like."""
+        return self.facts.prediction
+
+    @cached_property
+    def target(self) -> Domain:
+        """The domain of the target, for these parameters."""
+        return self.facts.target_domain(self.parameters)
+
     def _evaluate(
         self,
         prediction: Any,
@@ -194,7 +204,7 @@ class Loss:
         return default().evaluate(program, prediction, target, weight, where, reduction, number, wanted, out)
 
     def _axis(self, axis: int | None) -> int:
-        if axis is not None and self.kind == "pointwise":
+        if axis is not None and not self.prediction.axes:
             raise TypeError(f"{self.name}: has no axis: it compares element by element")
         return -1 if axis is None else axis
 
@@ -206,8 +216,8 @@ class Loss:
             self.formula,
             tuple(value for name, value in self.parameters.items() if name not in self.options),
             tuple((name, self.parameters[name]) for name in self.options),
-            self.facts.prediction,
-            self.facts.target_domain(self.parameters),
+            self.prediction,
+            self.target,
             self.facts.separable,
         )
 
@@ -220,7 +230,7 @@ class Loss:
     def __signature__(self) -> inspect.Signature:
         """The signature for ``help`` and editors, with the parameters by name."""
         general = [p for p in inspect.signature(Loss.__call__).parameters.values() if p.name != "self"]
-        axis_less = [p for p in general[:-1] if p.name != "axis" or self.kind != "pointwise"]
+        axis_less = [p for p in general[:-1] if p.name != "axis" or self.prediction.axes]
         own = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
             for name, value in self.parameters.items()

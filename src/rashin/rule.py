@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from rashin.domain import Domain
+    from rashin.domain import Domain, Sample
 
 __all__ = ["Formula", "Kind", "Rule"]
 
@@ -23,7 +23,7 @@ class Rule:
     formula: Formula
     parameters: tuple[float | None, ...]
     options: tuple[tuple[str, float | None], ...]
-    prediction: Domain
+    prediction: Sample
     target: Domain
     separable: bool
 

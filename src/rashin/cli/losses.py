@@ -72,14 +72,7 @@ def _number(default: float | None) -> str:
 
 def _takes(loss: Loss) -> str:
     """Prediction and target in one word each; a plural marks losses whose sample is a row of predictions."""
-    prediction, target = loss.facts.prediction.name, loss.facts.target_domain(loss.parameters).name
-    if loss.kind == "pointwise":
-        return f"{prediction}, {target}"
-    return f"{_plural(prediction)}, {target if target == 'label' else f'label or {target}'}"
-
-
-def _plural(name: str) -> str:
-    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+    return f"{loss.prediction.name}, {loss.target.name}"
 
 
 def _print_table(rows: list[_Row]) -> None:

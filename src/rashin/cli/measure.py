@@ -146,7 +146,7 @@ def measure_files(
     targets = columns_named(target or [recorded.target if recorded else "target"], "--target", lambda: known()[1])
     names, chosen = _choice(known, prediction, recorded.loss if recorded else loss)
     settings = chosen_loss(chosen, loss_parameter)
-    has_classes = decides(settings) and (settings.kind != "pointwise" or _is_one(targets))
+    has_classes = decides(settings) and (settings.prediction.has_classes or _is_one(targets))
     with _progress(hidden=as_json) as show:
         found = measure_table(
             settings,
@@ -161,7 +161,7 @@ def measure_files(
             worst=worst,
             by_class=has_classes and classes and _is_one(targets),
             accuracy=has_classes,
-            baseline=settings.kind == "pointwise" or (classes and _is_one(targets)),
+            baseline=not settings.prediction.has_classes or (classes and _is_one(targets)),
             details=page is not None,
             on_error=on_error,  # type: ignore[arg-type]
             delimiter=delimiter,

@@ -127,16 +127,15 @@ def out_activation(loss: Loss) -> str:
     >>> [out_activation(loss) for loss in (rashin.focal, rashin.sigmoid_focal, rashin.poisson, rashin.hinge)]
     ['softmax', 'logistic', 'exp', 'identity']
     """
-    is_probability = output_for(loss) != "identity" or loss.facts.prediction == LOGIT
+    is_probability = output_for(loss) != "identity" or loss.prediction.entry() == LOGIT
     if is_probability or loss.facts.link in ("logit", "softmax"):
-        return "logistic" if loss.kind == "pointwise" else "softmax"
+        return "softmax" if loss.prediction.has_classes else "logistic"
     return "exp" if loss.facts.link == "log" else "identity"
 
 
 def tells_yes_from_no(loss: Loss) -> bool:
     """True if the sign of one score decides between two classes: all targets are 0 and 1, or -1 and +1."""
-    domain = loss.facts.target_domain(loss.parameters)
-    return loss.kind == "pointwise" and math.isfinite(domain.low) and domain.high <= 1.0
+    return not loss.prediction.has_classes and loss.target.is_choice
 
 
 # ---------------------------------------------------------------------------------------------- the network

@@ -457,7 +457,7 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
 
     def _prepared(self, y: Array, is_new: bool, classes: Array | None) -> tuple[Loss, Array, int]:
         loss = estimators.loss_named("half_squared_error" if self.loss is None else self.loss)
-        if loss.kind != "pointwise":
+        if loss.prediction.has_classes:
             raise ValueError(
                 f"loss: {loss.name} compares rows of classes; expected losses of single numbers, such as "
                 "half_squared_error, huber, quantile or poisson"

@@ -94,8 +94,8 @@ class Accumulator:
         """
         z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
         shape = self._checked_shape(z, group, cluster)
-        summed = self._rows and self._loss.kind == "pointwise" and z.ndim == 2
-        samples = z.shape[:-1] if summed or self._loss.kind != "pointwise" else z.shape
+        summed = self._is_summed(z)
+        samples = z.shape[:-1] if summed else self._loss.prediction.batch_shape(z.shape)
         where = None if where is None else checks.selection(where, samples)
         if weight is not None:
             weight = checks.weights(weight, samples, where)
@@ -117,12 +117,16 @@ class Accumulator:
         self._signs += signs
         self._count(losses, w, right, group, cluster, classes)
         self._keep_worst(losses, chosen, source, first_row)
-        if self._loss.kind == "pointwise" and self.options.baseline and not summed:
+        if self.options.baseline and not (summed or self._loss.prediction.has_classes):
             numbers = t.astype(np.float64).reshape(-1)
             self._targets.add(numbers if chosen is None else numbers[chosen], w, None, EVERYTHING)
         if details is not None:
             self._details = details if self._details is None else self._details + details
         return math.prod(samples)
+
+    def _is_summed(self, z: Array) -> bool:
+        """True if a sample is a row of several outputs, whose losses are added."""
+        return self._rows and not self._loss.prediction.axes and z.ndim == 2
 
     def _refuse_decisions(self) -> None:
         if self.options.by_class or self.options.accuracy:
@@ -130,7 +134,7 @@ class Accumulator:
 
     @property
     def _wants_classes(self) -> bool:
-        return self.options.by_class or (self.options.baseline and self._loss.kind != "pointwise")
+        return self.options.by_class or (self.options.baseline and self._loss.prediction.has_classes)
 
     def _count(self, losses: Any, w: Any, right: Any, group: Any, cluster: Any, classes: Any) -> None:
         if group is not None:
@@ -165,31 +169,26 @@ class Accumulator:
         self._worst = worst_of([*self._worst, *found], most)
 
     def _checked_shape(self, z: Array, group: Codes | None, cluster: Codes | None) -> tuple[Any, ...]:
-        """Properties that all batches share: the number of classes, and if there are groups and clusters."""
-        if self._loss.kind != "pointwise":
+        """Properties that all batches share: the shape of a sample, and if there are groups and clusters."""
+        if self._loss.prediction.axes:
             checks.axis(z, -1)
-        classes = 1 if self._loss.kind == "pointwise" else z.shape[-1]
-        shape = (classes, group is not None, cluster is not None)
+        sample = self._loss.prediction.sample_shape(z.shape)
+        shape = (sample, group is not None, cluster is not None)
         if self._shape is None or shape == self._shape:
             return shape
-        if classes != self._shape[0]:
+        if sample != self._shape[0]:
             raise ValueError(
-                f"prediction: got rows of {classes} classes after rows of {self._shape[0]}; expected one number of "
-                "classes for all batches"
+                f"prediction: got rows of {sample[0]} classes after rows of {self._shape[0][0]}; expected one number "
+                "of classes for all batches"
             )
         raise ValueError("group, cluster: got batches with and without; expected the one or the other")
 
     def _details_of(self, z: Array, t: Array, losses: Array, w: Array | None, chosen: Array | None) -> Details:
         from rashin.measurement.details import Details
 
-        if self._rows and self._loss.kind == "pointwise" and z.ndim == 2:
+        if self._is_summed(z):
             return Details.of_sums(losses)
-        if self._loss.kind == "pointwise":
-            z, t = z.reshape(-1), t.reshape(-1)
-        else:
-            dense, classes = t.ndim == z.ndim, z.shape[-1]
-            z = z.reshape(-1, classes)
-            t = t.reshape(-1, classes) if dense else t.reshape(-1)
+        z, t = self._loss.prediction.flattened(z, t)
         if chosen is not None:
             z, t = z[chosen], t[chosen]
         return Details.of(self._loss, losses, w, z, t)
@@ -247,7 +246,7 @@ class Accumulator:
         bounds = self._loss.facts.bounds
         if bounds is None or self._shape is None:
             return UNBOUNDED
-        return bounds(*(() if self._loss.kind == "pointwise" else self._shape[:1]), **self._loss.parameters)
+        return bounds(*self._shape[0], **self._loss.parameters)
 
 
 def _finished(moments: Moments, clusters: Clusters, bounds: tuple[float, float]) -> Moments:

@@ -152,7 +152,7 @@ def _add_arrays(
     missing: Missing,
 ) -> None:
     z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
-    samples = z.shape if loss.kind == "pointwise" else z.shape[:-1]
+    samples = loss.prediction.batch_shape(z.shape)
     weight = None if weight is None else checks.weights(weight, samples, where)
     where = None if where is None else checks.selection(where, samples)
     groups = None if group is None else keys_of("group", group, samples, where, missing)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.domain import LABEL
 from rashin.measurement.remarks import loss_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | No
         return None
     try:
         with np.errstate(all="ignore"):
-            return _of_numbers(loss, targets) if loss.kind == "pointwise" else _of_classes(loss, classes)
+            return _of_classes(loss, classes) if loss.prediction.has_classes else _of_numbers(loss, targets)
     except Exception as error:
         warnings.warn(f"baseline: left out, since {name} gave no best constant: {type(error).__name__}: {error}")
         return None
@@ -78,7 +79,7 @@ def _of_classes(loss: Loss, classes: Mapping[Key, Moments]) -> Baseline | None:
     if not weight.any():
         return None
     row = constant_for_classes(loss, weight)
-    if row is None or not loss.facts.prediction.contains(row).all():
+    if row is None or not loss.prediction.contains(row).all():
         return None
     return Baseline(row.tolist(), _mean_of_row(loss, row, weight))
 
@@ -88,7 +89,7 @@ def _mean_of_row(loss: Loss, row: Array, weight: Array) -> float:
     if loss.facts.separable:  # the loss of a label depends on its entry alone
         alone = loss.replace(normalized=False) if "normalized" in loss.parameters else loss
         mean: float = alone(row[:, None], np.zeros(row.size, np.int64), weight=weight)
-    elif loss.kind == "labelwise":  # the loss of a mixture is the mixture of the losses
+    elif loss.facts.target_degree == 1 and loss.target != LABEL:  # the loss of a mixture is the mixture of the losses
         mean = loss(row[None], _shares(weight)[None])
     else:
         mean = loss(np.broadcast_to(row, (row.size, row.size)), np.arange(row.size), weight=weight)
@@ -101,7 +102,7 @@ def _of_numbers(loss: Loss, targets: Moments | None) -> Baseline | None:
         return None
     target, weight = (numbers[found[1] > 0.0] for numbers in found)
     best = loss.facts.best_constant(target, weight, **loss.parameters)  # type: ignore[misc]
-    if best is None or not loss.facts.prediction.contains(best).all():
+    if best is None or not loss.prediction.contains(best).all():
         return None
     return Baseline(float(best), loss(np.broadcast_to(best, target.shape), target, weight=weight))
 
@@ -110,7 +111,7 @@ def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:
     """A few targets with weights for which the mean loss of any constant is the same as over all targets."""
     if targets is None or targets.count == 0 or not np.isfinite(targets.spread):
         return None
-    domain, mean = loss.facts.target_domain(loss.parameters), targets.mean
+    domain, mean = loss.target, targets.mean
     if domain.shape == "ends":
         share = (mean - domain.low) / (domain.high - domain.low)
         return np.array([domain.low, domain.high]), np.array([1.0 - share, share])

@@ -244,9 +244,7 @@ def _measured_block(
 ) -> Piece:
     with only(1), _told(f"block {number}"):
         found = measure(loss, **dict(zip(names, blocks, strict=True)), **options._asdict())
-    shape = np.shape(blocks[0])
-    samples = shape if loss.kind == "pointwise" else shape[:-1]
-    return Piece(found, math.prod(samples))
+    return Piece(found, math.prod(loss.prediction.batch_shape(np.shape(blocks[0]))))
 
 
 def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, client: Any = None) -> Measurement:

@@ -10,27 +10,34 @@ from numpy.typing import NDArray
 from rashin import checks
 from rashin.domain import PROBABILITY
 from rashin.kernels.decisions import first_largest
+from rashin.logits import softmax
 from rashin.measurement.sums.codes import Codes
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["classes_of", "decides", "right_of", "two_classes"]
+__all__ = ["class_probabilities", "classes_of", "decides", "right_of", "two_classes"]
 
 Array = NDArray[Any]
 
 _FLOAT = np.dtype(np.float32), np.dtype(np.float64)
 
 
+def class_probabilities(loss: Loss, logits: Array) -> Array:
+    """The probabilities of the classes, softmax(z), from logits within the softcap of the loss, if it has one."""
+    softcap = loss.parameters.get("softcap")
+    return softmax(logits if softcap is None else softcap * np.tanh(logits / softcap))  # type: ignore[no-any-return]
+
+
 def decides(loss: Loss) -> bool:
     """True if a prediction of the loss is a decision between classes, and so correct or wrong."""
-    return loss.kind != "pointwise" or two_classes(loss) is not None
+    return loss.prediction.has_classes or two_classes(loss) is not None
 
 
 def two_classes(loss: Loss) -> tuple[int, int] | None:
     """The two targets of a two-class loss, such as -1 and 1."""
-    domain = loss.facts.target_domain(loss.parameters)
-    if domain.shape == "ends" or domain is PROBABILITY:
+    domain = loss.target
+    if domain.shape == "ends" or domain == PROBABILITY:
         return int(domain.low), int(domain.high)
     return None
 
@@ -42,8 +49,8 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
     ------
     ValueError : the targets are not classes but distributions or numbers.
     """
-    if loss.kind != "pointwise":
-        if target.shape != prediction.shape[:-1]:
+    if loss.prediction.has_classes:
+        if target.shape != loss.prediction.batch_shape(prediction.shape):
             raise ValueError(f"target: got distributions, of shape {target.shape}; classes need labels")
         return Codes(_own_labels(target, where, prediction.shape[-1]), range(prediction.shape[-1]))
     pair = two_classes(loss)
@@ -83,13 +90,13 @@ def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
     ------
     ValueError : the targets are numbers.
     """
-    if loss.kind != "pointwise":
-        labels = target if target.shape == prediction.shape[:-1] else _largest(target)
+    if loss.prediction.has_classes:
+        labels = target if target.shape == loss.prediction.batch_shape(prediction.shape) else _largest(target)
         return np.equal(_largest(prediction).reshape(-1), labels.reshape(-1))
     pair = two_classes(loss)
     if pair is None:
         raise ValueError(f"loss: got {loss.name}, whose targets are numbers; accuracy needs classes")
-    told = prediction > (0.5 if loss.facts.prediction is PROBABILITY else 0.0)
+    told = prediction > (0.5 if loss.prediction == PROBABILITY else 0.0)
     return np.equal(told, target > (pair[0] + pair[1]) / 2).reshape(-1)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY
-from rashin.logits import sigmoid, softmax
+from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY, Row
+from rashin.logits import sigmoid
 from rashin.loss import Loss
 from rashin.losses import binary_cross_entropy, sigmoid_cross_entropy
 from rashin.measurement.calibration.calibration import Calibration, Kind
+from rashin.measurement.decisions import class_probabilities
 from rashin.measurement.distribution import Distribution
 
 __all__ = ["Details"]
@@ -103,11 +104,10 @@ class Details:
 
 def _kind(loss: Loss) -> Kind | None:
     """The kind of event of which the predictions are probabilities; None if they are not probabilities."""
-    prediction = loss.facts.prediction
-    if loss.kind != "pointwise":
-        return "top label" if prediction in (LOGIT, PROBABILITY, LOG_PROBABILITY) else None
-    of_events = loss.facts.target_domain(loss.parameters) in (BINARY, PROBABILITY)
-    return "binary" if of_events and prediction in (LOGIT, PROBABILITY) else None
+    if loss.prediction in (Row(LOGIT), Row(PROBABILITY), Row(LOG_PROBABILITY)):
+        return "top label"
+    of_events = loss.target in (BINARY, PROBABILITY)
+    return "binary" if of_events and loss.prediction in (LOGIT, PROBABILITY) else None
 
 
 def _of_events(loss: Loss, losses: Array, z: NDArray[Any], t: NDArray[Any], w: Array | None) -> Calibration | None:
@@ -115,7 +115,7 @@ def _of_events(loss: Loss, losses: Array, z: NDArray[Any], t: NDArray[Any], w: A
     if not np.all(event | (t == 0)):
         return None
     z = np.ascontiguousarray(z, dtype=np.float64)
-    logit = loss.facts.prediction == LOGIT
+    logit = loss.prediction == LOGIT
     cross_entropy = sigmoid_cross_entropy if logit else binary_cross_entropy
     costs = losses if loss == cross_entropy else cross_entropy(z, event, reduction="none")
     if logit:
@@ -130,11 +130,10 @@ def _of_rows(loss: Loss, prediction: NDArray[Any], target: NDArray[Any], w: Arra
             return None
         target = target.argmax(axis=1)
     top = z.argmax(axis=1)
-    if loss.facts.prediction == LOGIT:
-        softcap = loss.parameters.get("softcap")
-        z = softmax(z if softcap is None else softcap * np.tanh(z / softcap))
+    if loss.prediction == Row(LOGIT):
+        z = class_probabilities(loss, z)
     p = z[np.arange(top.size), top]
-    if loss.facts.prediction == LOG_PROBABILITY:
+    if loss.prediction == Row(LOG_PROBABILITY):
         p = np.exp(p)
     right = top == target
     costs = binary_cross_entropy(p, right, reduction="none")

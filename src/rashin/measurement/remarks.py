@@ -36,7 +36,7 @@ def infinite_remark(loss: Loss | None, total: Moments) -> str | None:
     count = total.infinite.rows
     if not count:
         return None
-    of_probability = loss is not None and loss.facts.prediction in (PROBABILITY, LOG_PROBABILITY)
+    of_probability = loss is not None and loss.prediction.entry() in (PROBABILITY, LOG_PROBABILITY)
     rows = {"count": count, "of": total.count}
     if of_probability:
         words = said("{count:,} of {of:,} rows gave probability 0 to what happened", **rows)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import LOGIT, NONNEGATIVE, PROBABILITY, REAL, SIGN
+from rashin.domain import LOGIT, NONNEGATIVE, PROBABILITY, REAL, SIGN, Row
 from rashin.exact import add, empty_limbs
 from rashin.language import said
 from rashin.logits import sigmoid
@@ -72,8 +72,7 @@ class Signs:
 
 def _sampled(loss: Loss, prediction: Array, target: Array, chosen: Array | None) -> tuple[Array, Array]:
     """Some rows, evenly spaced, as doubles."""
-    classes = () if loss.kind == "pointwise" else prediction.shape[-1:]
-    z, t = prediction.reshape(-1, *classes), target.reshape(-1, *(classes if target.ndim == prediction.ndim else ()))
+    z, t = loss.prediction.flattened(prediction, target)
     rows = len(z) if chosen is None else len(chosen)
     places: Any = slice(None, None, max(1, -(-rows // LOOKED_AT)))
     if chosen is not None:
@@ -89,22 +88,22 @@ def _sum(values: Array) -> ExactSum:
 
 def _looked_at(loss: Loss, z: Array, t: Array) -> tuple[dict[str, Array], dict[str, Array]]:
     """The rows that fit a suspected mistake, and numbers whose sums confirm it."""
-    if loss.kind != "pointwise":
-        return _of_rows(loss, z)
-    domain = loss.facts.prediction
-    if domain in (LOGIT, PROBABILITY):
-        return _of_two_classes(domain == LOGIT, z, t)
+    sample = loss.prediction
+    if sample == Row(LOGIT):
+        return _of_rows(z)
+    if sample in (LOGIT, PROBABILITY):
+        return _of_two_classes(sample == LOGIT, z, t)
+    if sample.axes:
+        return {}, {}
     if loss.facts.link == "log":
         return _of_means(loss, z, t)
-    if loss.facts.target == SIGN and domain == REAL:
+    if loss.facts.target == SIGN and sample == REAL:
         inside = (z >= 0.0) & (z <= 1.0)
         return {"probabilities": inside}, _compared(inside, lambda: _costs(loss, 2 * z - 1, t) - _costs(loss, z, t))
     return {}, {}
 
 
-def _of_rows(loss: Loss, z: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    if loss.facts.prediction != LOGIT:
-        return {}, {}
+def _of_rows(z: Array) -> tuple[dict[str, Array], dict[str, Array]]:
     off = min(0.01, _DECIMALS * z.shape[1])
     inside = (z >= 0.0).all(axis=1) & (z <= 1.0).all(axis=1)
     return {"probabilities": inside & (np.abs(z.sum(axis=1) - 1.0) <= max(off, 1e-6))}, {}
@@ -186,7 +185,7 @@ _TAKES_PROBABILITIES = {
 
 def _mistaken_probabilities(loss: Loss, signs: Signs) -> str | None:
     seen = _seen(signs, "probabilities")
-    if loss.kind != "pointwise":
+    if loss.prediction.has_classes:
         told, takes = said("rows between 0 and 1 that sum to 1 {seen}", seen=seen), said("logits")
         fix = said("pass logits, such as the logarithms of these probabilities")
     elif not signs.is_less("gain"):

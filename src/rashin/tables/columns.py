@@ -56,12 +56,12 @@ class Roles:
         """The columns that may contain a list in each row."""
         return frozenset(names[0] for names in (self.prediction, self.target) if len(names) == 1)
 
-    def uses(self, kind: str) -> Uses:
-        """The uses of the columns with a loss of that kind."""
+    def uses(self, has_classes: bool) -> Uses:
+        """The uses of the columns if the target is a class, or if it is a number."""
         weight = () if self.weight is None else (self.weight,)
         keys = frozenset(name for name in (self.group, self.cluster) if name is not None)
-        numbers = {*self.prediction, *weight, *(self.target if kind == "pointwise" or len(self.target) > 1 else ())}
-        named = self.outcomes is not None if kind == "pointwise" else self.classes is not None
+        numbers = {*self.prediction, *weight, *(self.target if not has_classes or len(self.target) > 1 else ())}
+        named = self.classes is not None if has_classes else self.outcomes is not None
         texts = frozenset(self.target if named and len(self.target) == 1 else ())
         return Uses(frozenset(numbers) - texts, keys, keys & {*numbers, *self.target}, texts)
 

@@ -95,14 +95,14 @@ class _Sweep:
     """The formula's loop and the numbers that go with it, over the boxes of a walk."""
 
     def __init__(self, program: Program, walk: _Walk, order: int) -> None:
-        rule = program.rule
+        rule, of_prediction = program.rule, program.rule.prediction.entry()
         self.program, self.rule, self.walk = program, rule, walk
         self.loop = program.loop(order, walk.element)
         self.sweep = kernel.sweep(walk.element)
-        self.harmless = (rule.prediction.samples[0], rule.target.samples[0])
+        self.harmless = (of_prediction.samples[0], rule.target.samples[0])
         free = (-np.inf, np.inf, kernel.UNCHECKED)
         self.bounds = np.array([*free, *free, *self.harmless])
-        prediction, target = domain_bounds(rule.prediction, walk.element), domain_bounds(rule.target, walk.element)
+        prediction, target = domain_bounds(of_prediction, walk.element), domain_bounds(rule.target, walk.element)
         if self._shows_nan():
             prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
         self.bounds = np.array([*prediction, *target, *self.harmless])
@@ -166,7 +166,7 @@ class _Sweep:
             place = int(np.argmin(good_z & good_t))
             index = self.walk.index(box, start + place)
             if not good_z[place]:
-                checks.refuse_prediction(zs[place], index, self.rule.prediction)
+                checks.refuse_prediction(zs[place], index, self.rule.prediction.entry())
             checks.refuse_target(ts[place], index, self.rule.target)
         for place in range(zs.size):
             one = slice(start + place, start + place + 1)

@@ -62,7 +62,7 @@ class Rows:
         self.program, self.rule, self.weighing, self.given = program, program.rule, weighing, t
         self.axis, self.z = axis, classes_last(z, axis)
         self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
-        dense = checks.holds_distributions(z, t, self.shape, self.rule.target is LABEL)
+        dense = checks.holds_distributions(z, t, self.shape, self.rule.target == LABEL)
         self.distributions = classes_last(t, axis) if dense else None
         self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
         if weighing.where is not None:
@@ -91,7 +91,7 @@ class Rows:
         checks.refuse_without_limit(checks.row_in_words(row), target, index)
 
     def _refuse_prediction(self, row: NDArray[np.float64], index: tuple[int, ...]) -> NoReturn:
-        domain = self.rule.prediction
+        domain = self.rule.prediction.entry()
         good = domain.contains(row)
         if good.all():
             raise checks.total_refusal(row, index, domain == LOG_PROBABILITY)

@@ -53,7 +53,7 @@ class ClassSweep(RowSweep):
         work = rows.z.size // GLANCE if rows.distributions is None else rows.z.size
         super().__init__(rows, wanted, element, work)
         self.loop = rows.program.loop(wanted.order, element)
-        self.bounds = np.array([*domain_bounds(rule.prediction, element), _whole(rule)])
+        self.bounds = np.array([*domain_bounds(rule.prediction.entry(), element), _whole(rule)])
 
     def run(self, z: Any, box: Box, buffers: list[Any], values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
         """The compiled sweep: the one for labels, or the one for distributions."""
@@ -78,7 +78,7 @@ def _whole(rule: Rule) -> float:
     """What of a row of predictions must be 1."""
     if not dict(rule.options).get("normalized"):
         return FREE
-    return EXPONENTIALS if rule.prediction == LOG_PROBABILITY else SUM
+    return EXPONENTIALS if rule.prediction.entry() == LOG_PROBABILITY else SUM
 
 
 def are_normalized(rows: NDArray[Any], of_logarithms: bool) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.learn.samples.batches import minibatches
 from rashin.learn.samples.samples import samples_for
+from rashin.learn.training.objective import loss_of_each
 
 if TYPE_CHECKING:
     from rashin.learn.network.network import Network
@@ -114,9 +115,8 @@ def _loss_of_each(network: Network, x: Array, target: ArrayLike, loss: Loss) -> 
     """The loss of each sample, (n,), in float64."""
     targets = samples_for(network, loss, x, target).target
     batches = minibatches(x, targets, size=_ROWS, shuffle=False)
-    parts = (loss(network.predict(batch).astype(np.float64), target, reduction="none") for batch, target in batches)
-    each = np.concatenate(list(parts))
-    return each.sum(axis=1) if each.ndim > 1 else each
+    parts = (loss_of_each(loss, network.predict(batch).astype(np.float64), target) for batch, target in batches)
+    return np.concatenate(list(parts))
 
 
 def _checked_sizes(sizes: Sequence[int] | None, samples: int) -> NDArray[np.int64]:

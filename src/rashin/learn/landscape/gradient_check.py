@@ -12,7 +12,7 @@ from rashin.learn.landscape.differences import TOLERATED, WIDE, Entry, Probe, Se
 from rashin.learn.landscape.surface import in_double
 from rashin.learn.network.activations import ACTIVATIONS
 from rashin.learn.samples.samples import samples_for
-from rashin.learn.training.objective import loss_per_sample_and_gradient
+from rashin.learn.training.objective import loss_of_each, loss_per_sample_and_gradient
 
 if TYPE_CHECKING:
     from rashin.learn.network.network import Network
@@ -254,9 +254,8 @@ def _seen(loss: Loss, network: Network, x: Array, target: Array) -> Seen:
     The end of the range of doubles counts as a kink too: differences cannot be taken beyond it.
     """
     trace = network.forward(x)
-    losses = loss.per_sample(trace.prediction, target)
     with np.errstate(over="ignore"):
-        losses = losses.sum(axis=1) if losses.ndim > 1 else losses
+        losses = loss_of_each(loss, trace.prediction, target)
     sides = [entered > 0.0 for entered in trace.inputs[1:] if ACTIVATIONS[network.activation].is_kinked]
     if loss.facts.kinks is not None:
         sides += [trace.prediction > kink for kink in loss.facts.kinks(target, **loss.parameters)]

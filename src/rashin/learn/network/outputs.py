@@ -1,6 +1,6 @@
 """Output layers: from logits to the predictions that a loss takes, and the gradient of the loss back to the logits.
 
-The domain ``facts.prediction`` of a loss decides the output layer:
+The ``prediction`` of a loss decides the output layer:
 
 =====================  ============================================  =====================
 the loss takes         as                                            output
@@ -88,13 +88,13 @@ def output_for(loss: Loss) -> str:
     >>> output_for(rashin.softmax_cross_entropy), output_for(rashin.categorical_cross_entropy)
     ('identity', 'softmax')
     """
-    domain, rows = loss.facts.prediction, loss.kind != "pointwise"
+    domain, of_classes = loss.prediction.entry(), loss.prediction.has_classes
     bounds = (domain.low, domain.high)
     if bounds == (-np.inf, np.inf):
         return "identity"
     if domain.contains([1e-300, 0.5]).all() and domain.high <= 1.0:
-        return "softmax" if rows else "sigmoid"
-    if bounds == (-np.inf, 0.0) and rows:
+        return "softmax" if of_classes else "sigmoid"
+    if bounds == (-np.inf, 0.0) and of_classes:
         return "log_softmax"
     raise ValueError(
         f"{loss.name} predicts {domain.description}, for which there is no output layer; there is one for "

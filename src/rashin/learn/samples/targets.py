@@ -130,9 +130,9 @@ def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
            [ 1., -1.]], dtype=float32)
     """
     checked = check_labels(labels, classes)
-    if loss.kind != "pointwise":
+    if loss.prediction.has_classes:
         return checked
-    codes, domain = one_hot(checked, classes), loss.facts.target_domain(loss.parameters)
+    codes, domain = one_hot(checked, classes), loss.target
     if domain.contains([0.0, 1.0]).all():
         return codes
     if domain.contains([-1.0, 1.0]).all():
@@ -150,7 +150,7 @@ def are_classes(loss: Loss, classes: bool | None) -> bool:
     ------
     ValueError : ``classes`` says that they are numbers, and the loss compares classes.
     """
-    takes_labels = loss.kind != "pointwise"
+    takes_labels = loss.prediction.has_classes
     if takes_labels and classes is False:
         raise ValueError(f"classes: got False; {loss.name} compares classes, and numbers need a loss such as huber")
     return takes_labels if classes is None else classes
@@ -180,7 +180,7 @@ def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> i
     given, coded = _numeric(target), are_classes(loss, classes)
     if given.size == 0 or given.ndim not in (1, 2):
         raise ValueError(f"target: got shape {given.shape}; expected (n,) or (n, outputs), with n > 0")
-    if coded and (given.ndim == 1 or given.shape[1] == 1 or loss.kind == "pointwise"):
+    if coded and (given.ndim == 1 or given.shape[1] == 1 or not loss.prediction.has_classes):
         return _classes_of(given)
     return 1 if given.ndim == 1 else int(given.shape[1])
 
@@ -228,11 +228,11 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
     (array([[ 0.5],
            [-2. ]]), None)
     """
-    given, domain = _numeric(target), loss.facts.target_domain(loss.parameters)
-    takes_table = loss.kind == "pointwise" or (domain is not LABEL and outputs > 1)
+    given, of_classes = _numeric(target), loss.prediction.has_classes
+    takes_table = not of_classes or (loss.target != LABEL and outputs > 1)
     is_table = given.ndim == 2 and given.shape[1] == outputs and takes_table
-    if loss.kind == "pointwise" and (is_table or (outputs == 1 and given.ndim == 1)):
-        return _numbers(given.reshape(-1, outputs), domain, outputs)
+    if not of_classes and (is_table or (outputs == 1 and given.ndim == 1)):
+        return _numbers(given.reshape(-1, outputs), loss.target, outputs)
     if is_table:
         return given, given.argmax(axis=1)
     if given.ndim != 1:
@@ -250,8 +250,9 @@ def _numbers(given: NDArray[Any], domain: Domain, outputs: int) -> tuple[NDArray
         expected = domain.description + (", finite" if np.isinf(domain.high) else "")
         fix = checks.recoding(value, domain) or _coding(given)
         raise Refusal("target", str(value), expected, fix, place)
-    is_choice = outputs == 1 and np.isfinite(domain.low + domain.high) and domain.high <= 1.0
-    return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64) if is_choice else None
+    if outputs > 1 or not domain.is_choice:
+        return given, None
+    return given, (given[:, 0] > (domain.low + domain.high) / 2).astype(np.int64)
 
 
 def _coding(given: NDArray[Any]) -> str:

@@ -12,7 +12,7 @@ from rashin.learn.network.outputs import OUTPUTS
 from rashin.learn.samples.samples import Samples
 from rashin.learn.samples.targets import class_targets
 from rashin.learn.training.history import Score
-from rashin.learn.training.objective import right
+from rashin.learn.training.objective import loss_of_each, right
 from rashin.measurement.baseline import constant_for_classes
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
     Score(loss=0.5623351446188083, accuracy=0.75)
     """
     target, weight = _distinct(loss, network, samples)
-    find = _by_column if loss.kind == "pointwise" else _by_row
+    find = _by_row if loss.prediction.has_classes else _by_column
     with np.errstate(all="ignore"):  # values that are not finite are handled below
         prediction = find(loss, network, target, weight)
         losses = None if prediction is None else _losses(loss, prediction, target)
@@ -70,7 +70,7 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
 def _distinct(loss: Loss, network: Network, samples: Samples) -> tuple[Array, Array]:
     """Targets and their weights: one per class if there are classes, otherwise one per sample."""
     classes, labels = network.sizes[-1], samples.labels
-    are_coded = samples.target.ndim == 1 or (loss.kind == "pointwise" and classes > 1)
+    are_coded = samples.target.ndim == 1 or (not loss.prediction.has_classes and classes > 1)
     if labels is not None and are_coded:
         shares = np.bincount(labels, samples.weight, minlength=classes)
         target, weight = class_targets(loss, np.arange(classes), classes), shares.astype(np.float64)
@@ -108,16 +108,15 @@ def _by_column(loss: Loss, network: Network, target: Array, weight: Array) -> Ar
     mean = np.average(columns, axis=1, weights=weight)
     if loss.facts.link == "log":
         return np.asarray(np.log(mean))
-    return np.asarray(np.log(mean / (1.0 - mean)) if loss.facts.prediction is LOGIT else mean)
+    return np.asarray(np.log(mean / (1.0 - mean)) if loss.prediction == LOGIT else mean)
 
 
 def _losses(loss: Loss, prediction: Array, target: Array) -> Array | None:
     """The loss of each target, summed over its outputs; None if the constant is not a valid prediction."""
-    if not loss.facts.prediction.contains(prediction).all():
+    if not loss.prediction.contains(prediction).all():
         return None
     everyone = np.broadcast_to(prediction, (len(target), len(prediction)))
-    losses: Array = loss(everyone, target, reduction="none")
-    return losses.sum(axis=1) if loss.kind == "pointwise" else losses
+    return loss_of_each(loss, everyone, target)
 
 
 def _accuracy(network: Network, samples: Samples, prediction: Array) -> float | None:

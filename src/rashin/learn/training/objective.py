@@ -25,6 +25,7 @@ __all__ = [
     "Tally",
     "accuracy",
     "evaluate",
+    "loss_of_each",
     "loss_per_sample",
     "loss_per_sample_and_gradient",
     "loss_sum",
@@ -34,6 +35,12 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+
+def loss_of_each(loss: Loss, prediction: Array, target: Array) -> Array:
+    """The loss of each row of ``prediction``, summed over its outputs, as float64 (n,)."""
+    losses: Array = loss.per_sample(prediction, target)
+    return losses if loss.prediction.axes else losses.sum(axis=1)
 
 
 def loss_per_sample(loss: Loss, prediction: Array, target: Array, weight: Array | None = None) -> float:
@@ -69,7 +76,7 @@ def loss_sum_and_gradient(
 
 def _spread(loss: Loss, prediction: Array, weight: Array | None) -> Array | None:
     """Weights as the loss takes them: one per row for row losses, one per number for pointwise losses."""
-    if weight is None or loss.kind != "pointwise":
+    if weight is None or loss.prediction.axes:
         return weight
     return np.broadcast_to(weight[:, None], prediction.shape)
 

@@ -94,7 +94,7 @@ def write_predictions(
 def _coded(loss: Loss, network: Network, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:
     """Classes as a pointwise loss takes them, a number for each output."""
     outputs = network.sizes[-1]
-    if loss.kind != "pointwise" or target.ndim != 1 or outputs == 1:
+    if loss.prediction.has_classes or target.ndim != 1 or outputs == 1:
         return {}
     names = range(outputs) if classes is None else classes
     codes = class_targets(loss, target, outputs).T

@@ -32,14 +32,14 @@ class Drawn(NamedTuple):
     ----------
     weight, weighted : sums of w and of w l over the samples of each row.
     losses, rows : loss and row of each sample that counts, in the order of the rows.
-    classes : number of classes of a row loss.
+    sample : shape of one sample, such as (classes,) for a row loss.
     """
 
     weight: Array
     weighted: Array
     losses: Array
     rows: Array
-    classes: int | None
+    sample: tuple[int, ...]
 
 
 class Rows:
@@ -77,7 +77,7 @@ class Rows:
         rows, back = rows[order], np.argsort(order)
         prediction, target, weight, where = self._fetch(rows)
         z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
-        samples = _samples(loss, z)
+        samples = loss.prediction.batch_shape(z.shape)
         if samples[:1] != rows.shape or t.shape[:1] != rows.shape:
             raise ValueError(
                 f"read: it returned a prediction of shape {z.shape} and a target of shape {t.shape} for {rows.size} "
@@ -91,15 +91,11 @@ class Rows:
         self._sums.add(counted, None if w is None else w[chosen].reshape(-1), None, EVERYTHING)
         each = np.ones(samples) if where is None else where.astype(np.float64) if w is None else w
         weight, weighted = (part.reshape(rows.size, -1).sum(axis=1)[back] for part in (each, each * losses))
-        return Drawn(weight, weighted, counted, row_of, None if loss.kind == "pointwise" else z.shape[-1])
+        return Drawn(weight, weighted, counted, row_of, loss.prediction.sample_shape(z.shape))
 
     def sums(self) -> Cluster | None:
         """The exact sums of w l and w over the drawn rows; None if no sample counts."""
         return self._sums.clusters().get(0)
-
-
-def _samples(loss: Loss, prediction: Array) -> tuple[int, ...]:
-    return prediction.shape if loss.kind == "pointwise" else prediction.shape[:-1]
 
 
 def _weights(weight: Any, where: Array | None, samples: tuple[int, ...]) -> tuple[Array | None, Array | None]:
@@ -125,7 +121,7 @@ def _losses(loss: Loss, z: Array, t: Array, where: Array | None, rows: Array) ->
 def rows_of_arrays(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any) -> Rows:
     """The rows along the first axis of arrays; from memory maps only the drawn rows are read."""
     z, t = checks.array("prediction", prediction, where), checks.array("target", target, where)
-    samples = _samples(loss, z)
+    samples = loss.prediction.batch_shape(z.shape)
     if not samples or t.shape[:1] != samples[:1]:
         raise ValueError(
             f"target: got shape {t.shape} for a prediction of shape {z.shape}; expected arrays with a row each, of "
@@ -148,7 +144,7 @@ def rows_of_reader(loss: Loss, read: Callable[[Array], Any], size: int, weight: 
 
     def fetch(rows: Array) -> tuple[Any, Any, Any, Any]:
         prediction, target, *more = _parts(read(rows), w is None)
-        if more or np.ndim(prediction) > (1 if loss.kind == "pointwise" else 2):
+        if more or np.ndim(prediction) > 1 + loss.prediction.axes:
             found.total = None  # weights or samples are unknown before reading
         return prediction, target, more[0] if more else None if w is None else w[rows], None
 

@@ -170,7 +170,7 @@ class _Asked(NamedTuple):
         """The bounds of every loss; None if there are none, or the method does not need them."""
         if self.method == "asymptotic":
             return None
-        limits, reason = self.bounds or _limits_of(self.loss, drawn.classes), ""
+        limits, reason = self.bounds or _limits_of(self.loss, drawn.sample), ""
         if limits is None:
             reason = f"the losses of {self.loss!r} have no bounds: pass bounds=(low, high) if your data give some"
         elif data.total is None:
@@ -186,11 +186,11 @@ class _Asked(NamedTuple):
         return EmpiricalBernstein(data.count, data.total, data.heaviest, limits, self.tolerance, self.confidence)
 
 
-def _limits_of(loss: Loss, classes: int | None) -> tuple[float, float] | None:
+def _limits_of(loss: Loss, sample: tuple[int, ...]) -> tuple[float, float] | None:
     """The bounds from the loss's facts for these parameters, if they are finite."""
     if loss.facts.bounds is None:
         return None
-    low, high = loss.facts.bounds(*(() if classes is None else (classes,)), **loss.parameters)
+    low, high = loss.facts.bounds(*sample, **loss.parameters)
     return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 

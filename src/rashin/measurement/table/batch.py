@@ -87,7 +87,7 @@ def batch_of(
     if faults.where is not None and not faults.where.any():
         return Batch(roles, *(np.zeros(0),) * 2, None, None, None, faults)
     prediction = _rows(chunk, roles.prediction, faults, lengths)
-    if loss.kind != "pointwise" and faults.where is not None and not faults.where.any():
+    if loss.prediction.axes and faults.where is not None and not faults.where.any():
         prediction = prediction.reshape(
             chunk.rows, -1
         )  # a column of nulls alone does not show that it is a column of lists
@@ -205,10 +205,10 @@ def _rows(chunk: Chunk, names: Sequence[str], faults: Faults, lengths: Mapping[s
 def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Faults) -> None:
     named = roles.prediction[0]
     several = 1 < len(roles.prediction) == len(roles.target)  # the loss of a row is then the sum over its outputs
-    if loss.kind == "pointwise" and prediction.ndim != 1 and not several:
+    if not loss.prediction.axes and prediction.ndim != 1 and not several:
         what = "lists" if len(roles.prediction) == 1 else f"one of {len(roles.prediction)} predictions"
         faults.refuse(named, what, f"one number in each row, as {loss.name} takes it; name one column, such as 'p_1'")
-    if loss.kind != "pointwise" and prediction.ndim != 2:
+    if loss.prediction.axes and prediction.ndim != 2:
         faults.refuse(
             named, "one number", f"one for each class, as {loss.name} takes them; name a pattern, such as 'p_*'"
         )
@@ -221,7 +221,7 @@ def _target(chunk: Chunk, roles: Roles, loss: Loss, faults: Faults, lengths: Map
     if len(roles.target) > 1:
         return _rows(chunk, roles.target, faults, lengths)
     name, column = roles.target[0], _without_dates(chunk.columns[roles.target[0]])
-    if loss.kind == "pointwise":
+    if not loss.prediction.has_classes:
         return _points(chunk, column, roles, loss, faults)
     named = roles.classes or Classes(roles.prediction, tuple(map(str, range(classes))), listed=True)
     if _holds_words(column) or _is_boolean(column):

@@ -147,7 +147,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
             roles = columns.roles(table.names, file.path)
             roles = roles if partition.roles is None else replace(roles, outcomes=partition.roles.outcomes)
             rows = columns.batch_rows or _batch_rows(loss, roles)
-            chunks = table.chunks(roles.names, part, rows, roles.uses(loss.kind))
+            chunks = table.chunks(roles.names, part, rows, roles.uses(loss.prediction.has_classes))
             for chunk in _whole(chunks, file, row):
                 row = chunk.first_row + chunk.rows
                 if row > first_row:
@@ -164,7 +164,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
 
 
 def _batch_rows(loss: Loss, roles: Roles) -> int:
-    if loss.kind != "pointwise" and len(roles.prediction) == 1:
+    if loss.prediction.axes and len(roles.prediction) == 1:
         return _LISTED_ROWS
     return max(_LEAST_ROWS, min(_MOST_ROWS, _NUMBERS // len(roles.prediction)))
 

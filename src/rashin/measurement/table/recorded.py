@@ -43,7 +43,7 @@ def note_about(loss: Loss, target: str = "target") -> str:
         {
             "loss": name,
             "parameters": dict(loss.parameters),
-            "prediction": loss.facts.prediction.name,
+            "prediction": loss.prediction.entry().name,
             "target": target,
         }
     )

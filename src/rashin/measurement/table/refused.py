@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, Domain
+from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, Domain, Row, Sample
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.decisions import two_classes
@@ -40,9 +40,9 @@ def leave_out_refused(loss: Loss, options: Options, batch: Batch) -> None:
     ValueError : a row is refused, unless such rows are left out; the message names file, column and row.
     """
     names = batch.roles
-    _leave_out(batch, names.prediction, batch.prediction, loss.facts.prediction, loss.name)
+    _leave_out(batch, names.prediction, batch.prediction, loss.prediction, loss.name)
     if loss.parameters.get("normalized"):
-        _leave_out_unnormalized(batch, loss.facts.prediction == LOG_PROBABILITY)
+        _leave_out_unnormalized(batch, loss.prediction == Row(LOG_PROBABILITY))
     target, classes = _target_domain(loss, batch)
     fix = _POSITIVE if two_classes(loss) is not None and len(names.target) == 1 else ""
     _leave_out(batch, names.target, batch.target, target, loss.name, fix)
@@ -55,16 +55,16 @@ def leave_out_refused(loss: Loss, options: Options, batch: Batch) -> None:
 
 def _target_domain(loss: Loss, batch: Batch) -> tuple[Domain, int]:
     """The domain of the target's numbers, and the number of classes if they are labels."""
-    if loss.kind != "pointwise" and batch.target.ndim == 1:
+    if loss.prediction.has_classes and batch.target.ndim == 1:
         return LABEL, batch.prediction.shape[1]
-    return loss.facts.target_domain(loss.parameters), 0
+    return loss.target, 0
 
 
-def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, domain: Domain, taker: str, fix: str = "") -> None:
+def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, sample: Sample, taker: str, fix: str = "") -> None:
     """Leave out rows with a number outside its domain."""
     columns = values.reshape(len(values), -1).T
     for k, column in enumerate(columns):
-        name = names[k] if len(names) > 1 else names[0]
+        name, domain = names[k] if len(names) > 1 else names[0], sample.entry(k)
         batch.faults.add(~domain.contains(column), "outside the domain", _Got(column, taker, domain, fix), name)
 
 

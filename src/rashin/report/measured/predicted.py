@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY
 from rashin.language import said
-from rashin.logits import sigmoid, softmax
+from rashin.logits import sigmoid
 from rashin.loss import Loss
 from rashin.measurement import Row
+from rashin.measurement.decisions import class_probabilities
 from rashin.registry import parsed
 from rashin.report.page.frame import Cell
 from rashin.report.page.numbers import number, percent
@@ -47,7 +48,7 @@ class Predicted:
         if self.prediction is None or self.target is None or not rows:
             return [], [[] for _ in rows]
         known = _known(loss)
-        of_rows = _has_classes(self.prediction) if known is None else known.kind != "pointwise"
+        of_rows = _has_classes(self.prediction) if known is None else known.prediction.has_classes
         shape = None if isinstance(self.prediction, Mapping) else np.shape(self.prediction)
         predictions = _at("prediction", self.prediction, rows, shape if of_rows else None)
         pairs = list(zip(predictions, _at("target", self.target, rows, shape if of_rows else None), strict=True))
@@ -117,11 +118,9 @@ def _of_rows(
 
 
 def _probabilities(loss: Loss | None, z: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    domain = None if loss is None else loss.facts.prediction
+    domain = None if loss is None else loss.prediction.entry()
     if loss is not None and domain == LOGIT:
-        softcap = loss.parameters.get("softcap")
-        found: NDArray[np.float64] = softmax(z if softcap is None else softcap * np.tanh(z / softcap))
-        return found
+        return class_probabilities(loss, z)
     if domain == LOG_PROBABILITY:
         return np.exp(z)
     return z if domain == PROBABILITY else None
@@ -152,7 +151,7 @@ def _word(target: Any, names: Sequence[str]) -> str:
 
 
 def _of_numbers(loss: Loss | None, pairs: Sequence[tuple[Any, Any]]) -> tuple[list[str], list[list[Cell]]]:
-    domain = None if loss is None else loss.facts.prediction
+    domain = None if loss is None else loss.prediction.entry()
     is_share = domain in (LOGIT, PROBABILITY)
     cells = []
     for prediction, target in pairs:

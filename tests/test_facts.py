@@ -342,7 +342,6 @@ def test_no_constant_is_better_than_the_best(loss, size):
         t, coded = targets(loss, rng, size)
         shape = coded.shape
         best = loss.facts.best_constant(coded, w, **loss.parameters)
-        assert best is not None or loss.parameters.get("softcap")  # not every logit can be reached
         if best is None:
             continue
         least = loss(np.broadcast_to(best, shape), t, weight=w)

@@ -11,6 +11,7 @@ from calculus import exact_gradient, exact_hessian, exact_value
 from cases import cases
 from certification import break_distances, certified
 from losses import ENTRIES
+from losses.textbook import exp, log, tanh
 from measuring import to_mpf, to_target
 from shipped import LOSSES, changed, every_loss, name_of, of_any_rows, settings_of
 from ulp import BFLOAT16, DTYPES, FORMATS, rounding_threshold, spacing, ulp_error
@@ -31,6 +32,12 @@ def finite_samples(loss, parameters):
         z, t = case.z[0], case.t[0]
         if np.isfinite(z).all():
             yield case.name, to_mpf(z), to_target(t)
+
+
+def test_remembered_words_are_not_taken_for_one_another():
+    for x in (mpf(0.5), mpf(5e-324)):
+        for _ in range(2):
+            assert (exp(x), tanh(x), log(x)) == (mp.exp(x), mp.tanh(x), mp.log(x))
 
 
 @every_loss

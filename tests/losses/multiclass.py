@@ -152,7 +152,7 @@ def _factors(gamma: Number) -> Callable[[mpf], tuple[mpf, mpf]]:
     {"z_loss": 1e-3},
     {"label_smoothing": 0.1},
     {"softcap": 30.0},
-    {"label_smoothing": 0.3, "z_loss": 0.1, "softcap": 3.0},
+    {"label_smoothing": 0.3, "z_loss": 0.1, "softcap": 30.0},
     fast=fast_softmax_cross_entropy,
     parts=parts_of_softmax_cross_entropy,  # p - q cancels
     exponent=lambda label_smoothing=0.0, z_loss=0.0, softcap=None: softcap or 1,  # capped logits are rounded

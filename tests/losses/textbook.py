@@ -108,16 +108,16 @@ def textbook(*others: Parameters, **more: Any) -> Callable[[Callable[..., Any]],
 
 def exp(x: Number) -> mpf:
     """e^x, remembered: the derivatives of a row move one entry and leave the others."""
-    return _remember(mp.exp, x)
+    return _remember("exp", x)
 
 
 def tanh(x: Number) -> mpf:
-    return _remember(mp.tanh, x)
+    return _remember("tanh", x)
 
 
 def log(x: Number) -> mpf:
     """log x; -inf at 0 and, for one-sided limits at the end of the domain, below."""
-    return _remember(mp.log, x) if x > 0 else mp.ninf
+    return _remember("log", x) if x > 0 else mp.ninf
 
 
 def softplus(x: Number) -> mpf:
@@ -131,12 +131,12 @@ def logsumexp(z: Row) -> mpf:
 _known: dict[Any, mpf] = {}
 
 
-def _remember(function: Callable[[mpf], mpf], x: Number) -> mpf:
-    key = (function.__name__, mp.prec, mpf(x)._mpf_)
+def _remember(name: str, x: Number) -> mpf:
+    key = (name, mp.prec, mpf(x)._mpf_)
     if key not in _known:
         if len(_known) > 20_000:
             _known.clear()
-        _known[key] = function(x)
+        _known[key] = getattr(mp, name)(x)
     return _known[key]
 
 

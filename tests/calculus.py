@@ -106,9 +106,10 @@ def _limit(at: Callable[[Point], Exact], z: Point) -> Exact:
     if all(mp.isfinite(x) for x in (z if isinstance(z, list) else [z])):
         return at(z)
     near, far = (at(_finite(z, mp.ldexp(1, exponent))) for exponent in (100, 120))
-    if abs(far.value) > 1.5 * abs(near.value):
-        return Exact(mp.sign(far.value) * mp.inf, mp.inf)
-    return Exact(mpf(0), far.largest) if abs(far.value) < abs(near.value) / 1.5 else far
+    if abs(far.value - near.value) <= mp.ldexp(abs(far.value), -50):
+        return far
+    grows = abs(far.value) > abs(near.value)  # be it as slowly as a logarithm
+    return Exact(mp.sign(far.value) * mp.inf, mp.inf) if grows else Exact(mpf(0), far.largest)
 
 
 def _finite(z: Point, large: mpf) -> Point:

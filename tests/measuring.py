@@ -126,9 +126,20 @@ def _measured(
         entries = np.flatnonzero(chosen[place]).tolist()
         arguments = loss.name, to_mpf(z), to_target(t), parameters
         exact = EXACT[what](*arguments, entries) if results.ndim == 2 else [EXACT[what](*arguments)]
+        if what == "hessian" and not loss.facts.convex and results.ndim == 1 and ENTRIES[loss.name].largest is None:
+            exact = [_turning(*arguments, exact[0])]
         for number, wanted in zip(np.atleast_1d(results[place])[entries], exact, strict=True):
             error = ulp_error(number, wanted.value, dtype, unit=unit_of(wanted, dtype))
             yield Sample(loss.name, parameters, dtype, case.name, what, z, t, float(number), wanted.value, error)
+
+
+def _turning(name: str, z: Any, t: Any, parameters: dict[str, Any], exact: Exact) -> Exact:
+    """A curvature that changes its sign is judged by what a rounding of z - t moves it by: it vanishes nearby."""
+    if not mp.isfinite(z) or not mp.isfinite(exact.value):
+        return exact
+    with mp.workprec(3000):
+        moved = EXACT["hessian"](name, z + mp.ldexp(abs(z - t), -53), t, parameters).value
+        return exact._replace(largest=max(exact.largest, mp.ldexp(abs(moved - exact.value), 53)))
 
 
 def _results(loss: Any, what: str, case: Case, parameters: dict[str, Any]) -> NDArray[Any]:

@@ -71,7 +71,7 @@ def ulp_error(got: Any, exact: mpf, dtype: Any, *, unit: mpf | None = None) -> f
     """
     result = mpf(float(got))
     if mp.isnan(exact):
-        raise ValueError("the exact value is NaN: the oracle has no value here")
+        raise ValueError("the exact value is NaN: the definition has no value here")
     if mp.isnan(result):
         return float("inf")
     threshold = rounding_threshold(dtype)

@@ -52,7 +52,7 @@ class Entry:
 
     A loss passes every test without these; each stands with its reason:
 
-    fast : the same in long double, with derivatives (see ``references``): saves the oracle's time.
+    fast : the same in long double, with derivatives (see ``references``): saves time.
     ulps : ``(**parameters)``, the bound in float64 where it is not that of ``measuring``.
     parts : the same sum as the definition's, cut as the derivatives are.
     largest : ``(order, z, t, parameters, j)``, the largest summand of a derivative that no cut of the sum shows.

@@ -18,7 +18,7 @@ POINTWISE = [
     for others in ENTRIES[loss.name].settings
 ]
 MOST_DOUBTS = 2000  # a sound loss leaves tens of numbers to the definition
-EVERY = 61  # and one without a fast reference leaves this part of them
+EVERY = 127  # and one without a fast reference leaves this part of them
 
 
 def targets(where):

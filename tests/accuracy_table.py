@@ -1,30 +1,26 @@
-"""Measures every loss and writes the table of docs/accuracy.md: ``python tests/accuracy_table.py``.
+"""Measures losses and writes the table of docs/accuracy.md: ``python tests/accuracy_table.py [loss ...]``.
 
-The worst cases that it meets are kept in tests/worst_cases/losses.csv.
+Without names it measures every loss; with names it keeps the rows of the others. The worst cases that it meets are
+kept in tests/worst_cases/losses.csv.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import rashin
-from cases import PARAMETERS, of_any_rows
+from losses import ENTRIES
 from measuring import BOUNDS, Sample, measure
+from shipped import LOSSES, of_any_rows
 from ulp import DTYPES
 from worst_cases import record
 
-__all__ = ["PAGE", "rows_of", "wave_losses"]
+__all__ = ["PAGE", "rows_of"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
-
-
-def wave_losses() -> dict[str, Any]:
-    """The losses that ship with the library; those that other tests register are not ours to judge."""
-    losses = rashin.list_losses()
-    return {loss.name: of_any_rows(loss) for loss in losses if loss.formula.__module__.startswith("rashin.losses")}
 
 
 def rows_of(page: str) -> dict[str, list[str]]:
@@ -45,17 +41,20 @@ def worst_samples(loss: Any) -> dict[tuple[str, str], Sample]:
 
 
 def _samples(loss: Any) -> Iterator[Sample]:
-    for parameters in PARAMETERS[loss.name]:
+    for parameters in ENTRIES[loss.name].settings:
         for dtype in DTYPES:
             yield from measure(loss, dtype, parameters)
 
 
-def table(measured: dict[str, dict[tuple[str, str], Sample]]) -> str:
-    """Markdown: a row for each loss, a column for each dtype, three errors in a cell."""
+def cells_of(worst: dict[tuple[str, str], Sample]) -> list[str]:
+    """For each dtype, the three errors of a loss."""
+    return [" · ".join(_printed(worst[dtype, what].error) for what in BOUNDS) for dtype in DTYPES]
+
+
+def table(rows: dict[str, list[str]]) -> str:
+    """Markdown: a row for each loss, a column for each dtype."""
     lines = ["| loss | " + " | ".join(DTYPES) + " |", "|---" * (1 + len(DTYPES)) + "|"]
-    for name, worst in measured.items():
-        cells = (" · ".join(_printed(worst[dtype, what].error) for what in BOUNDS) for dtype in DTYPES)
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    lines += [f"| `{name}` | " + " | ".join(rows[name]) + " |" for name in sorted(rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -69,12 +68,16 @@ def rewritten(page: str, new_table: str) -> str:
     return before + BEGIN + new_table + END + rest.split(END)[1]
 
 
-def main() -> None:
-    measured: dict[str, dict[tuple[str, str], Sample]] = {}
-    for name, loss in wave_losses().items():
-        measured[name] = worst_samples(loss)
-        _report(name, measured[name].values())
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), table(measured)), encoding="utf-8")
+def main(names: list[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    shipped = {loss.name: of_any_rows(loss) for loss in LOSSES}
+    if unknown := set(names) - set(shipped):
+        sys.exit(f"loss: got {', '.join(sorted(unknown))}; expected names of losses that losses/__init__.py imports")
+    measured = {name: worst_samples(shipped[name]) for name in names or shipped}
+    for name, worst in measured.items():
+        _report(name, worst.values())
+    rows = rows_of(page) | {name: cells_of(worst) for name, worst in measured.items()}
+    PAGE.write_text(rewritten(page, table({name: rows[name] for name in shipped if name in rows})), encoding="utf-8")
     fresh = record(sample for worst in measured.values() for sample in worst.values() if sample.error > 0)
     print(f"{PAGE.name} written, {fresh} new worst cases")  # noqa: T201
 
@@ -87,4 +90,4 @@ def _report(name: str, samples: Iterable[Sample]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

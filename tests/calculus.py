@@ -1,4 +1,4 @@
-"""Exact value, gradient and Hessian diagonal of a loss: the oracle, differentiated numerically.
+"""Exact value, gradient and Hessian diagonal of a loss: its definition, differentiated numerically.
 
 No derivative is written down here: a difference quotient with more bits and a step of 2**-(bits/3) is
 exact to more digits than any test needs, and ``certified_sum`` doubles the bits until that is so. A
@@ -9,21 +9,13 @@ infinity stands the limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from mpmath import mp, mpf
 
-from oracles import (
-    ROW_LOSSES,
-    SUMMANDS,
-    break_distances,
-    certified_sum,
-    logsumexp,
-    needed_bits,
-    smoothed,
-    softcapped,
-)
-from summands import exponent, largest_summand
+from certification import break_distances, certified_sum, needed_bits
+from losses import ENTRIES
 
 __all__ = ["Exact", "exact_gradient", "exact_hessian", "exact_value"]
 
@@ -40,8 +32,8 @@ class Exact(NamedTuple):
 
 def exact_value(name: str, z: Point, t: Any, parameters: dict[str, Any]) -> Exact:
     def at(point: Point) -> Exact:
-        exact = _certify(name, point, t, parameters, lambda: SUMMANDS[name](point, t, **parameters))
-        return Exact(exact.value, exact.largest * exponent(parameters))
+        exact = _certify(name, point, t, parameters, lambda: ENTRIES[name].summands(point, t, **parameters))
+        return Exact(exact.value, exact.largest * _exponent(name, parameters))
 
     return _limit(at, z)
 
@@ -68,18 +60,17 @@ def _each_entry(
 ) -> Any:
     def at(point: Point, j: int | None = None) -> Exact:
         def differentiate() -> tuple[mpf, ...]:
-            f = _summands(name, t, parameters)
+            f = partial(ENTRIES[name].cut, t=t, **parameters)
             distances = break_distances(name, point if j is None else point[j], t, parameters)
             with mp.workprec(3 * mp.prec // 2 if quotient is _slope else 2 * mp.prec):
                 return tuple(quotient(lambda shift: f(_moved(point, j, shift)), min([mpf(1), *distances])))
 
         exact = _certify(name, point, t, parameters, differentiate)
         order = 1 if quotient is _slope else 2
-        bits = needed_bits(name, point, t, parameters)
-        largest = max(exact.largest, largest_summand(name, order, point, t, parameters, j, bits))
-        return Exact(exact.value, largest * exponent(parameters))
+        largest = max(exact.largest, _largest(name, order, point, t, parameters, j))
+        return Exact(exact.value, largest * _exponent(name, parameters))
 
-    if name not in ROW_LOSSES:
+    if not isinstance(z, list):
         return _limit(at, z)
     return [_limit(lambda point, j=j: at(point, j), z) for j in (range(len(z)) if entries is None else entries)]
 
@@ -115,9 +106,10 @@ def _limit(at: Callable[[Point], Exact], z: Point) -> Exact:
     if all(mp.isfinite(x) for x in (z if isinstance(z, list) else [z])):
         return at(z)
     near, far = (at(_finite(z, mp.ldexp(1, exponent))) for exponent in (100, 120))
-    if abs(far.value) > 1.5 * abs(near.value):
-        return Exact(mp.sign(far.value) * mp.inf, mp.inf)
-    return Exact(mpf(0), far.largest) if abs(far.value) < abs(near.value) / 1.5 else far
+    if abs(far.value - near.value) <= mp.ldexp(abs(far.value), -50):
+        return far
+    grows = abs(far.value) > abs(near.value)  # be it as slowly as a logarithm
+    return Exact(mp.sign(far.value) * mp.inf, mp.inf) if grows else Exact(mpf(0), far.largest)
 
 
 def _finite(z: Point, large: mpf) -> Point:
@@ -126,24 +118,18 @@ def _finite(z: Point, large: mpf) -> Point:
     return mp.sign(z) * large if mp.isinf(z) else z
 
 
-# The summands that a derivative is judged by
+# What an error is judged by where summands cancel
 
 
-def _summands(name: str, t: Any, parameters: dict[str, Any]) -> Summands:
-    if name == "softmax_cross_entropy":
-        return lambda z: _softmax_summands(z, t, **parameters)
-    return lambda z: SUMMANDS[name](z, t, **parameters)
+def _largest(name: str, order: int, z: Point, t: Any, parameters: dict[str, Any], j: int | None) -> mpf:
+    """The largest summand of a derivative, where its entry knows of one that the cut of the sum does not show."""
+    largest = ENTRIES[name].largest
+    if largest is None:
+        return mpf(0)
+    with mp.workprec(2 * needed_bits(name, z, t, parameters)):
+        return largest(order, z, t, parameters, j)
 
 
-def _softmax_summands(
-    z: list[mpf], t: Any, label_smoothing: float = 0.0, z_loss: float = 0.0, softcap: float | None = None
-) -> tuple[mpf, ...]:
-    """The same sum as the oracle's, cut so that the gradient's summands are p_j and q_j where q is soft."""
-    q = smoothed(t, len(z), label_smoothing)
-    z = softcapped(z, softcap)
-    total = logsumexp(z)
-    regular = z_loss * total**2
-    labels = [k for k, q_k in enumerate(q) if q_k]
-    if len(labels) == 1:
-        return q[labels[0]] * (total - z[labels[0]]), regular
-    return mp.fsum(q) * total, -mp.fsum(q[k] * z[k] for k in labels), regular
+def _exponent(name: str, parameters: dict[str, Any]) -> mpf:
+    exponent = ENTRIES[name].exponent
+    return mpf(1) if exponent is None else mpf(exponent(**parameters))

@@ -1,4 +1,4 @@
-"""Measures a loss against its oracle, sample by sample.
+"""Measures a loss against its definition, sample by sample.
 
 An error is counted in ULPs of the exact result (see ``ulp``). Where summands of opposite sign cancel,
 each is a rounded double, and the unit makes room for that:
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from calculus import Exact, exact_gradient, exact_hessian, exact_value
 from cases import Case, cases
-from oracles import BREAKS
+from losses import ENTRIES
 from references import clearly_right, reference
 from ulp import spacing, ulp_error
 
@@ -36,12 +36,12 @@ EXACT = {"value": exact_value, "gradient": exact_gradient, "hessian": exact_hess
 
 
 def bound(loss: str, what: str, dtype: str, parameters: dict[str, Any]) -> float:
-    """The bound in ULPs; in float64 a power gamma carries the error of 1 - p, in ``focal`` of a whole row, with it."""
+    """The bound in ULPs; in float64 an entry may state a wider one."""
     wide, narrow = BOUNDS[what]
     if dtype != "float64":
         return narrow
-    gamma = parameters.get("gamma", 0.0)
-    return max(wide, {"focal": 2.0 * gamma, "sigmoid_focal": 3.0 + gamma / 4.0}.get(loss, wide))
+    ulps = ENTRIES[loss].ulps
+    return wide if ulps is None else max(wide, ulps(**parameters))
 
 
 class Sample(NamedTuple):
@@ -71,7 +71,7 @@ class Sample(NamedTuple):
 
 def measure(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Sample]:
     """Value, gradient and Hessian of every case."""
-    for case in cases(loss.name, dtype, parameters):
+    for case in cases(loss, dtype, parameters):
         yield from measure_case(loss, dtype, parameters, case)
 
 
@@ -86,10 +86,10 @@ def measure_case(
 def judge(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Sample]:
     """The results of every case that lie outside the bounds.
 
-    The fast reference judges all of them, the oracle those that it leaves in doubt and, in float64, one sample of each
-    case beside: so it judges the reference, which knows of no dtype, as well.
+    The fast reference, where there is one, judges all of them, the definition those that it leaves in doubt and, in
+    float64, one sample of each case beside: so it judges the reference, which knows of no dtype, as well.
     """
-    for number, case in enumerate(cases(loss.name, dtype, parameters)):
+    for number, case in enumerate(cases(loss, dtype, parameters)):
         for what in BOUNDS:
             results = _results(loss, what, case, parameters)
             doubtful = doubts(loss, dtype, parameters, case, what, results)
@@ -102,7 +102,9 @@ def judge(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Sample]
 def doubts(
     loss: Any, dtype: str, parameters: dict[str, Any], case: Case, what: str, results: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """Which results the fast reference does not find right."""
+    """Which results the fast reference does not find right: all of them where there is none."""
+    if ENTRIES[loss.name].fast is None:
+        return np.ones(results.shape, bool)
     summands = reference(loss.name, case.z, case.t, parameters)[list(BOUNDS).index(what)]
     return ~clearly_right(results, summands, dtype, bound(loss.name, what, dtype, parameters))
 
@@ -116,7 +118,7 @@ def _measured(
     results: NDArray[Any],
     chosen: NDArray[np.bool_],
 ) -> Iterator[Sample]:
-    """The chosen results against the oracle."""
+    """The chosen results against the definition."""
     for place in np.flatnonzero(chosen.any(axis=tuple(range(1, chosen.ndim)))):
         z, t = case.z[place], case.t[place]
         if what == "hessian" and _at_kink(loss.name, z, t, parameters):
@@ -124,9 +126,20 @@ def _measured(
         entries = np.flatnonzero(chosen[place]).tolist()
         arguments = loss.name, to_mpf(z), to_target(t), parameters
         exact = EXACT[what](*arguments, entries) if results.ndim == 2 else [EXACT[what](*arguments)]
+        if what == "hessian" and not loss.facts.convex and results.ndim == 1 and ENTRIES[loss.name].largest is None:
+            exact = [_turning(*arguments, exact[0])]
         for number, wanted in zip(np.atleast_1d(results[place])[entries], exact, strict=True):
             error = ulp_error(number, wanted.value, dtype, unit=unit_of(wanted, dtype))
             yield Sample(loss.name, parameters, dtype, case.name, what, z, t, float(number), wanted.value, error)
+
+
+def _turning(name: str, z: Any, t: Any, parameters: dict[str, Any], exact: Exact) -> Exact:
+    """A curvature that changes its sign is judged by what a rounding of z - t moves it by: it vanishes nearby."""
+    if not mp.isfinite(z) or not mp.isfinite(exact.value):
+        return exact
+    with mp.workprec(3000):
+        moved = EXACT["hessian"](name, z + mp.ldexp(abs(z - t), -53), t, parameters).value
+        return exact._replace(largest=max(exact.largest, mp.ldexp(abs(moved - exact.value), 53)))
 
 
 def _results(loss: Any, what: str, case: Case, parameters: dict[str, Any]) -> NDArray[Any]:
@@ -147,7 +160,7 @@ def unit_of(exact: Exact, dtype: str) -> mpf:
 
 
 def to_mpf(z: Any) -> Any:
-    """The prediction as the oracle takes it: exact."""
+    """The prediction as the definition takes it: exact."""
     return [mpf(float(x)) for x in z] if np.ndim(z) else mpf(float(z))
 
 
@@ -159,9 +172,10 @@ def to_target(t: Any) -> Any:
 
 def _at_kink(name: str, z: Any, t: Any, parameters: dict[str, Any]) -> bool:
     """Whether the rounded difference of prediction and target may lie at a kink, or on its other side."""
-    if np.ndim(z) or name not in BREAKS:
+    entry = ENTRIES[name]
+    kinks = [x for where in (entry.kinks, entry.ends) if where for x in where(to_target(t), **parameters)]
+    if np.ndim(z) or not kinks:
         return False
-    kinks = BREAKS[name](to_target(t), **parameters)
     reach = np.finfo(float).eps * max(abs(float(z)), abs(float(t)))
     return any(abs(mpf(float(z)) - kink) <= reach for kink in kinks)
 

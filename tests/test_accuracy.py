@@ -1,8 +1,7 @@
-"""Every registered loss against its oracle, in ULPs, in every dtype; the bounds are ``measuring.BOUNDS``."""
+"""Every registered loss against its definition, in ULPs, in every dtype; the bounds are ``measuring.BOUNDS``."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 
@@ -11,41 +10,46 @@ import pytest
 from mpmath import mp, mpf
 
 import rashin
-from accuracy_table import PAGE, rows_of, wave_losses
-from cases import PARAMETERS, Case
+from accuracy_table import PAGE, rows_of
+from cases import Case
+from losses import ENTRIES
 from measuring import judge, measure_case
-from oracles import ORACLES
+from shipped import LOSSES, SETTINGS, every_loss, name_of, of_any_rows, settings_of
 from ulp import DTYPES, ulp_error
 from worst_cases import WorstCase, as_case, read
 
-LOSSES = wave_losses()
-SETTINGS = [(name, parameters) for name in LOSSES for parameters in PARAMETERS.get(name, [])]
+EACH = [
+    pytest.param(of_any_rows(loss), dict(others), id=name_of(loss.replace(**others)))
+    for loss in LOSSES
+    for others in (ENTRIES[loss.name].settings if loss.name in ENTRIES else ())
+]
 
 
-def setting_name(value: object) -> str | None:
-    return json.dumps(value) if isinstance(value, dict) else None
+@every_loss
+def test_every_loss_has_an_entry_that_tries_every_parameter(loss):
+    family = loss.formula.__module__.rpartition(".")[2]
+    assert loss.name in ENTRIES, f"write the textbook value of {loss.name} in tests/losses/{family}.py"
+    tried = {name for others in ENTRIES[loss.name].others for name in others}
+    needed = {name for name, value in loss.parameters.items() if value is not True}
+    assert tried == needed, f"tests/losses/{family}.py: every parameter must be tried beside its default"
+    assert len(set(settings_of(loss))) == len(ENTRIES[loss.name].settings), "some parameters are given twice"
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_has_an_oracle_and_parameters_to_try(name):
-    advice = f"{name} needs an independent exact value"
-    assert name in ORACLES, f"{advice}: write one in tests/oracles.py"
-    assert name in PARAMETERS, f"{advice} on hard inputs: name its parameters in tests/cases.py"
-    tried = {key for parameters in PARAMETERS[name] for key in parameters}
-    assert tried == set(LOSSES[name].parameters) - {"normalized"}, "every parameter must be tried beside its default"
+def test_every_entry_is_of_a_loss():
+    assert set(ENTRIES) == {loss.name for loss in LOSSES}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("name", "parameters"), SETTINGS, ids=setting_name)
-def test_errors_are_within_the_bounds(name, parameters, dtype):
-    outside = sorted(judge(LOSSES[name], dtype, parameters), key=lambda sample: -sample.error)
+@pytest.mark.parametrize(("loss", "parameters"), EACH)
+def test_errors_are_within_the_bounds(loss, parameters, dtype):
+    outside = sorted(judge(loss, dtype, parameters), key=lambda sample: -sample.error)
     assert not outside, f"{len(outside)} results, the worst:\n" + "\n".join(map(str, outside[:5]))
 
 
 @pytest.mark.parametrize("line", list(read()), ids=lambda line: f"{line.loss}-{line.dtype}-{line.what}")
 def test_worst_cases_stay_within_the_bounds(line: WorstCase):
-    parameters = json.loads(line.parameters)
-    for sample in measure_case(LOSSES[line.loss], line.dtype, parameters, as_case(line), (line.what,)):
+    loss, parameters = of_any_rows(rashin.registry.get(line.loss)), json.loads(line.parameters)
+    for sample in measure_case(loss, line.dtype, parameters, as_case(line), (line.what,)):
         assert sample.within, str(sample)
 
 
@@ -89,17 +93,15 @@ def test_a_masked_class_of_target_zero_gives_the_limit():
     assert rashin.sigmoid_cross_entropy([np.inf, -np.inf], [1.0, 0.0]) == 0.0
 
 
-def test_no_finite_prediction_gives_nan():
+@pytest.mark.parametrize("loss", [each for each in SETTINGS if each.values[0].kind == "pointwise"])
+def test_no_finite_prediction_gives_nan(loss):
     """A default Hessian was 0 times infinity at 1e308."""
     far = np.array([745.0, 1e3, 1e10, 1e154, 1e300, 1e308, 1.79e308])
-    for loss in (loss for loss in LOSSES.values() if loss.kind == "pointwise"):
-        for parameters, t in itertools.product(PARAMETERS[loss.name], (0.0, 1.0, -1.0, 0.5)):
-            z = np.r_[far, -far][loss.facts.prediction.contains(np.r_[far, -far])]
-            if not loss.facts.target_domain({**loss.parameters, **parameters}).contains(t):
-                continue
-            for function in (loss, loss.gradient, loss.hessian):
-                found = function(z, np.full(z.shape, t), reduction="none", **parameters)
-                assert not np.isnan(found).any(), (loss.name, parameters, t)
+    z = np.r_[far, -far][loss.facts.prediction.contains(np.r_[far, -far])]
+    where = loss.facts.target_domain(loss.parameters)
+    for t in filter(where.contains, (0.0, 1.0, -1.0, 0.5)):
+        for function in (loss, loss.gradient, loss.hessian):
+            assert not np.isnan(function(z, np.full(z.shape, t), reduction="none")).any(), t
 
 
 @pytest.mark.parametrize("power", [-1e-12, -0.3, -7.3])
@@ -119,5 +121,5 @@ def test_negative_powers_are_not_rounded_in_the_exponent(power):
 
 def test_the_page_has_a_row_for_every_loss():
     rows = rows_of(PAGE.read_text(encoding="utf-8"))
-    assert list(rows) == list(LOSSES), "run: python tests/accuracy_table.py"
+    assert list(rows) == [loss.name for loss in LOSSES], "run: python tests/accuracy_table.py [loss]"
     assert all(len(cells) == len(DTYPES) for cells in rows.values())

@@ -24,6 +24,7 @@ from rashin.cli import main
 from rashin.cli.plain_text import formula_line, plain
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate
+from shipped import LOSSES, every_loss
 
 COMMAND = [sys.executable, "-m", "rashin"]
 TRAIN_OPTIONS = {
@@ -31,7 +32,6 @@ TRAIN_OPTIONS = {
     *("--learning-rate", "--weight-decay", "--schedule", "--validation", "--patience", "--seed", "--out", "--resume"),
     *("--predictions", "--quiet", "--json"),
 }
-LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 
 
 def run(*arguments, command=COMMAND, **options):
@@ -129,7 +129,7 @@ def test_train_repeats_itself_and_overwrites_its_own_folder(here, tmp_path):
     assert Network.load(tmp_path / "again" / "model.npz").sizes == (64, 7, 10)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@every_loss
 def test_every_loss_trains_on_digits_or_is_refused_in_one_line(loss, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rashin", "train", "--loss", loss.name, "--epochs", "1", "--out", str(tmp_path)])
     code, shown = main(), capsys.readouterr()
@@ -309,7 +309,7 @@ def test_losses_in_a_terminal_fit(columns):
         assert all(f"{name}=" in text for name in loss.parameters)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@every_loss
 def test_formulas_come_without_markup(loss):
     line = formula_line(loss.__doc__)
     assert 0 < len(line) <= 60

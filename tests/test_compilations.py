@@ -7,17 +7,15 @@ import pkgutil
 
 import ml_dtypes
 import numpy as np
-import pytest
 from numba.core import event
 
 import rashin
-from cases import of_any_rows
 from rashin import kernels
 from rashin.domain import LABEL
 from rashin.kernels import formula
+from shipped import every_loss, of_any_rows
 
 ROWS, CLASSES = 40, 6
-LOSSES = [of_any_rows(loss) for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 
 
 def strided(a):
@@ -85,8 +83,9 @@ def cached_functions():
     return counts
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@every_loss
 def test_no_layout_or_type_of_the_input_compiles_anew(loss):
+    loss = of_any_rows(loss)
     for z, t in problems(loss):
         for dtype in (np.float64, np.float32):
             call_everything(loss, z.astype(dtype), t)

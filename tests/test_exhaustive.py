@@ -2,59 +2,47 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from accuracy_table import wave_losses
-from cases import PARAMETERS, REGRESSION, Case
-from measuring import BOUNDS, measure_case
-from references import REFERENCES, clearly_right, reference
+from cases import Case
+from losses import ENTRIES
+from measuring import doubts, measure_case
+from shipped import LOSSES, name_of, of_any_rows
 from ulp import DTYPES
 
-LOSSES = {name: loss for name, loss in wave_losses().items() if loss.kind == "pointwise"}
-SETTINGS = [(name, parameters) for name in LOSSES for parameters in PARAMETERS.get(name, [])]
-TARGETS = {
-    **dict.fromkeys(REGRESSION, (0.0, 0.3, -7.0)),
-    "sigmoid_cross_entropy": (0.0, 1.0, 0.3),
-    "binary_cross_entropy": (0.0, 1.0, 0.3),
-    "sigmoid_focal": (0.0, 1.0),
-    "poisson": (0.0, 3.0),
-    "gamma": (0.3, 7.0),
-    "tweedie": (0.3, 7.0),
-    "hinge": (-1.0, 1.0),
-    "squared_hinge": (-1.0, 1.0),
-}
-MOST_DOUBTS = 2000  # a sound loss leaves tens of numbers to the oracle
+POINTWISE = [
+    pytest.param(of_any_rows(loss), dict(others), id=name_of(loss.replace(**others)))
+    for loss in LOSSES
+    if loss.kind == "pointwise"
+    for others in ENTRIES[loss.name].settings
+]
+MOST_DOUBTS = 2000  # a sound loss leaves tens of numbers to the definition
+EVERY = 127  # and one without a fast reference leaves this part of them
 
 
-def setting_name(value):
-    return json.dumps(value) if isinstance(value, dict) else None
-
-
-def test_every_pointwise_loss_has_a_fast_reference_and_targets():
-    assert set(LOSSES) <= set(REFERENCES)
-    assert set(LOSSES) <= set(TARGETS)
+def targets(where):
+    """At most three targets of a domain."""
+    return [t for t in (0.0, -7.0, 0.3, 7.0, 1.0, -1.0) if where.contains(t)][:3]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize(("name", "parameters"), SETTINGS, ids=setting_name)
-def test_every_16_bit_number(name, parameters, dtype):
-    loss = LOSSES[name]
+@pytest.mark.parametrize(("loss", "parameters"), POINTWISE)
+def test_every_16_bit_number(loss, parameters, dtype):
     z = every_number(dtype)
     z = z[loss.facts.prediction.contains(z.astype(float))]
-    for target in TARGETS[name]:
-        t = np.full(z.shape, target).astype(DTYPES[dtype])
-        for what, summands in zip(("value", "gradient"), reference(name, z, t, parameters)[:2], strict=True):
+    z = z if ENTRIES[loss.name].fast else z[::EVERY]
+    for target in targets(loss.facts.target_domain({**loss.parameters, **parameters})):
+        case = Case(f"all {dtype}", z, np.full(z.shape, target).astype(DTYPES[dtype]))
+        for what in ("value", "gradient"):
             function = loss if what == "value" else loss.gradient
-            got = function(z, t, reduction="none", **parameters)
-            doubtful = ~clearly_right(got, summands, dtype, BOUNDS[what][1])
+            got = function(z, case.t, reduction="none", **parameters)
+            doubtful = doubts(loss, dtype, parameters, case, what, got)
             few = doubtful.sum() <= MOST_DOUBTS
             assert few, f"{what} at {z[doubtful][:5]} for {target}: {got[doubtful][:5]}"
-            case = Case(f"all {dtype}", z[doubtful], t[doubtful])
-            outside = [s for s in measure_case(loss, dtype, parameters, case, (what,)) if not s.within]
+            left = case._replace(z=z[doubtful], t=case.t[doubtful])
+            outside = [s for s in measure_case(loss, dtype, parameters, left, (what,)) if not s.within]
             assert not outside, "\n".join(map(str, outside[:5]))
 
 

@@ -19,9 +19,9 @@ from mpmath import mp, mpf
 import rashin
 from rashin.arithmetic import arrays
 from rashin.domain import LOG_PROBABILITY, PROBABILITY, Domain
+from shipped import LOSSES
 from ulp import ulp_error
 
-LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 STEP = 2.0**-20
 ORDERS = ("value", "slope", "curvature")
 SHARE = dataclasses.replace(PROBABILITY, low=1e-30)  # of a class in the target; the formula is not asked for 0

@@ -27,17 +27,9 @@ from rashin.learn import (
     train,
 )
 from rashin.learn.training.objective import loss_per_sample, loss_per_sample_and_gradient
+from shipped import LOSSES, every_loss, learns_classes
 
-LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
 CLASSES = 3
-
-
-def learns_classes(loss):
-    try:
-        class_targets(loss, [0], CLASSES)
-    except ValueError:
-        return False
-    return True
 
 
 @pytest.fixture
@@ -179,7 +171,7 @@ def test_bad_batches_are_refused_at_once(arrays, size, words):
 # -------------------------------------------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@every_loss
 def test_every_loss_trains_or_is_refused_in_one_line(loss, blobs):
     network = Network((2, 8, CLASSES), output=output_for(loss))
     if learns_classes(loss):

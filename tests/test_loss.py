@@ -21,6 +21,7 @@ import rashin
 from rashin import labelwise, list_losses, pointwise, registry, rowwise
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, POSITIVE, PROBABILITY, REAL
 from rashin.kernels import formula
+from shipped import LOSSES, changed, every_loss
 
 # ------------------------------------------------------------------------------------- losses of a user
 
@@ -389,29 +390,6 @@ def test_a_loss_of_a_users_module_is_got_by_module_and_name(module):
 
 # ------------------------------------------------------------------------------- repr, equality, signature
 
-OTHERS = {
-    "huber": {"delta": 0.3},
-    "pseudo_huber": {"delta": 2.5},
-    "quantile": {"quantile": 0.9},
-    "sigmoid_cross_entropy": {"positive_weight": 3.0},
-    "binary_cross_entropy": {"epsilon": 1e-7},
-    "categorical_cross_entropy": {"epsilon": 1e-7, "normalized": False},
-    "negative_log_likelihood": {"normalized": False},
-    "softmax_cross_entropy": {"label_smoothing": 0.1, "z_loss": 1e-4, "softcap": 30.0},
-    "tweedie": {"power": 1.2},
-    "focal": {"gamma": 0.5},
-    "sigmoid_focal": {"gamma": 0.5, "alpha": 0.25},
-}
-REGISTERED = [loss for loss in list_losses() if loss.formula.__module__.startswith("rashin.")]
-every_loss = pytest.mark.parametrize("loss", REGISTERED, ids=lambda loss: loss.name)
-
-
-def changed(loss):
-    """The loss with other parameters than its defaults, as far as it has any."""
-    if loss.parameters:
-        assert loss.name in OTHERS, f"name other parameters for {loss.name}"
-    return loss.replace(**OTHERS.get(loss.name, {}))
-
 
 @every_loss
 def test_repr_is_the_expression_that_makes_it(loss):
@@ -432,7 +410,7 @@ def test_equal_losses_have_the_same_formula_and_parameters(loss):
     assert len({loss, other, loss.replace()}) == 1 + bool(loss.parameters)
     assert loss != loss.formula
     assert other.replace(**loss.parameters) == loss
-    assert not any(loss == another for another in REGISTERED if another is not loss)
+    assert not any(loss == another for another in LOSSES if another is not loss)
 
 
 @every_loss
@@ -506,10 +484,10 @@ def bits(loss):
     return value, gradient.tobytes()
 
 
-@pytest.mark.parametrize("loss", [*REGISTERED, *USERS], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", [*LOSSES, *USERS], ids=lambda loss: loss.name)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_a_loss_comes_back_from_a_pickle(loss, protocol):
-    other = changed(loss) if loss in REGISTERED else loss.replace(**{next(iter(loss.parameters)): 3.0})
+    other = changed(loss) if loss in LOSSES else loss.replace(**{next(iter(loss.parameters)): 3.0})
     cold = pickle.dumps(other, protocol)
     expected = bits(other)
     warm = pickle.dumps(other, protocol)
@@ -522,7 +500,7 @@ def test_a_loss_comes_back_from_a_pickle(loss, protocol):
     assert pickle.loads(cloudpickle.dumps(other, protocol)) == other
 
 
-@pytest.mark.parametrize("loss", [*REGISTERED, *USERS], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", [*LOSSES, *USERS], ids=lambda loss: loss.name)
 def test_a_loss_can_be_copied(loss):
     for duplicate in (copy.copy(loss), copy.deepcopy(loss), copy.deepcopy({"loss": [loss]})["loss"][0]):
         assert duplicate == loss

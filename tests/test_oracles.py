@@ -1,4 +1,4 @@
-"""The oracle itself on trial: against bare definitions at 6000 bits, known derivatives, and known numbers."""
+"""The definitions and their derivatives on trial: at 6000 bits, by integrals, and against known numbers."""
 
 from __future__ import annotations
 
@@ -8,25 +8,17 @@ import pytest
 from mpmath import mp, mpf
 
 from calculus import exact_gradient, exact_hessian, exact_value
-from cases import PARAMETERS, cases
+from cases import cases
+from certification import break_distances, certified
+from losses import ENTRIES
+from losses.textbook import exp, log, tanh
 from measuring import to_mpf, to_target
-from oracles import ORACLES, ROW_LOSSES, SUMMANDS, certified
+from shipped import LOSSES, changed, every_loss, name_of, of_any_rows, settings_of
 from ulp import BFLOAT16, DTYPES, FORMATS, rounding_threshold, spacing, ulp_error
 
-POINTWISE = sorted(set(SUMMANDS) - set(ROW_LOSSES))
-ONE_VARIABLE = {  # (first derivative, second derivative) from a table of derivatives, at (z, t)
-    "log_cosh": (lambda z, t: mp.tanh(z - t), lambda z, t: mp.sech(z - t) ** 2),
-    "sigmoid_cross_entropy": (
-        lambda z, t: 1 / (1 + mp.exp(-z)) - t,
-        lambda z, t: 1 / (2 + mp.exp(z) + mp.exp(-z)),
-    ),
-    "poisson": (lambda z, t: mp.exp(z) - t, lambda z, t: mp.exp(z)),
-    "gamma": (lambda z, t: 1 - t * mp.exp(-z), lambda z, t: t * mp.exp(-z)),
-    "pseudo_huber": (
-        lambda z, t: (z - t) / mp.sqrt(1 + (z - t) ** 2),
-        lambda z, t: 1 / mp.sqrt(1 + (z - t) ** 2) ** 3,
-    ),
-}
+WITH_KINKS = [
+    pytest.param(each, id=name_of(each)) for loss in LOSSES if ENTRIES[loss.name].kinks for each in settings_of(loss)
+]
 
 
 def agree(a: mpf, b: mpf) -> bool:
@@ -36,29 +28,77 @@ def agree(a: mpf, b: mpf) -> bool:
 
 def finite_samples(loss, parameters):
     """The first sample of every case in double whose predictions are finite."""
-    for case in cases(loss, "float64", parameters):
+    for case in cases(of_any_rows(loss), "float64", parameters):
         z, t = case.z[0], case.t[0]
         if np.isfinite(z).all():
             yield case.name, to_mpf(z), to_target(t)
 
 
-@pytest.mark.parametrize("loss", sorted(ORACLES))
+def test_remembered_words_are_not_taken_for_one_another():
+    for x in (mpf(0.5), mpf(5e-324)):
+        for _ in range(2):
+            assert (exp(x), tanh(x), log(x)) == (mp.exp(x), mp.tanh(x), mp.log(x))
+
+
+@every_loss
 def test_values_agree_with_the_definition_at_6000_bits(loss):
-    for parameters in PARAMETERS[loss]:
+    entry = ENTRIES[loss.name]
+    for parameters in entry.settings:
         for name, z, t in finite_samples(loss, parameters):
-            exact = exact_value(loss, z, t, parameters).value
+            exact = exact_value(loss.name, z, t, parameters).value
             with mp.workprec(6000):
-                assert agree(exact, ORACLES[loss](z, t, **parameters)), name
+                assert agree(exact, entry.value(z, t, **parameters)), name
 
 
-@pytest.mark.parametrize("loss", sorted(ONE_VARIABLE))
-def test_derivatives_agree_with_a_table_of_derivatives(loss):
-    slope, curvature = ONE_VARIABLE[loss]
-    for name, z, t in finite_samples(loss, {}):
-        got = exact_gradient(loss, z, t, {}).value, exact_hessian(loss, z, t, {}).value
+@every_loss
+def test_derivatives_integrate_to_differences_of_the_definition(loss):
+    """f(z + w) - f(z - w) from the slopes between, f(z + w) - 2 f(z) + f(z - w) from the curvatures."""
+    for parameters in ({}, own_parameters(changed(loss))):
+        for place, (name, z, t) in enumerate(finite_samples(loss, parameters)):
+            if place % 3 == 0:
+                j = place % len(z) if isinstance(z, list) else None
+                agrees = differences_agree(loss.name, z, t, parameters, j)
+                assert agrees == (True, True), (name, z, t, j)
+
+
+def own_parameters(loss):
+    return {name: value for name, value in loss.parameters.items() if name != "normalized"}
+
+
+def differences_agree(name, z, t, parameters, j):
+    """Near the point, on its right, with quadratures of three nodes: they err by w^6, as w is 2^-60 or less."""
+    x = z if j is None else z[j]
+    reach = min([mpf(1), *break_distances(name, x, t, parameters)])
+    w, aside = mp.ldexp(reach, -60), mp.ldexp(reach, -10)
+
+    def moved(by):
         with mp.workprec(6000):
-            assert agree(got[0], slope(z, t)), name
-            assert agree(got[1], curvature(z, t)), name
+            return x + aside + by if j is None else [*z[:j], x + aside + by, *z[j + 1 :]]
+
+    def mean(exact, middle, distance):
+        nodes = [moved(by * w) for by in (-distance, mpf(0), distance)]
+        found = [exact(name, node, t, parameters) if j is None else exact(name, node, t, parameters, [j])[0]
+                 for node in nodes]  # fmt: skip
+        return (1 - middle) / 2 * (found[0].value + found[2].value) + middle * found[1].value
+
+    with mp.workprec(6000):
+        before, here, after = (ENTRIES[name].value(moved(by), t, **parameters) for by in (-w, mpf(0), w))
+        slope, curvature = (after - before) / (2 * w), (after - 2 * here + before) / w**2
+        return (
+            agree(mean(exact_gradient, mpf(4) / 9, mp.sqrt(mpf(3) / 5)), slope),
+            agree(mean(exact_hessian, mpf(7) / 12, mp.sqrt(mpf(2) / 5)), curvature),
+        )
+
+
+@pytest.mark.parametrize("loss", WITH_KINKS)
+def test_gradient_at_a_kink_is_the_middle(loss):
+    parameters, h = own_parameters(loss), mp.ldexp(1, -200)
+    for t in map(mpf, loss.facts.target_domain(loss.parameters).samples):
+        for kink in ENTRIES[loss.name].kinks(t, **parameters):
+            with mp.workprec(1000):
+                left, right = (exact_gradient(loss.name, kink + step, t, parameters).value for step in (-h, h))
+                middle = exact_gradient(loss.name, kink, t, parameters).value
+                assert abs(middle - (left + right) / 2) <= mp.ldexp(1 + max(abs(left), abs(right)), -150), (t, kink)
 
 
 def test_gradient_of_a_row_is_softmax_minus_target():
@@ -82,18 +122,11 @@ def test_focal_of_two_classes_is_sigmoid_focal(gamma):
 
 def test_tweedie_joins_poisson_and_gamma():
     z, t = mpf(0.7), mpf(3)
-    assert ORACLES["tweedie"](z, t, power=1.0) == ORACLES["poisson"](z, t)
-    assert ORACLES["tweedie"](z, t, power=2.0) == ORACLES["gamma"](z, t)
+    tweedie = ENTRIES["tweedie"].value
+    assert tweedie(z, t, power=1.0) == ENTRIES["poisson"].value(z, t)
+    assert tweedie(z, t, power=2.0) == ENTRIES["gamma"].value(z, t)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        ORACLES["tweedie"](z, t, power=0.5)
-
-
-@pytest.mark.parametrize("loss", POINTWISE)
-def test_gradient_at_a_kink_is_the_middle(loss):
-    middle = {"absolute_error": 0, "hinge": mpf(-0.5), "quantile": 0}
-    if loss in middle:
-        z, t = (mpf(1), mpf(1)) if loss == "hinge" else (mpf(0.3), mpf(0.3))
-        assert exact_gradient(loss, z, t, {}).value == middle[loss]
+        tweedie(z, t, power=0.5)
 
 
 def test_limits():

@@ -16,8 +16,7 @@ from rashin.cli import main
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate, output_for, train, write_predictions
 from rashin.measurement.table.recorded import note_about, recorded_in
-
-LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
+from shipped import every_loss
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def trained(loss):
     return network, x_test[:100], t_test[:100]
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@every_loss
 def test_the_file_gives_the_loss_that_the_trainer_reports(loss, tmp_path, measured):
     if "delta" in loss.parameters:
         loss = loss.replace(delta=0.3)

@@ -13,14 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rashin
-from cases import of_any_rows
+from cases import is_logarithm, is_share, numbers_of
+from rashin.domain import LABEL
+from shipped import LOSSES, changed, of_any_rows, settings_of
 
 CLASSES = 4
-SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
-
-
-def _logits(rng, n):
-    return rng.normal(0, 3, (n, CLASSES))
+SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 def _probabilities(rng, n):
@@ -39,29 +37,41 @@ def _reals(rng, n):
     return rng.normal(0, 3, n) * 10.0 ** rng.integers(-3, 4, n)
 
 
-# name: the loss with parameters that are not the defaults, and how to draw predictions and targets
-CASES = {
-    "half_squared_error": (rashin.half_squared_error, _reals, _reals),
-    "huber": (rashin.huber.replace(delta=0.3), _reals, _reals),
-    "quantile": (rashin.quantile.replace(quantile=0.9), _reals, _reals),
-    "log_cosh": (rashin.log_cosh, _reals, _reals),
-    "sigmoid_cross_entropy": (
-        rashin.sigmoid_cross_entropy.replace(positive_weight=3.0), _reals, lambda r, n: r.random(n),
-    ),
-    "tweedie": (rashin.tweedie.replace(power=1.2), lambda r, n: r.normal(size=n), lambda r, n: r.poisson(2.0, n) * 1.0),
-    "sigmoid_focal": (
-        rashin.sigmoid_focal.replace(gamma=0.5, alpha=0.25), _reals, lambda r, n: r.integers(0, 2, n) * 1.0,
-    ),
-    "softmax_cross_entropy": (rashin.softmax_cross_entropy.replace(z_loss=0.25), _logits, _labels),
-    "softmax_cross_entropy, soft": (
-        rashin.softmax_cross_entropy.replace(label_smoothing=0.1, softcap=5.0), _logits, _sixteenths,
-    ),
-    "focal": (rashin.focal.replace(gamma=0.5), _logits, _labels),
-    "focal, soft": (rashin.focal.replace(gamma=3.5), _logits, _sixteenths),
-    "categorical_cross_entropy": (rashin.categorical_cross_entropy.replace(epsilon=1e-3), _probabilities, _labels),
-    "categorical_cross_entropy, soft": (rashin.categorical_cross_entropy, _probabilities, _sixteenths),
-    "negative_log_likelihood": (rashin.negative_log_likelihood, lambda r, n: np.log(_probabilities(r, n)), _labels),
-}  # fmt: skip
+def predictions(loss):
+    """How to draw predictions of a loss, by the domain that it names."""
+    where = loss.facts.prediction
+    if loss.kind != "pointwise":
+        return lambda rng, n: (
+            np.log(_probabilities(rng, n))
+            if is_logarithm(where)
+            else (_probabilities(rng, n) if is_share(where) else rng.normal(0, 3, (n, CLASSES)))
+        )
+    if is_share(where):
+        return lambda rng, n: rng.uniform(0.01, 0.99, n)
+    return _reals if loss.facts.link != "log" else lambda rng, n: rng.normal(size=n)  # the logarithm of a mean
+
+
+def targets(loss):
+    where = loss.facts.target_domain(loss.parameters)
+    return _reals if where.contains([-0.3, 0.3]).all() else lambda rng, n: numbers_of(where, rng, n)
+
+
+def tried(loss):
+    """A loss with other parameters than its defaults: a row loss with some for labels, and with all for shares."""
+    other = keep_rows(changed(loss))
+    if loss.kind == "pointwise":
+        return {loss.name: (other, predictions(other), targets(other))}
+    cases = {loss.name: (keep_rows(settings_of(loss)[:2][-1]), predictions(other), _labels)}
+    if loss.facts.target is not LABEL:
+        cases[f"{loss.name}, soft"] = (other, predictions(other), _sixteenths)
+    return cases
+
+
+def keep_rows(loss):
+    return loss.replace(normalized=True) if "normalized" in loss.options else loss
+
+
+CASES = {name: case for loss in LOSSES for name, case in tried(loss).items()}
 cases = pytest.mark.parametrize("case", CASES)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 70)
@@ -101,7 +111,14 @@ def test_mean_and_sum_are_the_exact_ones_rounded_once(case, seed, n):
     assert loss(z, t, weight=weight) == float(exactly(samples) / exactly(weight))
     plain = loss(z, t, reduction="none")
     assert loss(z, t) == float(exactly(plain) / n)
-    assert (weight * plain).tobytes() == (samples + 0.0).tobytes()
+    assert (weight * plain + 0.0).tobytes() == (samples + 0.0).tobytes()
+
+
+def inside(loss, z, reach=np.inf):
+    """Rounded predictions, back in the domain."""
+    where = loss.facts.prediction
+    low = 1e-3 if is_share(where) else max(where.low, -reach)
+    return np.clip(z, low, min(where.high, reach)).astype(z.dtype)
 
 
 @cases
@@ -109,9 +126,7 @@ def test_narrow_input_is_summed_before_it_is_rounded(case):
     loss, z, t, weight, _ = drawn(case, 3, 60)
     loss = of_any_rows(loss)
     for dtype in (np.float32, np.float16, ml_dtypes.bfloat16):
-        narrow = (np.minimum(z, 0) if loss.name == "negative_log_likelihood" else np.clip(z, -60, 60)).astype(dtype)
-        if loss.name == "categorical_cross_entropy":
-            narrow = np.maximum(narrow, np.asarray(1e-3, dtype))
+        narrow = inside(loss, z.astype(dtype), reach=60.0)
         wide = narrow.astype(np.float64)
         for reduction in ("mean", "sum"):
             got = loss(narrow, t, weight=weight, reduction=reduction)
@@ -283,7 +298,7 @@ def test_value_and_gradient_are_those_of_separate_calls(case):
     loss, z, t, weight, rng = drawn(case, 5, 67)
     keep = rng.random(67) < 0.7
     for dtype in (np.float64, np.float32):
-        x = np.minimum(z.astype(dtype), 0) if loss.name == "negative_log_likelihood" else z.astype(dtype)
+        x = inside(loss, z.astype(dtype))
         for reduction in ("mean", "sum", "none"):
             for keywords in ({}, {"weight": weight}, {"where": keep}, {"weight": weight, "where": keep}):
                 value, gradient = loss.value_and_gradient(x, t, reduction=reduction, **keywords)

@@ -12,13 +12,12 @@ import pyarrow as pa
 import pytest
 
 import rashin
+from shipped import every_loss
 
 NAN, INF = np.nan, np.inf
 WHERE = np.array([True, False, True, True, False, False])
 WEIGHT = [1.5, None, 0.25, 3.0, "heavy", -2.0]
 STRANGE = [None, pd.NA, pd.NaT, "n/a", np.datetime64("NaT"), 1j]
-OURS = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.")]
-LOSSES = pytest.mark.parametrize("loss", OURS, ids=lambda loss: loss.name)
 
 
 def good(loss):
@@ -55,7 +54,7 @@ def everything(loss, z, t, weight, where):
     return [(array if array.ndim == 0 else array[chosen]).tobytes() for array in arrays]
 
 
-@LOSSES
+@every_loss
 def test_numbers_that_no_sample_may_hold_count_as_deleted(loss):
     z, t = good(loss)
     worst_z, worst_t = (NAN, -INF, 1e308), (NAN, 1e300, -7.0)
@@ -65,7 +64,7 @@ def test_numbers_that_no_sample_may_hold_count_as_deleted(loss):
     assert got == everything(loss, z, t, [1.5, 0.25, 3.0], None)
 
 
-@LOSSES
+@every_loss
 @pytest.mark.parametrize("shift", range(2))
 def test_what_is_no_number_counts_as_deleted(loss, shift):
     z, t = good(loss)

@@ -21,7 +21,7 @@ import ml_dtypes
 import numpy as np
 from mpmath import mp, mpf
 
-__all__ = ["BFLOAT16", "DTYPES", "FORMATS", "rounding_threshold", "spacing", "ulp_error"]
+__all__ = ["BFLOAT16", "DTYPES", "FORMATS", "dtype_limits", "rounding_threshold", "spacing", "ulp_error"]
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -42,6 +42,12 @@ FORMATS = {
     "bfloat16": Format(8, -126, 127),
 }
 DTYPES = {name: BFLOAT16 if name == "bfloat16" else np.dtype(name) for name in FORMATS}
+
+
+def dtype_limits(dtype: str) -> tuple[float, float]:
+    """The smallest positive number of a dtype and its relative spacing."""
+    form = FORMATS[dtype]
+    return 2.0 ** (form.least - form.bits + 1), 2.0 ** (1 - form.bits)
 
 
 def spacing(x: mpf, dtype: Any) -> mpf:
@@ -65,7 +71,7 @@ def ulp_error(got: Any, exact: mpf, dtype: Any, *, unit: mpf | None = None) -> f
     """
     result = mpf(float(got))
     if mp.isnan(exact):
-        raise ValueError("the exact value is NaN: the oracle has no value here")
+        raise ValueError("the exact value is NaN: the definition has no value here")
     if mp.isnan(result):
         return float("inf")
     threshold = rounding_threshold(dtype)

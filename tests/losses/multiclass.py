@@ -1,0 +1,176 @@
+"""Losses of logits: functions of log softmax(z).
+
+Two cancel where the target is a distribution. The summands of their gradient are q_j phi'(u_j) and p_j S,
+S = sum_k q_k phi'(u_k); those of their Hessian q_j phi''(u_j) (1 - p_j)^2, p_j^2 sum of the other q_k phi''(u_k), and
+p_j (1 - p_j) S. Only magnitudes are found here; the exact derivative itself comes from the definition.
+
+An exponent x that had to be rounded costs e^x as many ULPs as x is large. This is granted only where x itself is the
+result of rounded arithmetic: to ``softcap``, whose logits are up to c large and rounded, and to the Hessian of
+``focal``, where p is e^u.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from mpmath import mp, mpf
+
+from losses.focus import fast_derivatives, largest_of_product, step
+from losses.longdouble import Long, Result, columns, shares
+from losses.textbook import Number, Row, Target, exp, logsumexp, tanh, textbook
+
+# The fast references
+
+
+def fast_softmax_cross_entropy(
+    z: Long, t: Any, label_smoothing: float = 0.0, z_loss: float = 0.0, softcap: float | None = None
+) -> Result:
+    capped, first, second = _fast_softcapped(z, softcap)
+    u, p, rest = _log_softmax(capped)
+    q = shares(t, z)
+    q = (1 - np.longdouble(label_smoothing)) * q + np.longdouble(label_smoothing) / z.shape[1]
+    c, peak = np.longdouble(z_loss), capped.max(axis=1, keepdims=True)
+    total = peak + np.log(np.exp(capped - peak).sum(axis=1, keepdims=True))
+    values = *columns(np.where(q > 0, -q * u, 0)), c * total[:, 0] ** 2
+    mass = q.sum(axis=1, keepdims=True)
+    slopes = (mass - q) * p, -q * rest, 2 * c * total * p
+    curvatures = mass * p * rest, 2 * c * p**2, 2 * c * total * p * rest
+    bent = tuple(slope * second for slope in slopes) if softcap else ()
+    return values, tuple(slope * first for slope in slopes), (*(x * first**2 for x in curvatures), *bent)
+
+
+def fast_focal(z: Long, t: Any, gamma: float = 2.0) -> Result:
+    u, p, rest = _log_softmax(z)
+    q = shares(t, z)
+    slope, bent = fast_derivatives(u, p, rest, gamma)
+    slope, *bent = (np.where(q > 0, q * x, 0) for x in (slope, *bent))
+    values = columns(np.where(q > 0, -q * rest**gamma * u, 0))
+    slopes = slope * rest, -p * _of_others(slope)
+    own, others = [x * rest**2 for x in bent], [p**2 * _of_others(x) for x in bent]
+    return values, slopes, (*own, *others, -p * rest * slope.sum(axis=1, keepdims=True))
+
+
+def _of_others(x: Long) -> Long:
+    """The sum of the other entries of each row, for each entry."""
+    return x @ (1 - np.eye(x.shape[1], dtype=np.longdouble))
+
+
+def _fast_softcapped(z: Long, softcap: float | None) -> tuple[Long, Long, Long]:
+    """c tanh(z / c) and its first two derivatives."""
+    if softcap is None:
+        return z, np.ones_like(z), np.zeros_like(z)
+    c = np.longdouble(softcap)
+    first = np.cosh(z / c) ** -2
+    return c * np.tanh(z / c), first, -2 / c * np.tanh(z / c) * first
+
+
+def _log_softmax(z: Long) -> tuple[Long, Long, Long]:
+    """u = log p, p and 1 - p for each entry, from its distances to the others, so that no digit cancels."""
+    away = z[:, np.newaxis, :] - z[:, :, np.newaxis]
+    away[:, np.arange(z.shape[1]), np.arange(z.shape[1])] = -np.inf
+    above = np.maximum(away.max(axis=2), 0)
+    others = np.exp(away - above[:, :, np.newaxis]).sum(axis=2)
+    own = np.exp(-above)
+    u = -above - np.where(above > 0, np.log(own + others), np.log1p(others))
+    return u, own / (own + others), others / (own + others)
+
+
+# Words of the definitions
+
+
+def smoothed(t: Target, classes: int, smoothing: Number) -> list[mpf]:
+    """The target as a distribution, mixed with the uniform one: (1 - s) q + s / C."""
+    q = [mpf(k == t) for k in range(classes)] if isinstance(t, int) else [mpf(x) for x in t]
+    return [(1 - mpf(smoothing)) * x + mpf(smoothing) / classes for x in q]
+
+
+def softcapped(z: Row, softcap: Number | None) -> list[mpf]:
+    return [mpf(x) if softcap is None else softcap * tanh(mpf(x) / softcap) for x in z]
+
+
+def label_terms(q: Row, phi: Callable[[mpf], mpf], z: Row, total: mpf) -> tuple[mpf, ...]:
+    """q_k phi(log softmax(z)_k) for each class that has a share q_k."""
+    return tuple(q_k * phi(z_k - total) for q_k, z_k in zip(q, z, strict=True) if q_k)
+
+
+def parts_of_softmax_cross_entropy(
+    z: list[mpf], t: Any, label_smoothing: float = 0.0, z_loss: float = 0.0, softcap: float | None = None
+) -> tuple[mpf, ...]:
+    """The sum cut so that the gradient's summands are p_j and q_j where q is soft."""
+    q = smoothed(t, len(z), label_smoothing)
+    z = softcapped(z, softcap)
+    total = logsumexp(z)
+    regular = z_loss * total**2
+    labels = [k for k, q_k in enumerate(q) if q_k]
+    if len(labels) == 1:
+        return q[labels[0]] * (total - z[labels[0]]), regular
+    return mp.fsum(q) * total, -mp.fsum(q[k] * z[k] for k in labels), regular
+
+
+def largest_of_focal(order: int, z: list[mpf], t: Any, parameters: dict[str, float], j: int) -> mpf:
+    if order == 0 or (order == 1 and isinstance(t, int)):
+        return mpf(0)
+    gamma = parameters.get("gamma", 2.0)
+    p, slopes, curvatures = _focal_parts(tuple(z), t if isinstance(t, int) else tuple(t), gamma, mp.prec)
+    if order == 1:
+        return max(slopes[j], p[j] * mp.fsum(slopes)) if slopes.count(0) < len(z) - 1 else mpf(0)
+    others = mp.fsum(curvatures[:j] + curvatures[j + 1 :])
+    return max(curvatures[j] * (1 - p[j]) ** 2, p[j] ** 2 * others, p[j] * (1 - p[j]) * mp.fsum(slopes))
+
+
+@lru_cache(maxsize=8)
+def _focal_parts(z: tuple[mpf, ...], t: Any, gamma: float, prec: int) -> tuple[list[mpf], list[mpf], list[mpf]]:
+    """p_k, q_k phi'(u_k) and the largest summand of q_k phi''(u_k), whose exponent u_k is a rounded number.
+
+    ``prec`` only keeps the precisions apart that are remembered.
+    """
+    total = logsumexp(z)
+    rows = [(x - total, q_k) for x, q_k in zip(z, smoothed(t, len(z), 0), strict=True)]
+    slopes = [q_k * abs(_slope_of(u, gamma)) if q_k else mpf(0) for u, q_k in rows]
+    curvatures = [q_k * max(1, -u) * largest_of_product(_factors(gamma), u) if q_k else mpf(0) for u, q_k in rows]
+    return [exp(u) for u, _ in rows], slopes, curvatures
+
+
+def _slope_of(u: mpf, gamma: float) -> mpf:
+    h = step(u)
+    (a, b), (c, d) = (_factors(gamma)(x) for x in (u + h, u - h))
+    return (a * b - c * d) / (2 * h)
+
+
+def _factors(gamma: Number) -> Callable[[mpf], tuple[mpf, mpf]]:
+    """The focal loss of a log-probability; 1 - p < 0 is rounding, the next precision tells."""
+    return lambda u: (max(mpf(0), 1 - exp(u)) ** mpf(gamma), -u)
+
+
+# The entries
+
+
+@textbook(
+    {"z_loss": 1e-3},
+    {"label_smoothing": 0.1},
+    {"softcap": 30.0},
+    {"label_smoothing": 0.3, "z_loss": 0.1, "softcap": 30.0},
+    fast=fast_softmax_cross_entropy,
+    parts=parts_of_softmax_cross_entropy,  # p - q cancels
+    exponent=lambda label_smoothing=0.0, z_loss=0.0, softcap=None: softcap or 1,  # capped logits are rounded
+)
+def softmax_cross_entropy(
+    z: Row, t: Target, label_smoothing: Number = 0.0, z_loss: Number = 0.0, softcap: Number | None = None
+) -> tuple[mpf, ...]:
+    z = softcapped(z, softcap)
+    total = logsumexp(z)
+    q = smoothed(t, len(z), label_smoothing)
+    return *label_terms(q, lambda u: -u, z, total), *((z_loss * total**2,) if z_loss else ())
+
+
+@textbook(
+    *({"gamma": g} for g in (0.5, 0.0, 1.0, 3.5, 5.0)),
+    fast=fast_focal,
+    ulps=lambda gamma=2.0: max(4.0, 2.0 * gamma),  # a power multiplies the error of 1 - p, here that of a whole row
+    largest=largest_of_focal,  # the product and chain rules have summands of both signs
+)
+def focal(z: Row, t: Target, gamma: Number = 2.0) -> tuple[mpf, ...]:
+    return label_terms(smoothed(t, len(z), 0), lambda u: mp.fprod(_factors(gamma)(u)), z, logsumexp(z))

@@ -1,0 +1,54 @@
+"""The losses that ship with rashin, from its registry, and the parameters at which each is tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import rashin
+from losses import ENTRIES
+from rashin.learn import class_targets
+
+__all__ = ["LOSSES", "SETTINGS", "changed", "every_loss", "learns_classes", "name_of", "of_any_rows", "settings_of"]
+
+# Those that other tests and the documentation's examples register are not ours to judge.
+LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.losses")]
+every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+
+
+def of_any_rows(loss: Any) -> Any:
+    """The loss without the demand that rows sum to 1: for hard rows, and for changes of one entry at a time."""
+    return loss.replace(normalized=False) if "normalized" in loss.options else loss
+
+
+def settings_of(loss: Any) -> list[Any]:
+    """The loss at its defaults and at the other parameters of its entry."""
+    entry = ENTRIES.get(loss.name)
+    return [loss] if entry is None else [loss.replace(**others) for others in entry.settings]
+
+
+def changed(loss: Any) -> Any:
+    """The loss with another value than the default for each of its parameters."""
+    switches = {name: not loss.parameters[name] for name in loss.options if loss.parameters[name] is True}
+    others = {name: value for others in ENTRIES[loss.name].others for name, value in others.items()}
+    return loss.replace(**switches, **others)
+
+
+def learns_classes(loss: Any) -> bool:
+    """Whether a network can learn classes with it; not with one whose targets are all positive."""
+    try:
+        class_targets(loss, [0], 3)
+    except ValueError:
+        return False
+    return True
+
+
+def name_of(loss: Any) -> str:
+    """As a test's name: the loss and the parameters that it has beside the defaults."""
+    default = rashin.registry.get(loss.name).parameters
+    others = {key: value for key, value in loss.parameters.items() if value != default[key] and key != "normalized"}
+    return f"{loss.name}{others or ''}".replace(" ", "")
+
+
+SETTINGS = [pytest.param(of_any_rows(each), id=name_of(each)) for loss in LOSSES for each in settings_of(loss)]

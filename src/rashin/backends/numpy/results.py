@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
-from rashin.kernels.formula import Loop, compiled, of_shares
+from rashin.kernels.formula import TAKES, Loop, compiled
 
 if TYPE_CHECKING:
     from rashin.rule import Rule
@@ -51,8 +51,7 @@ class Program:
         loop = self._loops.get((order, element))
         if loop is None:
             rule = self.rule
-            formula = of_shares(rule.formula) if rule.separable else rule.formula
-            loop = compiled(formula, rule.parameters, order, element, rule.kind != "labelwise")
+            loop = compiled(rule.formula, rule.parameters, order, element, TAKES[rule.kind])
             self._loops[order, element] = loop
         return loop
 

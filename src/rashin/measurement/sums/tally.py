@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rashin.exact import divide
 from rashin.kernels.tally import add_by_code
+from rashin.native.kernel import DOUBLE
 
 __all__ = ["Tally"]
 
@@ -53,7 +54,7 @@ class Tally:
                 continue
             first = _digit_of(least)
             digits = np.zeros((size, _digit_of(float(part.max())) - first + 3), np.int64)
-            add_by_code(x.dtype)(digits, first, np.ascontiguousarray(codes[start : start + _AT_ONCE]), part)
+            add_by_code(DOUBLE)(digits, first, np.ascontiguousarray(codes[start : start + _AT_ONCE]), part)
             whole += _carried(first, digits)
         return whole
 

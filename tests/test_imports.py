@@ -19,7 +19,8 @@ FLOORS = {
     "japanese": -0.7,  # the words of pictures and pages in Japanese
     "language": -0.5,  # sentences of pictures and pages, and the fonts that can show them
     "waiting": -2,  # a word to whoever waits for a compiler
-    "cached": -1,  # how compiled functions outlive a process
+    "native": -1,  # the language of kernels, and how it becomes machine code
+    "archives": 5.6,  # all that there is to compile
     "arithmetic": 0,
     "exact": 0,
     "domain": 0,

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from machine_code import called_functions, text_of
+from rashin.archives import codes, loops_of
 from rashin.kernels import moments
-from rashin.native.build import codes, loops_of
 from rashin.native.compiler import kernel_module
 from rashin.native.kernel import KERNELS
 from shipped import LOSSES

@@ -86,33 +86,29 @@ def object_of(code: Code, target: Target) -> bytes:
 def _from_archive(code: Code, target: Target) -> bytes | None:
     if code.sources != "":
         return None
-    archive = _archive(target.name)
+    archive = archive_of(target.name)
     if archive is None:
         return None
     try:
         return archive.read(code.name)
     except Exception as error:  # damaged or incomplete
-        _warn(f"{archive.filename}: the compiled code of {code.name} cannot be read ({error})")
+        _warn_once(f"{archive.filename}: the compiled code of {code.name} cannot be read ({error})")
         return None
 
 
 @functools.cache
-def _archive(name: str) -> zipfile.ZipFile | None:
+def archive_of(name: str) -> zipfile.ZipFile | None:
+    """The objects of a built package for a target; None where there are none."""
     if not ARCHIVES.is_dir():
         return None
     if name not in {target.name for target in TARGETS}:
-        _warn(f"this package has no compiled code for {name}")
+        _warn_once(f"this package has no compiled code for {name}")
         return None
     try:
         return zipfile.ZipFile(ARCHIVES / f"{name}.zip")
     except Exception as error:
-        _warn(f"{ARCHIVES / name}.zip cannot be read ({error})")
+        _warn_once(f"{ARCHIVES / name}.zip cannot be read ({error})")
         return None
-
-
-@functools.cache
-def _warn(_problem: str) -> None:
-    _warn_once(_problem)
 
 
 _warned = False

@@ -1,7 +1,7 @@
 """Compile everything there is to compile, into an archive of objects for each target or into the user's folder.
 
-python -m rashin.native.build                     # into the user's folder, for this machine
-python -m rashin.native.build FOLDER [TARGET ...] # archives for the targets, by default for this machine
+python -m rashin.archives                     # into the user's folder, for this machine
+python -m rashin.archives FOLDER [TARGET ...] # archives for the targets, by default for this machine
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rashin.native.kernel import KERNELS
 from rashin.native.objects import FINGERPRINT, Code, object_of, sources_fingerprint
 from rashin.native.targets import TARGETS, Target, of_this_machine
 
-__all__ = ["build", "codes"]
+__all__ = ["build", "codes", "loops_of", "write"]
 
 
 def codes() -> list[Code]:
@@ -69,14 +69,16 @@ def build(folder: Path | None, names: tuple[str, ...] = (), processes: int = 2) 
     if folder is None:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    return [_archive(folder / f"{target.name}.zip", target, objects) for target in targets]
+    return [
+        write(folder / f"{target.name}.zip", {name: content for of, name, content in objects if of == target.name})
+        for target in targets
+    ]
 
 
-def _archive(path: Path, target: Target, objects: list[tuple[str, str, bytes]]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in [(FINGERPRINT, sources_fingerprint().encode())] + [
-            (name, content) for of, name, content in objects if of == target.name
-        ]:
+def write(path: Path, objects: dict[str, bytes]) -> Path:
+    """Write the archive of one target: its objects by name, and the fingerprint of the sources."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {FINGERPRINT: sources_fingerprint().encode(), **objects}.items():
             entry = zipfile.ZipInfo(name)  # of no date: the same sources make the same archive
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import rashin
+from rashin.native.targets import of_this_machine
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(rashin.__file__).parent
@@ -23,7 +24,7 @@ def built(tmp_path_factory):
     """The wheel and the source distribution, built from the sources as they are, without a network."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -45,7 +46,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     """Not the modules alone: py.typed, the template of the pages, their style and their script."""
     ours = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     expected = {f"rashin/{path.relative_to(PACKAGE).as_posix()}" for path in ours}
-    assert expected == {name for name in wheel.namelist() if name.startswith("rashin/")}
+    archive = f"rashin/native/archives/{of_this_machine().name}.zip"
+    assert expected | {archive} == {name for name in wheel.namelist() if name.startswith("rashin/")}
     assert {"rashin/py.typed", *(f"rashin/report/page/page.{end}" for end in ("css", "js", "html.jinja"))} <= expected
 
 
@@ -57,7 +59,7 @@ def test_the_source_distribution_holds_what_the_front_page_names(built):
     linked = {link for link in re.findall(r"\]\(([^)]+)\)", front_page) if "://" not in link}
     assert linked
     assert linked <= names
-    assert {"pyproject.toml", "CHANGELOG.md", "tests/test_distribution.py"} <= names
+    assert {"pyproject.toml", "CHANGELOG.md", "tests/test_distribution.py", "hatch_build.py"} <= names
 
 
 def test_the_page_of_an_index_has_no_relative_link(metadata):

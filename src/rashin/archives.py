@@ -55,9 +55,9 @@ def _objects(share: tuple[int, int, tuple[str, ...]]) -> list[tuple[str, str, by
 def _targets(names: tuple[str, ...]) -> list[Target]:
     known = {target.name: target for target in (*TARGETS, of_this_machine())}
     for name in names:
-        if name not in known:
-            raise SystemExit(f"target: got {name}; expected one of {', '.join(known)}")
-    return [known[name] for name in names] or [of_this_machine()]
+        if name not in known and name != "all":
+            raise SystemExit(f"target: got {name}; expected all, or some of {', '.join(known)}")
+    return list(TARGETS) if "all" in names else [known[name] for name in names] or [of_this_machine()]
 
 
 def build(folder: Path | None, names: tuple[str, ...] = (), processes: int = 2) -> list[Path]:

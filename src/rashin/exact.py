@@ -195,7 +195,7 @@ def _carry(limbs: Any, digits: Any) -> None:
 def as_integer(limbs: Limbs) -> int:
     """The finite part of the sum, in units of 2**-1088."""
     digits = np.empty(DIGITS + 1, np.uint32)
-    _carry(DOUBLE)(limbs, digits)
+    _carry(DOUBLE)(np.ascontiguousarray(limbs), digits)
     return int.from_bytes(digits.tobytes(), sys.byteorder, signed=True)
 
 

@@ -72,26 +72,25 @@ def _row_parts(
 
 
 def _row_derivatives(
-    start: int, size: int, labels: Any, e: Any, rests: Any, others: Any, slopes: Any, curvatures: Any, pulls: Any,
-    z_loss: float, factors: Any, gradient: Any, hessian: Any,
+    i: int, k: int, e: Any, r: int, rest: float, others: float, slope: float, curvature: float, pull: float,
+    z_loss: float, factor: float, gradient: Any, hessian: Any,
 ) -> None:  # fmt: skip
-    """The derivatives of phi(u_k) + z_loss lse^2 by the rows; a pull is 2 z_loss lse, a factor the weight's share.
+    """The derivatives of phi(u_k) + z_loss lse^2 by row ``i``, whose exponentials are row ``r`` of ``e``.
 
+    ``pull`` is 2 z_loss lse, ``factor`` the weight's share:
     d/dz_j = slope (1k - p_j) + pull p_j,
     d2/dz_j2 = curvature (1k - p_j)^2 + (pull - slope) p_j (1 - p_j) + 2 z_loss p_j^2.
     """
-    for r in range(size):
-        i, k, rest, factor = start + r, max(labels[start + r], 0), rests[r], factors[r]
-        bend = pulls[r] - slopes[r]
-        if gradient.size:
-            coefficient = bend * factor / (1.0 + rest)
-            for j in range(e.shape[1]):
-                gradient[i, j] = coefficient * e[r, j]
-            gradient[i, k] = factor * ((slopes[r] * others[r] + pulls[r] * e[r, k]) / (1.0 + rest))
-        if hessian.size:
-            for j in range(e.shape[1]):
-                hessian[i, j] = factor * hessian_entry(e[r, j], rest, curvatures[r], bend, z_loss)
-            hessian[i, k] = factor * label_hessian_entry(e[r, k], rest, others[r], curvatures[r], bend, z_loss)
+    bend = pull - slope
+    if gradient.size:
+        coefficient = bend * factor / (1.0 + rest)
+        for j in range(e.shape[1]):
+            gradient[i, j] = coefficient * e[r, j]
+        gradient[i, k] = factor * ((slope * others + pull * e[r, k]) / (1.0 + rest))
+    if hessian.size:
+        for j in range(e.shape[1]):
+            hessian[i, j] = factor * hessian_entry(e[r, j], rest, curvature, bend, z_loss)
+        hessian[i, k] = factor * label_hessian_entry(e[r, k], rest, others, curvature, bend, z_loss)
 
 
 def log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
@@ -212,8 +211,10 @@ def sweep_labels(
             column_derivatives(start, size, labels, e, rests, others, slopes, curvatures, pulls, z_loss, factors,
                                gradient, hessian, own)  # fmt: skip
         else:
-            _row_derivatives(start, size, labels, e, rests, others, slopes, curvatures, pulls, z_loss, factors,
-                             gradient, hessian)  # fmt: skip
+            for r in range(size):
+                i, k = start + r, max(labels[start + r], 0)
+                _row_derivatives(i, k, e, r, rests[r], others[r], slopes[r], curvatures[r], pulls[r], z_loss,
+                                 factors[r], gradient, hessian)  # fmt: skip
         if values.size:
             for r in range(size):
                 values[start + r] = terms[r]
@@ -256,23 +257,6 @@ def _weighted(mix: Any, x: Any) -> None:
     """Multiply ``x`` by ``mix``, to 0 where mix is 0."""
     for j in range(mix.shape[1]):
         x[0, j] = scalar.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
-
-
-def _one_hot_derivatives(
-    k: int, others: float, e: Any, rest: float, slope: float, curvature: float, pull: float, z_loss: float,
-    factor: float, gradient: Any, hessian: Any, i: int,
-) -> None:  # fmt: skip
-    """As ``_row_derivatives``, of a distribution that is a label."""
-    bend = pull - slope
-    if gradient.size:
-        coefficient = bend * factor / (1.0 + rest)
-        for j in range(e.shape[1]):
-            gradient[i, j] = coefficient * e[0, j]
-        gradient[i, k] = factor * ((slope * others + pull * e[0, k]) / (1.0 + rest))
-    if hessian.size:
-        for j in range(e.shape[1]):
-            hessian[i, j] = factor * hessian_entry(e[0, j], rest, curvature, bend, z_loss)
-        hessian[i, k] = factor * label_hessian_entry(e[0, k], rest, others, curvature, bend, z_loss)
 
 
 def _mixture_derivatives(
@@ -378,8 +362,8 @@ def sweep_distributions(
         factor = weight / divisor
         if k >= 0 and smoothing == 0.0:
             others = label_others(below(np.float64(z[i, k]), peak)[0], e[0, k], rest)
-            _one_hot_derivatives(k, others, e, rest, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
-                                 gradient, hessian, i)  # fmt: skip
+            _row_derivatives(i, k, e, 0, rest, others, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
+                             gradient, hessian)  # fmt: skip
         elif gradient.size or hessian.size:
             _weighted(mix, slopes)
             _weighted(mix, curvatures)

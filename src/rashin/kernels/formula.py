@@ -63,7 +63,6 @@ class Loop:
     def __init__(self, owner: Any, address: int) -> None:
         self.address = address
         self._owner = owner
-        self.shows_nan: dict[tuple[float, float], bool] = {}  # by harmless prediction and target; see the backend
 
 
 _loops: weakref.WeakValueDictionary[Any, Loop] = weakref.WeakValueDictionary()  # programs keep them

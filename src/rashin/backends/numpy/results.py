@@ -45,6 +45,7 @@ class Program:
         self.rule = rule
         self.numbers = np.array([np.nan if p is None else p for p in rule.parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
+        self.prepared: dict[tuple[int, np.dtype[Any]], Any] = {}  # what a kind of sweep needs besides the samples
 
     def loop(self, order: int, element: np.dtype[Any]) -> Loop:
         """The formula compiled for arrays of the element type, up to a derivative."""

@@ -86,6 +86,7 @@ class _Arrays(NamedTuple):
 
     def add(self, losses: Array, w: Array, where: _Where) -> None:
         """Add rows; ``w`` is empty for weight 1."""
+        losses, w = np.ascontiguousarray(losses, np.float64), np.ascontiguousarray(w, np.float64)
         if where.codes.size:
             kernel.add_by_cell(_DOUBLE)(losses, w, *where, self.counts, self.highest, self.by_digit)
         elif losses.size:

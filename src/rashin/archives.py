@@ -38,11 +38,9 @@ def codes() -> list[Code]:
 
 
 def loops_of(loss: rashin.Loss) -> Iterator[formula.LoopCode]:
-    """The loops that a loss may need; a formula of whole rows has none."""
-    takes = formula.TAKES[loss.rule.kind]
-    if loss.rule.kind != "rowwise" or loss.rule.separable:
-        own = [name for name in loss.parameters if name not in loss.options]
-        yield from formula.loops_of(loss.formula, tuple(name in loss.optional for name in own), takes)
+    """The loops that a loss may need."""
+    own = (name for name in loss.parameters if name not in loss.options)
+    return formula.loops_of(loss.rule, tuple(name in loss.optional for name in own))
 
 
 def _objects(share: tuple[int, int, tuple[str, ...]]) -> list[tuple[str, str, bytes]]:

@@ -20,7 +20,7 @@ from rashin.native.described import described
 from rashin.native.objects import Code, compiling, loaded
 
 if TYPE_CHECKING:
-    from rashin.rule import Formula
+    from rashin.rule import Formula, Rule
 
 __all__ = ["TAKES", "Loop", "LoopCode", "Takes", "compiled", "loops_of"]
 
@@ -96,13 +96,16 @@ def _made(made: LoopCode, code: Code) -> Loop:
     return Loop(machine, machine.address)
 
 
-def loops_of(formula: Formula, optional: tuple[bool, ...], takes: str) -> Iterator[LoopCode]:
-    """All loops that a loss may need; ``optional`` are the parameters that may be None."""
+def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
+    """All loops that a loss may need; ``optional`` are the parameters that may be None. Formulas of rows have none."""
+    takes = TAKES[rule.kind]
+    if takes == Takes.SHARE and not rule.separable:
+        return
     orders: tuple[int, ...] = (2,) if takes == Takes.LABEL else (0, 1, 2)
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if takes == Takes.LABEL else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
-        yield LoopCode(formula, absent, order, element, takes)
+        yield LoopCode(rule.formula, absent, order, element, takes)
 
 
 # ---------------------------------------------------------------------------------------------- compiling

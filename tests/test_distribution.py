@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import email
+import os
 import re
 import subprocess
 import sys
 import tarfile
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -49,6 +51,29 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     archive = f"rashin/native/archives/{of_this_machine().name}.zip"
     assert expected | {archive} == {name for name in wheel.namelist() if name.startswith("rashin/")}
     assert {"rashin/py.typed", *(f"rashin/report/page/page.{end}" for end in ("css", "js", "html.jinja"))} <= expected
+
+
+def test_the_wheel_computes_without_a_compiler_and_without_a_cache(built, tmp_path):
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path)
+    code = """
+        import sys
+        sys.modules["numba"] = None
+        import numpy as np, rashin
+        z, labels = np.array([[20.0, 0.0], [1.0, 3.0]], np.float32), np.array([0, 1])
+        for loss in (rashin.softmax_cross_entropy, rashin.focal):
+            loss.value_and_gradient(z, labels), loss.hessian(z, np.eye(2)[labels])
+        print(float(rashin.softmax_cross_entropy(z[:1], labels[:1])), rashin.huber(z, 0 * z, delta=2.0))
+        print(rashin.measure("half_squared_error", z[:, 0], z[:, 1]).mean, rashin.__file__.startswith(sys.argv[1]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "RASHIN_CACHE_DIR": str(tmp_path / "none")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout == "2.061153620314381e-09 10.625\n101.0 True\n", done.stdout + done.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_source_distribution_holds_what_the_front_page_names(built):

@@ -178,7 +178,7 @@ def _add(limbs: Any, x: Any) -> None:
 
 def add(limbs: Limbs, x: NDArray[np.float64]) -> None:
     """Add any number of doubles, none of them NaN."""
-    _add(DOUBLE)(limbs, np.ascontiguousarray(x).reshape(-1))
+    _add(DOUBLE)(limbs, np.require(x, np.float64, ["C", "A"]).reshape(-1))
 
 
 @kernel("i8[:] u4[:]", elements=(DOUBLE,))
@@ -195,7 +195,7 @@ def _carry(limbs: Any, digits: Any) -> None:
 def as_integer(limbs: Limbs) -> int:
     """The finite part of the sum, in units of 2**-1088."""
     digits = np.empty(DIGITS + 1, np.uint32)
-    _carry(DOUBLE)(np.ascontiguousarray(limbs), digits)
+    _carry(DOUBLE)(np.require(limbs, np.int64, ["C", "A"]), digits)
     return int.from_bytes(digits.tobytes(), sys.byteorder, signed=True)
 
 

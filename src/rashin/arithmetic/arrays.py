@@ -51,7 +51,7 @@ def _float_power(x: Any, y: Any, power: Any) -> None:
 
 def _on_arrays(made: Kernel, *given: Any) -> Any:
     """The kernel on doubles of any shape, broadcast to a common one."""
-    inputs = [np.ascontiguousarray(x, dtype=np.float64) for x in np.broadcast_arrays(*given)]
+    inputs = [np.require(x, np.float64, ["C", "A"]) for x in np.broadcast_arrays(*given)]
     shape = np.broadcast_shapes(*(np.shape(x) for x in given))
     result = np.empty(shape)
     made(DOUBLE)(*(x.reshape(-1) for x in inputs), result.reshape(-1))

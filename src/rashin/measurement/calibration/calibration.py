@@ -51,7 +51,7 @@ class Calibration:
     ) -> Calibration:
         """From rows (n,): ``q`` and side of the probability, the event, the cross-entropy, and the weight."""
         bins = np.empty(q.size, np.int64)
-        fill_bins(q.dtype)(q, is_upper, bins)
+        fill_bins(q.dtype)(np.require(q, None, ["C", "A"]), np.require(is_upper, np.bool_, "C"), bins)
         codes = 2 * bins + event
         counts = np.bincount(codes, minlength=2 * BINS)
         finite = np.isfinite(costs)

@@ -86,7 +86,9 @@ class _Arrays(NamedTuple):
 
     def add(self, losses: Array, w: Array, where: _Where) -> None:
         """Add rows; ``w`` is empty for weight 1."""
-        losses, w = np.ascontiguousarray(losses, np.float64), np.ascontiguousarray(w, np.float64)
+        losses, w = (
+            np.require(array, np.float64, ["C", "A"]) for array in (losses, w)
+        )  # files have them at any address
         if where.codes.size:
             kernel.add_by_cell(_DOUBLE)(losses, w, *where, self.counts, self.highest, self.by_digit)
         elif losses.size:
@@ -242,7 +244,7 @@ class Cells:
         if self._mapped[0] is not codes.keys:
             places = [self._cell_of.setdefault(key, len(self._cell_of)) for key in codes.keys]
             self._mapped = codes.keys, np.array(places, np.int64)
-        return _Where(np.ascontiguousarray(codes.codes, np.int64), codes.low, self._mapped[1])
+        return _Where(np.require(codes.codes, np.int64, ["C", "A"]), codes.low, self._mapped[1])
 
     def total(self) -> Moments:
         """What has been summed up over all keys."""

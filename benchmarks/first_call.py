@@ -53,7 +53,7 @@ def first_calls() -> dict[str, dict[str, float]]:
 
 
 def _steps(cache: str) -> dict[str, float]:
-    environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    environment = {**os.environ, "RASHIN_CACHE_DIR": cache}
     done = subprocess.run([sys.executable, "-c", STEPS], env=environment, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

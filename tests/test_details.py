@@ -15,7 +15,7 @@ from sklearn.isotonic import IsotonicRegression
 
 import rashin
 from rashin.domain import REAL
-from rashin.kernels.bins import BINS, HALF, bin_of, bin_starts
+from rashin.kernels.bins import BINS, HALF, bin_starts, fill_bins
 from rashin.measurement.calibration.reliability import reliability, split
 from rashin.measurement.calibration.thresholds import thresholds
 from rashin.measurement.details import Details
@@ -24,6 +24,13 @@ from rashin.measurement.sums.tally import Tally
 
 LOGITS, PROBABILITIES = rashin.sigmoid_cross_entropy, rashin.binary_cross_entropy
 ROWS = rashin.softmax_cross_entropy
+
+
+def bin_of(q, is_upper):
+    """The bins of probabilities, as measurements find them."""
+    q, bins = np.asarray(q, np.float64), np.empty(np.size(q), np.int64)
+    fill_bins(q.dtype)(np.ascontiguousarray(q), np.ascontiguousarray(is_upper, np.bool_), bins)
+    return bins
 
 
 def binary_rows(n, seed=0, spread=3.0):

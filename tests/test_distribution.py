@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import email
+import os
 import re
 import subprocess
 import sys
 import tarfile
+import textwrap
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import rashin
+from rashin.native.targets import of_this_machine
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(rashin.__file__).parent
@@ -23,7 +26,7 @@ def built(tmp_path_factory):
     """The wheel and the source distribution, built from the sources as they are, without a network."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -45,8 +48,32 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     """Not the modules alone: py.typed, the template of the pages, their style and their script."""
     ours = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     expected = {f"rashin/{path.relative_to(PACKAGE).as_posix()}" for path in ours}
-    assert expected == {name for name in wheel.namelist() if name.startswith("rashin/")}
+    archive = f"rashin/native/archives/{of_this_machine().name}.zip"
+    assert expected | {archive} == {name for name in wheel.namelist() if name.startswith("rashin/")}
     assert {"rashin/py.typed", *(f"rashin/report/page/page.{end}" for end in ("css", "js", "html.jinja"))} <= expected
+
+
+def test_the_wheel_computes_without_a_compiler_and_without_a_cache(built, tmp_path):
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path)
+    code = """
+        import sys
+        sys.modules["numba"] = None
+        import numpy as np, rashin
+        z, labels = np.array([[20.0, 0.0], [1.0, 3.0]], np.float32), np.array([0, 1])
+        for loss in (rashin.softmax_cross_entropy, rashin.focal):
+            loss.value_and_gradient(z, labels), loss.hessian(z, np.eye(2)[labels])
+        print(float(rashin.softmax_cross_entropy(z[:1], labels[:1])), rashin.huber(z, 0 * z, delta=2.0))
+        print(rashin.measure("half_squared_error", z[:, 0], z[:, 1]).mean, rashin.__file__.startswith(sys.argv[1]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "RASHIN_CACHE_DIR": str(tmp_path / "none")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout == "2.061153620314381e-09 10.625\n101.0 True\n", done.stdout + done.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_source_distribution_holds_what_the_front_page_names(built):
@@ -57,7 +84,7 @@ def test_the_source_distribution_holds_what_the_front_page_names(built):
     linked = {link for link in re.findall(r"\]\(([^)]+)\)", front_page) if "://" not in link}
     assert linked
     assert linked <= names
-    assert {"pyproject.toml", "CHANGELOG.md", "tests/test_distribution.py"} <= names
+    assert {"pyproject.toml", "CHANGELOG.md", "tests/test_distribution.py", "hatch_build.py"} <= names
 
 
 def test_the_page_of_an_index_has_no_relative_link(metadata):

@@ -19,7 +19,7 @@ SOURCE = Path(rashin.__file__).parent
 ROWS = [Row(LOGIT), Row(PROBABILITY), Row(LOG_PROBABILITY), Row(POSITIVE)]
 # The floor of the losses: here a loss is made, and sent to the loop that runs its formula.
 FLOOR = {"rule.py", "facts.py", "loss.py", "decorators.py", "registry.py", "backends/numpy/__init__.py"}
-FLOOR |= {"backends/numpy/results.py"}
+FLOOR |= {"backends/numpy/results.py", "kernels/formula.py"}
 KINDS = {"pointwise", "labelwise", "rowwise"}
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rashin.exact import BLOCK, UNIT_EXPONENT, add, add_block, as_float, as_integer, empty_limbs, quotient
+from rashin.exact import BLOCK, UNIT_EXPONENT, add, as_float, as_integer, empty_limbs, quotient
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
@@ -114,7 +114,7 @@ def test_any_order_and_split_ends_in_the_same_integer(numbers, seed):
     assert as_integer(np.sum([summed(part) for part in parts], axis=0)) == whole
     one_by_one = empty_limbs()
     for part in parts:
-        add_block(one_by_one, part)
+        add(one_by_one, part)
     assert as_integer(one_by_one) == whole
 
 
@@ -126,7 +126,7 @@ def test_blocks_of_any_size_end_in_the_same_integer(kind):
     for size in (1, 3, 511, BLOCK):
         limbs = empty_limbs()
         for start in range(0, x.size, size):
-            add_block(limbs, np.ascontiguousarray(x[start : start + size]))
+            add(limbs, np.ascontiguousarray(x[start : start + size]))
         assert as_integer(limbs) == whole
     assert as_integer(summed(x[::-1].copy())) == whole
 

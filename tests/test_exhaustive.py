@@ -22,8 +22,8 @@ EVERY = 127  # and one without a fast reference leaves this part of them
 
 
 def targets(where):
-    """At most three targets of a domain."""
-    return [t for t in (0.0, -7.0, 0.3, 7.0, 1.0, -1.0) if where.contains(t)][:3]
+    """At most three targets of a domain; 1 is where the gradients of small predictions are differences near 0."""
+    return [t for t in (0.0, -7.0, 0.3, 7.0, 2.5, 1.0, -1.0) if where.contains(t)][:3]
 
 
 @pytest.mark.slow

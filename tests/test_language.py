@@ -30,7 +30,7 @@ def sentences():
                 for sentence in node.args[:1] if node.func.id == "said" else node.args[1:]:
                     assert isinstance(sentence, ast.Constant), f"{path}:{node.lineno}: name the sentence"
                     yield sentence.value
-    template = (SOURCE / "report" / "page.html.jinja").read_text(encoding="utf-8")
+    template = (SOURCE / "report" / "page" / "page.html.jinja").read_text(encoding="utf-8")
     yield from re.findall(r'said\("([^"]+)"', template)
 
 

@@ -39,7 +39,7 @@ def _reals(rng, n):
 
 def predictions(loss):
     """How to draw predictions of a loss, by the domain that it names."""
-    where = loss.facts.prediction
+    where = loss.prediction.entry()
     if loss.kind != "pointwise":
         return lambda rng, n: (
             np.log(_probabilities(rng, n))
@@ -116,7 +116,7 @@ def test_mean_and_sum_are_the_exact_ones_rounded_once(case, seed, n):
 
 def inside(loss, z, reach=np.inf):
     """Rounded predictions, back in the domain."""
-    where = loss.facts.prediction
+    where = loss.prediction.entry()
     low = 1e-3 if is_share(where) else max(where.low, -reach)
     return np.clip(z, low, min(where.high, reach)).astype(z.dtype)
 

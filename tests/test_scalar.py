@@ -7,8 +7,6 @@ longer searches (some 10**8 points) found; each is measured again here.
 from __future__ import annotations
 
 import csv
-import ctypes
-import functools
 import math
 import platform
 import re
@@ -21,10 +19,12 @@ import llvmlite.binding
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from numba import cfunc, njit, types
 from numpy.typing import NDArray
 
+from machine_code import called_functions, elementwise, elementwise_kernel, text_of
 from rashin.arithmetic import plain, scalar
+from rashin.native.compiler import kernel_module
+from rashin.native.kernel import DOUBLE
 from ulp import ulp_error
 
 Doubles = NDArray[np.float64]
@@ -48,38 +48,13 @@ SPECIALS = [0.0, TINY, 2.0**-1022, 2.0**-54, 0.5, 1.0, 1.0 + 2.0**-52, 2.0, 2.0*
 # --- compiled loops, and the exact values
 
 
-@functools.cache
 def compiled(name: str) -> Any:
-    """A C function (x, y, out, n) that applies ``scalar.<name>`` in a loop."""
-    function = getattr(scalar, name)
-
-    def unary(x, y, out, n):
-        for i in range(n):
-            out[i] = function(x[i])
-
-    def binary(x, y, out, n):
-        for i in range(n):
-            out[i] = function(x[i], y[i])
-
-    return loop(binary if name == "float_power" else unary)
-
-
-def loop(function: Callable[..., None]) -> Any:
-    pointer = types.CPointer(types.float64)
-    return cfunc(types.void(pointer, pointer, pointer, types.intp), error_model="numpy")(function)
-
-
-def run(kernel: Any, x: Doubles, y: Doubles | None = None) -> Doubles:
-    x = np.ascontiguousarray(x, np.float64)
-    y = x if y is None else np.ascontiguousarray(y, np.float64)
-    out = np.empty_like(x)
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_ssize_t)(kernel.address)
-    call(x.ctypes.data, y.ctypes.data, out.ctypes.data, x.size)
-    return out
+    """A function of arrays that applies ``scalar.<name>`` in a loop."""
+    return elementwise(getattr(scalar, name), 2 if name == "float_power" else 1)
 
 
 def evaluate(name: str, *arguments: float) -> float:
-    return float(run(compiled(name), *(np.array([a]) for a in arguments))[0])
+    return float(compiled(name)(*(np.array([a]) for a in arguments))[0])
 
 
 def exponential(x: mpf) -> mpf:
@@ -189,7 +164,7 @@ def pairs_of_powers(rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles,
 def test_error_is_within_the_bound(name: str) -> None:
     rng = np.random.default_rng(20)
     for arguments in samples(name, rng, 2000):
-        results = run(compiled(name), *arguments)
+        results = compiled(name)(*arguments)
         for *point, got in zip(*(a.tolist() for a in (*arguments, results)), strict=True):
             measured = error(name, got, *point)
             assert measured <= bound(name, got), (name, *map(float.hex, point), measured)
@@ -277,29 +252,28 @@ def test_bits_do_not_depend_on_the_place_in_the_loop(name: str) -> None:
     rng = np.random.default_rng(21)
     x = np.concatenate([rng.uniform(-2, 2, 40), any_bits(rng, 40), SPECIALS, np.negative(SPECIALS)])
     y = rng.permutation(x)
-    together = run(compiled(name), x, y)
-    alone = np.concatenate([run(compiled(name), x[i : i + 1], y[i : i + 1]) for i in range(x.size)])
+    given = np.array([x, y] if name == "float_power" else [x])
+    together = compiled(name)(*given)
+    alone = np.concatenate([compiled(name)(*given[:, i : i + 1]) for i in range(x.size)])
     nan = np.isnan(together)
     assert np.array_equal(nan, np.isnan(alone))
     assert np.array_equal(together[~nan].view(np.int64), alone[~nan].view(np.int64))
 
 
 def test_where_converts_its_branches_and_combines_comparisons() -> None:
-    where = scalar.where
-    assert where(True, 1, 2.5) == 1.0
-    assert where(False, 1, 2) == 2.0
-    assert isinstance(where(True, 1, 2), float)
-    assert math.isnan(where(True, NAN, 0.0))
-
-    kernel = loop(conditions)
     x, y = np.random.default_rng(22).uniform(-2, 2, (2, 101))
-    assert np.array_equal(run(kernel, x, y), np.where((x > 0) & (y > 0) | (x < -1), 1.0, np.where(x > y, x, 0.0)))
+    expected = np.where((x > 0) & (y > 0) | (x < -1), 1.0, np.where(x > y, x, 0.0))
+    assert np.array_equal(elementwise(conditions, 2)(x, y), expected)
+    assert elementwise(constants)(np.zeros(3)).tolist() == [3.0] * 3
 
 
-def conditions(x, y, out, n):
-    for i in range(n):
-        within = (x[i] > 0.0) & (y[i] > 0.0) | (x[i] < -1.0)
-        out[i] = scalar.where(within, 1, scalar.where(x[i] > y[i], x[i], 0))
+def conditions(x, y):
+    within = (x > 0.0) & (y > 0.0) | (x < -1.0)
+    return scalar.where(within, 1, scalar.where(x > y, x, 0))
+
+
+def constants(x):
+    return scalar.where(True, 1, 2.5) + scalar.where(False, 1, 2)
 
 
 def quadratic_near_linear_beyond(xp, z, t):
@@ -309,17 +283,13 @@ def quadratic_near_linear_beyond(xp, z, t):
     return c * (r - 0.5 * c)
 
 
-formula = scalar.inline(quadratic_near_linear_beyond)
-
-
-def formulas(x, y, out, n):
-    for i in range(n):
-        out[i] = formula(scalar, x[i], y[i])
+def formula(x, y):
+    return quadratic_near_linear_beyond(scalar, x, y)
 
 
 def test_the_module_serves_a_formula_as_numpy_does() -> None:
     x, y = np.random.default_rng(23).uniform(-4, 4, (2, 101))
-    assert np.array_equal(run(loop(formulas), x, y), quadratic_near_linear_beyond(np, x, y))
+    assert np.array_equal(elementwise(formula, 2)(x, y), quadratic_near_linear_beyond(np, x, y))
 
 
 PACKED = r"\bv?(?:p?and[dq]?|(?:and|mul|add|sqrt|cmp\w*)p[sd])\b"
@@ -331,8 +301,9 @@ PACKED = r"\bv?(?:p?and[dq]?|(?:and|mul|add|sqrt|cmp\w*)p[sd])\b"
 )
 @pytest.mark.parametrize("name", [*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where", "formula"])
 def test_loops_vectorise(name: str) -> None:
-    kernel = {"where": lambda: loop(conditions), "formula": lambda: loop(formulas)}.get(name, lambda: compiled(name))()
-    intermediate, assembly = kernel.inspect_llvm(), kernel._library.get_asm_str()
+    function = {"where": conditions, "formula": formula}.get(name) or getattr(scalar, name)
+    made = elementwise_kernel(function, 2 if name in ("where", "formula", "float_power") else 1)
+    intermediate, assembly = text_of(kernel_module(made, DOUBLE))
 
     # The loop as a whole, no part of it taken out element by element.
     assert "llvm.loop.isvectorized" in intermediate
@@ -340,8 +311,7 @@ def test_loops_vectorise(name: str) -> None:
     assert "extractelement" not in intermediate
     assert re.search(PACKED, assembly)
 
-    called = re.findall(r"(?:\bcallq?\s+|\bmovabsq?\s+\$)([A-Za-z_][\w.@]*)", assembly)
-    assert [symbol for symbol in called if not re.match(r"_*ZN|_*cfunc|__(?:real|[xyz]mm)@", symbol)] == []
+    assert not called_functions(assembly)
 
 
 def chebyshev(function: Callable[[mpf], mpf], low: mpf, high: mpf, terms: int) -> set[float]:
@@ -365,19 +335,19 @@ def test_coefficients_are_those_of_the_comments() -> None:
             7,
         )
         assert float(mp.log(2) - mpf(scalar._LN2_HIGH)) == scalar._LN2_LOW
-        assert float(mpf(1) / 12 - mpf(1 / 12)) in scalar._logarithm_parts.py_func.__code__.co_consts
-        assert -float(mpf(1) / 80 - mpf(1 / 80)) in scalar._logarithm_parts.py_func.__code__.co_consts
+        assert float(mpf(1) / 12 - mpf(1 / 12)) in scalar._logarithm_parts.__code__.co_consts
+        assert -float(mpf(1) / 80 - mpf(1 / 80)) in scalar._logarithm_parts.__code__.co_consts
     assert len(q) == 10
-    assert q <= set(scalar._exponential_parts.py_func.__code__.co_consts)
+    assert q <= set(scalar._exponential_parts.__code__.co_consts)
     assert len(r) == 7
-    assert r <= set(scalar._series.py_func.__code__.co_consts)
+    assert r <= set(scalar._series.__code__.co_consts)
 
 
 PLAIN_BOUNDS = {"exp": 1.1, "expm1": 1.7, "log": 1.1, "log1p": 1.1}  # ULP; they stand in the docstrings too
 
 
 def within_the_plain_bound(name, x):
-    for argument, got in zip(x.tolist(), _loop_over(getattr(plain, name))(x).tolist(), strict=True):
+    for argument, got in zip(x.tolist(), elementwise(getattr(plain, name))(x).tolist(), strict=True):
         assert error(name, got, argument) <= PLAIN_BOUNDS[name], argument.hex()
 
 
@@ -389,16 +359,16 @@ def test_the_plain_exponentials_are_within_their_bounds():
     within_the_plain_bound("exp", ordinary)
     within_the_plain_bound("expm1", ordinary)
     ends = np.array([-INFINITY, -708.5, 0.0, -0.0, 709.79, INFINITY])
-    assert _loop_over(plain.exp)(ends).tolist() == [0.0, 0.0, 1.0, 1.0, INFINITY, INFINITY]
-    assert _loop_over(plain.expm1)(ends).tolist() == [-1.0, -1.0, 0.0, 0.0, INFINITY, INFINITY]
-    assert np.isnan(_loop_over(plain.exp)(np.array([NAN])))[0]
-    assert np.isnan(_loop_over(plain.expm1)(np.array([NAN])))[0]
+    assert elementwise(plain.exp)(ends).tolist() == [0.0, 0.0, 1.0, 1.0, INFINITY, INFINITY]
+    assert elementwise(plain.expm1)(ends).tolist() == [-1.0, -1.0, 0.0, 0.0, INFINITY, INFINITY]
+    assert np.isnan(elementwise(plain.exp)(np.array([NAN])))[0]
+    assert np.isnan(elementwise(plain.expm1)(np.array([NAN])))[0]
 
 
 def test_the_plain_power_is_within_its_bound():
     rng = np.random.default_rng(23)
     x, y = np.abs(spread(rng, 4000, 1e-30, 1e30)), rng.uniform(-8.0, 8.0, 4000)
-    power = _loop_over_two(plain.float_power)
+    power = elementwise(plain.float_power, 2)
     for base, exponent, got in zip(x.tolist(), y.tolist(), power(x, y).tolist(), strict=True):
         assert error("float_power", got, base, exponent) <= 2.0 + 2.0 * abs(exponent * math.log(base))
     x, y = np.array([0.0, 0.0, 0.0, 1.0, INFINITY, INFINITY]), np.array([2.0, 0.0, -1.5, INFINITY, -2.0, 0.5])
@@ -413,30 +383,8 @@ def test_the_plain_logarithms_are_within_their_bounds():
     within_the_plain_bound(
         "log1p", np.concatenate([small, rng.uniform(-1, 3, 4000), np.abs(spread(rng, 2000, 1.0, LARGEST))])
     )
-    log, log1p = _loop_over(plain.log), _loop_over(plain.log1p)
+    log, log1p = elementwise(plain.log), elementwise(plain.log1p)
     assert log(np.array([0.0, -0.0, 1.0, INFINITY])).tolist() == [-INFINITY, -INFINITY, 0.0, INFINITY]
     assert log1p(np.array([-1.0, 0.0, INFINITY])).tolist() == [-INFINITY, 0.0, INFINITY]
     assert np.isnan(log(np.array([-TINY, NAN]))).all()
     assert np.isnan(log1p(np.array([-1.0 - 2.0**-52, -INFINITY, NAN]))).all()
-
-
-def _loop_over(function):
-    @njit
-    def run(x):
-        y = np.empty_like(x)
-        for i in range(x.size):
-            y[i] = function(x[i])
-        return y
-
-    return run
-
-
-def _loop_over_two(function):
-    @njit
-    def run(x, y):
-        z = np.empty_like(x)
-        for i in range(x.size):
-            z[i] = function(x[i], y[i])
-        return z
-
-    return run

@@ -297,7 +297,7 @@ def test_calls_while_python_exits_and_forks_while_a_thread_compiles():
         [sys.executable, "-c", textwrap.dedent("""
             import atexit, os, signal, threading
             import numpy as np, rashin
-            from rashin.cached import compiling
+            from rashin.native.objects import compiling
             from numba.core.compiler_lock import global_compiler_lock
 
             z = np.ones(1 << 18)

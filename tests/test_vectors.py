@@ -5,9 +5,6 @@ A call, a branch or a Python bool in a loop would cost a factor of five to ten a
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 import platform
 import re
 
@@ -15,9 +12,11 @@ import llvmlite.binding
 import numpy as np
 import pytest
 
-from rashin import kernels
+from machine_code import called_functions, text_of
+from rashin.archives import codes, loops_of
 from rashin.kernels import moments
-from rashin.kernels.formula import compiled, of_shares
+from rashin.native.compiler import kernel_module
+from rashin.native.kernel import KERNELS
 from shipped import LOSSES
 
 pytestmark = [
@@ -46,25 +45,10 @@ WITHOUT_ARITHMETIC = {
 
 
 def sweeps():
-    """Every function of the kernels that is compiled for an element type and kept on disk, once."""
-    found = {}
-    for module in pkgutil.iter_modules(kernels.__path__, "rashin.kernels."):
-        for name, value in vars(importlib.import_module(module.name)).items():
-            made = getattr(value, "__wrapped__", None)
-            if getattr(made, "__qualname__", "") == "cached.<locals>.decorate.<locals>.compiled_for":
-                found.setdefault(made, f"{module.name.rpartition('.')[2]}.{name}")
-    return [pytest.param(made, id=name) for made, name in found.items() if name not in WITHOUT_ARITHMETIC]
-
-
-def assembly_of(dispatcher):
-    """The machine code of the one signature, as text.
-
-    Numba shows that of functions which it compiled itself only. The module of optimized code that it came from is kept
-    with it, so no sweep is compiled anew for its text.
-    """
-    (compiled_function,) = dispatcher.overloads.values()
-    library = compiled_function.library
-    return library.codegen._tm.emit_assembly(library._get_module_for_linking())
+    """Every kernel of sums, checks and rows."""
+    codes()
+    found = {name.removeprefix("kernels."): made for name, made in KERNELS.items() if name.startswith("kernels.")}
+    return [pytest.param(made, id=name) for name, made in found.items() if name not in WITHOUT_ARITHMETIC]
 
 
 def test_the_sweeps_are_found():
@@ -75,47 +59,30 @@ def test_the_sweeps_are_found():
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("made", sweeps())
 def test_a_sweep_computes_several_doubles_at_a_time(made, dtype):
-    compiled_sweep = made(dtype)
-    assembly = assembly_of(compiled_sweep)
-    name = compiled_sweep.py_func.__name__
-    assert len(re.findall(ARITHMETIC, assembly)) >= (4 if name == "scale" else 10)  # which only multiplies
-    if "limbs" in inspect.signature(compiled_sweep.py_func).parameters:
+    _, assembly = text_of(kernel_module(made, dtype))
+    assert len(re.findall(ARITHMETIC, assembly)) >= (1 if made.name.endswith("fill_bins") else 10)
+    if "limbs" in {argument.name for argument in made.arguments}:
         assert re.search(CHECKS, assembly)
         assert re.search(EXACT_SUM, assembly)
+    assert called_functions(assembly) <= {"memset", "memcpy"}
 
 
-@pytest.mark.parametrize(
-    ("function", "arguments", "packed"),
-    [
-        (moments._on_four_grids, (np.ones(1024), np.ones(1024), 1.0, 1.0, 1.0, 1.0), ARITHMETIC),
-        (moments._largest, (np.ones(1024),), r"\bvp(?:cmpgt|max)\w*q\b[^\n]*[yz]mm"),
-    ],
-)
-def test_a_block_of_a_measurement_is_several_doubles_at_a_time(function, arguments, packed):
-    function(*arguments)
-    for assembly in function.inspect_asm().values():  # of arrays that may be written, and of others
-        assert re.search(packed, assembly)
-        assert re.search(EXACT_SUM, assembly) or function is moments._largest
+def test_sums_of_a_measurement_are_several_doubles_at_a_time():
+    """Products on four grids; and the largest loss, by integers."""
+    _, assembly = text_of(kernel_module(moments.add_together, np.dtype(np.float64)))
+    assert re.search(ARITHMETIC, assembly)
+    assert re.search(EXACT_SUM, assembly)
+    assert re.search(r"\bvp(?:cmpgt|max)\w*q\b[^\n]*[yz]mm", assembly)
 
 
-LOOPS = [
-    pytest.param(loss, order, dtype, id=f"{loss.name}-{order}-{dtype}")
-    for loss in LOSSES
-    for order in (0, 1, 2)
-    for dtype in DTYPES
-    if loss.kind != "labelwise" or (order, dtype) == (2, np.float64)  # those have one loop
-]
+LOOPS = [pytest.param(made, id=made.code().name) for loss in LOSSES for made in loops_of(loss)]
 
 
-@pytest.mark.parametrize(("loss", "order", "dtype"), LOOPS)
-def test_the_loop_of_a_loss_computes_several_doubles_at_a_time(loss, order, dtype):
-    formula = of_shares(loss.formula) if loss.facts.separable else loss.formula
-    own = tuple(value for name, value in loss.parameters.items() if name not in loss.options)
-    owner = compiled(formula, own, order, dtype, loss.kind != "labelwise")._owner
-    intermediate, assembly = owner.inspect_llvm(), owner._library.get_asm_str()
+@pytest.mark.parametrize("made", LOOPS)
+def test_the_loop_of_a_loss_computes_several_doubles_at_a_time(made):
+    intermediate, assembly = text_of(made.code().module())
     assert "llvm.loop.isvectorized" in intermediate
     assert re.search(r"load <\d+ x (?:float|double)>", intermediate)
     assert "extractelement" not in intermediate, "a part of the loop is taken out element by element"
     assert re.search(ARITHMETIC, assembly)
-    called = re.findall(r"(?:\bcallq?\s+|\bmovabsq?\s+\$)([A-Za-z_][\w.@]*)", assembly)
-    assert [name for name in called if not re.match(r"_*ZN|_*cfunc|__(?:real|[xyz]mm)@", name)] == []
+    assert not called_functions(assembly)

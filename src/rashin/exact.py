@@ -15,11 +15,11 @@ import math
 import sys
 from typing import Any, TypeAlias
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.cached import cached_njit
+from rashin.native.kernel import DOUBLE, kernel
+from rashin.native.language import STACK, bits, from_bits, inline, stack
 
 __all__ = [
     "BLOCK",
@@ -61,12 +61,11 @@ def empty_limbs() -> Limbs:
     return np.zeros(DIGITS + 2, dtype=np.int64)
 
 
-@nb.njit(forceinline=True)
+@inline
 def bits_of(x: Any) -> Any:
-    return np.float64(x).view(np.int64)
+    return bits(np.float64(x))
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def add_integer(limbs: Any, integer: int, exponent: int) -> None:
     """Add ``integer * 2**exponent``; ``abs(integer) < 2**62``."""
     position = exponent - UNIT_EXPONENT
@@ -78,7 +77,6 @@ def add_integer(limbs: Any, integer: int, exponent: int) -> None:
     limbs[digit + 2] += high >> 32
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def add_one(limbs: Any, x: float) -> None:
     """Add one number of any kind; the way out for infinities and for the last binades before overflow."""
     bits = bits_of(x)
@@ -91,13 +89,11 @@ def add_one(limbs: Any, x: float) -> None:
     add_integer(limbs, mantissa if bits >= 0 else -mantissa, exponent - 1075)
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def grid_at(exponent: int) -> float:
     """The constant 1.5 * 2**exponent: adding it to x rounds x to a multiple of 2**(exponent - 52)."""
-    return np.int64(((exponent + 1023) << 52) | (1 << 51)).view(np.float64)
+    return from_bits(((exponent + 1023) << 52) | (1 << 51))
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def top_bits(x: Any) -> Any:
     """The bits of the largest magnitude: integers that order as the numbers do, which vectorises."""
     top = np.int64(0)
@@ -106,7 +102,6 @@ def top_bits(x: Any) -> Any:
     return top
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _on_two_grids(x: Any, first: float, second: float) -> Any:
     """The terms as sums of whole numbers of two grids, and whether anything was left.
 
@@ -123,11 +118,10 @@ def _on_two_grids(x: Any, first: float, second: float) -> Any:
     return total, total2, left
 
 
-@nb.njit(error_model="numpy", nogil=True)
-def _on_one_grid(x: Any, grid: float) -> Any:
+def _on_one_grid(x: Any, size: int, grid: float) -> Any:
     """The terms as a sum of whole numbers of a grid; what is left of each stays in ``x``."""
     total, left = np.int64(0), np.int64(0)
-    for i in range(x.size):
+    for i in range(size):
         y = x[i] + grid
         x[i] -= y - grid
         total += bits_of(y) - bits_of(grid)
@@ -135,24 +129,25 @@ def _on_one_grid(x: Any, grid: float) -> Any:
     return total, left
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _add_by_grids(limbs: Any, x: Any, exponent: int) -> None:
     """Add a block on as many grids as it needs: the terms differ by more than 2**50."""
-    rest = x.copy()
-    left = np.int64(1)
-    while left != 0:
-        total, left = _on_one_grid(rest, grid_at(exponent))
-        add_integer(limbs, total, exponent - 52)
-        exponent = max(exponent - 51, -1022)
+    rest = stack()
+    for start in range(0, x.size, STACK):
+        size = min(STACK, x.size - start)
+        for i in range(size):
+            rest[i] = x[start + i]
+        place, left = exponent, np.int64(1)
+        while left != 0:
+            total, left = _on_one_grid(rest, size, grid_at(place))
+            add_integer(limbs, total, place - 52)
+            place = max(place - 51, -1022)
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def add_block(limbs: Any, x: Any) -> bool:
     """Add at most :data:`BLOCK` doubles; False, and nothing is added, if one of them is NaN."""
     return add_block_below(limbs, x, top_bits(x))
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def add_block_below(limbs: Any, x: Any, top: int) -> bool:
     """The same where the largest magnitude is known, by its bits."""
     if top == 0:
@@ -175,29 +170,33 @@ def add_block_below(limbs: Any, x: Any, top: int) -> bool:
     return True
 
 
-@cached_njit
-def add(limbs: Any, x: Any) -> None:
-    """Add any number of doubles, none of them NaN."""
+@kernel("i8[:] f8[:]", elements=(DOUBLE,))
+def _add(limbs: Any, x: Any) -> None:
     for start in range(0, x.size, BLOCK):
         add_block(limbs, x[start : start + BLOCK])
 
 
-@cached_njit
-def _carried(limbs: Any) -> Any:
-    """The digits below 2**32 each, but for the highest, which has the sign."""
-    digits = np.empty(DIGITS + 1, dtype=np.uint32)
+def add(limbs: Limbs, x: NDArray[np.float64]) -> None:
+    """Add any number of doubles, none of them NaN."""
+    _add(DOUBLE)(limbs, np.require(x, np.float64, ["C", "A"]).reshape(-1))
+
+
+@kernel("i8[:] u4[:]", elements=(DOUBLE,))
+def _carry(limbs: Any, digits: Any) -> None:
+    """Fill in the digits below 2**32 each, but for the highest, which has the sign."""
     carry = np.int64(0)
     for place in range(DIGITS):
         total = limbs[place] + carry
         digits[place] = total & _LOW32
         carry = total >> 32
     digits[DIGITS] = carry & _LOW32
-    return digits
 
 
 def as_integer(limbs: Limbs) -> int:
     """The finite part of the sum, in units of 2**-1088."""
-    return int.from_bytes(_carried(limbs).tobytes(), sys.byteorder, signed=True)
+    digits = np.empty(DIGITS + 1, np.uint32)
+    _carry(DOUBLE)(np.require(limbs, np.int64, ["C", "A"]), digits)
+    return int.from_bytes(digits.tobytes(), sys.byteorder, signed=True)
 
 
 def _infinite_part(limbs: Limbs) -> float:

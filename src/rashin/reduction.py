@@ -70,7 +70,7 @@ class Weighing(NamedTuple):
 
 @functools.cache
 def _exact() -> Any:
-    """The exact sums, imported at the first use: they bring Numba. The statement itself takes 0.6 microseconds."""
+    """The exact sums, imported at the first use. The statement itself takes 0.6 microseconds."""
     from rashin import exact
 
     return exact

@@ -4,33 +4,85 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy import abs, sign, sqrt, sum, where
 
 from rashin.arithmetic import scalar
-from rashin.cached import cached_vectorize, compiling
-from rashin.waiting import explained
+from rashin.native.kernel import DOUBLE, Kernel, kernel
 
 __all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "sum", "tanh", "where"]
 
 
-def _universal(function: Any) -> Any:
-    """The scalar function on arrays of doubles; made at its first call, by one thread."""
-    made: list[Any] = []
-
-    def on_arrays(*arrays: Any) -> Any:
-        if not made:
-            with compiling, explained():
-                universal = cached_vectorize(function.py_func)
-                universal(*(1.0 for _ in arrays))
-                made.append(universal)
-        return made[0](*arrays)
-
-    return on_arrays
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _exp(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.exp(x[i])
 
 
-exp = _universal(scalar.exp)
-expm1 = _universal(scalar.expm1)
-float_power = _universal(scalar.float_power)
-log = _universal(scalar.log)
-log1p = _universal(scalar.log1p)
-tanh = _universal(scalar.tanh)
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _expm1(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.expm1(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _log(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.log(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _log1p(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.log1p(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _tanh(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.tanh(x[i])
+
+
+@kernel("f8[:] f8[:] f8[:]", elements=(DOUBLE,))
+def _float_power(x: Any, y: Any, power: Any) -> None:
+    for i in range(x.size):
+        power[i] = scalar.float_power(x[i], y[i])
+
+
+def _on_arrays(made: Kernel, *given: Any) -> Any:
+    """The kernel on doubles of any shape, broadcast to a common one."""
+    inputs = [np.require(x, np.float64, ["C", "A"]) for x in np.broadcast_arrays(*given)]
+    shape = np.broadcast_shapes(*(np.shape(x) for x in given))
+    result = np.empty(shape)
+    made(DOUBLE)(*(x.reshape(-1) for x in inputs), result.reshape(-1))
+    return result if shape else result[()]
+
+
+def exp(x: Any) -> Any:
+    """The exponential."""
+    return _on_arrays(_exp, x)
+
+
+def expm1(x: Any) -> Any:
+    """``exp(x) - 1``."""
+    return _on_arrays(_expm1, x)
+
+
+def log(x: Any) -> Any:
+    """The natural logarithm."""
+    return _on_arrays(_log, x)
+
+
+def log1p(x: Any) -> Any:
+    """``log(1 + x)``."""
+    return _on_arrays(_log1p, x)
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return _on_arrays(_tanh, x)
+
+
+def float_power(x: Any, y: Any) -> Any:
+    """``x**y`` for x >= 0."""
+    return _on_arrays(_float_power, x, y)

@@ -28,72 +28,20 @@ What ends in ``_plain`` is a shorter variant, for losses of float32 (``plain`` g
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
+from rashin.native.language import bits as _bits
+from rashin.native.language import fma as _fma
+from rashin.native.language import from_bits as _from_bits
+from rashin.native.language import inline
+from rashin.native.language import magnitude as _magnitude
+from rashin.native.language import maximum as _maximum
+from rashin.native.language import select as _select
+from rashin.native.language import square_root as _square_root
 
 __all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "tanh", "where"]
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def inline(function: _Function) -> _Function:
-    """Compile a function so that LLVM always inlines it: a call left in a loop ends its vectorisation."""
-    return cast(_Function, numba.njit(forceinline=True, error_model="numpy", nogil=True)(function))
-
-
 # --- instructions ---------------------------------------------------------------------------------
-
-
-def _instruction(result: Any, arguments: tuple[Any, ...], emit: Callable[..., Any]) -> Callable[..., Any]:
-    """A function for Numba code that emits one LLVM instruction; Numba converts what it is given."""
-    signature = result(*arguments)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return emit(builder, *values)
-
-    # Numba reads the number of arguments from the definition, hence one per arity.
-    def unary(typing: Any, a: Any) -> Any:
-        return signature, generate
-
-    def ternary(typing: Any, a: Any, b: Any, c: Any) -> Any:
-        return signature, generate
-
-    return cast(Callable[..., Any], intrinsic({1: unary, 3: ternary}[len(arguments)]))
-
-
-def _named(name: str) -> Callable[..., Any]:
-    def emit(builder: Any, value: Any) -> Any:
-        return builder.call(builder.module.declare_intrinsic(name, [value.type]), [value])
-
-    return emit
-
-
-def _maximum_of_type(typing: Any, a: Any, b: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = values[0].type
-        function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
-        return builder.call(function, values)
-
-    return a(a, a), generate
-
-
-_F, _I = types.float64, types.int64
-_maximum: Callable[[float, float], float] = intrinsic(_maximum_of_type)
-_fma: Callable[[float, float, float], float] = _instruction(
-    _F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)
-)
-_select: Callable[[Any, float, float], float] = _instruction(
-    _F, (types.boolean, _F, _F), lambda builder, c, a, b: builder.select(c, a, b)
-)
-_fabs: Callable[[float], float] = _instruction(_F, (_F,), _named("llvm.fabs"))
-_sqrt: Callable[[float], float] = _instruction(_F, (_F,), _named("llvm.sqrt"))
-_bits: Callable[[float], int] = _instruction(_I, (_F,), lambda builder, x: builder.bitcast(x, ir.IntType(64)))
-_from_bits: Callable[[int], float] = _instruction(_F, (_I,), lambda builder, i: builder.bitcast(i, ir.DoubleType()))
 
 
 @inline
@@ -117,13 +65,13 @@ def where(condition: Any, a: float, b: float) -> float:
 @inline
 def abs(x: float) -> float:
     """The absolute value, exact."""
-    return _fabs(x)
+    return _magnitude(x)
 
 
 @inline
 def sqrt(x: float) -> float:
     """The square root, correctly rounded: one instruction."""
-    return _sqrt(x)
+    return _square_root(x)
 
 
 @inline

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from rashin.cached import cached_njit
+from rashin.native.kernel import kernel
+from rashin.native.language import bits
 
-__all__ = ["BINS", "HALF", "bin_of", "bin_starts"]
+__all__ = ["BINS", "HALF", "bin_starts", "fill_bins"]
 
 _LEAST, _COARSE = -40, -5  # exponents of the first octave of bins, and of where the even ones begin
 _DROPPED = 50  # bits of a double: all of the fraction but two
@@ -23,18 +24,16 @@ HALF = _EVEN + 128
 BINS = 2 * HALF + 1
 
 
-@cached_njit
-def bin_of(q: Any, is_upper: Any) -> Any:
-    """The bin of each probability that lies ``q``, in [0, 1/2], from the nearer of 0 and 1."""
-    bins = np.empty(q.size, np.int64)
+@kernel("x[:] b1[:] i8[:]")
+def fill_bins(q: Any, is_upper: Any, bins: Any) -> None:
+    """Fill in the bin of each probability that lies ``q``, in [0, 1/2], from the nearer of 0 and 1."""
     for i in range(q.size):
         x = np.float64(q[i])
         if x >= 0.03125:
             place = np.int64(x * 256.0) + _EVEN
         else:
-            place = max((x.view(np.int64) >> _DROPPED) - (_FIRST - 2), np.int64(x > 0.0))
+            place = max((bits(x) >> _DROPPED) - (_FIRST - 2), np.int64(x > 0.0))
         bins[i] = BINS - 1 - place if is_upper[i] else place
-    return bins
 
 
 def bin_starts() -> Any:

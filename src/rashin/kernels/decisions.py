@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
-
-from rashin.cached import cached
+from rashin.native.kernel import kernel
 
 __all__ = ["first_largest"]
 
 
-def _signature(element: Any) -> Any:
-    return nb.void(nb.types.Array(element, 2, "A", readonly=True), nb.types.Array(nb.int64, 1, "C"))
-
-
-@cached(_signature)
+@kernel("x[:, :] i8[:]")
 def first_largest(rows: Any, places: Any) -> None:
     """Where the first of the largest of each row stands."""
     for i in range(rows.shape[0]):

@@ -1,192 +1,196 @@
-"""From the text of a formula to machine code: one small loop per formula, order and type of the arrays.
+"""From a formula to machine code: one small loop for each formula, order and type of the arrays.
 
-The loop runs the formula over a block that lies in the L1 cache; everything that does not depend on the formula
-(checks, weights, sums, threads) stands in the sweeps, which are compiled once, kept on disk, and call the loop by
-its address. So a new loss costs a tenth of a second, and the sweeps never recompile.
+The loop runs the formula over a block that lies in the L1 cache. Everything that does not depend on the formula
+(checks, weights, sums, threads) stands in the sweeps, which call the loop by its address.
 """
 
 from __future__ import annotations
 
-import math
-import types
+import ctypes
+import functools
+import itertools
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numba as nb
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 
-from rashin.arithmetic import plain, scalar
-from rashin.cached import compiling
-from rashin.rule import Formula
-from rashin.waiting import explained
+from rashin.arithmetic import arrays, plain, scalar
+from rashin.native.described import described
+from rashin.native.objects import Code, compiling, loaded
 
-__all__ = ["Loop", "call", "compiled", "of_shares"]
+if TYPE_CHECKING:
+    from rashin.rule import Formula, Rule
 
-_ARGUMENTS = 8  # z, t, w, parameters, values, slopes, curvatures, count: addresses but for the last
+__all__ = ["TAKES", "Loop", "LoopCode", "Takes", "compiled", "loops_of"]
+
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+class Takes:
+    """What a formula takes, besides its arithmetic and its parameters."""
+
+    TARGET = "target"  # f(xp, z, t): a number and its target
+    SHARE = "share"  # f(xp, z, t): a class and its share in the target, which costs nothing where it is 0
+    LABEL = "label"  # phi(xp, u): the log-probability of the label
+
+
+TAKES = {"pointwise": Takes.TARGET, "rowwise": Takes.SHARE, "labelwise": Takes.LABEL}
+
+
+class LoopCode(NamedTuple):
+    """What there is to compile."""
+
+    formula: Formula
+    absent: tuple[bool, ...]  # of each parameter, whether it is None
+    order: int  # the highest derivative
+    element: np.dtype[Any]
+    takes: str
+
+    def code(self) -> Code:
+        """The name and the sources of the loop, and how it is made."""
+        formula = self.formula
+        where = f"{formula.__module__.removeprefix('rashin.')}.{formula.__qualname__.removesuffix('.formula')}"
+        missing = "".join("n" if none else "p" for none in self.absent)
+        name = f"{where}-{self.takes}-{self.order}{self.element.char}{missing}"
+        ours = formula.__module__.startswith("rashin.losses.")
+        return Code(name, functools.partial(_module, self), "" if ours else described(formula))
 
 
 class Loop:
-    """A compiled loop: its address, and the object that keeps the machine code alive."""
+    """A formula's loop: its address, and the object that keeps the machine code alive."""
 
-    def __init__(self, owner: Any) -> None:
-        self.address: int = owner.address
+    def __init__(self, owner: Any, address: int) -> None:
+        self.address = address
         self._owner = owner
-        self.shows_nan: dict[tuple[float, float], bool] = {}  # by harmless prediction and target; see the backend
 
 
-def _call(
-    _context: Any, address: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: Any
-) -> Any:
-    """Call a loop by its address: ``call(address, z, t, w, parameters, values, slopes, curvatures, n)``."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = ir.IntType(8).as_pointer()
-        function_type = ir.FunctionType(ir.VoidType(), [pointer] * (_ARGUMENTS - 1) + [ir.IntType(64)])
-        function = builder.inttoptr(arguments[0], function_type.as_pointer())
-        pointers = [builder.inttoptr(argument, pointer) for argument in arguments[1:_ARGUMENTS]]
-        builder.call(function, [*pointers, arguments[_ARGUMENTS]])
-        return context.get_dummy_value()
-
-    return nb.types.void(*[nb.types.int64] * (_ARGUMENTS + 1)), generate
+_loops: weakref.WeakValueDictionary[Any, Loop] = weakref.WeakValueDictionary()  # programs keep them
 
 
-call: Any = intrinsic(_call)
+def compiled(
+    formula: Formula, parameters: tuple[float | None, ...], order: int, element: np.dtype[Any], takes: str
+) -> Loop:
+    """The loop of ``formula`` for prediction and target of ``element``, up to derivative ``order``.
+
+    A notebook cell that is run again defines another function with the same content: it gets the loop of the first.
+    """
+    made = LoopCode(formula, tuple(parameter is None for parameter in parameters), order, element, takes)
+    code = made.code()
+    if code.sources is None:
+        return _made(made, code)
+    with compiling:
+        loop = _loops.get((code.name, code.sources))
+        if loop is None:
+            loop = _loops[code.name, code.sources] = _made(made, code)
+    return loop
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    """The names that a function may look up in its module, also from functions inside it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
-
-
-def _around(function: Any) -> dict[str, Any]:
-    """What the function may use of its module."""
-    known = function.__globals__
-    return {name: known[name] for name in sorted(set(_names(function.__code__))) if name in known}
-
-
-class _UnknownContentError(Exception):
-    """A function uses an object that may have changed since it was last seen."""
-
-
-def _content(value: Any, inside: tuple[Any, ...] = ()) -> Any:
-    """What a function computes, or a constant is: equal for a definition that was run again without a change."""
-    if isinstance(value, types.FunctionType) and value not in inside:
-        parts = [value.__defaults__, value.__kwdefaults__, *(cell.cell_contents for cell in value.__closure__ or ())]
-        around = _around(value)
-        used = (_content(part, (*inside, value)) for part in (*parts, *around.values()))
-        return value.__code__, tuple(around), tuple(used)
-    if value is None or type(value) in (bool, int, float, complex, str):
-        return type(value), repr(value)
-    if type(value) is tuple:
-        return tuple, tuple(_content(item, inside) for item in value)
-    if isinstance(value, (types.BuiltinFunctionType, np.ufunc)) or value is math or value is np:
-        return value
-    raise _UnknownContentError
-
-
-def _same(formula: Formula) -> Any:
-    """The key of a formula: its content, or the formula itself where that could change unseen."""
+def _made(made: LoopCode, code: Code) -> Loop:
     try:
-        return _content(formula)
-    except (_UnknownContentError, ValueError, RecursionError):  # ValueError: a name that has no value yet, or an array
-        return formula
+        machine = loaded(code)
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
+        return _interpreted(made)
+    return Loop(machine, machine.address)
 
 
-def of_shares(formula: Formula) -> Formula:
+def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
+    """All loops that a loss may need; ``optional`` are the parameters that may be None. Formulas of rows have none."""
+    takes = TAKES[rule.kind]
+    if takes == Takes.SHARE and not rule.separable:
+        return
+    orders: tuple[int, ...] = (2,) if takes == Takes.LABEL else (0, 1, 2)
+    elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if takes == Takes.LABEL else (SINGLE, DOUBLE)
+    choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
+    for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
+        yield LoopCode(rule.formula, absent, order, element, takes)
+
+
+# ---------------------------------------------------------------------------------------------- compiling
+
+
+def _unpacker(absent: tuple[bool, ...]) -> Any:
+    """A function from the array of parameters to the tuple of them, None where a parameter is absent."""
+    items = "".join("None, " if none else f"p[{place}], " for place, none in enumerate(absent))
+    namespace: dict[str, Any] = {"__name__": __name__}
+    exec(f"def unpack(p): return ({items})", namespace)
+    return namespace["unpack"]
+
+
+def _shared(jet: Any) -> Any:
     """The formula of one class as the sweeps run it: a class of which the target has no share costs nothing."""
 
     def shared(xp: Any, z: Any, t: Any, *parameters: Any) -> tuple[Any, Any, Any]:
-        value, slope, curvature = formula(xp, z, t, *parameters)
+        value, slope, curvature = jet(xp, z, t, *parameters)
         some = t > 0.0
         return xp.where(some, value, 0.0), xp.where(some, slope, 0.0), xp.where(some, curvature, 0.0)
 
     return shared
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """The function as Numba compiles it into a loop, with the plain functions around it that it calls."""
+def _module(made: LoopCode) -> Any:
+    from rashin.native import compiler
 
-    def compilable(value: Any) -> Any:
-        return inlined(value) if isinstance(value, types.FunctionType) and value is not function else value
-
-    around = {name: compilable(value) for name, value in _around(function).items()}  # all would keep old losses alive
-    known = function.__globals__
-    around |= {name: known[name] for name in ("__builtins__", "__name__") if name in known}
-    cells = tuple(types.CellType(compilable(cell.cell_contents)) for cell in function.__closure__ or ())
-    copy = types.FunctionType(function.__code__, around, function.__name__, function.__defaults__, cells)
-    return nb.njit(forceinline=True, error_model="numpy", nogil=True)(copy)
-
-
-def _unpacker(absent: tuple[bool, ...]) -> Any:
-    """A function from the array of parameters to the tuple of them, None where a parameter is absent."""
-    items = "".join("None, " if none else f"p[{place}], " for place, none in enumerate(absent))
-    namespace: dict[str, Any] = {}
-    exec(f"def unpack(p): return ({items})", namespace)
-    return nb.njit(forceinline=True)(namespace["unpack"])
-
-
-def _with_target(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any) -> Any:
-    """The loop of a formula ``f(xp, z, t, *parameters)``."""
-    jet, unpack = inlined(formula), _unpacker(absent)
-    vocabulary = plain if dtype == np.float32 else scalar
+    jet, unpack, order = made.formula, _unpacker(made.absent), made.order
+    jet = compiler.compilable(_shared(jet) if made.takes == Takes.SHARE else jet, True)
+    unpack = compiler.compilable(unpack, True)
+    xp = compiler.compilable(plain if made.element == SINGLE else scalar)
 
     def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         parameters = unpack(p)
         for i in range(n):
-            value, slope, curvature = jet(vocabulary, np.float64(z[i]), np.float64(t[i]), *parameters)
+            value, slope, curvature = jet(xp, np.float64(z[i]), np.float64(t[i]), *parameters)
             values[i] = value
             if order > 0:
                 slopes[i] = slope * w[i]
             if order > 1:
                 curvatures[i] = curvature * w[i]
 
-    return loop
-
-
-def _without_target(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any) -> Any:
-    """The loop of a formula ``phi(xp, u, *parameters)``; there is no target, and the caller weighs."""
-    jet, unpack = inlined(formula), _unpacker(absent)
-
-    def loop(u: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
-        parameters = unpack(p)
+    def loop_of_labels(u: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        parameters = unpack(p)  # there is no target, and the caller weighs
         for i in range(n):
-            value, slope, curvature = jet(scalar, u[i], *parameters)
+            value, slope, curvature = jet(xp, u[i], *parameters)
             values[i] = value
             if order > 0:
                 slopes[i] = slope
             if order > 1:
                 curvatures[i] = curvature
 
-    return loop
+    return compiler.loop_module(loop_of_labels if made.takes == Takes.LABEL else loop, made.element)
 
 
-_loops: dict[tuple[Any, ...], Loop] = {}
+# ------------------------------------------------------------------------------------------ without a compiler
 
 
-def compiled(formula: Formula, parameters: tuple[float | None, ...], order: int, dtype: Any, target: bool) -> Loop:
-    """The loop of ``formula`` for prediction and target of ``dtype``, up to derivative ``order``.
+def _interpreted(made: LoopCode) -> Loop:
+    """A loop that runs the formula on arrays, where Numba is not installed."""
+    jet: Callable[..., Any] = _shared(made.formula) if made.takes == Takes.SHARE else made.formula
+    address = ctypes.c_void_p
+    item = np.ctypeslib.as_ctypes_type(made.element)
+    pointers = [ctypes.POINTER(kind) for kind in (item, item, *[ctypes.c_double] * 3, item, item)]
 
-    A notebook cell that is run again defines another function with the same content: it gets the loop of the first.
-    Loops stay for the rest of the process, since Numba does not release machine code.
-    """
-    settings = tuple(parameter is None for parameter in parameters), order, dtype, target
-    key = (_same(formula), *settings)
-    loop = _loops.get(key)
-    if loop is None:
-        with compiling:
-            loop = _loops.get(key) or _loops.setdefault(key, _compile(formula, *settings))
-    return loop
+    @ctypes.CFUNCTYPE(None, *[address] * 7, ctypes.c_int64)
+    def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        sizes = (n, n, n, max(len(made.absent), 1), n, n, n)
+        views = [
+            None if where is None else np.ctypeslib.as_array(ctypes.cast(where, kind), (size,))
+            for where, kind, size in zip((z, t, w, p, values, slopes, curvatures), pointers, sizes, strict=True)
+        ]
+        _fill(made, jet, *views)
+
+    return Loop(loop, ctypes.cast(loop, address).value or 0)
 
 
-def _compile(formula: Formula, absent: tuple[bool, ...], order: int, dtype: Any, target: bool) -> Loop:
-    element = nb.types.CPointer(nb.from_dtype(np.dtype(dtype)))
-    double = nb.types.CPointer(nb.float64)
-    signature = nb.void(element, element, double, double, double, element, element, nb.intp)
-    body = (_with_target if target else _without_target)(formula, absent, order, dtype)
-    with explained():
-        return Loop(nb.cfunc(signature, error_model="numpy")(body))
+def _fill(made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any) -> None:
+    parameters = [None if none else float(p[place]) for place, none in enumerate(made.absent)]
+    given = (z,) if made.takes == Takes.LABEL else (z.astype(np.float64), t.astype(np.float64))
+    with np.errstate(all="ignore"):
+        value, slope, curvature = jet(arrays, *given, *parameters)
+        weight = 1.0 if made.takes == Takes.LABEL else w
+        values[:] = value
+        if made.order > 0:
+            slopes[:] = slope * weight
+        if made.order > 1:
+            curvatures[:] = curvature * weight

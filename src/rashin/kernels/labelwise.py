@@ -9,23 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from rashin.arithmetic import scalar
-from rashin.cached import cached
 from rashin.exact import add_block
-from rashin.kernels.formula import call
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
-    MANY,
+    LANES,
     accurate_sum,
-    array_type,
     below,
     exponentials,
     has_limit,
     hessian_entry,
-    jit,
     label_hessian_entry,
     label_others,
     log_probabilities,
@@ -33,6 +28,8 @@ from rashin.kernels.rows import (
     shares,
 )
 from rashin.kernels.short_rows import CELLS, FEW, block_rows, column_derivatives, column_parts
+from rashin.native.kernel import kernel
+from rashin.native.language import call, shaped
 
 __all__ = [
     "OUTSIDE",
@@ -46,7 +43,6 @@ __all__ = [
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
 
 
-@jit
 def _row_parts(
     z: Any, start: int, size: int, labels: Any, w: Any, e: Any, lanes: Any, peaks: Any, rests: Any, others: Any,
     own: Any, own_error: Any,
@@ -75,31 +71,28 @@ def _row_parts(
     return FINE, 0
 
 
-@jit
 def _row_derivatives(
-    start: int, size: int, labels: Any, e: Any, rests: Any, others: Any, slopes: Any, curvatures: Any, pulls: Any,
-    z_loss: float, factors: Any, gradient: Any, hessian: Any,
+    i: int, k: int, e: Any, r: int, rest: float, others: float, slope: float, curvature: float, pull: float,
+    z_loss: float, factor: float, gradient: Any, hessian: Any,
 ) -> None:  # fmt: skip
-    """The derivatives of phi(u_k) + z_loss lse^2 by the rows; a pull is 2 z_loss lse, a factor the weight's share.
+    """The derivatives of phi(u_k) + z_loss lse^2 by row ``i``, whose exponentials are row ``r`` of ``e``.
 
+    ``pull`` is 2 z_loss lse, ``factor`` the weight's share:
     d/dz_j = slope (1k - p_j) + pull p_j,
     d2/dz_j2 = curvature (1k - p_j)^2 + (pull - slope) p_j (1 - p_j) + 2 z_loss p_j^2.
     """
-    for r in range(size):
-        i, k, rest, factor = start + r, max(labels[start + r], 0), rests[r], factors[r]
-        bend = pulls[r] - slopes[r]
-        if gradient.size:
-            coefficient = bend * factor / (1.0 + rest)
-            for j in range(e.shape[1]):
-                gradient[i, j] = coefficient * e[r, j]
-            gradient[i, k] = factor * ((slopes[r] * others[r] + pulls[r] * e[r, k]) / (1.0 + rest))
-        if hessian.size:
-            for j in range(e.shape[1]):
-                hessian[i, j] = factor * hessian_entry(e[r, j], rest, curvatures[r], bend, z_loss)
-            hessian[i, k] = factor * label_hessian_entry(e[r, k], rest, others[r], curvatures[r], bend, z_loss)
+    bend = pull - slope
+    if gradient.size:
+        coefficient = bend * factor / (1.0 + rest)
+        for j in range(e.shape[1]):
+            gradient[i, j] = coefficient * e[r, j]
+        gradient[i, k] = factor * ((slope * others + pull * e[r, k]) / (1.0 + rest))
+    if hessian.size:
+        for j in range(e.shape[1]):
+            hessian[i, j] = factor * hessian_entry(e[r, j], rest, curvature, bend, z_loss)
+        hessian[i, k] = factor * label_hessian_entry(e[r, k], rest, others, curvature, bend, z_loss)
 
 
-@jit
 def log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
     """Fill in u of the labels, and logsumexp."""
     for r in range(size):
@@ -108,7 +101,6 @@ def log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own
         lse[r] = peaks[r] + log_rest
 
 
-@jit
 def sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, curvatures: Any) -> None:
     """Move phi and phi' from u to where -expm1(u) is 1 - p = x / (1 + x), for small x.
 
@@ -128,7 +120,6 @@ def sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, 
         slopes[r] += curvatures[r] * shift
 
 
-@jit
 def finished(
     start: int, size: int, w: Any, divisor: float, z_loss: float, lse: Any, terms: Any, slopes: Any,
     curvatures: Any, pulls: Any, factors: Any,
@@ -151,26 +142,30 @@ def finished(
     return undefined
 
 
-@jit
 def _clear(gradient: Any, hessian: Any, i: int) -> None:
     """Zeros for a row of weight 0."""
-    if gradient.size:
-        gradient[i] = 0.0
-    if hessian.size:
-        hessian[i] = 0.0
+    for derivative in (gradient, hessian):
+        if derivative.size:
+            for j in range(derivative.shape[1]):
+                derivative[i, j] = 0.0
 
 
-def _signature(element: Any, distributions: bool) -> Any:
-    double, rows, row = nb.float64, array_type(element, 2, True), array_type(nb.float64, 1, True)
-    return nb.types.Tuple((nb.int64, nb.int64))(
-        *(nb.int64, rows, rows) if distributions else (nb.int64, rows),
-        *(array_type(nb.int64, 1, True), row, double, row, double),
-        *(double, double) if distributions else (),
-        *(array_type(double, 1), array_type(element, 2), array_type(element, 2), array_type(nb.int64, 1)),
-    )
+COLUMNS = 12  # numbers of each row of a block
 
 
-@cached(lambda element: _signature(element, False))
+def _height(n: int, classes: int) -> int:
+    """How many rows to a block."""
+    most = block_rows(classes) if classes < FEW else max(1, CELLS // classes)
+    return min(most, max(1, n))
+
+
+def _room(z: Any) -> int:
+    n, classes = z.shape
+    tables = 2 if classes < FEW else 1
+    return int(_height(n, classes) * (tables * classes + COLUMNS) + LANES)
+
+
+@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8 f8[:] x[:, :] x[:, :] i8[:]", answers=2, room=_room)
 def sweep_labels(
     loop: int,
     z: Any,
@@ -183,17 +178,18 @@ def sweep_labels(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    room: Any,
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with labels; arguments and answer as in the pointwise sweep.
 
     A row of weight 0 is checked and then left out; one with the label OUTSIDE is not even checked.
     """
     n, classes = z.shape
-    few = classes < FEW
-    height = min(block_rows(classes) if few else max(1, CELLS // classes), max(1, n))
-    wide, tall = (height, classes), (classes, height)
-    e, x = np.empty(tall if few else wide), np.empty(tall if few else (0, 0))
-    lanes, columns = np.empty(MANY), np.empty((12, height))
+    few, height = classes < FEW, _height(n, classes)
+    cells = height * classes
+    lanes, columns, tables = room[:LANES], shaped(room[LANES:], (COLUMNS, height)), room[LANES + COLUMNS * height :]
+    e = shaped(tables, (classes, height) if few else (height, classes))
+    x = shaped(tables[cells:], (classes, height) if few else (0, 0))
     peaks, rests, others, own, own_error, u = columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
     lse, terms, slopes, curvatures = columns[6], columns[7], columns[8], columns[9]
     pulls, factors = columns[10], columns[11]
@@ -206,8 +202,7 @@ def sweep_labels(
         if found != FINE:
             return found, i
         log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse)
-        call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
-             slopes.ctypes.data, curvatures.ctypes.data, size)  # fmt: skip
+        call(loop, u, u, u, parameters, terms, slopes, curvatures, size)
         sharpened(size, rests, own, u, terms, slopes, curvatures)
         r = finished(start, size, w, divisor, z_loss, lse, terms, slopes, curvatures, pulls, factors)
         if r >= 0:
@@ -216,15 +211,17 @@ def sweep_labels(
             column_derivatives(start, size, labels, e, rests, others, slopes, curvatures, pulls, z_loss, factors,
                                gradient, hessian, own)  # fmt: skip
         else:
-            _row_derivatives(start, size, labels, e, rests, others, slopes, curvatures, pulls, z_loss, factors,
-                             gradient, hessian)  # fmt: skip
+            for r in range(size):
+                i, k = start + r, max(labels[start + r], 0)
+                _row_derivatives(i, k, e, r, rests[r], others[r], slopes[r], curvatures[r], pulls[r], z_loss,
+                                 factors[r], gradient, hessian)  # fmt: skip
         if values.size:
-            values[start : start + size] = terms[:size]
+            for r in range(size):
+                values[start + r] = terms[r]
         add_block(limbs, terms[:size])
     return FINE, 0
 
 
-@jit
 def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
     """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is not a distribution."""
     outside = np.int64(0)
@@ -235,7 +232,6 @@ def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> boo
     return outside == 0 and abs(accurate_sum(mix, 0, lanes) - 1.0) <= tolerance
 
 
-@jit
 def _only_label(q: Any) -> Any:
     """The label of a one-hot row, else -1."""
     label, count = -1, 0
@@ -245,44 +241,24 @@ def _only_label(q: Any) -> Any:
     return label if count == 1 and q[0, label] == 1.0 else -1
 
 
-@jit
 def _smoothed(k: int, smoothing: float, mix: Any) -> None:
     """Turn ``mix`` from q into (1 - s) q + s / C, q being the label ``k`` if that is given."""
     uniform = smoothing / mix.shape[1]
     if k >= 0:
-        mix[0] = uniform
+        for j in range(mix.shape[1]):
+            mix[0, j] = uniform
         mix[0, k] = (1.0 - smoothing) + uniform
     elif smoothing != 0.0:
         for j in range(mix.shape[1]):
             mix[0, j] = (1.0 - smoothing) * mix[0, j] + uniform
 
 
-@jit
 def _weighted(mix: Any, x: Any) -> None:
     """Multiply ``x`` by ``mix``, to 0 where mix is 0."""
     for j in range(mix.shape[1]):
         x[0, j] = scalar.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
 
 
-@jit
-def _one_hot_derivatives(
-    k: int, others: float, e: Any, rest: float, slope: float, curvature: float, pull: float, z_loss: float,
-    factor: float, gradient: Any, hessian: Any, i: int,
-) -> None:  # fmt: skip
-    """As ``_row_derivatives``, of a distribution that is a label."""
-    bend = pull - slope
-    if gradient.size:
-        coefficient = bend * factor / (1.0 + rest)
-        for j in range(e.shape[1]):
-            gradient[i, j] = coefficient * e[0, j]
-        gradient[i, k] = factor * ((slope * others + pull * e[0, k]) / (1.0 + rest))
-    if hessian.size:
-        for j in range(e.shape[1]):
-            hessian[i, j] = factor * hessian_entry(e[0, j], rest, curvature, bend, z_loss)
-        hessian[i, k] = factor * label_hessian_entry(e[0, k], rest, others, curvature, bend, z_loss)
-
-
-@jit
 def _mixture_derivatives(
     e: Any, rest: float, slopes: Any, curvatures: Any, pull: float, z_loss: float, factor: float,
     gradient: Any, hessian: Any, i: int, lanes: Any,
@@ -313,7 +289,11 @@ def _mixture_derivatives(
             hessian[i, j] = factor * (own * q * q + p * p * (rest_curvature + 2.0 * z_loss) + bend * p * q)
 
 
-@cached(lambda element: _signature(element, True))
+def _room_of_rows(z: Any) -> int:
+    return 6 * int(z.shape[1]) + 1 + LANES
+
+
+@kernel("i8 x[:, :] x[:, :] i8[:] f8[:] f8 f8[:] f8 f8 f8 f8[:] x[:, :] x[:, :] i8[:]", answers=2, room=_room_of_rows)
 def sweep_distributions(
     loop: int,
     z: Any,
@@ -329,15 +309,17 @@ def sweep_distributions(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    room: Any,
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with distributions ``q`` (n, C), or with smoothed labels if ``q`` is empty.
 
     With ``q`` the labels say only which rows lie outside. The formula runs over all classes, one row at a time.
     """
     n, classes = z.shape
-    e, u, mix = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
-    terms, slopes, curvatures = np.empty((1, classes)), np.empty((1, classes)), np.empty((1, classes))
-    value, lanes = np.empty(1), np.empty(MANY)
+    lanes, value, rows = room[:LANES], room[LANES : LANES + 1], room[LANES + 1 :]
+    e, u = shaped(rows, (1, classes)), shaped(rows[classes:], (1, classes))
+    mix, terms = shaped(rows[2 * classes :], (1, classes)), shaped(rows[3 * classes :], (1, classes))
+    slopes, curvatures = shaped(rows[4 * classes :], (1, classes)), shaped(rows[5 * classes :], (1, classes))
     for i in range(n):
         weight, k = w[i] if w.size else 1.0, labels[i]
         if values.size:
@@ -363,8 +345,7 @@ def sweep_distributions(
         rest = exponentials(z, i, peak, e, 0, lanes)
         log_rest = scalar.log1p(rest)
         log_probabilities(z, i, peak, log_rest, u)
-        call(loop, u.ctypes.data, u.ctypes.data, u.ctypes.data, parameters.ctypes.data, terms.ctypes.data,
-             slopes.ctypes.data, curvatures.ctypes.data, classes)  # fmt: skip
+        call(loop, u, u, u, parameters, terms, slopes, curvatures, classes)
         _weighted(mix, terms)
         value[0] = accurate_sum(terms, 0, lanes)
         pull = 0.0
@@ -381,8 +362,8 @@ def sweep_distributions(
         factor = weight / divisor
         if k >= 0 and smoothing == 0.0:
             others = label_others(below(np.float64(z[i, k]), peak)[0], e[0, k], rest)
-            _one_hot_derivatives(k, others, e, rest, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
-                                 gradient, hessian, i)  # fmt: skip
+            _row_derivatives(i, k, e, 0, rest, others, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
+                             gradient, hessian)  # fmt: skip
         elif gradient.size or hessian.size:
             _weighted(mix, slopes)
             _weighted(mix, curvatures)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
-from rashin.cached import cached
-from rashin.kernels.rows import array_type
+from rashin.native.kernel import kernel
 
 __all__ = ["column_sums"]
 
 
-@cached(lambda element: nb.void(array_type(element, 2, True), nb.int64, nb.int64, array_type(nb.float64, 1)))
+@kernel("x[:, :] i8 i8 f8[:]")
 def column_sums(z: Any, first: int, last: int, sums: Any) -> None:
     """Add the rows of ``z`` to ``sums``, for the columns from ``first`` to ``last``.
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from rashin.arithmetic.scalar import fma
-from rashin.cached import cached
 from rashin.exact import (
     BLOCK,
     DIGITS,
     MAGNITUDE,
-    add_block,
     add_block_below,
     add_integer,
     add_one,
@@ -27,6 +24,8 @@ from rashin.exact import (
     grid_at,
     top_bits,
 )
+from rashin.native.kernel import DOUBLE, kernel
+from rashin.native.language import as_integers, from_bits, inline
 
 __all__ = ["PLAIN_SUMS", "WEIGHED_SUMS", "add_by_cell", "add_together", "carry", "extent"]
 
@@ -36,19 +35,18 @@ WEIGHED_SUMS = 6  # of w l, w, (w l)^2, w^2, (w l) w, (w l) l
 FEW = 8  # rows of a cell below which they go one by one
 
 
-@nb.njit(forceinline=True)
+@inline
 def _rest(product: float, x: float, y: float) -> Any:
     """What rounding took from the product; 0 where it is infinite."""
     return fma(x, y, -product) if abs(product) < np.inf else 0.0
 
 
-@nb.njit(forceinline=True)
+@inline
 def _in_order(bits: Any) -> Any:
     """An integer that orders as the double of these bits does; and back."""
     return bits ^ ((bits >> 63) & MAGNITUDE)
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _on_four_grids(x: Any, y: Any, first: float, second: float, third: float, fourth: float) -> Any:
     """The products as sums of whole numbers of four grids, and whether anything was left."""
     total, total2, total3, total4, left = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
@@ -73,13 +71,12 @@ def _on_four_grids(x: Any, y: Any, first: float, second: float, third: float, fo
     return total, total2, total3, total4, left & MAGNITUDE
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _add_products(limbs: Any, x: Any, y: Any, top: int, top_y: int) -> None:
     """Add x y, whole; the largest magnitudes are given by their bits.
 
-    Four grids hold products that spread over 2^48, as losses from 1e-7 to 10 have. Others go by way of arrays.
+    Four grids hold products that spread over 2^48, as losses from 1e-7 to 10 have. Others go one by one.
     """
-    bound = np.int64(top).view(np.float64) * np.int64(top_y).view(np.float64)
+    bound = from_bits(top) * from_bits(top_y)
     if bound == 0.0 and (top == 0 or top_y == 0):
         return
     exponent = (bits_of(bound) >> 52) - 1023 + 2
@@ -92,79 +89,72 @@ def _add_products(limbs: Any, x: Any, y: Any, top: int, top_y: int) -> None:
             add_integer(limbs, third, exponent - 154)
             add_integer(limbs, fourth, exponent - 205)
             return
-    product, rest = x * y, np.empty(x.size)
     for i in range(x.size):
-        rest[i] = _rest(product[i], x[i], y[i])
-    add_block(limbs, product)
-    add_block(limbs, rest)
+        _add_product(limbs, x[i], y[i])
 
 
-@nb.njit(error_model="numpy", nogil=True)
-def _add_block_sums(losses: Any, w: Any, limbs: Any) -> None:
-    """Add at most ``BLOCK`` rows to one cell."""
+def _add_block_sums(losses: Any, w: Any, limbs: Any, room: Any) -> None:
+    """Add at most ``BLOCK`` rows to one cell; ``room`` is for so many numbers."""
     top = top_bits(losses)
     if w.size == 0:
-        add_block_below(limbs[0], losses, top)
-        if limbs.shape[0] > 1:
-            _add_products(limbs[1], losses, losses, top, top)
+        add_block_below(limbs[:, 0], losses, top)
+        if limbs.shape[1] > 1:
+            _add_products(limbs[:, 1], losses, losses, top, top)
         return
-    a = w * losses
+    a = room[: losses.size]
+    for i in range(losses.size):
+        a[i] = w[i] * losses[i]
     top_a, top_w = top_bits(a), top_bits(w)
-    add_block_below(limbs[0], a, top_a)
-    add_block_below(limbs[1], w, top_w)
-    if limbs.shape[0] > 2:
-        _add_products(limbs[2], a, a, top_a, top_a)
-        _add_products(limbs[3], w, w, top_w, top_w)
-        _add_products(limbs[4], a, w, top_a, top_w)
-        _add_products(limbs[5], a, losses, top_a, top)
+    add_block_below(limbs[:, 0], a, top_a)
+    add_block_below(limbs[:, 1], w, top_w)
+    if limbs.shape[1] > 2:
+        _add_products(limbs[:, 2], a, a, top_a, top_a)
+        _add_products(limbs[:, 3], w, w, top_w, top_w)
+        _add_products(limbs[:, 4], a, w, top_a, top_w)
+        _add_products(limbs[:, 5], a, losses, top_a, top)
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _largest(losses: Any) -> float:
     """By the integers that order as the numbers do, which vectorises; never -0.0. Of nothing it is -inf."""
     highest = _in_order(bits_of(-np.inf))
     for i in range(losses.size):
         highest = max(highest, _in_order(bits_of(losses[i])))
-    return np.int64(_in_order(highest)).view(np.float64) + 0.0
+    return from_bits(_in_order(highest)) + 0.0
 
 
-@nb.njit(error_model="numpy", nogil=True)
-def _add_run(losses: Any, w: Any, limbs: Any) -> float:
+def _add_run(losses: Any, w: Any, limbs: Any, room: Any) -> float:
     for start in range(0, losses.size, BLOCK):
-        _add_block_sums(losses[start : start + BLOCK], w[start : start + BLOCK], limbs)
+        _add_block_sums(losses[start : start + BLOCK], w[start : start + BLOCK], limbs, room)
     return _largest(losses)
 
 
-def _together(_element: Any) -> Any:
-    readonly = nb.types.Array(nb.float64, 1, "C", readonly=True)
-    return nb.float64(readonly, readonly, nb.types.Array(nb.int64, 2, "A"))
+def _room_together() -> int:
+    return BLOCK
 
 
-@cached(_together)
-def add_together(losses: Any, w: Any, limbs: Any) -> float:
-    """Add all rows to one cell, ``limbs`` (sums, digits), and return the largest loss; ``w`` is empty for weight 1.
+@kernel("f8[:] f8[:] f8[:] i8[:, :, :]", elements=(DOUBLE,), room=_room_together)
+def add_together(losses: Any, w: Any, highest: Any, limbs: Any, room: Any) -> None:
+    """Add all rows to the first cell: to its largest loss and ``limbs``; ``w`` is empty for weight 1.
 
-    Where ``limbs`` has fewer rows, the sums that come first are taken.
+    ``limbs`` is (digits, cells, sums): the same digit of all cells lies together. Where it has fewer sums, those that
+    come first are taken.
     """
-    return _add_run(losses, w, limbs)
+    highest[0] = max(highest[0], _add_run(losses, w, limbs[:, 0], room))
 
 
-def _by_cell(_element: Any) -> Any:
-    readonly = nb.types.Array(nb.float64, 1, "C", readonly=True)
-    codes = nb.types.Array(nb.int64, 1, "C", readonly=True)
-    counts, highest = nb.types.Array(nb.int64, 1, "C"), nb.types.Array(nb.float64, 1, "C")
-    return nb.void(readonly, readonly, codes, nb.int64, codes, counts, highest, nb.types.Array(nb.int64, 3, "A"))
-
-
-@nb.njit(error_model="numpy", nogil=True)
-def _sorted_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, cells: int) -> Any:
-    """Where the rows of each cell start, and losses and weights in the order of the cells."""
-    starts = np.zeros(cells + 1, np.int64)
+def _sorted_by_cell(
+    losses: Any, w: Any, codes: Any, low: int, cell_of: Any, starts: Any, places: Any, in_order: Any, weights: Any
+) -> None:
+    """Fill in where the rows of each cell start, and losses and weights in the order of the cells."""
+    cells = places.size
+    for cell in range(cells + 1):
+        starts[cell] = 0
     for i in range(codes.size):
         starts[cell_of[codes[i] - low] + 1] += 1
     for cell in range(cells):
         starts[cell + 1] += starts[cell]
-    places, in_order, weights = starts.copy(), np.empty(losses.size), np.empty(w.size)
+    for cell in range(cells):
+        places[cell] = starts[cell]
     for i in range(codes.size):
         cell = cell_of[codes[i] - low]
         place = places[cell]
@@ -172,84 +162,82 @@ def _sorted_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, cel
         in_order[place] = losses[i]
         if w.size:
             weights[place] = w[i]
-    return starts, in_order, weights
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _add_product(limbs: Any, x: float, y: float) -> None:
     product = x * y
     add_one(limbs, product)
     add_one(limbs, _rest(product, x, y))
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def _add_few(losses: Any, w: Any, limbs: Any) -> float:
     """Add rows one by one: 17 ns each, 45 with weights, where a block costs 130 ns, 300, however short it is."""
     for i in range(losses.size):
         loss = losses[i]
         if w.size == 0:
-            add_one(limbs[0], loss)
-            if limbs.shape[0] > 1:
-                _add_product(limbs[1], loss, loss)
+            add_one(limbs[:, 0], loss)
+            if limbs.shape[1] > 1:
+                _add_product(limbs[:, 1], loss, loss)
             continue
         a = w[i] * loss
-        add_one(limbs[0], a)
-        add_one(limbs[1], w[i])
-        if limbs.shape[0] > 2:
-            _add_product(limbs[2], a, a)
-            _add_product(limbs[3], w[i], w[i])
-            _add_product(limbs[4], a, w[i])
-            _add_product(limbs[5], a, loss)
+        add_one(limbs[:, 0], a)
+        add_one(limbs[:, 1], w[i])
+        if limbs.shape[1] > 2:
+            _add_product(limbs[:, 2], a, a)
+            _add_product(limbs[:, 3], w[i], w[i])
+            _add_product(limbs[:, 4], a, w[i])
+            _add_product(limbs[:, 5], a, loss)
     return _largest(losses)
 
 
 # Of 262,144 rows in 1,000 cells, ns a row of one thread: sorted by cell 6.2, with weights 15.5; cut into slices of 44
 # bits and these added, unsorted, as integers to the cell's row 8.1 (10 cells: 5.2 and 6.8); each row by itself 15, 45.
-@cached(_by_cell)
-def add_by_cell(losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any) -> None:
-    """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``, (sums, digits)."""
-    starts, in_order, weights = _sorted_by_cell(losses, w, codes, low, cell_of, counts.size)
-    for cell in range(counts.size):
+def _room_by_cell(losses: Any, w: Any, counts: Any) -> int:
+    return int(2 * counts.size + 1 + losses.size + w.size + BLOCK)
+
+
+@kernel("f8[:] f8[:] i8[:] i8 i8[:] i8[:] f8[:] i8[:, :, :]", elements=(DOUBLE,), room=_room_by_cell)
+def add_by_cell(
+    losses: Any, w: Any, codes: Any, low: int, cell_of: Any, counts: Any, highest: Any, limbs: Any, room: Any
+) -> None:
+    """Add each row to the cell ``cell_of[code - low]``: to its count, largest loss and ``limbs``."""
+    cells, n = counts.size, losses.size
+    starts, places = as_integers(room[: cells + 1]), as_integers(room[cells + 1 : 2 * cells + 1])
+    rest = room[2 * cells + 1 :]
+    in_order, weights, rest = rest[:n], rest[n : n + w.size], rest[n + w.size :]
+    _sorted_by_cell(losses, w, codes, low, cell_of, starts, places, in_order, weights)
+    for cell in range(cells):
         first, last = starts[cell], starts[cell + 1]
         if first == last:
             continue
         run, v = in_order[first:last], weights[first:last]
         counts[cell] += last - first
         few = last - first < FEW
-        found = _add_few(run, v, limbs[cell]) if few else _add_run(run, v, limbs[cell])
+        found = _add_few(run, v, limbs[:, cell]) if few else _add_run(run, v, limbs[:, cell], rest)
         highest[cell] = max(highest[cell], found)
 
 
-def _carry(_element: Any) -> Any:
-    return nb.void(nb.types.Array(nb.int64, 3, "A"))
-
-
-@cached(_carry)
+@kernel("i8[:, :, :]", elements=(DOUBLE,))
 def carry(limbs: Any) -> None:
-    """Bring the digits of each sum, (cells, sums, digits), below 2**32; the last has the sign.
+    """Bring the digits of each sum, (digits, cells, sums), below 2**32; the last has the sign.
 
     A digit that stays as it is is not written: memory that is still empty takes no room.
     """
-    cells, sums = limbs.shape[:2]
-    over = np.zeros((cells, sums), np.int64)
-    for digit in range(DIGITS):
-        for cell in range(cells):
-            for i in range(sums):
-                total = limbs[cell, i, digit] + over[cell, i]
-                kept = total & 0xFFFF_FFFF if digit < DIGITS - 1 else total
-                over[cell, i] = total >> 32
-                if kept != limbs[cell, i, digit]:
-                    limbs[cell, i, digit] = kept
+    for cell in range(limbs.shape[1]):
+        for i in range(limbs.shape[2]):
+            over = np.int64(0)
+            for digit in range(DIGITS):
+                total = limbs[digit, cell, i] + over
+                carried = total & 0xFFFF_FFFF if digit < DIGITS - 1 else total
+                over = total >> 32
+                if carried != limbs[digit, cell, i]:
+                    limbs[digit, cell, i] = carried
 
 
-def _extent(_element: Any) -> Any:
-    return nb.types.UniTuple(nb.int64, 2)(nb.types.Array(nb.int64, 1, "C", readonly=True))
-
-
-@cached(_extent)
-def extent(codes: Any) -> tuple[int, int]:
-    """The least and the largest of at least one number."""
+@kernel("i8[:] i8[:]", elements=(DOUBLE,))
+def extent(codes: Any, ends: Any) -> None:
+    """Fill in the least and the largest of at least one number."""
     low, high = codes[0], codes[0]
     for i in range(codes.size):
         low, high = min(low, codes[i]), max(high, codes[i])
-    return low, high
+    ends[0], ends[1] = low, high

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
-from rashin.arithmetic import plain
-from rashin.cached import cached
-from rashin.kernels.rows import MANY, array_type, jit
+from rashin.arithmetic import plain, scalar
+from rashin.kernels.rows import LANES
 from rashin.kernels.sums import fill_plain_sums
+from rashin.native.kernel import kernel
+from rashin.native.language import shaped
 
 __all__ = ["EXPONENTIALS", "FREE", "SUM", "deviation", "fill_normalized", "fill_totals", "is_normalized"]
 
@@ -35,23 +35,21 @@ MOST = 0.05
 EACH, LOGARITHMS = 1e-6, 1e-3
 TO_11_BITS, TO_8_BITS = 2.0**42 + 1.0, 2.0**45 + 1.0  # Dekker's splitters: float16 and bfloat16 hold so many bits
 FLOAT16, BFLOAT16 = 2.0**-10, 2.0**-7  # eps
+DECADE = 0.4342944819032518  # a logarithm to base 10 in natural ones
 SINGLE = 2.0**-24  # decimals that passed through float32 are off by as much of themselves
 
 
-@jit
 def deviation(classes: int, whole: float) -> Any:
     """By how much any row may miss 1."""
     each = EACH * classes
     return min(MOST, max(each, LOGARITHMS) if whole == EXPONENTIALS else each)
 
 
-@jit
 def _is_whole(scaled: float) -> Any:
     """Whether it is a whole number; -inf is what the logarithm of 0 is."""
     return scaled == -np.inf or abs(scaled - np.floor(scaled + 0.5)) <= SINGLE * abs(scaled)
 
 
-@jit
 def _are_decimals(x: Any, scale: float) -> Any:
     """Whether all numbers are multiples of 1 / scale."""
     for j in range(x.size):
@@ -61,7 +59,6 @@ def _are_decimals(x: Any, scale: float) -> Any:
     return True
 
 
-@jit
 def _have_bits(x: Any, splitter: float) -> Any:
     """Whether all numbers have no more bits than the splitter leaves."""
     for j in range(x.size):
@@ -72,26 +69,27 @@ def _have_bits(x: Any, splitter: float) -> Any:
     return True
 
 
-@jit
 def _of_decimals(x: Any, whole: float) -> Any:
     """By how much rounding to as few decimals as the numbers have may move the sum."""
     scale = 100.0
     while scale < 1e6:
         if _are_decimals(x, scale):
             # All logarithms may be off by h together: e^h - 1.
-            return np.expm1(0.5 / scale) if whole == EXPONENTIALS else 0.5 * x.size / scale
+            return scalar.expm1(0.5 / scale) if whole == EXPONENTIALS else 0.5 * x.size / scale
         scale *= 10.0
     return 0.0
 
 
-@jit
 def _unit(number: float, digits: int) -> Any:
     """A unit of the last of so many significant digits; 0 of what is too small to show in a sum."""
     size = abs(number)
-    return 10.0 ** (np.floor(np.log10(size)) + 1.0 - digits) if 1e-290 < size < np.inf else 0.0
+    return (
+        scalar.float_power(10.0, np.floor(scalar.log(size) * DECADE + 1e-9) + 1.0 - digits)
+        if 1e-290 < size < np.inf
+        else 0.0
+    )
 
 
-@jit
 def _of_these_digits(x: Any, whole: float, digits: int) -> Any:
     """By how much rounding to so many significant digits may move the sum; -1 if the numbers have more."""
     room = 0.0
@@ -100,11 +98,10 @@ def _of_these_digits(x: Any, whole: float, digits: int) -> Any:
         unit = _unit(number, digits)
         if unit > 0.0 and not _is_whole(number / unit):
             return -1.0
-        room += np.exp(number) * np.expm1(0.5 * unit) if whole == EXPONENTIALS else 0.5 * unit
+        room += scalar.exp(number) * scalar.expm1(0.5 * unit) if whole == EXPONENTIALS else 0.5 * unit
     return room
 
 
-@jit
 def _of_digits(x: Any, whole: float) -> Any:
     """The same of as few significant digits as the numbers have."""
     for digits in range(2, 6):
@@ -114,16 +111,14 @@ def _of_digits(x: Any, whole: float) -> Any:
     return 0.0
 
 
-@jit
 def _of_bits(x: Any, whole: float) -> Any:
     """The same of rounding to 16 bits."""
-    factor = 1.0 + np.log(np.float64(x.size)) if whole == EXPONENTIALS else 2.0
+    factor = 1.0 + scalar.log(np.float64(x.size)) if whole == EXPONENTIALS else 2.0
     if _have_bits(x, TO_8_BITS):
         return factor * BFLOAT16
     return factor * FLOAT16 if _have_bits(x, TO_11_BITS) else 0.0
 
 
-@jit
 def is_normalized(x: Any, total: float, whole: float) -> Any:
     """Whether a row whose numbers, or exponentials, add up to ``total`` is a distribution."""
     miss, close = abs(total - 1.0), deviation(x.size, whole)
@@ -134,7 +129,6 @@ def is_normalized(x: Any, total: float, whole: float) -> Any:
     return miss <= close + max(_of_decimals(x, whole), _of_digits(x, whole), _of_bits(x, whole))
 
 
-@jit
 def fill_totals(z: Any, start: int, whole: float, parts: Any, lanes: Any, totals: Any) -> None:
     """Fill in the sums of the rows of ``z`` from ``start`` on, or of their exponentials, for which ``parts`` has room.
 
@@ -144,16 +138,21 @@ def fill_totals(z: Any, start: int, whole: float, parts: Any, lanes: Any, totals
         fill_plain_sums(z, start, totals, lanes)
         return
     # All rows as one: a loop over ten classes is too short for vectors.
-    flat, exponentials = z[start : start + totals.size].reshape(-1), parts[: totals.size].reshape(-1)
-    for j in range(flat.size):
+    cells = totals.size * z.shape[1]
+    flat, exponentials = shaped(z[start : start + totals.size], (cells,)), shaped(parts, (cells,))
+    for j in range(cells):
         exponentials[j] = plain.exp(np.float64(flat[j]))
     fill_plain_sums(parts, 0, totals, lanes)
 
 
-@cached(lambda element: nb.void(array_type(element, 2, True), nb.float64, array_type(nb.boolean, 1)))
-def fill_normalized(z: Any, whole: float, fine: Any) -> None:
+def _room(z: Any) -> int:
+    return int(z.shape[1]) + 1 + LANES
+
+
+@kernel("x[:, :] f8 b1[:]", room=_room)
+def fill_normalized(z: Any, whole: float, fine: Any, room: Any) -> None:
     """Fill in which of the rows of ``z`` are distributions."""
-    parts, lanes, total = np.empty((1, z.shape[1])), np.empty(MANY), np.empty(1)
+    lanes, total, parts = room[:LANES], room[LANES : LANES + 1], shaped(room[LANES + 1 :], (1, z.shape[1]))
     for i in range(fine.size):
         fill_totals(z, i, whole, parts, lanes, total)
         fine[i] = is_normalized(z[i], total[0], whole)

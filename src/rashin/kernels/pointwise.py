@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
-from rashin.cached import cached
 from rashin.exact import BLOCK, add_block
-from rashin.kernels.formula import call
+from rashin.native.kernel import kernel
+from rashin.native.language import address, as_elements, call
 
 __all__ = ["ENDS", "FINE", "INTERVAL", "PREDICTION", "TARGET", "UNCHECKED", "UNDEFINED", "sweep"]
 
@@ -21,7 +20,6 @@ FINE, PREDICTION, TARGET, UNDEFINED = 0, 1, 2, 3  # what a sweep found wrong, if
 INTERVAL, ENDS, UNCHECKED = 0.0, 1.0, 2.0  # how a domain is tested; unchecked: NaN shows in the value
 
 
-@nb.njit(error_model="numpy", nogil=True)
 def all_within(x: Any, low: float, high: float, ends: bool) -> Any:
     """Whether every number lies in [low, high], or is one of the two; false for NaN.
 
@@ -40,21 +38,11 @@ def all_within(x: Any, low: float, high: float, ends: bool) -> Any:
     return outside == 0
 
 
-def _signature(element: Any) -> Any:
-    def array(item: Any, readonly: bool = False) -> Any:
-        return nb.types.Array(item, 1, "C", readonly=readonly)
-
-    double, results = nb.float64, (array(element), array(element), array(nb.int64))
-    return nb.types.Tuple((nb.int64, nb.int64))(
-        nb.int64,
-        *(array(element, True), array(element, True), array(double, True)),
-        double,
-        *(array(double, True), array(double, True), array(double)),
-        *results,
-    )
+def _room() -> int:
+    return 6 * BLOCK
 
 
-@cached(_signature)
+@kernel("i8 x[:] x[:] f8[:] f8 f8[:] f8[:] f8[:] x[:] x[:] i8[:]", answers=2, room=_room)
 def sweep(
     loop: int,
     z: Any,
@@ -67,6 +55,7 @@ def sweep(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    room: Any,
 ) -> tuple[int, int]:
     """Sweep over ``z.size`` elements; returns what was wrong and where its block starts.
 
@@ -76,12 +65,14 @@ def sweep(
     sum goes to ``limbs``.
     """
     n, weighted = z.size, w.size > 0
-    in_place = gradient.ctypes.data == z.ctypes.data  # written by way of a block: loops want arrays that do not overlap
+    in_place = address(gradient) == address(z)  # written by way of a block: loops want arrays that do not overlap
     low, high = z.dtype.type(bounds[0]), z.dtype.type(bounds[1])  # compared in the elements' type: half the time
     low_t, high_t = z.dtype.type(bounds[3]), z.dtype.type(bounds[4])
-    zs, ts = np.empty(BLOCK, z.dtype), np.empty(BLOCK, z.dtype)
-    factor, terms = np.full(BLOCK, 1.0 / divisor), np.empty(BLOCK)
-    slopes, curvatures = np.empty(BLOCK, z.dtype), np.empty(BLOCK, z.dtype)
+    factor, terms = room[:BLOCK], room[BLOCK : 2 * BLOCK]
+    zs, ts = as_elements(room[2 * BLOCK : 3 * BLOCK], z), as_elements(room[3 * BLOCK : 4 * BLOCK], z)
+    slopes, curvatures = as_elements(room[4 * BLOCK : 5 * BLOCK], z), as_elements(room[5 * BLOCK : 6 * BLOCK], z)
+    for i in range(BLOCK):
+        factor[i] = 1.0 / divisor
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         size = stop - start
@@ -99,24 +90,16 @@ def sweep(
             zb, tb = zs[:size], ts[:size]
         gb = gradient[start:stop] if gradient.size and not in_place else slopes[:size]
         hb = hessian[start:stop] if hessian.size else curvatures[:size]
-        call(
-            loop,
-            zb.ctypes.data,
-            tb.ctypes.data,
-            factor.ctypes.data,
-            parameters.ctypes.data,
-            terms.ctypes.data,
-            gb.ctypes.data,
-            hb.ctypes.data,
-            size,
-        )
+        call(loop, zb, tb, factor, parameters, terms, gb, hb, size)
         if weighted:
             for i in range(size):
                 terms[i] = terms[i] * w[start + i] if w[start + i] != 0.0 else 0.0
         if in_place and gradient.size:
-            gradient[start:stop] = gb
+            for i in range(size):
+                gradient[start + i] = gb[i]
         if values.size:
-            values[start:stop] = terms[:size]
+            for i in range(size):
+                values[start + i] = terms[i]
         if not add_block(limbs, terms[:size]):
             return UNDEFINED, start
     return FINE, 0

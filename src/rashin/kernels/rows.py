@@ -15,23 +15,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from rashin.arithmetic import scalar
-from rashin.cached import cached
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
+from rashin.native.kernel import kernel
+from rashin.native.language import shaped
 
 __all__ = [
+    "LANES",
     "MANY",
     "SPAN",
     "accurate_sum",
-    "array_type",
     "below",
     "exponentials",
     "has_limit",
     "hessian_entry",
-    "jit",
     "label_hessian_entry",
     "label_others",
     "links",
@@ -47,16 +46,9 @@ __all__ = [
 
 SPAN = 2048  # terms of a row summed in lanes before the error-free addition
 MANY, FEWER = 256, 32  # lanes
-
-jit = nb.njit(error_model="numpy", nogil=True)
-
-
-def array_type(item: Any, dimensions: int, readonly: bool = False) -> Any:
-    """The type of a C-contiguous array; what is declared read-only takes writable arrays too."""
-    return nb.types.Array(item, dimensions, "C", readonly=readonly)
+LANES = MANY + SPAN  # of which the last are room for a span
 
 
-@jit
 def peak_of(z: Any, i: int) -> Any:
     """The largest of row ``i``, NaN if one is NaN."""
     peak = z[i, 0]
@@ -65,7 +57,6 @@ def peak_of(z: Any, i: int) -> Any:
     return np.float64(peak)
 
 
-@jit
 def has_limit(z: Any, i: int, peak: float) -> Any:
     """Whether the row has a softmax: its peak is finite, or a lone +inf."""
     if -np.inf < peak < np.inf:
@@ -76,7 +67,6 @@ def has_limit(z: Any, i: int, peak: float) -> Any:
     return count == 1
 
 
-@jit
 def below(x: float, peak: float) -> Any:
     """x - peak and what rounding took from it (Knuth's two-sum); the limit at a peak of +inf."""
     if peak == np.inf:
@@ -86,7 +76,6 @@ def below(x: float, peak: float) -> Any:
     return d, scalar.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
 
 
-@jit
 def _in_many_lanes(x: Any, lanes: Any) -> None:
     """Add up a span of at least MANY terms in MANY lanes, then fold these into FEWER."""
     whole = x.size - x.size % MANY
@@ -105,11 +94,11 @@ def _in_many_lanes(x: Any, lanes: Any) -> None:
         lanes[j] += lanes[j + MANY // 8]
 
 
-@jit
 def _in_fewer_lanes(x: Any, lanes: Any) -> None:
     """Add up a short span in FEWER lanes."""
     whole = x.size - x.size % FEWER
-    lanes[:FEWER] = 0.0
+    for j in range(FEWER):
+        lanes[j] = 0.0
     for i in range(0, whole, FEWER):
         for j in range(FEWER):
             lanes[j] += x[i + j]
@@ -117,7 +106,6 @@ def _in_fewer_lanes(x: Any, lanes: Any) -> None:
         lanes[j] += x[whole + j]
 
 
-@jit
 def _span_sum(x: Any, lanes: Any) -> Any:
     """The sum of a span in fixed lanes, so many that no addition waits for the one before.
 
@@ -137,7 +125,6 @@ def _span_sum(x: Any, lanes: Any) -> Any:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
-@jit
 def plus(total: float, error: float, part: float) -> tuple[float, float]:
     """``total + part``, and what rounding took from it added to ``error``."""
     new = total + part
@@ -145,7 +132,6 @@ def plus(total: float, error: float, part: float) -> tuple[float, float]:
     return new, error + ((total - (new - back)) + (part - back))
 
 
-@jit
 def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
     """The sum of row ``r``: halved within spans, spans added with their rounding errors."""
     total, error = 0.0, 0.0
@@ -154,7 +140,6 @@ def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
     return total + error if abs(total) < np.inf else total
 
 
-@jit
 def _wide_span(z: Any, peak: float, e: Any) -> None:
     """Fill in e^(z - peak) of float64, where the rounding of the difference moves the exponential by ulps."""
     for j in range(z.size):
@@ -165,21 +150,18 @@ def _wide_span(z: Any, peak: float, e: Any) -> None:
         e[j] = scalar.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
 
 
-@jit
 def _narrow_span(z: Any, peak: float, e: Any) -> None:
     """Fill in e^(z - peak) of float32, whose differences are exact wherever it matters."""
     for j in range(z.size):
         e[j] = scalar.exp_plain(np.float64(z[j]) - peak)
 
 
-@jit
 def _clear_peak(z: Any, peak: float, e: Any, rest: Any) -> None:
     """Copy a span of exponentials, with 0 for the classes at the peak."""
     for j in range(z.size):
         rest[j] = scalar.where(np.float64(z[j]) < peak, e[j], 0.0)
 
 
-@jit
 def _ties(z: Any, i: int, peak: float) -> Any:
     """How many classes have the peak."""
     count, top = np.int64(0), z.dtype.type(peak)
@@ -188,10 +170,9 @@ def _ties(z: Any, i: int, peak: float) -> Any:
     return count
 
 
-@jit
 def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
     """The sum of the classes below the peak, and one for each class at the peak beyond the first."""
-    span = np.empty(SPAN)
+    span = lanes[MANY:LANES]
     total, error = 0.0, 0.0
     for first in range(0, z.shape[1], SPAN):
         zs = z[i, first : first + SPAN]
@@ -200,7 +181,6 @@ def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> An
     return (total + error) + (_ties(z, i, peak) - 1)
 
 
-@jit
 def span_exponentials(z: Any, peak: float, e: Any, lanes: Any) -> Any:
     """Fill in e^(z - peak) of a span, and add it up while it lies in the L1 cache."""
     if z.itemsize == 4:
@@ -210,7 +190,6 @@ def span_exponentials(z: Any, peak: float, e: Any, lanes: Any) -> Any:
     return _span_sum(e, lanes)
 
 
-@jit
 def rest_of_sum(total: float, error: float, z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
     """What all but one class at the peak add to the sum of a row.
 
@@ -219,7 +198,6 @@ def rest_of_sum(total: float, error: float, z: Any, i: int, peak: float, e: Any,
     return (total - 1.0) + error if total >= 2.0 else _careful_rest(z, i, peak, e, r, lanes)
 
 
-@jit
 def exponentials(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
     """Fill row ``r`` of ``e`` with e^(z - peak); returns what all but one class at the peak add to the sum.
 
@@ -243,41 +221,35 @@ def exponentials(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any
     return rest_of_sum(total, error, z, i, peak, e, r, lanes)
 
 
-@jit
 def label_others(d: float, e: float, rest: float) -> Any:
     """(1 - p) of the label times the sum of exponentials: the sum over the other classes."""
     return rest if d == 0.0 else 1.0 + (rest - e)
 
 
-@jit
 def shares(e: float, rest: float) -> Any:
     """p and 1 - p of a class that is not the label."""
     p = e / (1.0 + rest)
     return p, rest / (1.0 + rest) if e == 1.0 else 1.0 - p
 
 
-@jit
 def hessian_entry(e: float, rest: float, curvature: float, bend: float, z_loss: float) -> Any:
     """d2/dz_j2 of a class that is not the label; ``bend`` is 2 z_loss lse - slope."""
     p, q = shares(e, rest)
     return (curvature + 2.0 * z_loss) * p * p + bend * p * q
 
 
-@jit
 def label_hessian_entry(e: float, rest: float, others: float, curvature: float, bend: float, z_loss: float) -> Any:
     """d2/dz_k2 of the label."""
     p, q = e / (1.0 + rest), others / (1.0 + rest)
     return curvature * q * q + 2.0 * z_loss * p * p + bend * p * q
 
 
-@jit
 def log_probability(x: float, peak: float, log_rest: float) -> Any:
     """log softmax of a logit; -0 where it is certain."""
     d, error = below(x, peak)
     return -log_rest if d == 0.0 else (d - log_rest) + error
 
 
-@jit
 def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> None:
     """Fill the only row of ``u`` with log softmax(z)."""
     if peak == np.inf:
@@ -292,15 +264,16 @@ def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> N
         u[0, j] = scalar.where(d == 0.0, -log_rest, (d - log_rest) + error)
 
 
-@cached(
-    lambda element: nb.types.Tuple((nb.int64, nb.int64))(
-        array_type(element, 2, True), array_type(element, 2), array_type(element, 2), array_type(nb.float64, 1)
-    )
-)
-def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any) -> tuple[int, int]:
+def _room(z: Any) -> int:
+    return 2 * int(z.shape[1]) + LANES
+
+
+@kernel("x[:, :] x[:, :] x[:, :] f8[:]", answers=2, room=_room)
+def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any, room: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape
-    e, u, lanes = np.empty((1, classes)), np.empty((1, classes)), np.empty(MANY)
+    e, u = shaped(room, (1, classes)), shaped(room[classes:], (1, classes))
+    lanes = room[2 * classes :]
     for i in range(n):
         peak = peak_of(z, i)
         if peak != peak:
@@ -316,14 +289,15 @@ def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any) -> tuple[int, 
             logsumexp[i] = peak + log_rest
         if log_softmax.size:
             log_probabilities(z, i, peak, log_rest, u)
-            log_softmax[i] = u[0]
+            for j in range(classes):
+                log_softmax[i, j] = u[0, j]
         if softmax.size:
             for j in range(classes):
                 softmax[i, j] = e[0, j] / (1.0 + rest)
     return FINE, 0
 
 
-@cached(lambda element: nb.void(array_type(element, 1, True), nb.float64, *[array_type(element, 1)] * 3))
+@kernel("x[:] f8 x[:] x[:] x[:]")
 def softcapped(z: Any, cap: float, capped: Any, first: Any, second: Any) -> None:
     """Fill in cap tanh(z / cap) and its two derivatives by z; the first is sech^2, without 1 - tanh^2."""
     for i in range(z.size):

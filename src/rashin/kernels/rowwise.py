@@ -18,19 +18,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin.arithmetic import arrays
-from rashin.cached import cached
 from rashin.exact import BLOCK, add_block
-from rashin.kernels.formula import call
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.normalized import EXPONENTIALS, FREE, deviation, fill_totals, is_normalized
 from rashin.kernels.pointwise import ENDS, FINE, PREDICTION, TARGET, UNDEFINED, all_within
-from rashin.kernels.rows import MANY, array_type, jit
+from rashin.kernels.rows import LANES
 from rashin.kernels.sums import fill_sums
+from rashin.native.kernel import kernel
+from rashin.native.language import address, as_elements, call, shaped
 from rashin.rule import Formula
 
 __all__ = ["block", "sweep_distributions", "sweep_labels"]
@@ -41,13 +40,11 @@ FEWER_CELLS, CELLS = 2048, 16384  # elements of a block with labels, with distri
 # --------------------------------------------------------------------------------------- what both sweeps do
 
 
-@jit
 def _is_outside(i: int, labels: Any, w: Any) -> Any:
     """Whether `where` leaves the row out: then it is not even checked."""
     return labels[i] == OUTSIDE and w.size > 0 and w[i] == 0.0
 
 
-@jit
 def _weighed(start: int, w: Any, terms: Any) -> Any:
     """Turn the rows' l into w l, 0 where the weight is 0; whether one of them is NaN."""
     undefined = np.int64(0)
@@ -58,7 +55,6 @@ def _weighed(start: int, w: Any, terms: Any) -> Any:
     return undefined != 0
 
 
-@jit
 def _are_normalized(z: Any, start: int, labels: Any, w: Any, whole: float, totals: Any) -> Any:
     """Whether the predictions of the rows are distributions, those that `where` leaves out aside."""
     close, far = deviation(z.shape[1], whole), np.int64(0)
@@ -72,7 +68,6 @@ def _are_normalized(z: Any, start: int, labels: Any, w: Any, whole: float, total
     return True
 
 
-@jit
 def _first_nan(x: Any) -> Any:
     for r in range(x.size):
         if x[r] != x[r]:
@@ -80,20 +75,9 @@ def _first_nan(x: Any) -> Any:
     return -1
 
 
-def _signature(element: Any, distributions: bool) -> Any:
-    double, rows, row = nb.float64, array_type(element, 2, True), array_type(nb.float64, 1, True)
-    return nb.types.Tuple((nb.int64, nb.int64))(
-        *(nb.int64, rows, rows) if distributions else (nb.int64, rows),
-        *(array_type(nb.int64, 1, True), row, double, row, row),
-        *(double,) if distributions else (),
-        *(array_type(double, 1), array_type(element, 2), array_type(element, 2), array_type(nb.int64, 1)),
-    )
-
-
 # ------------------------------------------------------------------------------------------------- labels
 
 
-@jit
 def _labels_within(labels: Any, w: Any, classes: int) -> Any:
     """Whether every label is one, or its row lies outside."""
     wrong = np.int64(0)
@@ -107,7 +91,6 @@ def _labels_within(labels: Any, w: Any, classes: int) -> Any:
     return wrong == 0
 
 
-@jit
 def _wrong_label(
     z: Any, start: int, labels: Any, w: Any, low: Any, high: Any, ends: bool, whole: float, totals: Any
 ) -> tuple[int, int]:
@@ -125,19 +108,30 @@ def _wrong_label(
     return FINE, 0
 
 
-@jit
 def _placed(start: int, labels: Any, w: Any, own: Any, derivative: Any) -> None:
     """Fill the block's rows with zeros, but for the derivative by the label's class."""
     if not derivative.size:
         return
     size, classes = own.size, derivative.shape[1]
-    derivative.reshape(-1)[start * classes : (start + size) * classes] = 0
+    flat = shaped(derivative[start : start + size], (size * classes,))
+    for j in range(flat.size):
+        flat[j] = 0
     for r in range(size):
         if not (w.size and w[start + r] == 0.0):
             derivative[start + r, labels[start + r]] = own[r]
 
 
-@cached(lambda element: _signature(element, False))
+def _height(n: int, classes: int, cells: int) -> int:
+    """How many rows to a block of about so many cells."""
+    return min(BLOCK, max(1, cells // classes), max(1, n))
+
+
+def _room_of_labels(z: Any, bounds: Any) -> int:
+    n, classes = z.shape
+    return int(_height(n, classes, FEWER_CELLS) * (7 + (classes if bounds[3] == EXPONENTIALS else 0)) + LANES)
+
+
+@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8[:] f8[:] x[:, :] x[:, :] i8[:]", answers=2, room=_room_of_labels)
 def sweep_labels(
     loop: int,
     z: Any,
@@ -150,6 +144,7 @@ def sweep_labels(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    room: Any,
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with labels; arguments and answer as in the pointwise sweep.
 
@@ -158,12 +153,15 @@ def sweep_labels(
     """
     n, classes = z.shape
     low, high, ends, whole = z.dtype.type(bounds[0]), z.dtype.type(bounds[1]), bounds[2] == ENDS, bounds[3]
-    height = min(BLOCK, max(1, FEWER_CELLS // classes), max(1, n))
-    flat = z.reshape(-1)
-    totals, lanes = np.empty(height), np.empty(MANY)
-    parts = np.empty((height if whole == EXPONENTIALS else 0, classes))
-    own, ones, factors = np.empty(height, z.dtype), np.ones(height, z.dtype), np.full(height, 1.0 / divisor)
-    terms, slopes, curvatures = np.empty(height), np.empty(height, z.dtype), np.empty(height, z.dtype)
+    height = _height(n, classes, FEWER_CELLS)
+    flat = shaped(z, (n * classes,))
+    lanes, columns = room[:LANES], shaped(room[LANES:], (7, height))
+    parts = shaped(room[LANES + 7 * height :], (height if whole == EXPONENTIALS else 0, classes))
+    totals, factors, terms = columns[0], columns[1], columns[2]
+    own, ones = as_elements(columns[3], z), as_elements(columns[4], z)
+    slopes, curvatures = as_elements(columns[5], z), as_elements(columns[6], z)
+    for r in range(height):
+        ones[r], factors[r] = 1, 1.0 / divisor
     for start in range(0, n, height):
         stop = min(start + height, n)
         size = stop - start
@@ -179,14 +177,14 @@ def sweep_labels(
             own[r] = z[start + r, max(labels[start + r], 0)]
             if w.size:
                 factors[r] = w[start + r] / divisor
-        call(loop, own.ctypes.data, ones.ctypes.data, factors.ctypes.data, parameters.ctypes.data,
-             terms.ctypes.data, slopes.ctypes.data, curvatures.ctypes.data, size)  # fmt: skip
+        call(loop, own, ones, factors, parameters, terms, slopes, curvatures, size)
         if _weighed(start, w, terms[:size]):
             return UNDEFINED, start + _first_nan(terms)
         _placed(start, labels, w, slopes[:size], gradient)
         _placed(start, labels, w, curvatures[:size], hessian)
         if values.size:
-            values[start:stop] = terms[:size]
+            for r in range(size):
+                values[start + r] = terms[r]
         add_block(limbs, terms[:size])
     return FINE, 0
 
@@ -194,7 +192,6 @@ def sweep_labels(
 # ------------------------------------------------------------------------------------------ distributions
 
 
-@jit
 def _sum_to_one(start: int, labels: Any, w: Any, sums: Any, tolerance: float) -> Any:
     """Whether the targets of the rows do, those that `where` leaves out aside."""
     wrong = np.int64(0)
@@ -203,7 +200,6 @@ def _sum_to_one(start: int, labels: Any, w: Any, sums: Any, tolerance: float) ->
     return wrong == 0
 
 
-@jit
 def _wrong_distribution(
     z: Any, q: Any, start: int, labels: Any, w: Any, low: Any, high: Any, ends: bool, whole: float, totals: Any,
     sums: Any, tolerance: float,
@@ -222,16 +218,26 @@ def _wrong_distribution(
     return FINE, 0
 
 
-@jit
 def _clear_left_out(start: int, stop: int, w: Any, derivative: Any) -> None:
     """Zeros for the rows of weight 0: not 0 * inf."""
     if w.size and derivative.size:
         for i in range(start, stop):
             if w[i] == 0.0:
-                derivative[i] = 0
+                for j in range(derivative.shape[1]):
+                    derivative[i, j] = 0
 
 
-@cached(lambda element: _signature(element, True))
+def _room_of_distributions(z: Any, bounds: Any) -> int:
+    n, classes = z.shape
+    height = _height(n, classes, CELLS)
+    return int(height * ((5 if bounds[3] == EXPONENTIALS else 4) * classes + 2) + LANES)
+
+
+@kernel(
+    "i8 x[:, :] x[:, :] i8[:] f8[:] f8 f8[:] f8[:] f8 f8[:] x[:, :] x[:, :] i8[:]",
+    answers=2,
+    room=_room_of_distributions,
+)
 def sweep_distributions(
     loop: int,
     z: Any,
@@ -246,21 +252,26 @@ def sweep_distributions(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    room: Any,
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with distributions ``q`` (n, C); the labels say only which rows lie outside."""
     n, classes = z.shape
     low, high, ends, whole = z.dtype.type(bounds[0]), z.dtype.type(bounds[1]), bounds[2] == ENDS, bounds[3]
-    height = min(BLOCK, max(1, CELLS // classes), max(1, n))
+    height = _height(n, classes, CELLS)
     cells, narrow = height * classes, z.itemsize == 4
     zero, one = z.dtype.type(0), z.dtype.type(1)
-    flat, shares = z.reshape(-1), q.reshape(-1)
-    factors, terms = np.full((height, classes), 1.0 / divisor), np.empty((height, classes))
-    sums, totals, lanes = np.empty(height), np.empty(height), np.empty(MANY)
-    parts = np.empty((height if whole == EXPONENTIALS else 0, classes))
+    flat, shares = shaped(z, (n * classes,)), shaped(q, (n * classes,))
+    lanes, sums, rest = room[:LANES], room[LANES : LANES + height], room[LANES + height :]
+    totals, rest = rest[:height], rest[height:]
+    factors, terms = shaped(rest, (height, classes)), shaped(rest[cells:], (height, classes))
+    slopes, curvatures = as_elements(rest[2 * cells : 3 * cells], z), as_elements(rest[3 * cells : 4 * cells], z)
+    parts = shaped(rest[4 * cells :], (height if whole == EXPONENTIALS else 0, classes))
+    for j in range(cells):
+        rest[j] = 1.0 / divisor
     # Loops want arrays that do not overlap: a gradient in the place of z is written by way of a block.
-    aside = gradient.size == 0 or gradient.ctypes.data == z.ctypes.data
-    slopes = np.empty(cells if aside else 0, z.dtype)
-    curvatures = np.empty(0 if hessian.size else cells, z.dtype)
+    aside = gradient.size == 0 or address(gradient) == address(z)
+    slopes_out = shaped(gradient, (gradient.size,))
+    curvatures_out = shaped(hessian, (hessian.size,))
     for start in range(0, n, height):
         stop = min(start + height, n)
         size = stop - start
@@ -279,20 +290,22 @@ def sweep_distributions(
                 return found, i
         if w.size:
             for r in range(size):
-                factors[r] = w[start + r] / divisor
-        gs = slopes if aside else gradient.reshape(-1)[part]
-        hs = hessian.reshape(-1)[part] if hessian.size else curvatures
-        call(loop, zs.ctypes.data, qs.ctypes.data, factors.ctypes.data, parameters.ctypes.data,
-             terms.ctypes.data, gs.ctypes.data, hs.ctypes.data, zs.size)  # fmt: skip
+                for j in range(classes):
+                    factors[r, j] = w[start + r] / divisor
+        gs = slopes if aside else slopes_out[part]
+        hs = curvatures_out[part] if hessian.size else curvatures
+        call(loop, zs, qs, factors, parameters, terms, gs, hs, zs.size)
         if aside and gradient.size:
-            gradient.reshape(-1)[part] = gs[: zs.size]
+            for j in range(zs.size):
+                slopes_out[start * classes + j] = gs[j]
         fill_sums(terms, 0, sums[:size], lanes, narrow)
         if _weighed(start, w, sums[:size]):
             return UNDEFINED, start + _first_nan(sums)
         _clear_left_out(start, stop, w, gradient)
         _clear_left_out(start, stop, w, hessian)
         if values.size:
-            values[start:stop] = sums[:size]
+            for r in range(size):
+                values[start + r] = sums[r]
         add_block(limbs, sums[:size])
     return FINE, 0
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from rashin.arithmetic import scalar
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
-from rashin.kernels.rows import hessian_entry, jit, label_hessian_entry, peak_of
+from rashin.kernels.rows import hessian_entry, label_hessian_entry, peak_of
 
 __all__ = ["FEW", "block_rows", "column_derivatives", "column_parts"]
 
@@ -23,13 +23,11 @@ CELLS = 1 << 14  # about so many numbers to a block
 FEW = 160  # classes; from here on rows are long enough to be taken one by one
 
 
-@jit
 def block_rows(classes: int) -> int:
     """How many rows to a block: not a power of two, which would put all classes of a row on the same cache lines."""
     return min(512, CELLS // classes // 8 * 8) + 8
 
 
-@jit
 def _laid_out(z: Any, start: int, x: Any, size: int) -> None:
     """Fill x[j, r] with class j of row start + r, eight rows at a time."""
     whole = size - size % 8
@@ -42,7 +40,6 @@ def _laid_out(z: Any, start: int, x: Any, size: int) -> None:
             x[j, r] = z[start + r, j]
 
 
-@jit
 def _any_nan(x: Any, size: int) -> Any:
     found = np.int64(0)
     for j in range(x.shape[0]):
@@ -51,7 +48,6 @@ def _any_nan(x: Any, size: int) -> Any:
     return found != 0
 
 
-@jit
 def _checked(z: Any, start: int, size: int, labels: Any, w: Any, outside: int, x: Any) -> tuple[int, int]:
     """What is wrong with the rows, and where; rows outside are cleared."""
     suspicious = _any_nan(x, size)
@@ -71,7 +67,6 @@ def _checked(z: Any, start: int, size: int, labels: Any, w: Any, outside: int, x
     return FINE, 0
 
 
-@jit
 def _settle_peak(x: Any, r: int, peak: float) -> Any:
     """A row whose peak is infinite: of a lone +inf the limit, else NaN; the row is made finite."""
     count = 0
@@ -86,7 +81,6 @@ def _settle_peak(x: Any, r: int, peak: float) -> Any:
     return np.nan
 
 
-@jit
 def _peaks(x: Any, size: int, peaks: Any, shift: Any) -> None:
     """Fill in the peak of each row, NaN where it has no limit, and what to subtract."""
     for r in range(size):
@@ -101,7 +95,6 @@ def _peaks(x: Any, size: int, peaks: Any, shift: Any) -> None:
             shift[r] = 0.0
 
 
-@jit
 def _plain_exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
     """Fill ``e`` with e^(x - shift) of what was float32, where the difference is exact wherever it matters."""
     for j in range(x.shape[0]):
@@ -109,7 +102,6 @@ def _plain_exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
             e[j, r] = scalar.exp_plain(x[j, r] - shift[r])
 
 
-@jit
 def _exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
     """Fill ``e`` with e^(x - shift), with the rounding error of the difference."""
     for j in range(x.shape[0]):
@@ -121,7 +113,6 @@ def _exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
             e[j, r] = scalar.where(y > 0.0, y + y * error, 0.0)
 
 
-@jit
 def _plain_sums(x: Any, e: Any, size: int, shift: Any, rests: Any, ties: Any) -> None:
     """Fill ``rests`` with the sums of the exponentials besides one class at the peak, to a few ulps of double."""
     for r in range(size):
@@ -135,7 +126,6 @@ def _plain_sums(x: Any, e: Any, size: int, shift: Any, rests: Any, ties: Any) ->
         rests[r] += ties[r]
 
 
-@jit
 def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: Any) -> None:
     """The same, with the rounding errors of the additions.
 
@@ -156,7 +146,6 @@ def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: 
         rests[r] = (rests[r] + errors[r]) + ties[r]
 
 
-@jit
 def column_parts(
     z: Any, start: int, size: int, labels: Any, w: Any, outside: int, x: Any, e: Any, peaks: Any, rests: Any,
     others: Any, own: Any, own_error: Any,
@@ -187,7 +176,6 @@ def column_parts(
     return FINE, 0
 
 
-@jit
 def column_derivatives(
     start: int, size: int, labels: Any, e: Any, rests: Any, others: Any, slopes: Any, curvatures: Any, pulls: Any,
     z_loss: float, factors: Any, gradient: Any, hessian: Any, coefficients: Any,

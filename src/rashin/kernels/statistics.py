@@ -11,24 +11,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from rashin.arithmetic import scalar
-from rashin.cached import cached
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
-    MANY,
+    LANES,
     accurate_sum,
-    array_type,
     below,
     exponentials,
     has_limit,
-    jit,
     log_probability,
     peak_of,
 )
+from rashin.native.kernel import kernel
+from rashin.native.language import shaped
 
 __all__ = ["NO_RANK", "OUTSIDE", "statistics"]
 
@@ -38,7 +36,6 @@ FAINT = 1e-290  # a rest below it is summed e^128 times as large, since subnorma
 LIFT = 128.0
 
 
-@jit
 def _rank(z: Any, k: int) -> Any:
     """How many logits are larger than that of class ``k``."""
     larger = np.int64(0)
@@ -47,14 +44,12 @@ def _rank(z: Any, k: int) -> Any:
     return larger
 
 
-@jit
 def _fill_spread(z: Any, peak: float, e: Any, terms: Any) -> None:
     """Fill in e^(z - peak) (peak - z), 0 for masked classes."""
     for j in range(z.size):
         terms[j] = scalar.where(e[j] > 0.0, e[j] * (peak - np.float64(z[j])), 0.0)
 
 
-@jit
 def _faint_sums(z: Any, peak: float) -> Any:
     """Rest and entropy of a row whose classes below the peak are negligible: log1p(rest) is rest, 1 + rest is 1."""
     rest, entropy = 0.0, 0.0
@@ -69,17 +64,18 @@ def _faint_sums(z: Any, peak: float) -> Any:
     return rest * fall, entropy * fall
 
 
-@cached(
-    lambda element: nb.types.Tuple((nb.int64, nb.int64))(
-        array_type(element, 2, True),
-        array_type(nb.int64, 1, True),
-        *(array_type(nb.float64, 1), array_type(nb.float64, 1), array_type(nb.float64, 1), array_type(nb.int64, 1)),
-    )
-)
-def statistics(z: Any, labels: Any, log_probabilities: Any, logsumexp: Any, entropy: Any, rank: Any) -> tuple[int, int]:
+def _room(z: Any) -> int:
+    return 2 * int(z.shape[1]) + LANES
+
+
+@kernel("x[:, :] i8[:] f8[:] f8[:] f8[:] i8[:]", answers=2, room=_room)
+def statistics(
+    z: Any, labels: Any, log_probabilities: Any, logsumexp: Any, entropy: Any, rank: Any, room: Any
+) -> tuple[int, int]:
     """Fill in the statistics of the rows of ``z``; a row with the label OUTSIDE is not looked at."""
     n, classes = z.shape
-    e, terms, lanes = np.empty((1, classes)), np.empty((1, classes)), np.empty(MANY)
+    e, terms = shaped(room, (1, classes)), shaped(room[classes:], (1, classes))
+    lanes = room[2 * classes :]
     for i in range(n):
         k = labels[i]
         if k == OUTSIDE:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.kernels.rows import accurate_sum, jit, plus
+from rashin.kernels.rows import accurate_sum, plus
 
 __all__ = ["fill_plain_sums", "fill_sums"]
 
@@ -14,7 +14,6 @@ SHORT = 64  # classes below which a row is summed term by term
 LANES = 32  # of the sum of a longer row
 
 
-@jit
 def _plain_sum(x: Any) -> Any:
     """The sum of a short row, term by term: 0.15 ns a term of ten, since the rows overlap in the processor.
 
@@ -26,7 +25,6 @@ def _plain_sum(x: Any) -> Any:
     return total
 
 
-@jit
 def _careful_sum(x: Any) -> Any:
     """The same with the roundings added, 1 ns a term: float64 would show them."""
     total, error = 0.0, 0.0
@@ -35,7 +33,6 @@ def _careful_sum(x: Any) -> Any:
     return total + error if abs(total) < np.inf else total
 
 
-@jit
 def _sum_in_lanes(x: Any, lanes: Any) -> Any:
     """The sum of a row in fixed lanes, four terms at a time: 0.13 ns a term of a thousand, accurate_sum 0.27.
 
@@ -43,7 +40,8 @@ def _sum_in_lanes(x: Any, lanes: Any) -> Any:
     """
     double = np.float64
     whole, rest = x.size - x.size % (4 * LANES), x.size - x.size % LANES
-    lanes[:LANES] = 0.0
+    for j in range(LANES):
+        lanes[j] = 0.0
     for i in range(0, whole, 4 * LANES):
         # A slice each: with sums of two numbers as an index nothing would vectorise.
         a, b = x[i : i + LANES], x[i + LANES : i + 2 * LANES]
@@ -64,7 +62,6 @@ def _sum_in_lanes(x: Any, lanes: Any) -> Any:
     return lanes[0]
 
 
-@jit
 def fill_plain_sums(x: Any, start: int, sums: Any, lanes: Any) -> None:
     """Fill in the sums of the rows of ``x`` from ``start`` on, with roundings that only float64 would show."""
     if x.shape[1] < SHORT:
@@ -75,7 +72,6 @@ def fill_plain_sums(x: Any, start: int, sums: Any, lanes: Any) -> None:
             sums[r] = _sum_in_lanes(x[start + r], lanes)
 
 
-@jit
 def fill_sums(x: Any, start: int, sums: Any, lanes: Any, narrow: bool) -> None:
     """Fill in the sums of the rows of ``x`` from ``start`` on; ``narrow`` ones are not shown in float64."""
     if narrow:

@@ -105,5 +105,5 @@ def _largest(rows: Array) -> Array:
     table = rows.reshape(-1, rows.shape[-1])
     table = table if table.dtype in _FLOAT else table.astype(np.float64)
     places = np.empty(len(table), np.int64)
-    first_largest(table.dtype)(table, places)
+    first_largest(table.dtype)(np.require(table, None, ["C", "A"]), places)
     return places

@@ -13,6 +13,7 @@ from rashin import checks
 from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
+    PARALLEL,
     Program,
     Results,
     Wanted,
@@ -44,6 +45,10 @@ def evaluate(
     if results.in_place:
         evaluate(program, z, t, weighing, NOTHING, None)
     element = element_type(z, t)
+    if z.size < PARALLEL and weighing.plain:
+        limbs = _at_once(program, z, t, weighing.divisor, results, element, wanted.order)
+        if limbs is not None:
+            return results.finished(limbs)
     walk = _Walk(z, t, weighing, results, element, memory_order(z))
     try:
         limbs = _swept(program, walk, wanted)
@@ -51,6 +56,29 @@ def evaluate(
         # In C order the first bad element is the first one that the caller finds.
         limbs = _swept(program, _Walk(z, t, weighing, results, element, tuple(range(z.ndim))), wanted)
     return results.finished(limbs)
+
+
+def _at_once(
+    program: Program, z: Any, t: Any, divisor: float, results: Results, element: np.dtype[Any], order: int
+) -> Limbs | None:
+    """All elements in one go, where they lie; None if they do not lie well, or something is wrong with them.
+
+    Without the walk over boxes a small call takes a third of the time.
+    """
+    outputs = (results.values, results.gradient, results.hessian)
+    if not all(is_contiguous(array, element) for array in (z, t, *outputs[1:])) or not is_contiguous(
+        outputs[0], DOUBLE
+    ):
+        return None
+    values, gradient, hessian = (_NOTHING[element] if array is None else array.reshape(-1) for array in outputs)
+    values = _NO_VALUES if outputs[0] is None else values
+    limbs, arrays = empty_limbs(), (z.reshape(-1), t.reshape(-1), _NO_VALUES)
+    found, _ = _prepared(program, order, element).run(*arrays, divisor, values, gradient, hessian, limbs)
+    return limbs if found == kernel.FINE else None
+
+
+_NO_VALUES = np.empty(0)
+_NOTHING = {np.dtype(np.float32): np.empty(0, np.float32), DOUBLE: _NO_VALUES}
 
 
 def _swept(program: Program, walk: _Walk, wanted: Wanted) -> Limbs:
@@ -91,32 +119,55 @@ class _Walk:
         return tuple(inside[self.axes.index(k)] for k in range(len(self.axes)))
 
 
-class _Sweep:
-    """The formula's loop and the numbers that go with it, over the boxes of a walk."""
+class _Prepared:
+    """The compiled sweep of a program, with the loop of its formula and the numbers that go with it."""
 
-    def __init__(self, program: Program, walk: _Walk, order: int) -> None:
+    def __init__(self, program: Program, order: int, element: np.dtype[Any]) -> None:
         rule, of_prediction = program.rule, program.rule.prediction.entry()
-        self.program, self.rule, self.walk = program, rule, walk
-        self.loop = program.loop(order, walk.element)
-        self.sweep = kernel.sweep(walk.element)
+        self.element, self.loop = element, program.loop(order, element)
+        self._sweep, self._numbers = kernel.sweep(element), program.numbers
         self.harmless = (of_prediction.samples[0], rule.target.samples[0])
         free = (-np.inf, np.inf, kernel.UNCHECKED)
-        self.bounds = np.array([*free, *free, *self.harmless])
-        prediction, target = domain_bounds(of_prediction, walk.element), domain_bounds(rule.target, walk.element)
+        self._bounds = np.array([*free, *free, *self.harmless])
+        prediction, target = domain_bounds(of_prediction, element), domain_bounds(rule.target, element)
         if self._shows_nan():
             prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
-        self.bounds = np.array([*prediction, *target, *self.harmless])
+        self._bounds = np.array([*prediction, *target, *self.harmless])
 
     def _shows_nan(self) -> bool:
         """Whether the formula answers NaN with NaN, as most do: then real numbers need no test of their own."""
-        shown = self.loop.shows_nan.get(self.harmless)
-        if shown is None:
-            pairs = np.array([[np.nan, self.harmless[1]], [self.harmless[0], np.nan]], self.walk.element)
-            found = [
-                self.run(pair[:1], pair[1:], np.empty(0), 1.0, *self._scratch(), empty_limbs())[0] for pair in pairs
-            ]
-            shown = self.loop.shows_nan[self.harmless] = found == [kernel.UNDEFINED] * 2
-        return shown
+        pairs = np.array([[np.nan, self.harmless[1]], [self.harmless[0], np.nan]], self.element)
+        return all(self.of_one(pair[:1], pair[1:], np.empty(0)) == kernel.UNDEFINED for pair in pairs)
+
+    def of_one(self, z: Any, t: Any, w: Any) -> int:
+        """What is wrong with a single sample."""
+        values, slope, curvature = np.empty(1), np.empty(1, self.element), np.empty(1, self.element)
+        return self.run(z, t, w, 1.0, values, slope, curvature, empty_limbs())[0]
+
+    def run(
+        self, z: Any, t: Any, w: Any, divisor: float, values: Any, gradient: Any, hessian: Any, limbs: Limbs
+    ) -> tuple[int, int]:
+        """The compiled sweep."""
+        return self._sweep(  # type: ignore[no-any-return]
+            self.loop.address, z, t, w, divisor, self._numbers, self._bounds, values, gradient, hessian, limbs
+        )
+
+
+def _prepared(program: Program, order: int, element: np.dtype[Any]) -> _Prepared:
+    """What does not depend on the samples, made once."""
+    made = program.prepared.get((order, element))
+    if made is None:
+        made = program.prepared[order, element] = _Prepared(program, order, element)
+    return made
+
+
+class _Sweep:
+    """The prepared sweep over the boxes of a walk."""
+
+    def __init__(self, program: Program, walk: _Walk, order: int) -> None:
+        self.rule, self.walk = program.rule, walk
+        self.prepared = _prepared(program, order, walk.element)
+        self.run, self.harmless = self.prepared.run, self.prepared.harmless
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
@@ -145,18 +196,6 @@ class _Sweep:
             z[outside], t[outside] = self.harmless
         return z, t, walk.weighing.read(box)
 
-    def _scratch(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Scratch memory for the value, slope and curvature of one sample if they are not requested."""
-        return np.empty(1), np.empty(1, self.walk.element), np.empty(1, self.walk.element)
-
-    def run(
-        self, z: Any, t: Any, w: Any, divisor: float, values: Any, gradient: Any, hessian: Any, limbs: Limbs
-    ) -> tuple[int, int]:
-        """The compiled sweep."""
-        return self.sweep(  # type: ignore[no-any-return]
-            self.loop.address, z, t, w, divisor, self.program.numbers, self.bounds, values, gradient, hessian, limbs
-        )
-
     def refuse(self, z: Any, t: Any, w: Any, start: int, box: Box) -> NoReturn:
         """Scan the failing block again, for the index and the words."""
         block = slice(start, start + BLOCK)
@@ -170,8 +209,7 @@ class _Sweep:
             checks.refuse_target(ts[place], index, self.rule.target)
         for place in range(zs.size):
             one = slice(start + place, start + place + 1)
-            alone, _ = self.run(z[one], t[one], w[one], 1.0, *self._scratch(), empty_limbs())
-            if alone != kernel.FINE:
+            if self.prepared.of_one(z[one], t[one], w[one]) != kernel.FINE:
                 break
         checks.refuse_without_limit(zs[place], ts[place], self.walk.index(box, start + place))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
-from rashin.kernels.formula import Loop, compiled, of_shares
+from rashin.kernels.formula import TAKES, Loop, compiled
 
 if TYPE_CHECKING:
     from rashin.rule import Rule
@@ -45,14 +45,14 @@ class Program:
         self.rule = rule
         self.numbers = np.array([np.nan if p is None else p for p in rule.parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
+        self.prepared: dict[tuple[int, np.dtype[Any]], Any] = {}  # what a kind of sweep needs besides the samples
 
     def loop(self, order: int, element: np.dtype[Any]) -> Loop:
         """The formula compiled for arrays of the element type, up to a derivative."""
         loop = self._loops.get((order, element))
         if loop is None:
             rule = self.rule
-            formula = of_shares(rule.formula) if rule.separable else rule.formula
-            loop = compiled(formula, rule.parameters, order, element, rule.kind != "labelwise")
+            loop = compiled(rule.formula, rule.parameters, order, element, TAKES[rule.kind])
             self._loops[order, element] = loop
         return loop
 

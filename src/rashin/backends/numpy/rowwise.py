@@ -85,7 +85,7 @@ def are_normalized(rows: NDArray[Any], of_logarithms: bool) -> NDArray[np.bool_]
     """Which of the rows (n, C) of probabilities sum to 1, or of their logarithms, as the sweeps ask it."""
     element = element_type(rows)
     fine = np.empty(len(rows), np.bool_)
-    fill_normalized(element)(np.ascontiguousarray(rows, element), EXPONENTIALS if of_logarithms else SUM, fine)
+    fill_normalized(element)(np.require(rows, element, ["C", "A"]), EXPONENTIALS if of_logarithms else SUM, fine)
     return fine
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.kernels.bins import BINS, bin_of
+from rashin.kernels.bins import BINS, fill_bins
 from rashin.measurement.sums.tally import Tally
 
 __all__ = ["Calibration", "Kind"]
@@ -50,7 +50,8 @@ class Calibration:
         cls, kind: Kind, q: Array, is_upper: NDArray[np.bool_], event: NDArray[np.bool_], costs: Array, w: Array | None
     ) -> Calibration:
         """From rows (n,): ``q`` and side of the probability, the event, the cross-entropy, and the weight."""
-        bins = bin_of(q, is_upper)
+        bins = np.empty(q.size, np.int64)
+        fill_bins(q.dtype)(np.require(q, None, ["C", "A"]), np.require(is_upper, np.bool_, "C"), bins)
         codes = 2 * bins + event
         counts = np.bincount(codes, minlength=2 * BINS)
         finite = np.isfinite(costs)

@@ -64,6 +64,11 @@ class _Arrays(NamedTuple):
         return cls(np.zeros(cells, np.int64), np.full(cells, -np.inf), limbs)
 
     @property
+    def by_digit(self) -> Array:
+        """The limbs as they lie in memory, (digits, cells, sums)."""
+        return self.limbs.transpose(2, 0, 1)
+
+    @property
     def used(self) -> list[int]:
         """The digits that are not 0 in all cells; the others must not be written to."""
         return [digit for digit in range(DIGITS + 2) if self.limbs[..., digit].any()]
@@ -81,23 +86,28 @@ class _Arrays(NamedTuple):
 
     def add(self, losses: Array, w: Array, where: _Where) -> None:
         """Add rows; ``w`` is empty for weight 1."""
+        losses, w = (
+            np.require(array, np.float64, ["C", "A"]) for array in (losses, w)
+        )  # files have them at any address
         if where.codes.size:
-            kernel.add_by_cell(_DOUBLE)(losses, w, *where, *self)
+            kernel.add_by_cell(_DOUBLE)(losses, w, *where, self.counts, self.highest, self.by_digit)
         elif losses.size:
             self.counts[0] += losses.size
-            self.highest[0] = max(self.highest[0], kernel.add_together(_DOUBLE)(losses, w, self.limbs[0]))
+            kernel.add_together(_DOUBLE)(losses, w, self.highest, self.by_digit)
 
     def join(self, other: _Arrays) -> None:
         """Take over what another has, which is empty then."""
         np.add(self.counts, other.counts, out=self.counts)
         np.maximum(self.highest, other.highest, out=self.highest)
-        np.add(self.limbs, other.limbs, out=self.limbs)
-        for part, nothing in zip(other, (0, -np.inf, 0), strict=True):
-            part.fill(nothing)
+        other.counts.fill(0)
+        other.highest.fill(-np.inf)
+        for digit in other.used:
+            self.limbs[..., digit] += other.limbs[..., digit]
+            other.limbs[..., digit] = 0
 
     def carry(self) -> None:
         """Bring each digit below 2**32 again, before rows without end overflow it."""
-        kernel.carry(self.limbs.dtype)(self.limbs)
+        kernel.carry(_DOUBLE)(self.by_digit)
 
 
 class _Sums:
@@ -234,7 +244,7 @@ class Cells:
         if self._mapped[0] is not codes.keys:
             places = [self._cell_of.setdefault(key, len(self._cell_of)) for key in codes.keys]
             self._mapped = codes.keys, np.array(places, np.int64)
-        return _Where(np.ascontiguousarray(codes.codes, np.int64), codes.low, self._mapped[1])
+        return _Where(np.require(codes.codes, np.int64, ["C", "A"]), codes.low, self._mapped[1])
 
     def total(self) -> Moments:
         """What has been summed up over all keys."""

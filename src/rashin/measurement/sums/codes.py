@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rashin.kernels import moments as kernel
 from rashin.kernels import threads
+from rashin.native.kernel import DOUBLE
 from rashin.tables.arrow import pyarrow
 from rashin.tables.keys import AS_TEXT, KEYS, NoKey, distinct
 
@@ -180,7 +181,12 @@ def _extent(array: NDArray[Any]) -> tuple[int, int]:
         return int(array.min()), int(array.max())
 
     def work(mine: Iterator[int]) -> list[tuple[int, int]]:
-        return [kernel.extent(array.dtype)(array[start : start + _PIECE]) for start in mine]
+        found = []
+        for start in mine:
+            ends = np.empty(2, np.int64)
+            kernel.extent(DOUBLE)(array[start : start + _PIECE], ends)
+            found.append((int(ends[0]), int(ends[1])))
+        return found
 
     workers = threads.count() if array.size > _PIECE else 1
     ends = [pair for found in threads.share(work, range(0, array.size, _PIECE), workers) for pair in found]

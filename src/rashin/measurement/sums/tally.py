@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rashin.exact import divide
 from rashin.kernels.tally import add_by_code
+from rashin.native.kernel import DOUBLE
 
 __all__ = ["Tally"]
 
@@ -47,13 +48,13 @@ class Tally:
         """The sums of ``x``, (n,), finite and >= 0, by ``codes``, (n,), each in [0, size)."""
         whole = cls.empty(size)
         for start in range(0, x.size, _AT_ONCE):
-            part = np.ascontiguousarray(x[start : start + _AT_ONCE])
+            part = np.require(x[start : start + _AT_ONCE], None, ["C", "A"])
             least = float(np.min(part, initial=np.inf, where=part > 0.0))
             if least == np.inf:
                 continue
             first = _digit_of(least)
             digits = np.zeros((size, _digit_of(float(part.max())) - first + 3), np.int64)
-            add_by_code(x.dtype)(digits, first, np.ascontiguousarray(codes[start : start + _AT_ONCE]), part)
+            add_by_code(DOUBLE)(digits, first, np.require(codes[start : start + _AT_ONCE], None, ["C", "A"]), part)
             whole += _carried(first, digits)
         return whole
 

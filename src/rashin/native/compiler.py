@@ -1,0 +1,167 @@
+"""From Python to objects: Numba types and translates, LLVM optimises for the target and emits.
+
+Numba's own optimisation is left out: it is for the machine that it runs on. Functions of the package and of formulas
+are copied with compiled functions in place of those that they call, so that kernels and formulas stay plain Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import llvmlite.binding as llvm
+import numba as nb
+import numpy as np
+from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock
+
+from rashin.native import language
+from rashin.native.described import used_names
+from rashin.native.engine import ENTRY
+from rashin.native.instructions import INSTRUCTIONS, array_at, bits_of, number_of
+
+if TYPE_CHECKING:
+    from rashin.native.kernel import Kernel
+    from rashin.native.targets import Target
+
+__all__ = ["compilable", "kernel_module", "loop_module", "object_for", "optimized"]
+
+
+_OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+# -------------------------------------------------------------------------------------------- Python to Numba
+
+
+def _function(function: types.FunctionType, inlined: bool) -> Any:
+    """The function as Numba compiles it, with all that it calls."""
+    if function.__module__ == language.__name__:
+        return INSTRUCTIONS.get(function.__name__)
+
+    def of(value: Any) -> Any:
+        return value if value is function else compilable(value, inlined)
+
+    # All names of a user's module would keep alive what has been defined anew there.
+    names = {name: of(value) for name, value in used_names(function).items()}
+    kept = {name: function.__globals__[name] for name in ("__builtins__", "__name__") if name in function.__globals__}
+    cells = tuple(types.CellType(of(cell.cell_contents)) for cell in function.__closure__ or ())
+    copy = types.FunctionType(function.__code__, kept | names, function.__name__, function.__defaults__, cells)
+    return nb.njit(forceinline=inlined or function.__dict__.get("inlined", False), **_OPTIONS)(copy)
+
+
+_function_of_ours = functools.cache(_function)
+
+
+@functools.cache
+def _vocabulary(module: types.ModuleType) -> types.ModuleType:
+    """A module of the package with its functions as Numba compiles them."""
+    copy = types.ModuleType(module.__name__)
+    for name, value in vars(module).items():
+        copy.__dict__[name] = _function_of_ours(value, False) if isinstance(value, types.FunctionType) else value
+    return copy
+
+
+def compilable(value: Any, inlined: bool = False) -> Any:
+    """The value as compiled code may refer to it."""
+    if isinstance(value, types.FunctionType):
+        ours = value.__module__.startswith("rashin.") and value.__closure__ is None
+        return (_function_of_ours if ours else _function)(value, inlined)
+    if isinstance(value, types.ModuleType) and value.__name__.startswith("rashin."):
+        return _vocabulary(value)
+    return value
+
+
+@contextmanager
+def _left_as_translated() -> Any:
+    """Numba without its optimisation."""
+    level, config.OPT = config.OPT, type(config.OPT)(0)
+    try:
+        yield
+    finally:
+        config.OPT = level
+
+
+def _translated(function: Any, arguments: tuple[Any, ...]) -> tuple[str, str]:
+    """The LLVM assembly of a function without a result, and its name there."""
+    with global_compiler_lock, _left_as_translated():
+        dispatcher = nb.njit(**_OPTIONS)(function)
+        dispatcher.compile(nb.void(*arguments))
+        (compiled,) = dispatcher.overloads.values()
+        return compiled.library.get_llvm_str(), compiled.fndesc.mangled_name
+
+
+# ------------------------------------------------------------------------------------------ kernels and loops
+
+
+def kernel_module(kernel: Kernel, element: np.dtype[Any]) -> Any:
+    """The LLVM module of a kernel, whose entry takes a block of addresses, sizes and numbers."""
+    names: dict[str, Any] = {"run": compilable(kernel.function), "bits_of": bits_of, "number_of": number_of}
+    words, place = [], 0
+    for argument in kernel.arguments:
+        item = nb.from_dtype(argument.dtype(element))
+        if argument.dimensions:
+            names[f"array_{argument.name}"] = array_at(nb.types.Array(item, argument.dimensions, "C"))
+            sizes = "".join(f"block[{place + 1 + axis}], " for axis in range(argument.dimensions))
+            words.append(f"array_{argument.name}(block[{place}], ({sizes}))")
+        else:
+            words.append(f"number_of(block[{place}])" if argument.item == "f8" else f"block[{place}]")
+        place += argument.slots
+    call = f"run({', '.join(words)})"
+    answers = (call, f"answer[0] = {call}", f"found, place = {call}; answer[0] = (place << 2) | found")
+    exec(f"def entry(block, answer):\n    {answers[kernel.answers]}", names)
+    block = nb.types.CPointer(nb.int64)
+    assembly, name = _translated(names["entry"], (block, block))
+    head = f"define i64 @{ENTRY}(ptr %block) {{\n  %answer = alloca i64\n  store i64 0, ptr %answer\n"
+    tail = "  %result = load i64, ptr %answer\n  ret i64 %result\n}\n"
+    return _with_entry(assembly, name, head, "ptr %block, ptr %answer", tail)
+
+
+def loop_module(loop: Callable[..., Any], element: np.dtype[Any]) -> Any:
+    """The LLVM module of a formula's loop over z, t, w, parameters, values, slopes, curvatures and their number."""
+    item, double = nb.types.CPointer(nb.from_dtype(element)), nb.types.CPointer(nb.float64)
+    assembly, name = _translated(loop, (item, item, double, double, double, item, item, nb.intp))
+    names = [f"ptr %a{place}" for place in range(7)] + ["i64 %n"]
+    arguments = ", ".join(names)
+    return _with_entry(assembly, name, f"define void @{ENTRY}({arguments}) {{\n", arguments, "  ret void\n}\n")
+
+
+def _with_entry(assembly: str, name: str, head: str, arguments: str, tail: str) -> Any:
+    """The module with a plain C function around the one that Numba made, which returns a status."""
+    body = f'  %nothing = alloca ptr\n  %status = call i32 @"{name}"(ptr %nothing, ptr %nothing, {arguments})\n'
+    module = llvm.parse_assembly(assembly + "\n" + head + body + tail)
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != ENTRY:  # what is not called from outside may go
+            value.linkage = llvm.Linkage.internal
+    return module
+
+
+# ------------------------------------------------------------------------------------------- LLVM to objects
+
+
+def object_for(module: Any, target: Target) -> bytes:
+    """The module as an object for the target."""
+    return optimized(module, target).emit_object(module)  # type: ignore[no-any-return]
+
+
+def optimized(module: Any, target: Target) -> Any:
+    """The target's machine, for which the module has been optimised in place."""
+    _initialize()
+    machine = llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.tuning, opt=3, reloc="pic", codemodel="jitdefault"
+    )
+    module.triple, module.data_layout = target.triple, str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.loop_unrolling = True
+    options.slp_vectorization = False  # pairs of numbers of one turn of a loop keep the loop from being vectorised
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return machine
+
+
+@functools.cache
+def _initialize() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()

@@ -1,0 +1,174 @@
+"""The instructions of the language of kernels, as Numba compiles them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba as nb
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.types import UniTuple  # type: ignore[attr-defined]
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from rashin.native.language import STACK
+
+__all__ = ["INSTRUCTIONS", "array_at", "bits_of", "number_of"]
+
+_F, _I = types.float64, types.int64
+
+
+def _instruction(result: Any, arguments: tuple[Any, ...], emit: Callable[..., Any]) -> Any:
+    """A function that emits one instruction; Numba converts what it is given."""
+    signature = result(*arguments)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return emit(builder, *values)
+
+    # Numba reads the number of arguments from the definition, hence one per arity.
+    def unary(typing: Any, a: Any) -> Any:
+        return signature, generate
+
+    def ternary(typing: Any, a: Any, b: Any, c: Any) -> Any:
+        return signature, generate
+
+    return intrinsic({1: unary, 3: ternary}[len(arguments)])
+
+
+def _named(name: str) -> Callable[..., Any]:
+    def emit(builder: Any, value: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic(name, [value.type]), [value])
+
+    return emit
+
+
+def _maximum(typing: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = values[0].type
+        function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
+        return builder.call(function, values)
+
+    return a(a, a), generate
+
+
+number_of: Any = _instruction(_F, (_I,), lambda builder, i: builder.bitcast(i, ir.DoubleType()))
+bits_of: Any = _instruction(_I, (_F,), lambda builder, x: builder.bitcast(x, ir.IntType(64)))
+
+
+# ------------------------------------------------------------------------------------------------- arrays
+
+
+def _array(context: Any, builder: Any, kind: Any, data: Any, shape: Any) -> Any:
+    """A contiguous array of memory that belongs to nobody."""
+    made = make_array(kind)(context, builder)
+    size = ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides: list[Any] = []
+    step = size
+    for extent in reversed(shape):
+        strides.insert(0, step)
+        step = builder.mul(step, extent)
+    data = builder.bitcast(data, made.data.type)
+    populate_array(made, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
+    return made._getvalue()
+
+
+def _memory(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, list[Any]]:
+    """The address and the shape of an array."""
+    given = make_array(kind)(context, builder, value=value)
+    return given.data, cgutils.unpack_tuple(builder, given.shape, kind.ndim)
+
+
+def array_at(kind: Any) -> Any:
+    """A function from an address and a shape to an array of this type."""
+
+    def typed(typing: Any, where: Any, shape: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            pointer = builder.inttoptr(values[0], ir.IntType(8).as_pointer())
+            return _array(context, builder, kind, pointer, cgutils.unpack_tuple(builder, values[1], kind.ndim))
+
+        return kind(_I, UniTuple(_I, kind.ndim)), generate
+
+    return intrinsic(typed)
+
+
+def _address(typing: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.ptrtoint(_memory(context, builder, array, values[0])[0], ir.IntType(64))
+
+    return _I(array), generate
+
+
+def _shaped(typing: Any, array: Any, shape: Any) -> Any:
+    kind = types.Array(array.dtype, shape.count, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data, _ = _memory(context, builder, array, values[0])
+        return _array(context, builder, kind, data, cgutils.unpack_tuple(builder, values[1], shape.count))
+
+    return kind(array, UniTuple(_I, shape.count)), generate
+
+
+def _retyped(builder: Any, context: Any, room: Any, dtype: Any, value: Any) -> Any:
+    data, shape = _memory(context, builder, room, value)
+    return _array(context, builder, types.Array(dtype, 1, "C"), data, shape)
+
+
+def _as_elements(typing: Any, room: Any, like: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _retyped(builder, context, room, like.dtype, values[0])
+
+    return types.Array(like.dtype, 1, "C")(room, like), generate
+
+
+def _as_integers(typing: Any, room: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _retyped(builder, context, room, _I, values[0])
+
+    return types.Array(_I, 1, "C")(room), generate
+
+
+def _stack(typing: Any) -> Any:
+    kind = types.Array(_F, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        memory = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), STACK))
+        return _array(context, builder, kind, memory, [ir.Constant(ir.IntType(64), STACK)])
+
+    return kind(), generate
+
+
+# ------------------------------------------------------------------------------------------------- a formula's loop
+
+
+def _call(
+    typing: Any, where: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: Any
+) -> Any:
+    arrays = (z, t, w, p, values, slopes, curvatures)
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer] * len(arrays) + [ir.IntType(64)])
+        function = builder.inttoptr(given[0], kind.as_pointer())
+        data = [_memory(context, builder, array, value)[0] for array, value in zip(arrays, given[1:-1], strict=True)]
+        builder.call(function, [*(builder.bitcast(item, pointer) for item in data), given[-1]])
+        return context.get_dummy_value()
+
+    return nb.void(_I, *arrays, _I), generate
+
+
+INSTRUCTIONS: dict[str, Any] = {
+    "address": intrinsic(_address),
+    "as_elements": intrinsic(_as_elements),
+    "as_integers": intrinsic(_as_integers),
+    "bits": bits_of,
+    "call": intrinsic(_call),
+    "fma": _instruction(_F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)),
+    "from_bits": number_of,
+    "magnitude": _instruction(_F, (_F,), _named("llvm.fabs")),
+    "maximum": intrinsic(_maximum),
+    "select": _instruction(_F, (types.boolean, _F, _F), lambda builder, c, a, b: builder.select(c, a, b)),
+    "shaped": intrinsic(_shaped),
+    "square_root": _instruction(_F, (_F,), _named("llvm.sqrt")),
+    "stack": intrinsic(_stack),
+}

@@ -1,0 +1,107 @@
+"""The language of kernels: plain Python functions on arrays and numbers, and the instructions that Python lacks.
+
+A kernel is compiled together with all functions of the package that it calls. It allocates nothing, raises nothing
+and calls no library, so that its machine code needs neither Numba nor Python. The functions below stand for single
+instructions; the compiler knows them by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+__all__ = [
+    "address",
+    "as_elements",
+    "as_integers",
+    "bits",
+    "call",
+    "fma",
+    "from_bits",
+    "inline",
+    "magnitude",
+    "maximum",
+    "select",
+    "shaped",
+    "square_root",
+    "stack",
+]
+
+STACK = 256  # doubles on the stack: below the size that Windows wants to be asked for
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def inline(function: _Function) -> _Function:
+    """Mark a function to be always inlined: a call left in a loop ends its vectorisation."""
+    function.__dict__["inlined"] = True
+    return function
+
+
+def _instruction(name: str) -> NoReturn:
+    raise TypeError(f"{name} is an instruction of compiled code; it cannot be called from Python")
+
+
+def fma(a: float, b: float, c: float) -> Any:
+    """``a * b + c``, rounded once."""
+    _instruction("fma")
+
+
+def select(condition: Any, a: float, b: float) -> Any:
+    """``a`` where the condition holds, else ``b``, without a branch."""
+    _instruction("select")
+
+
+def magnitude(x: float) -> Any:
+    """The absolute value."""
+    _instruction("magnitude")
+
+
+def square_root(x: float) -> Any:
+    """The square root, correctly rounded."""
+    _instruction("square_root")
+
+
+def maximum(a: float, b: float) -> Any:
+    """The larger of two of one type, NaN if one of them is: unlike ``max`` it vectorises in a loop."""
+    _instruction("maximum")
+
+
+def bits(x: float) -> Any:
+    """The bits of a double as an integer."""
+    _instruction("bits")
+
+
+def from_bits(i: int) -> Any:
+    """The double of these bits."""
+    _instruction("from_bits")
+
+
+def address(array: Any) -> Any:
+    """Where the array lies."""
+    _instruction("address")
+
+
+def shaped(array: Any, shape: tuple[int, ...]) -> Any:
+    """The first elements of a contiguous array, in another shape."""
+    _instruction("shaped")
+
+
+def as_elements(room: Any, like: Any) -> Any:
+    """The memory of an array of doubles as so many elements of another array's type, which are no larger."""
+    _instruction("as_elements")
+
+
+def as_integers(room: Any) -> Any:
+    """The memory of an array of doubles as so many int64."""
+    _instruction("as_integers")
+
+
+def stack() -> Any:
+    """An array of ``STACK`` doubles that lives until the function returns."""
+    _instruction("stack")
+
+
+def call(loop: int, z: Any, t: Any, w: Any, parameters: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+    """Call a formula's loop by its address, with arrays of at least ``n`` elements."""
+    _instruction("call")

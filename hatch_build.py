@@ -18,7 +18,8 @@ class CompiledKernels(BuildHookInterface):
             return
         self._folder = tempfile.TemporaryDirectory()
         root, targets = Path(self.root), os.environ.get("RASHIN_TARGETS", "").split()
-        environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+        path = os.pathsep.join([str(root / "src"), *filter(None, sys.path)])  # pip's build environment is no other Python
+        environment = {**os.environ, "PYTHONPATH": path}
         command = [sys.executable, "-m", "rashin.archives", self._folder.name, *targets]
         subprocess.run(command, env=environment, cwd=root, check=True, stdout=subprocess.DEVNULL)
         for archive in Path(self._folder.name).iterdir():

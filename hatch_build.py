@@ -18,7 +18,7 @@ class CompiledKernels(BuildHookInterface):
             return
         self._folder = tempfile.TemporaryDirectory()
         root, targets = Path(self.root), os.environ.get("RASHIN_TARGETS", "").split()
-        path = os.pathsep.join([str(root / "src"), *filter(None, sys.path)])  # pip's build environment is no other Python
+        path = os.pathsep.join([str(root / "src"), *filter(None, sys.path)])  # pip adds its build environment there
         environment = {**os.environ, "PYTHONPATH": path}
         command = [sys.executable, "-m", "rashin.archives", self._folder.name, *targets]
         subprocess.run(command, env=environment, cwd=root, check=True, stdout=subprocess.DEVNULL)

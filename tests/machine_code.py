@@ -26,7 +26,7 @@ def elementwise_kernel(function, numbers=1):
 
     names = (*("x", "y")[:numbers], "out")
     arguments = tuple(Argument(name, "f8", 1) for name in names)
-    return Kernel((unary, binary)[numbers - 1], arguments, 0, (DOUBLE,), None)
+    return Kernel((unary, binary)[numbers - 1], arguments, False, (DOUBLE,), None)
 
 
 @functools.cache

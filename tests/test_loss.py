@@ -611,3 +611,14 @@ def test_a_closure_is_compiled_like_any_formula():
     two, three = made(2.0, "user_two"), made(3.0, "user_three")
     assert two([1.5], [0.5]) == 2.0
     assert three([1.5], [0.5]) == 3.0
+
+
+def test_a_formula_that_may_raise_is_refused_before_it_computes_anything():
+    @rashin.pointwise()
+    def user_raising(xp, z, t):
+        if z > 1.0:
+            raise ValueError("too large")
+        return z - t, 1.0, 0.0
+
+    with pytest.raises(TypeError, match=r"^formula: got one that may raise.*fix: use xp\.where"):
+        user_raising([0.0], [0.0])

@@ -51,7 +51,7 @@ __all__ = [
     *_names,
 ]
 
-_MEASURING = {"Estimate", "Measurement", "estimate", "measure", "measure_table"}  # imported at the first use: Numba
+_MEASURING = {"Estimate", "Measurement", "estimate", "measure", "measure_table"}  # imported at the first use
 
 
 def __getattr__(name: str) -> Any:

@@ -44,7 +44,7 @@ def loops_of(loss: rashin.Loss) -> Iterator[formula.LoopCode]:
 
 
 def _objects(share: tuple[int, int, tuple[str, ...]]) -> list[tuple[str, str, bytes]]:
-    """Target, name and content of every so-manieth piece of code, from a process of its own."""
+    """Target, name and content of every n-th piece of code, from a process of its own."""
     first, step, names = share
     mine = codes()[first::step]
     return [(target.name, code.name, object_of(code, target)) for code in mine for target in _targets(names)]

@@ -1,4 +1,4 @@
-"""Arithmetic of loss formulas inside Numba kernels: branch-free, vectorisable, with error bounds.
+"""Arithmetic of loss formulas inside compiled kernels: branch-free, vectorisable, with error bounds.
 
 A formula ``f(xp, z, t)`` is written once. Inside a kernel ``xp`` is this module and the arguments are float64
 scalars; for arrays and tensors it is one of this module's neighbours. The vocabulary means the same in all of them:

@@ -10,7 +10,7 @@ __all__ = ["default"]
 
 @cache
 def default() -> Any:
-    """The backend of NumPy arrays, imported at the first use: it brings Numba. The statement alone takes 0.3 us."""
+    """The backend of NumPy arrays, imported at the first use. The statement alone takes 0.3 us."""
     from rashin.backends import numpy
 
     return numpy

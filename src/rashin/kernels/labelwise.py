@@ -165,7 +165,7 @@ def _room(z: Any) -> int:
     return int(_height(n, classes) * (tables * classes + COLUMNS) + LANES)
 
 
-@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8 f8[:] x[:, :] x[:, :] i8[:]", answers=2, room=_room)
+@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8 f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room)
 def sweep_labels(
     loop: int,
     z: Any,
@@ -293,7 +293,7 @@ def _room_of_rows(z: Any) -> int:
     return 6 * int(z.shape[1]) + 1 + LANES
 
 
-@kernel("i8 x[:, :] x[:, :] i8[:] f8[:] f8 f8[:] f8 f8 f8 f8[:] x[:, :] x[:, :] i8[:]", answers=2, room=_room_of_rows)
+@kernel("i8 x[:, :] x[:, :] i8[:] f8[:] f8 f8[:] f8 f8 f8 f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room_of_rows)
 def sweep_distributions(
     loop: int,
     z: Any,

@@ -42,7 +42,7 @@ def _room() -> int:
     return 6 * BLOCK
 
 
-@kernel("i8 x[:] x[:] f8[:] f8 f8[:] f8[:] f8[:] x[:] x[:] i8[:]", answers=2, room=_room)
+@kernel("i8 x[:] x[:] f8[:] f8 f8[:] f8[:] f8[:] x[:] x[:] i8[:]", finds=True, room=_room)
 def sweep(
     loop: int,
     z: Any,

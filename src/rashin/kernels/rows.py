@@ -268,7 +268,7 @@ def _room(z: Any) -> int:
     return 2 * int(z.shape[1]) + LANES
 
 
-@kernel("x[:, :] x[:, :] x[:, :] f8[:]", answers=2, room=_room)
+@kernel("x[:, :] x[:, :] x[:, :] f8[:]", finds=True, room=_room)
 def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any, room: Any) -> tuple[int, int]:
     """Softmax, log softmax and logsumexp of the rows of ``z``; those are filled that are not empty."""
     n, classes = z.shape

@@ -131,7 +131,7 @@ def _room_of_labels(z: Any, bounds: Any) -> int:
     return int(_height(n, classes, FEWER_CELLS) * (7 + (classes if bounds[3] == EXPONENTIALS else 0)) + LANES)
 
 
-@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8[:] f8[:] x[:, :] x[:, :] i8[:]", answers=2, room=_room_of_labels)
+@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8[:] f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room_of_labels)
 def sweep_labels(
     loop: int,
     z: Any,
@@ -235,7 +235,7 @@ def _room_of_distributions(z: Any, bounds: Any) -> int:
 
 @kernel(
     "i8 x[:, :] x[:, :] i8[:] f8[:] f8 f8[:] f8[:] f8 f8[:] x[:, :] x[:, :] i8[:]",
-    answers=2,
+    finds=True,
     room=_room_of_distributions,
 )
 def sweep_distributions(

@@ -68,7 +68,7 @@ def _room(z: Any) -> int:
     return 2 * int(z.shape[1]) + LANES
 
 
-@kernel("x[:, :] i8[:] f8[:] f8[:] f8[:] i8[:]", answers=2, room=_room)
+@kernel("x[:, :] i8[:] f8[:] f8[:] f8[:] i8[:]", finds=True, room=_room)
 def statistics(
     z: Any, labels: Any, log_probabilities: Any, logsumexp: Any, entropy: Any, rank: Any, room: Any
 ) -> tuple[int, int]:

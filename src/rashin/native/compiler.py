@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rashin.native.kernel import Kernel
     from rashin.native.targets import Target
 
-__all__ = ["compilable", "kernel_module", "loop_module", "object_for", "optimized"]
+__all__ = ["called", "compilable", "kernel_module", "loop_module", "object_for", "optimized"]
 
 
 _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -110,8 +110,8 @@ def kernel_module(kernel: Kernel, element: np.dtype[Any]) -> Any:
             words.append(f"number_of(block[{place}])" if argument.item == "f8" else f"block[{place}]")
         place += argument.slots
     call = f"run({', '.join(words)})"
-    answers = (call, f"answer[0] = {call}", f"found, place = {call}; answer[0] = (place << 2) | found")
-    exec(f"def entry(block, answer):\n    {answers[kernel.answers]}", names)
+    body = f"found, place = {call}; answer[0] = (place << 2) | found" if kernel.finds else call
+    exec(f"def entry(block, answer):\n    {body}", names)
     block = nb.types.CPointer(nb.int64)
     assembly, name = _translated(names["entry"], (block, block))
     head = f"define i64 @{ENTRY}(ptr %block) {{\n  %answer = alloca i64\n  store i64 0, ptr %answer\n"
@@ -125,7 +125,18 @@ def loop_module(loop: Callable[..., Any], element: np.dtype[Any]) -> Any:
     assembly, name = _translated(loop, (item, item, double, double, double, item, item, nb.intp))
     names = [f"ptr %a{place}" for place in range(7)] + ["i64 %n"]
     arguments = ", ".join(names)
-    return _with_entry(assembly, name, f"define void @{ENTRY}({arguments}) {{\n", arguments, "  ret void\n}\n")
+    # What may raise leaves a call that cannot be optimised away: its results would be whatever stood in memory.
+    tail = """  %bad = icmp ne i32 %status, 0
+  br i1 %bad, label %raised, label %fine
+raised:
+  call void @rashin_raised()
+  br label %fine
+fine:
+  ret void
+}
+declare void @rashin_raised()
+"""
+    return _with_entry(assembly, name, f"define void @{ENTRY}({arguments}) {{\n", arguments, tail)
 
 
 def _with_entry(assembly: str, name: str, head: str, arguments: str, tail: str) -> Any:
@@ -158,7 +169,16 @@ def optimized(module: Any, target: Target) -> Any:
     options.slp_vectorization = False  # pairs of numbers of one turn of a loop keep the loop from being vectorised
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
+    if "rashin_raised" in called(module):
+        raise TypeError(
+            "formula: it may raise an exception, as compiled; expected arithmetic without; fix: use xp.where"
+        )
     return machine
+
+
+def called(module: Any) -> set[str]:
+    """The functions outside of an optimised module that it calls."""
+    return {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
 
 
 @functools.cache

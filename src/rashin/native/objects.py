@@ -174,9 +174,12 @@ def _compiled(code: Code, target: Target) -> bytes:
     from rashin.native import compiler
 
     with explained():
-        content = compiler.object_for(code.module(), target)
+        module = code.module()
+        content = compiler.object_for(module, target)
     with suppress(Exception):  # such as a user without a home, or a full disk
-        place = _place(code, target)
+        # Numba's own functions are there only where it is imported: a process that loads such an object would end.
+        of_numba = any(name.startswith(("numba_", "NRT_", "Py", "_Py")) for name in compiler.called(module))
+        place = None if of_numba else _place(code, target)
         if place is not None:
             path, key = place
             _write(path, hashlib.sha256(key + content).digest() + content)

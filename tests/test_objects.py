@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import subprocess
 import sys
@@ -169,6 +170,17 @@ def test_another_process_needs_no_compiler(tmp_path):
             env={**os.environ, "RASHIN_CACHE_DIR": str(tmp_path)}, capture_output=True, text=True,
         )  # fmt: skip
         assert done.stdout.split() == ["2.5", compiles], done.stderr
+
+
+def gamma_function(xp, z, t):
+    return math.gamma(z + t), 1.0, 0.0
+
+
+def test_code_that_calls_numba_is_compiled_by_each_process(folder, loaded):
+    """Numba's functions are not there where nothing imports it, and what calls them would end the process."""
+    assert loaded(gamma_function) == (6.0, True)
+    assert loaded(gamma_function) == (6.0, True)
+    assert not folder.exists()
 
 
 # ------------------------------------------------------------------------------------------- built packages

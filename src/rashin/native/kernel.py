@@ -48,8 +48,8 @@ class Argument(NamedTuple):
 class Kernel:
     """A function that is compiled for each element type: ``kernel(element)(*arguments)``.
 
-    A kernel returns a pair ``(found, place)`` of integers if it ``finds`` what is wrong, else nothing; ``room`` says how
-    many doubles of memory it needs, which it gets as its last argument.
+    A kernel that ``finds`` what is wrong returns a pair ``(found, place)`` of integers, others return nothing. ``room``
+    says how many doubles of memory it needs, which it gets as its last argument.
     """
 
     function: Callable[..., Any]

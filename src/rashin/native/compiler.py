@@ -170,9 +170,7 @@ def optimized(module: Any, target: Target) -> Any:
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     if "rashin_raised" in called(module):
-        raise TypeError(
-            "formula: it may raise an exception, as compiled; expected arithmetic without; fix: use xp.where"
-        )
+        raise TypeError("formula: got one that may raise an exception; expected plain arithmetic; fix: use xp.where")
     return machine
 
 

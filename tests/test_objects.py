@@ -91,7 +91,7 @@ def test_what_was_compiled_is_read_again_for_each_order(folder, loaded):
 
 def test_a_changed_source_is_compiled_anew_in_the_place_of_the_old(folder, loaded, monkeypatch):
     loaded(twice)
-    monkeypatch.setattr(objects, "sources_fingerprint", lambda: "another")
+    monkeypatch.setattr(objects, "_of_all", lambda: "another")
     assert loaded(twice) == (6.0, True)
     assert loaded(twice) == (6.0, False)
     only_file(folder)
@@ -233,9 +233,17 @@ def test_an_archive_has_every_kernel_and_every_loop():
             assert any(f".{loss.name}-" in name for name in names)
 
 
+def test_what_a_package_brings_is_kept_by_its_own_sources():
+    """An edit of one formula or kernel compiles nothing else."""
+    codes = archives.codes()
+    assert all(code.ours and code.sources for code in codes)
+    assert len({objects.fingerprint(code) for code in codes}) == len(codes)
+    assert len({code.sources for code in codes}) == len({code.function for code in codes})
+
+
 def test_the_archive_says_of_which_sources_it_was_made(archive):
     with zipfile.ZipFile(archive[1]) as opened:
-        assert opened.read(objects.FINGERPRINT).decode() == objects.sources_fingerprint()
+        assert opened.read(objects.FINGERPRINT) == archives.sources_fingerprint()
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

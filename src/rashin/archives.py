@@ -6,6 +6,7 @@ python -m rashin.archives FOLDER [TARGET ...] # archives for the targets, by def
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 import sys
@@ -19,10 +20,10 @@ import rashin
 from rashin import kernels
 from rashin.kernels import formula
 from rashin.native.kernel import KERNELS
-from rashin.native.objects import FINGERPRINT, Code, object_of, sources_fingerprint
+from rashin.native.objects import FINGERPRINT, Code, fingerprint, object_of
 from rashin.native.targets import TARGETS, Target, of_this_machine
 
-__all__ = ["build", "codes", "loops_of", "write"]
+__all__ = ["build", "codes", "loops_of", "sources_fingerprint", "write"]
 
 
 def codes() -> list[Code]:
@@ -73,10 +74,15 @@ def build(folder: Path | None, names: tuple[str, ...] = (), processes: int = 2) 
     ]
 
 
+def sources_fingerprint() -> bytes:
+    """A digest of all sources that are compiled."""
+    return hashlib.sha256(" ".join(fingerprint(code) for code in codes()).encode()).hexdigest().encode()
+
+
 def write(path: Path, objects: dict[str, bytes]) -> Path:
     """Write the archive of one target: its objects by name, and the fingerprint of the sources."""
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in {FINGERPRINT: sources_fingerprint().encode(), **objects}.items():
+        for name, content in {FINGERPRINT: sources_fingerprint(), **objects}.items():
             entry = zipfile.ZipInfo(name)  # of no date: the same sources make the same archive
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rashin.arithmetic import arrays, plain, scalar
-from rashin.native.described import described
 from rashin.native.objects import Code, compiling, loaded
 
 if TYPE_CHECKING:
@@ -48,13 +47,12 @@ class LoopCode(NamedTuple):
     takes: str
 
     def code(self) -> Code:
-        """The name and the sources of the loop, and how it is made."""
+        """The name of the loop, and how it is made."""
         formula = self.formula
         where = f"{formula.__module__.removeprefix('rashin.')}.{formula.__qualname__.removesuffix('.formula')}"
         missing = "".join("n" if none else "p" for none in self.absent)
         name = f"{where}-{self.takes}-{self.order}{self.element.char}{missing}"
-        ours = formula.__module__.startswith("rashin.losses.")
-        return Code(name, functools.partial(_module, self), "" if ours else described(formula))
+        return Code(name, functools.partial(_module, self), formula)
 
 
 class Loop:

@@ -1,4 +1,8 @@
-"""A formula in words that change whenever its results may: its code, and all that its code refers to."""
+"""A function in words that change whenever its results may: its code, and all that its code refers to.
+
+What it takes from the arithmetic and from the language of kernels is told by its name: those are the same for all, and
+``objects`` has a digest of their files.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["described", "used_names"]
+__all__ = ["SHARED", "described", "used_names"]
 
 
 _TYPES = (bool, int, float, np.float32, np.float64, np.int64)
+SHARED = ("arithmetic", "native")  # the packages of which whole files are digested
 
 
 class _UnknownContentError(Exception):
@@ -45,6 +50,8 @@ def _words(value: Any, inside: tuple[Any, ...]) -> str:
         return f"{type(value).__name__} {value!r}"
     if type(value) is tuple:
         return f"({', '.join(_words(item, inside) for item in value)})"
+    if inside and isinstance(value, types.FunctionType | types.ModuleType) and _is_shared(value):
+        return f"{value.__name__} of {getattr(value, '__module__', '')}"
     if isinstance(value, types.FunctionType):
         return _words_of_function(value, inside)
     if isinstance(value, types.CodeType):
@@ -56,11 +63,22 @@ def _words(value: Any, inside: tuple[Any, ...]) -> str:
     raise _UnknownContentError
 
 
+def _is_shared(value: types.FunctionType | types.ModuleType) -> bool:
+    module = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+    return module.startswith(tuple(f"rashin.{package}." for package in SHARED))
+
+
 def _words_of_function(function: types.FunctionType, inside: tuple[Any, ...]) -> str:
     if function in inside:
         return f"function {inside.index(function)}"
     inside = (*inside, function)
     cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
-    parts = [function.__code__, function.__defaults__, cells, tuple(sorted((function.__kwdefaults__ or {}).items()))]
+    parts = [
+        function.__code__,
+        function.__defaults__,
+        cells,
+        tuple(sorted((function.__kwdefaults__ or {}).items())),
+        function.__dict__.get("inlined", False),
+    ]
     around = ", ".join(f"{name}={_words(value, inside)}" for name, value in used_names(function).items())
     return f"function [{', '.join(_words(part, inside) for part in parts)}] with {around}"

@@ -68,7 +68,7 @@ class Kernel:
 
     def code(self, element: np.dtype[Any]) -> Code:
         """What there is to compile for an element type."""
-        return Code(f"{self.name}-{element.char}", functools.partial(_translated, self, element))
+        return Code(f"{self.name}-{element.char}", functools.partial(_translated, self, element), self.function)
 
     @functools.cached_property
     def _compiled(self) -> dict[np.dtype[Any], Callable[..., Any]]:

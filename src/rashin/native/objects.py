@@ -22,15 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rashin.native.described import SHARED, described
 from rashin.native.engine import Machine
 from rashin.native.targets import TARGETS, Target, of_this_machine
 from rashin.waiting import explained
 
-__all__ = ["ARCHIVES", "FINGERPRINT", "Code", "compiling", "folder", "loaded", "object_of", "sources_fingerprint"]
+__all__ = ["ARCHIVES", "FINGERPRINT", "Code", "compiling", "fingerprint", "folder", "loaded", "object_of"]
 
 ARCHIVES = Path(__file__).parent / "archives"  # of a built package: one for each target
 _PACKAGE = Path(__file__).parent.parent
-FINGERPRINT = "fingerprint"  # the name in an archive of the digest of the sources
+FINGERPRINT = "fingerprint"  # the name in an archive of the digest of all its sources
 _DIGEST = 32  # bytes at the start of a kept file
 
 compiling = threading.RLock()  # held by the thread that loads or compiles
@@ -62,11 +63,21 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True)
 class Code:
-    """Something to compile: its name, how to make its LLVM module, and its sources if they are not the package's."""
+    """Something to compile: its name, how to make its LLVM module, and the function that it is made of."""
 
     name: str
     module: Callable[[], Any]
-    sources: str | None = ""  # None: not to be kept
+    function: Callable[..., Any]
+
+    @property
+    def ours(self) -> bool:
+        """Whether a built package has it."""
+        return self.function.__module__.startswith("rashin.")
+
+    @functools.cached_property
+    def sources(self) -> str | None:
+        """A digest of all that the function refers to, or None if that may change without notice."""
+        return described(self.function)
 
 
 def loaded(code: Code) -> Machine:
@@ -84,7 +95,7 @@ def object_of(code: Code, target: Target) -> bytes:
 
 
 def _from_archive(code: Code, target: Target) -> bytes | None:
-    if code.sources != "":
+    if not code.ours:
         return None
     archive = archive_of(target.name)
     if archive is None:
@@ -129,12 +140,16 @@ def _warn_once(problem: str) -> None:
 
 
 @functools.cache
-def sources_fingerprint() -> str:
-    """A digest of the sources that are compiled, and of the version of Python, whose bytecode they pass through."""
-    kinds = ("arithmetic", "kernels", "losses", "native")
-    sources = sorted(source for kind in kinds for source in (_PACKAGE / kind).glob("*.py"))
-    content = b"".join(source.read_bytes() for source in [*sources, _PACKAGE / "exact.py"])
+def _of_all() -> str:
+    """A digest of what all code is made with: the arithmetic, the compiler, and Python, whose bytecode it reads."""
+    files = sorted(file for package in SHARED for file in (_PACKAGE / package).glob("*.py"))
+    content = b"".join(file.read_bytes() for file in [*files, _PACKAGE / "kernels" / "formula.py"])
     return hashlib.sha256(content + sys.version.encode()).hexdigest()
+
+
+def fingerprint(code: Code) -> str:
+    """A digest of the sources of some code."""
+    return hashlib.sha256(f"{code.name} {code.sources} {_of_all()}".encode()).hexdigest()
 
 
 def folder() -> Path:
@@ -152,7 +167,7 @@ def _place(code: Code, target: Target) -> tuple[Path, bytes] | None:
     """The file of an object, which changed sources overwrite, and the digest of what it is made of."""
     if code.sources is None:
         return None
-    made_of = (code.name, target.name, target.cpu, target.tuning, sources_fingerprint(), code.sources)
+    made_of = (target.name, target.cpu, target.tuning, fingerprint(code))
     key = hashlib.sha256(" ".join(made_of).encode()).digest()
     mark = hashlib.sha256(f"{code.name} {target.name}".encode()).hexdigest()[:8]
     return folder() / "objects" / f"{code.name}-{mark}.o", key

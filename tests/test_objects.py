@@ -284,3 +284,19 @@ def test_without_numba_a_formula_of_the_users_runs_on_arrays(tmp_path):
     archives.build(None)  # whatever the built-in kernels need
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
     assert done.stdout == "right\n", done.stderr
+
+
+def test_a_function_that_numba_compiled_for_the_user_still_runs(folder):
+    import numba
+
+    @numba.njit
+    def doubled(x):
+        return 2.0 * x
+
+    def formula_of_it(xp, z, t):
+        return doubled(z) * t, doubled(t), 0.0
+
+    loop = Machine(objects.object_of(code_of(formula_of_it), of_this_machine()))
+    assert _value(loop.address) == 6.0
+    assert [doubled(4.0), doubled(1.5)] == [8.0, 3.0]
+    assert not folder.exists()  # what it calls may change without notice

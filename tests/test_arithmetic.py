@@ -90,7 +90,8 @@ class Tensors:
             self.xp = arithmetic.like(self.array(np.ones(2, self.dtype)))
         # In ULPs. On the CPU, the worst seen of XLA were 124 in log1p and 6 elsewhere, and 1 of PyTorch.
         self.bounds = dict.fromkeys(BOUNDS, 1.5 if package == "torch" else 16.0)
-        self.bounds["log1p"] *= 1.0 if package == "torch" else 16.0
+        for name in ("log1p", "log1p_unit"):
+            self.bounds[name] *= 1.0 if package == "torch" else 16.0
 
 
 KERNELS = ["scalar", "plain", "arrays"]
@@ -124,6 +125,7 @@ def samples(name, dtype):
         "expm1": [rng.uniform(-40.0, largest, 150), near_zero],
         "tanh": [rng.uniform(-25.0, 25.0, 150), near_zero],
         "log1p": [sizes, 0.9 * near_zero],
+        "log1p_unit": [rng.uniform(0.0, 1.0, 150), np.abs(near_zero)],
         "float_power": [np.exp(rng.uniform(-20.0, 20.0, 300))],
     }.get(name, [sizes, np.abs(1.0 + 0.5 * near_zero)])
     arguments = [np.concatenate(x).astype(dtype)]
@@ -149,6 +151,7 @@ SPECIAL_VALUES = [
     ("log", (-1.0,), NAN), ("log", (-INFINITY,), NAN), ("log", (NAN,), NAN), ("log1p", (0.0,), 0.0),
     ("log1p", (-1.0,), -INFINITY), ("log1p", (INFINITY,), INFINITY), ("log1p", (-2.0,), NAN),
     ("log1p", (-INFINITY,), NAN), ("log1p", (NAN,), NAN), ("tanh", (0.0,), 0.0), ("tanh", (INFINITY,), 1.0),
+    ("log1p_unit", (0.0,), 0.0), ("log1p_unit", (NAN,), NAN),
     ("tanh", (-INFINITY,), -1.0), ("tanh", (NAN,), NAN), ("tanh", (1e4,), 1.0), ("sqrt", (0.0,), 0.0),
     ("sqrt", (INFINITY,), INFINITY), ("sqrt", (-1.0,), NAN), ("sqrt", (NAN,), NAN), ("sqrt", (0.25,), 0.5),
     ("abs", (-INFINITY,), INFINITY), ("abs", (-2.5,), 2.5), ("abs", (NAN,), NAN), ("sign", (0.0,), 0.0),

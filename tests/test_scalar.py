@@ -35,6 +35,7 @@ BOUNDS = {
     "expm1": (0.60, 0.0),
     "log": (0.53, 0.5),
     "log1p": (0.53, 0.0),
+    "log1p_unit": (1.5, 0.5),
     "tanh": (0.56, 0.0),
     "float_power": (0.54, 0.77),
     "sqrt": (0.5, 0.5),
@@ -73,7 +74,7 @@ def exact(name: str, *arguments: float) -> mpf:
         return exponential(mpf(arguments[1]) * mp.log(x))
     if name == "tanh":
         return mp.tanh(x) if abs(x) < 100 else mp.sign(x)
-    return getattr(mp, name)(x)
+    return getattr(mp, "log1p" if name == "log1p_unit" else name)(x)
 
 
 def error(name: str, got: float, *arguments: float) -> float:
@@ -141,6 +142,11 @@ def samples(name: str, rng: np.random.Generator, n: int) -> Iterator[tuple[Doubl
         yield from ((x - 1,) for x in samples_of_logarithms(rng, n))
         yield (spread(rng, 2 * n, 1e-18, 0.999),)
         yield (subnormal(rng, n) * rng.choice([-1, 1], n),)
+    elif name == "log1p_unit":
+        yield (rng.uniform(0.0, 1.0, 4 * n),)
+        yield (np.abs(spread(rng, n, 1e-18, 1.0)),)
+        yield (beside(rng, n, [0.3, 1.0 - 2.0**-40]),)
+        yield (subnormal(rng, n),)
     else:
         yield from ((x,) for x in samples_of_exponentials(rng, n))
 
@@ -197,7 +203,7 @@ def test_every_bound_stands_in_the_docstring_and_has_a_worst_case() -> None:
 
 def test_vocabulary() -> None:
     assert {*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where"} == set(scalar.__all__)
-    assert all(hasattr(np, name) for name in scalar.__all__)
+    assert all(hasattr(np, name.removesuffix("_unit")) for name in scalar.__all__)
 
 
 SPECIAL_VALUES = [
@@ -343,7 +349,7 @@ def test_coefficients_are_those_of_the_comments() -> None:
     assert r <= set(scalar._series.__code__.co_consts)
 
 
-PLAIN_BOUNDS = {"exp": 1.1, "expm1": 1.7, "log": 1.1, "log1p": 1.1}  # ULP; they stand in the docstrings too
+PLAIN_BOUNDS = {"exp": 1.1, "expm1": 1.7, "log": 1.4, "log1p": 1.4}  # ULP; they stand in the docstrings too
 
 
 def within_the_plain_bound(name, x):

@@ -10,7 +10,7 @@ from numpy import abs, sign, sqrt, sum, where
 from rashin.arithmetic import scalar
 from rashin.native.kernel import DOUBLE, Kernel, kernel
 
-__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "sign", "sqrt", "sum", "tanh", "where"]
+__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "log1p_unit", "sign", "sqrt", "sum", "tanh", "where"]
 
 
 @kernel("f8[:] f8[:]", elements=(DOUBLE,))
@@ -76,6 +76,9 @@ def log(x: Any) -> Any:
 def log1p(x: Any) -> Any:
     """``log(1 + x)``."""
     return _on_arrays(_log1p, x)
+
+
+log1p_unit = log1p  # for arrays, nothing is gained by what the shorter one leaves out
 
 
 def tanh(x: Any) -> Any:

@@ -37,4 +37,4 @@ def like(z: jax.Array) -> SimpleNamespace:
         return jnp.where(condition, array(a), array(b))
 
     same = {name: taking_numbers(getattr(jnp, name)) for name in _SAME}
-    return SimpleNamespace(**same, float_power=taking_numbers(jnp.power), where=where)
+    return SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where)

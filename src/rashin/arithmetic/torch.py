@@ -34,4 +34,6 @@ def like(z: torch.Tensor) -> SimpleNamespace:
 
     same = {name: taking_numbers(getattr(torch, name)) for name in _SAME}
     # torch.float_power computes in float64, whatever it is given.
-    return SimpleNamespace(**same, float_power=taking_numbers(torch.pow), sign=sign, where=where)
+    return SimpleNamespace(
+        **same, log1p_unit=same["log1p"], float_power=taking_numbers(torch.pow), sign=sign, where=where
+    )

@@ -12,8 +12,9 @@ from rashin.losses.constants import log_odds, shrunk_mean
 def softplus_and_sigmoid(xp, z):
     """log(1 + e^z), log(1 + e^-z) and the probabilities p, 1 - p, all without cancellation."""
     e = xp.exp(-xp.abs(z))
-    common = xp.log1p(e)
-    large, small = 1.0 / (1.0 + e), e / (1.0 + e)  # e * large would save a division, and cost an ulp
+    common = xp.log1p_unit(e)
+    large = 1.0 / (1.0 + e)
+    small = e * large
     up = z > 0.0
     plus = xp.where(up, z, 0.0) + common
     minus = xp.where(up, 0.0, -z) + common
@@ -69,13 +70,13 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
 
     Reference: Good (1952), Rational decisions.
     """
-    p, log_p = sum_and_log(xp, z, 0.0, epsilon)
-    q, log_q = sum_and_log(xp, 1.0, -z, epsilon)
+    _, of_p, log_p = sum_and_log(xp, z, 0.0, epsilon)
+    _, of_q, log_q = sum_and_log(xp, 1.0, -z, epsilon)
     s = 1.0 - t
     yes, no = t > 0.0, s > 0.0
-    a, b = xp.where(yes, t / p, 0.0), xp.where(no, s / q, 0.0)
+    a, b = xp.where(yes, t * of_p, 0.0), xp.where(no, s * of_q, 0.0)
     value = -xp.where(yes, t * log_p, 0.0) - xp.where(no, s * log_q, 0.0)
-    return value, b - a, xp.where(yes, a / p, 0.0) + xp.where(no, b / q, 0.0)
+    return value, b - a, xp.where(yes, a * of_p, 0.0) + xp.where(no, b * of_q, 0.0)
 
 
 @pointwise(target=SIGN, kinks=lambda t: (t,), convex=True, bounds=nonnegative)

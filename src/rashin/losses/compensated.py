@@ -48,7 +48,7 @@ def times_exp(xp, t, a, z, lost=0.0):
 
 
 def sum_and_log(xp, a, b, c):
-    """a + b + c for |a| >= |b|, and its logarithm.
+    """a + b + c for |a| >= |b|, its inverse and its logarithm.
 
     The rounding errors of the sum (Knuth, TAOCP 2, 4.2.2) matter where the logarithm is near 0. For sums below 1/4 the
     logarithm is too large for them to matter.
@@ -57,5 +57,5 @@ def sum_and_log(xp, a, b, c):
     total = start + c
     back = total - start
     lost = (b - (start - a)) + ((start - (total - back)) + (c - back))
-    logarithm = xp.log(total)
-    return total, xp.where(total > 0.25, logarithm + lost / total, logarithm)
+    logarithm, inverse = xp.log(total), 1.0 / total
+    return total, inverse, xp.where(total > 0.25, logarithm + lost * inverse, logarithm)

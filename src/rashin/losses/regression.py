@@ -127,7 +127,7 @@ def log_cosh(xp, z, t):
     small = a < 1.0
     # cosh a - 1 = m^2 / (2 e) has no cancellation near 0; far out log cosh a = a - log 2 + log(1 + e^2).
     square = e * e
-    value = xp.where(small, 0.0, a - LOG_2) + xp.log1p(xp.where(small, 0.5 * m * (m / e), square))
+    value = xp.where(small, 0.0, a - LOG_2) + xp.log1p_unit(xp.where(small, 0.5 * m * (m / e), square))
     tanh = -m * (1.0 + e) / (1.0 + square)
     sech = 2.0 * e / (1.0 + square)
     back = r - z  # the rounding error of r (Knuth, TAOCP 2, 4.2.2) moves e^-100 by 100 ulps

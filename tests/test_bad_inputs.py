@@ -263,7 +263,7 @@ ROWS = [
 
 def methods(loss):
     return (
-        [loss.__call__, loss.gradient, loss.hessian, loss.value_and_gradient]
+        [loss.__call__, loss.gradient, loss.hessian, loss.value_and_gradient, loss.value_gradient_and_hessian]
         if isinstance(loss, rashin.Loss)
         else [loss]
     )

@@ -144,7 +144,7 @@ def test_a_users_loss_has_the_same_checks(loss):
         z, t, bad = np.ones(5), np.zeros(5), np.nan
     else:
         z, t, bad = np.full((5, 2), 0.5), np.zeros(5, int), np.nan
-    for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient):
+    for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient, loss.value_gradient_and_hessian):
         dirty = z.copy()
         dirty[3] = bad
         with pytest.raises(ValueError, match=r"^prediction: got nan at index \(?3"):

@@ -20,7 +20,7 @@ from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
 from rashin.registry import parsed
 
 cce, nll = rashin.categorical_cross_entropy, rashin.negative_log_likelihood
-METHODS = [cce, cce.gradient, cce.hessian, cce.value_and_gradient, cce.per_sample]
+METHODS = [cce, cce.gradient, cce.hessian, cce.value_and_gradient, cce.value_gradient_and_hessian, cce.per_sample]
 SUM, EXPONENTIALS = "sums to", "exponentials sum to"
 
 
@@ -33,7 +33,7 @@ def user_brier_of_shares(xp, z, t):
 
 def refused(loss, z, t, words, index, **keywords):
     (place,) = index
-    for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient):
+    for method in (loss, loss.gradient, loss.hessian, loss.value_and_gradient, loss.value_gradient_and_hessian):
         with pytest.raises(ValueError, match=rf"^prediction: got \[.*\] at index {place}, .*{words}"):
             method(z, t, **keywords)
 

@@ -304,15 +304,24 @@ def _refuse_undecided(where: NDArray[Any]) -> None:
             )
 
 
-def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array that can take the gradient."""
+def output(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array that can take a derivative."""
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"out: got {type(out).__name__}; expected a NumPy array of shape {shape} and dtype {dtype}")
+        raise TypeError(f"{name}: got {type(out).__name__}; expected a NumPy array of shape {shape} and dtype {dtype}")
     if out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out: got shape {out.shape}, dtype {out.dtype}; expected shape {shape}, dtype {dtype}")
+        raise ValueError(f"{name}: got shape {out.shape}, dtype {out.dtype}; expected shape {shape}, dtype {dtype}")
     if not out.flags.writeable:
-        raise ValueError("out: the array is read-only; pass one that can be written")
+        raise ValueError(f"{name}: the array is read-only; pass one that can be written")
     return out
+
+
+def separate(out: NDArray[Any], hessian_out: NDArray[Any]) -> None:
+    """Two outputs that share no element; columns of one array may lie side by side."""
+    if np.shares_memory(out, hessian_out):
+        raise ValueError(
+            "hessian_out: got an array that overlaps out; expected two arrays that share no memory; fix: pass "
+            "np.empty_like(out)"
+        )
 
 
 # ------------------------------------------------------------------------------------- scalars and names

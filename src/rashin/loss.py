@@ -30,7 +30,7 @@ class Loss:
 
     A call returns the reduced value. ``gradient`` and ``hessian`` return the derivative of the reduced value with
     respect to the prediction and the diagonal of its Hessian, with the shape and dtype of the prediction.
-    ``value_and_gradient`` returns value and gradient from one pass over the data.
+    ``value_and_gradient`` and ``value_gradient_and_hessian`` return two or all three from one pass over the data.
 
     Parameters of every method
     --------------------------
@@ -131,6 +131,39 @@ class Loss:
         )
         return answer.value, answer.gradient
 
+    def value_gradient_and_hessian(
+        self,
+        prediction: Any,
+        target: Any,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        axis: int | None = None,
+        out: Any = None,
+        hessian_out: Any = None,
+        **parameters: float | None,
+    ) -> tuple[Any, Any, Any]:
+        """The reduced loss, its gradient and the diagonal of its Hessian, in one pass over the data.
+
+        The three have the bits that a call, ``gradient`` and ``hessian`` return. The gradient is written to ``out`` and
+        the diagonal to ``hessian_out`` if these are given; each may be the prediction itself or a column of a larger
+        array, but they must not overlap each other.
+
+        >>> import numpy as np, rashin
+        >>> pairs = np.empty((2, 2))
+        >>> value, gradient, hessian = rashin.huber.value_gradient_and_hessian(
+        ...     [0.5, 3.0], [0.0, 0.0], reduction="sum", out=pairs[:, 0], hessian_out=pairs[:, 1]
+        ... )
+        >>> value, pairs
+        (2.625, array([[0.5, 1. ],
+               [1. , 0. ]]))
+        """
+        answer = self._evaluate(
+            prediction, target, weight, where, reduction, axis, parameters, _ALL_THREE, out, hessian_out
+        )
+        return answer.value, answer.gradient, answer.hessian
+
     def per_sample(
         self,
         prediction: Any,
@@ -199,9 +232,12 @@ class Loss:
         parameters: Mapping[str, float | None],
         wanted: tuple[bool, bool, bool],
         out: Any = None,
+        hessian_out: Any = None,
     ) -> Any:
         number, program = self._axis(axis), (self.replace(**parameters) if parameters else self).program
-        return default().evaluate(program, prediction, target, weight, where, reduction, number, wanted, out)
+        return default().evaluate(
+            program, prediction, target, weight, where, reduction, number, wanted, out, hessian_out
+        )
 
     def _axis(self, axis: int | None) -> int:
         if axis is not None and not self.prediction.axes:
@@ -267,7 +303,7 @@ class Loss:
 
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)
-_VALUE_AND_GRADIENT = (True, True, False)
+_VALUE_AND_GRADIENT, _ALL_THREE = (True, True, False), (True, True, True)
 
 
 def _imported(module: str, name: str, parameters: dict[str, float | None]) -> Loss:

@@ -61,11 +61,12 @@ def sweep(
 
     ``w`` is empty for weight 1. ``bounds`` holds low, high and shape of prediction and of target, then a harmless
     prediction and target for elements of weight 0. Of ``values`` (weighted), ``gradient`` and ``hessian`` (weighted
-    and divided by ``divisor``) those are filled that are not empty; the gradient may take the place of ``z``. The exact
-    sum goes to ``limbs``.
+    and divided by ``divisor``) those are filled that are not empty; one of the two may take the place of ``z``. The
+    exact sum goes to ``limbs``.
     """
     n, weighted = z.size, w.size > 0
-    in_place = address(gradient) == address(z)  # written by way of a block: loops want arrays that do not overlap
+    # Loops want arrays that do not overlap: a derivative in the place of z is written by way of a block.
+    in_place, hessian_in_place = address(gradient) == address(z), address(hessian) == address(z)
     low, high = z.dtype.type(bounds[0]), z.dtype.type(bounds[1])  # compared in the elements' type: half the time
     low_t, high_t = z.dtype.type(bounds[3]), z.dtype.type(bounds[4])
     factor, terms = room[:BLOCK], room[BLOCK : 2 * BLOCK]
@@ -89,7 +90,7 @@ def sweep(
                 factor[i] = w[start + i] / divisor
             zb, tb = zs[:size], ts[:size]
         gb = gradient[start:stop] if gradient.size and not in_place else slopes[:size]
-        hb = hessian[start:stop] if hessian.size else curvatures[:size]
+        hb = hessian[start:stop] if hessian.size and not hessian_in_place else curvatures[:size]
         call(loop, zb, tb, factor, parameters, terms, gb, hb, size)
         if weighted:
             for i in range(size):
@@ -97,6 +98,9 @@ def sweep(
         if in_place and gradient.size:
             for i in range(size):
                 gradient[start + i] = gb[i]
+        if hessian_in_place and hessian.size:
+            for i in range(size):
+                hessian[start + i] = hb[i]
         if values.size:
             for i in range(size):
                 values[start + i] = terms[i]

@@ -268,8 +268,9 @@ def sweep_distributions(
     parts = shaped(rest[4 * cells :], (height if whole == EXPONENTIALS else 0, classes))
     for j in range(cells):
         rest[j] = 1.0 / divisor
-    # Loops want arrays that do not overlap: a gradient in the place of z is written by way of a block.
+    # Loops want arrays that do not overlap: a derivative in the place of z is written by way of a block.
     aside = gradient.size == 0 or address(gradient) == address(z)
+    hessian_aside = hessian.size == 0 or address(hessian) == address(z)
     slopes_out = shaped(gradient, (gradient.size,))
     curvatures_out = shaped(hessian, (hessian.size,))
     for start in range(0, n, height):
@@ -293,11 +294,14 @@ def sweep_distributions(
                 for j in range(classes):
                     factors[r, j] = w[start + r] / divisor
         gs = slopes if aside else slopes_out[part]
-        hs = curvatures_out[part] if hessian.size else curvatures
+        hs = curvatures if hessian_aside else curvatures_out[part]
         call(loop, zs, qs, factors, parameters, terms, gs, hs, zs.size)
         if aside and gradient.size:
             for j in range(zs.size):
                 slopes_out[start * classes + j] = gs[j]
+        if hessian_aside and hessian.size:
+            for j in range(zs.size):
+                curvatures_out[start * classes + j] = hs[j]
         fill_sums(terms, 0, sums[:size], lanes, narrow)
         if _weighed(start, w, sums[:size]):
             return UNDEFINED, start + _first_nan(sums)

@@ -11,7 +11,7 @@ from rashin import checks
 from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
 from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
-from rashin.backends.numpy.results import Program, Results, Wanted, gradient_type
+from rashin.backends.numpy.results import Outputs, Program, Results, Wanted, gradient_type
 from rashin.backends.numpy.rows import evaluate_labelwise
 from rashin.backends.numpy.rowwise import evaluate_rowwise
 from rashin.backends.numpy.statistics import softmax_statistics
@@ -50,19 +50,31 @@ def evaluate(
     axis: int,
     wanted: tuple[bool, bool, bool],
     out: Any = None,
+    hessian_out: Any = None,
 ) -> Answer:
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
     z = checks.array("prediction", prediction, where, axis)
     t = checks.array("target", target, where, axis)
-    if out is not None:
-        checks.output(out, z.shape, gradient_type(z))
+    outputs = _outputs(z, out, hessian_out)
     value_wanted, gradient_wanted, hessian_wanted = wanted
     arrays = Wanted(value_wanted and reduction == "none", gradient_wanted, hessian_wanted)
-    results, weighing = _swept(program, z, t, weight, where, reduction, axis, arrays, out)
+    results, weighing = _swept(program, z, t, weight, where, reduction, axis, arrays, outputs)
     value: Any = results.values
     if value_wanted and reduction != "none":
         value = weighing.reduce(results.limbs)
     return Answer(value, results.gradient, results.hessian)
+
+
+def _outputs(z: NDArray[Any], out: Any, hessian_out: Any) -> Outputs | None:
+    """The caller's arrays, if there are any that can take the derivatives."""
+    if out is None and hessian_out is None:
+        return None
+    for name, array in (("out", out), ("hessian_out", hessian_out)):
+        if array is not None:
+            checks.output(name, array, z.shape, gradient_type(z))
+    if out is not None and hessian_out is not None:
+        checks.separate(out, hessian_out)
+    return Outputs(out, hessian_out)
 
 
 def sample_losses(program: Program, prediction: Any, target: Any, where: Any, axis: int) -> NDArray[np.float64]:
@@ -74,7 +86,15 @@ def sample_losses(program: Program, prediction: Any, target: Any, where: Any, ax
 
 
 def _swept(
-    program: Program, z: Any, t: Any, weight: Any, where: Any, reduction: str, axis: int, wanted: Wanted, out: Any
+    program: Program,
+    z: Any,
+    t: Any,
+    weight: Any,
+    where: Any,
+    reduction: str,
+    axis: int,
+    wanted: Wanted,
+    out: Outputs | None,
 ) -> tuple[Results, Weighing]:
     if program.rule.kind == "pointwise":
         weighing = weigh(weight, where, z.shape, reduction)

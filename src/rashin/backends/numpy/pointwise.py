@@ -14,6 +14,7 @@ from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
     PARALLEL,
+    Outputs,
     Program,
     Results,
     Wanted,
@@ -37,7 +38,7 @@ GATHERED = 1 << 14  # elements of a chunk that is copied to a buffer first: it s
 
 
 def evaluate(
-    program: Program, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, wanted: Wanted, out: NDArray[Any] | None
+    program: Program, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, wanted: Wanted, out: Outputs | None
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of every element."""
     checks.same_shape(z, t)

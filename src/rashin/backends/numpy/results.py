@@ -20,6 +20,7 @@ __all__ = [
     "DOUBLE",
     "NOTHING",
     "PARALLEL",
+    "Outputs",
     "Program",
     "Results",
     "Wanted",
@@ -77,11 +78,18 @@ class Wanted(NamedTuple):
 NOTHING = Wanted(False, False, False)  # but the sum, and errors
 
 
+class Outputs(NamedTuple):
+    """The caller's arrays for the derivatives, which do not overlap each other."""
+
+    gradient: NDArray[Any] | None
+    hessian: NDArray[Any] | None
+
+
 class Results:
     """The exact sum of w l, and the arrays that were asked for.
 
-    Where the caller's ``out`` is the prediction itself, the sweep may write in place, once a first one has found
-    nothing wrong. Where it overlaps an input otherwise, the gradient is kept aside until all is computed. So an error
+    Where an array of the caller's is the prediction itself, the sweep may write in place, once a first one has found
+    nothing wrong. Where it overlaps an input otherwise, the derivative is kept aside until all is computed. So an error
     leaves the inputs whole.
     """
 
@@ -90,28 +98,44 @@ class Results:
         samples: tuple[int, ...],
         z: NDArray[Any],
         wanted: Wanted,
-        out: NDArray[Any] | None,
+        out: Outputs | None,
         inputs: Iterable[NDArray[Any] | None],
     ) -> None:
         dtype = gradient_type(z)
         others = [a for a in inputs if a is not None]
-        self.in_place = out is not None and _same_array(out, z) and not _overlaps(out, others)
-        aside = out is not None and not self.in_place and _overlaps(out, [z, *others])
-        self._out = out
+        self._out = out or Outputs(None, None)
+        self.in_place = any(a is not None and _in_place(a, z, others) for a in self._out)
         self.values = np.empty(samples, dtype if wanted.rounded else DOUBLE) if wanted.values else None
-        self.gradient = None
-        if wanted.gradient:
-            self.gradient = np.empty(z.shape, dtype) if out is None or aside else out
-        self.hessian = np.empty(z.shape, dtype) if wanted.hessian else None
+        self.gradient = _place(self._out.gradient, z, others) if wanted.gradient else None
+        self.hessian = _place(self._out.hessian, z, others) if wanted.hessian else None
         self.limbs = empty_limbs()
 
     def finished(self, limbs: Limbs) -> Results:
-        """With the sum, and the gradient where the caller wants it."""
+        """With the sum, and the derivatives where the caller wants them."""
         self.limbs = limbs
-        if self._out is not None and self._out is not self.gradient:
-            self._out[...] = self.gradient
-            self.gradient = self._out
+        self.gradient = _moved(self.gradient, self._out.gradient)
+        self.hessian = _moved(self.hessian, self._out.hessian)
         return self
+
+
+def _place(out: NDArray[Any] | None, z: NDArray[Any], others: list[NDArray[Any]]) -> NDArray[Any]:
+    """Where a derivative is written: the caller's array, or one of its own."""
+    if out is None or (_overlaps(out, [z, *others]) and not _in_place(out, z, others)):
+        return np.empty(z.shape, gradient_type(z))
+    return out
+
+
+def _in_place(out: NDArray[Any], z: NDArray[Any], others: list[NDArray[Any]]) -> bool:
+    """Whether a sweep may write to the caller's array while it reads the prediction, being the same memory."""
+    return _same_array(out, z) and not _overlaps(out, others)
+
+
+def _moved(derivative: NDArray[Any] | None, out: NDArray[Any] | None) -> NDArray[Any] | None:
+    """The derivative in the caller's array, if there is one."""
+    if out is None or out is derivative:
+        return derivative
+    out[...] = derivative
+    return out
 
 
 def _same_array(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -13,6 +13,7 @@ from rashin.backends.numpy.results import (
     DOUBLE,
     NOTHING,
     PARALLEL,
+    Outputs,
     Program,
     Results,
     Wanted,
@@ -57,7 +58,7 @@ class Rows:
         axis: int,
         weighing: Weighing,
         wanted: Wanted,
-        out: Any,
+        out: Outputs | None,
     ) -> None:
         self.program, self.rule, self.weighing, self.given = program, program.rule, weighing, t
         self.axis, self.z = axis, classes_last(z, axis)
@@ -165,7 +166,13 @@ class RowSweep:
 
 
 def evaluate_labelwise(
-    program: Program, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+    program: Program,
+    z: NDArray[Any],
+    t: NDArray[Any],
+    axis: int,
+    weighing: Weighing,
+    wanted: Wanted,
+    out: Outputs | None,
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of losses of the label's log-probability."""
     rows = Rows(program, z, t, axis, weighing, wanted, out)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.backends.numpy.pointwise import domain_bounds
-from rashin.backends.numpy.results import NOTHING, Program, Results, Wanted, element_type, job, store
+from rashin.backends.numpy.results import NOTHING, Outputs, Program, Results, Wanted, element_type, job, store
 from rashin.backends.numpy.rows import Rows, RowSweep
 from rashin.chunks import Box, read
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
@@ -29,7 +29,13 @@ GLANCE = 8  # classes that are checked and set to 0 in the time in which a formu
 
 
 def evaluate_rowwise(
-    program: Program, z: NDArray[Any], t: NDArray[Any], axis: int, weighing: Weighing, wanted: Wanted, out: Any
+    program: Program,
+    z: NDArray[Any],
+    t: NDArray[Any],
+    axis: int,
+    weighing: Weighing,
+    wanted: Wanted,
+    out: Outputs | None,
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``."""
     rows = Rows(program, z, t, axis, weighing, wanted, out)

@@ -1,4 +1,4 @@
-"""Large arrays cut into boxes that fit a cache, and read into plain buffers."""
+"""Large arrays cut into boxes that fit a cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "boxes", "memory_order", "read", "start_of", "unravelled", "with_axis"]
+__all__ = ["Box", "boxes", "memory_order", "start_of", "unravelled", "with_axis"]
 
 Box: TypeAlias = tuple[Any, ...]  # an integer or a slice for each of the first axes; (...,) for the whole
 
@@ -62,13 +62,3 @@ def unravelled(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def memory_order(z: NDArray[Any]) -> tuple[int, ...]:
     """The axes from the largest stride to the smallest: a walk in this order reads memory in sequence."""
     return tuple(sorted(range(z.ndim), key=lambda k: -abs(z.strides[k])))
-
-
-def read(source: NDArray[Any], box: Box, buffer: NDArray[Any], own: bool = False) -> NDArray[Any]:
-    """The box as a contiguous row of the buffer's dtype; a view if it already is one (and need not be ``own``)."""
-    part = source[box]
-    if not own and part.dtype == buffer.dtype and part.flags.c_contiguous and part.flags.aligned:
-        return part.reshape(-1)
-    row = buffer[: part.size]
-    np.copyto(row.reshape(part.shape), part, casting="unsafe")
-    return row

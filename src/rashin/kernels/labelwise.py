@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rashin.arithmetic import scalar
-from rashin.exact import add_block
+from rashin.exact import SUM, add_block, clear, rounded_quotient
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
     LANES,
@@ -29,7 +29,7 @@ from rashin.kernels.rows import (
 )
 from rashin.kernels.short_rows import CELLS, FEW, block_rows, column_derivatives, column_parts
 from rashin.native.kernel import kernel
-from rashin.native.language import call, shaped
+from rashin.native.language import as_integers, call, shaped
 
 __all__ = [
     "OUTSIDE",
@@ -162,10 +162,10 @@ def _height(n: int, classes: int) -> int:
 def _room(z: Any) -> int:
     n, classes = z.shape
     tables = 2 if classes < FEW else 1
-    return int(_height(n, classes) * (tables * classes + COLUMNS) + LANES)
+    return int(_height(n, classes) * (tables * classes + COLUMNS) + LANES + SUM)
 
 
-@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8 f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room)
+@kernel("i8 x[:, :] i8[:] f8[:] f8 f8[:] f8 f8[:] x[:, :] x[:, :] i8[:] i8 f8[:]", finds=True, room=_room)
 def sweep_labels(
     loop: int,
     z: Any,
@@ -178,6 +178,8 @@ def sweep_labels(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    count: int,
+    answer: Any,
     room: Any,
 ) -> tuple[int, int]:
     """Sweep over rows ``z`` (n, C) with labels; arguments and answer as in the pointwise sweep.
@@ -187,7 +189,11 @@ def sweep_labels(
     n, classes = z.shape
     few, height = classes < FEW, _height(n, classes)
     cells = height * classes
-    lanes, columns, tables = room[:LANES], shaped(room[LANES:], (COLUMNS, height)), room[LANES + COLUMNS * height :]
+    sums = limbs if limbs.size else as_integers(room)
+    if not limbs.size:
+        clear(sums)
+    lanes, rows = room[SUM : SUM + LANES], room[SUM + LANES :]
+    columns, tables = shaped(rows, (COLUMNS, height)), rows[COLUMNS * height :]
     e = shaped(tables, (classes, height) if few else (height, classes))
     x = shaped(tables[cells:], (classes, height) if few else (0, 0))
     peaks, rests, others, own, own_error, u = columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
@@ -218,7 +224,9 @@ def sweep_labels(
         if values.size:
             for r in range(size):
                 values[start + r] = terms[r]
-        add_block(limbs, terms[:size])
+        add_block(sums, terms[:size])
+    if not limbs.size:
+        answer[0] = rounded_quotient(sums, count)
     return FINE, 0
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rashin.exact import BLOCK, add_block
+from rashin.exact import BLOCK, SUM, add_block, clear, rounded_quotient
 from rashin.native.kernel import kernel
-from rashin.native.language import address, as_elements, call
+from rashin.native.language import address, as_elements, as_integers, call
 
 __all__ = ["ENDS", "FINE", "INTERVAL", "PREDICTION", "TARGET", "UNCHECKED", "UNDEFINED", "sweep"]
 
@@ -39,10 +39,10 @@ def all_within(x: Any, low: float, high: float, ends: bool) -> Any:
 
 
 def _room() -> int:
-    return 6 * BLOCK
+    return 6 * BLOCK + SUM
 
 
-@kernel("i8 x[:] x[:] f8[:] f8 f8[:] f8[:] f8[:] x[:] x[:] i8[:]", finds=True, room=_room)
+@kernel("i8 x[:] x[:] f8[:] f8 f8[:] f8[:] f8[:] x[:] x[:] i8[:] i8 f8[:]", finds=True, room=_room)
 def sweep(
     loop: int,
     z: Any,
@@ -55,6 +55,8 @@ def sweep(
     gradient: Any,
     hessian: Any,
     limbs: Any,
+    count: int,
+    answer: Any,
     room: Any,
 ) -> tuple[int, int]:
     """Sweep over ``z.size`` elements; returns what was wrong and where its block starts.
@@ -62,9 +64,13 @@ def sweep(
     ``w`` is empty for weight 1. ``bounds`` holds low, high and shape of prediction and of target, then a harmless
     prediction and target for elements of weight 0. Of ``values`` (weighted), ``gradient`` and ``hessian`` (weighted
     and divided by ``divisor``) those are filled that are not empty; one of the two may take the place of ``z``. The
-    exact sum goes to ``limbs``.
+    exact sum goes to ``limbs``; if these are empty, the sum divided by ``count`` goes to ``answer``, as
+    ``rounded_quotient`` has it.
     """
     n, weighted = z.size, w.size > 0
+    sums = limbs if limbs.size else as_integers(room[6 * BLOCK :])
+    if not limbs.size:
+        clear(sums)
     # Loops want arrays that do not overlap: a derivative in the place of z is written by way of a block.
     in_place, hessian_in_place = address(gradient) == address(z), address(hessian) == address(z)
     low, high = z.dtype.type(bounds[0]), z.dtype.type(bounds[1])  # compared in the elements' type: half the time
@@ -104,6 +110,8 @@ def sweep(
         if values.size:
             for i in range(size):
                 values[start + i] = terms[i]
-        if not add_block(limbs, terms[:size]):
+        if not add_block(sums, terms[:size]):
             return UNDEFINED, start
+    if not limbs.size:
+        answer[0] = rounded_quotient(sums, count)
     return FINE, 0

@@ -9,8 +9,9 @@ import os
 import re
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,13 @@ __all__ = ["KERNELS", "Argument", "Kernel", "caller", "kernel"]
 KERNELS: dict[str, Kernel] = {}  # by name: all that is compiled when the package is built
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
-_ITEMS = {"i8": np.dtype(np.int64), "f8": DOUBLE, "b1": np.dtype(np.bool_), "u4": np.dtype(np.uint32)}
+_ITEMS = {
+    "i8": np.dtype(np.int64),
+    "f8": DOUBLE,
+    "b1": np.dtype(np.bool_),
+    "u4": np.dtype(np.uint32),
+    "u2": np.dtype(np.uint16),
+}
 
 
 class Argument(NamedTuple):
@@ -79,6 +86,11 @@ class Kernel:
         if run is None:
             run = self._compiled[element] = caller(self, element, loaded(self.code(element)))
         return run
+
+    def fixing(self, element: np.dtype[Any], **fixed: Any) -> Callable[..., Any]:
+        """The compiled kernel with some of its arguments fixed, which saves a call the time to pack them."""
+        machine = self(element).__dict__["kept"][0]
+        return caller(self, element, machine, fixed)
 
 
 def _translated(kernel: Kernel, element: np.dtype[Any]) -> Any:
@@ -154,10 +166,11 @@ class _Rooms(threading.local):
 _rooms = _Rooms()
 
 
-def _check(kernel: Kernel, element: np.dtype[Any], given: tuple[Any, ...]) -> None:
+def _check(kernel: Kernel, element: np.dtype[Any], given: Mapping[str, Any]) -> None:
     """Raise if an argument is not what the machine code takes it for."""
-    for argument, value in zip(kernel.arguments, given, strict=False):
-        if argument.dimensions:
+    for argument in kernel.arguments:
+        if argument.dimensions and argument.name in given:
+            value = given[argument.name]
             found = (value.dtype, value.ndim, value.flags.c_contiguous and value.flags.aligned)
             if found != (argument.dtype(element), argument.dimensions, True):
                 raise TypeError(
@@ -165,16 +178,24 @@ def _check(kernel: Kernel, element: np.dtype[Any], given: tuple[Any, ...]) -> No
                 )
 
 
-def caller(kernel: Kernel, element: np.dtype[Any], machine: Machine) -> Callable[..., Any]:
+def caller(
+    kernel: Kernel, element: np.dtype[Any], machine: Machine, fixed: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[..., Any]:
     """A function of the kernel's arguments that packs them into a block and calls the machine code.
 
-    It is written out for the signature, as a loop over the arguments would take longer than most kernels.
+    Arguments that are ``fixed`` are left out of the call. The function is written out for the signature, as a loop over
+    the arguments would take longer than most kernels.
     """
-    given = kernel.arguments[:-1] if kernel.room else kernel.arguments
+    given = [a for a in (kernel.arguments[:-1] if kernel.room else kernel.arguments) if a.name not in fixed]
+    _check(kernel, element, fixed)
+    constants = {name: [address(v), *v.shape] if isinstance(v, np.ndarray) else [v] for name, v in fixed.items()}
     words, layout = [], ""
     for argument in kernel.arguments:
         name = argument.name
-        words += [f"address({name})", f"*{name}.shape"] if argument.dimensions else [name]
+        if name in fixed:
+            words += [f"{name}_{place}" for place in range(argument.slots)]
+        else:
+            words += [f"address({name})", f"*{name}.shape"] if argument.dimensions else [name]
         layout += "q" * argument.slots if argument.dimensions or argument.item != "f8" else "d"
     answer = "return answer & 3, answer >> 2" if kernel.finds else ""
     call = f"answer = run(pack({', '.join(words)}))"
@@ -184,7 +205,7 @@ def caller(kernel: Kernel, element: np.dtype[Any], machine: Machine) -> Callable
     else:
         body = [call, answer]
     if _CHECKED or not kernel.finds:  # sweeps get what the backend has laid out, and are called for small arrays
-        body.insert(0, f"check(({', '.join(a.name for a in given)},))")
+        body.insert(0, f"check(dict({', '.join(f'{a.name}={a.name}' for a in given)}))")
     lines = [f"def {kernel.function.__name__}({', '.join(a.name for a in given)}):", *(f"    {line}" for line in body)]
     pointer = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)
     names = {
@@ -195,8 +216,9 @@ def caller(kernel: Kernel, element: np.dtype[Any], machine: Machine) -> Callable
         "take": _rooms.take,
         "give": _rooms.give,
         "check": functools.partial(_check, kernel, element),
+        **{f"{name}_{place}": word for name, parts in constants.items() for place, word in enumerate(parts)},
     }
     exec("\n".join(lines), names)
-    run: Callable[..., Any] = names[kernel.function.__name__]  # type: ignore[assignment]
-    run.machine = machine  # type: ignore[attr-defined]  # which keeps the machine code
-    return run
+    run: Any = names[kernel.function.__name__]
+    run.kept = machine, fixed  # the machine code, and the arrays whose addresses it has
+    return run  # type: ignore[no-any-return]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.arithmetic import arrays
-from rashin.backends.numpy.results import element_type, gradient_type, job, store
-from rashin.chunks import boxes, read, start_of, unravelled, with_axis
+from rashin.backends.numpy.buffers import read, store
+from rashin.backends.numpy.results import element_type, gradient_type, job
+from rashin.chunks import boxes, start_of, unravelled, with_axis
 from rashin.domain import LOGIT
 from rashin.kernels.pointwise import FINE, PREDICTION
 from rashin.kernels.rows import links as kernel

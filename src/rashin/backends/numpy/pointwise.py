@@ -10,28 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.buffers import is_contiguous, place_in, read, store
 from rashin.backends.numpy.results import (
     DOUBLE,
+    NO_DOUBLES,
     NOTHING,
-    PARALLEL,
     Outputs,
     Program,
     Results,
     Wanted,
     chunk_size,
     element_type,
-    is_contiguous,
     job,
-    place_in,
-    store,
 )
-from rashin.chunks import Box, boxes, memory_order, read, start_of, unravelled
+from rashin.chunks import Box, boxes, memory_order, start_of, unravelled
 from rashin.domain import Domain
 from rashin.exact import BLOCK, Limbs, empty_limbs
 from rashin.kernels import pointwise as kernel
 from rashin.reduction import Weighing
 
-__all__ = ["domain_bounds", "evaluate"]
+__all__ = ["domain_bounds", "evaluate", "prepared"]
 
 IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
 GATHERED = 1 << 14  # elements of a chunk that is copied to a buffer first: it stays in the L2 cache
@@ -46,10 +44,6 @@ def evaluate(
     if results.in_place:
         evaluate(program, z, t, weighing, NOTHING, None)
     element = element_type(z, t)
-    if z.size < PARALLEL and weighing.plain:
-        limbs = _at_once(program, z, t, weighing.divisor, results, element, wanted.order)
-        if limbs is not None:
-            return results.finished(limbs)
     walk = _Walk(z, t, weighing, results, element, memory_order(z))
     try:
         limbs = _swept(program, walk, wanted)
@@ -57,29 +51,6 @@ def evaluate(
         # In C order the first bad element is the first one that the caller finds.
         limbs = _swept(program, _Walk(z, t, weighing, results, element, tuple(range(z.ndim))), wanted)
     return results.finished(limbs)
-
-
-def _at_once(
-    program: Program, z: Any, t: Any, divisor: float, results: Results, element: np.dtype[Any], order: int
-) -> Limbs | None:
-    """All elements in one go, where they lie; None if they do not lie well, or something is wrong with them.
-
-    A small call spends more time on the walk over boxes than on its numbers.
-    """
-    outputs = (results.values, results.gradient, results.hessian)
-    if not all(is_contiguous(array, element) for array in (z, t, *outputs[1:])) or not is_contiguous(
-        outputs[0], DOUBLE
-    ):
-        return None
-    values, gradient, hessian = (_NOTHING[element] if array is None else array.reshape(-1) for array in outputs)
-    values = _NO_VALUES if outputs[0] is None else values
-    limbs, arrays = empty_limbs(), (z.reshape(-1), t.reshape(-1), _NO_VALUES)
-    found, _ = _prepared(program, order, element).run(*arrays, divisor, values, gradient, hessian, limbs)
-    return limbs if found == kernel.FINE else None
-
-
-_NO_VALUES = np.empty(0)
-_NOTHING = {np.dtype(np.float32): np.empty(0, np.float32), DOUBLE: _NO_VALUES}
 
 
 def _swept(program: Program, walk: _Walk, wanted: Wanted) -> Limbs:
@@ -125,15 +96,16 @@ class _Prepared:
 
     def __init__(self, program: Program, order: int, element: np.dtype[Any]) -> None:
         rule, of_prediction = program.rule, program.rule.prediction.entry()
-        self.element, self.loop = element, program.loop(order, element)
-        self._sweep, self._numbers = kernel.sweep(element), program.numbers
+        self.element, self.loop = element, program.loop(order, element)  # kept here: the sweep has only its address
         self.harmless = (of_prediction.samples[0], rule.target.samples[0])
         free = (-np.inf, np.inf, kernel.UNCHECKED)
-        self._bounds = np.array([*free, *free, *self.harmless])
+        bounds = np.array([*free, *free, *self.harmless])
+        self.fixed = {"loop": self.loop.address, "parameters": program.numbers, "bounds": bounds}
+        self.run = kernel.sweep.fixing(element, **self.fixed, count=0, answer=NO_DOUBLES)
         prediction, target = domain_bounds(of_prediction, element), domain_bounds(rule.target, element)
         if self._shows_nan():
             prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
-        self._bounds = np.array([*prediction, *target, *self.harmless])
+        bounds[:6] = *prediction, *target
 
     def _shows_nan(self) -> bool:
         """Whether the formula answers NaN with NaN, as most do: then real numbers need no test of their own."""
@@ -143,18 +115,11 @@ class _Prepared:
     def of_one(self, z: Any, t: Any, w: Any) -> int:
         """What is wrong with a single sample."""
         values, slope, curvature = np.empty(1), np.empty(1, self.element), np.empty(1, self.element)
-        return self.run(z, t, w, 1.0, values, slope, curvature, empty_limbs())[0]
-
-    def run(
-        self, z: Any, t: Any, w: Any, divisor: float, values: Any, gradient: Any, hessian: Any, limbs: Limbs
-    ) -> tuple[int, int]:
-        """The compiled sweep."""
-        return self._sweep(  # type: ignore[no-any-return]
-            self.loop.address, z, t, w, divisor, self._numbers, self._bounds, values, gradient, hessian, limbs
-        )
+        found: int = self.run(z, t, w, 1.0, values, slope, curvature, empty_limbs())[0]
+        return found
 
 
-def _prepared(program: Program, order: int, element: np.dtype[Any]) -> _Prepared:
+def prepared(program: Program, order: int, element: np.dtype[Any]) -> _Prepared:
     """What does not depend on the samples, made once."""
     made = program.prepared.get((order, element))
     if made is None:
@@ -167,7 +132,7 @@ class _Sweep:
 
     def __init__(self, program: Program, walk: _Walk, order: int) -> None:
         self.rule, self.walk = program.rule, walk
-        self.prepared = _prepared(program, order, walk.element)
+        self.prepared = prepared(program, order, walk.element)
         self.run, self.harmless = self.prepared.run, self.prepared.harmless
 
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DOUBLE",
     "NOTHING",
+    "NOTHING_OF",
+    "NO_DOUBLES",
+    "NO_LIMBS",
     "PARALLEL",
     "Outputs",
     "Program",
@@ -27,15 +30,14 @@ __all__ = [
     "chunk_size",
     "element_type",
     "gradient_type",
-    "is_contiguous",
     "job",
-    "place_in",
-    "store",
 ]
 
 PARALLEL = 1 << 17  # elements below which a second thread costs more than it brings
 
 DOUBLE = np.dtype(np.float64)
+NOTHING_OF = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}  # stands for arrays that are not wanted
+NO_DOUBLES, NO_LIMBS = NOTHING_OF[DOUBLE], np.empty(0, np.int64)
 _NARROW = {np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?")}
 
 
@@ -47,6 +49,7 @@ class Program:
         self.numbers = np.array([np.nan if p is None else p for p in rule.parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
         self.prepared: dict[tuple[int, np.dtype[Any]], Any] = {}  # what a kind of sweep needs besides the samples
+        self.direct: dict[tuple[np.dtype[Any], tuple[bool, bool, bool]], Any] = {}  # the same for small arrays
 
     def loop(self, order: int, element: np.dtype[Any]) -> Loop:
         """The formula compiled for arrays of the element type, up to a derivative."""
@@ -167,32 +170,6 @@ def _element_type(prediction: np.dtype[Any], target: np.dtype[Any] | None) -> np
         target is None or target.newbyteorder("=") in _NARROW or target.name == "bfloat16"
     )
     return np.dtype(np.float32) if narrow else DOUBLE
-
-
-def is_contiguous(array: NDArray[Any] | None, element: np.dtype[Any]) -> bool:
-    """Whether a sweep can work on the array where it lies; on none it need not."""
-    if array is None:
-        return True
-    flags = array.flags
-    return array.dtype == element and flags.c_contiguous and flags.aligned
-
-
-def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells: int) -> NDArray[Any]:
-    """Where a sweep writes: into the result if it lies well, else into the buffer; empty if nothing is wanted."""
-    if result is None:
-        return buffer[:0]
-    part = result[box]
-    if is_contiguous(part, buffer.dtype):
-        return part.reshape(-1)  # type: ignore[no-any-return]
-    return buffer[:cells]
-
-
-def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDArray[Any]) -> None:
-    """Put a row of the buffer back in its box, rounded to the result's type; other rows are there already."""
-    if result is not None and row.base is buffer:
-        part = result[box]
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            np.copyto(part, row.reshape(part.shape), casting="unsafe")
 
 
 def chunk_size(elements: int, most: int) -> int:

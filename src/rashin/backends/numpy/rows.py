@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.buffers import is_contiguous, place_in, read, store
 from rashin.backends.numpy.results import (
     DOUBLE,
+    NO_DOUBLES,
     NOTHING,
     PARALLEL,
     Outputs,
@@ -19,12 +21,9 @@ from rashin.backends.numpy.results import (
     Wanted,
     chunk_size,
     element_type,
-    is_contiguous,
     job,
-    place_in,
-    store,
 )
-from rashin.chunks import Box, boxes, read, start_of, unravelled, with_axis
+from rashin.chunks import Box, boxes, start_of, unravelled, with_axis
 from rashin.domain import LABEL, LOG_PROBABILITY
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import labelwise as kernel
@@ -38,7 +37,6 @@ __all__ = ["LabelSweep", "RowSweep", "Rows", "evaluate_labelwise"]
 IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
 GATHERED = 1 << 17  # elements of a chunk that is copied to a buffer first: 1 MiB of doubles
 
-_NO_VALUES = np.empty(0)
 _NOTHING = {
     np.dtype(t): np.empty((0, 0), t) for t in (np.float32, np.float64)
 }  # stands for arrays that are not requested
@@ -138,7 +136,7 @@ class RowSweep:
         """All rows in one go, where they lie: without the walk over boxes a small call takes two thirds of the time."""
         rows, limbs = self.rows, empty_limbs()
         nothing = _NOTHING[self.element]
-        values = np.empty(rows.labels.size) if self.wanted.values else _NO_VALUES
+        values = np.empty(rows.labels.size) if self.wanted.values else NO_DOUBLES
         gradient = nothing if rows.gradient is None else rows.gradient
         hessian = nothing if rows.hessian is None else rows.hessian
         self.run(rows.z, (...,), [nothing] * 4, values, gradient, hessian, limbs)
@@ -226,7 +224,7 @@ class LabelSweep(RowSweep):
         head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
         if rows.distributions is None and self.smoothing == 0.0:
             found, place = kernel.sweep_labels(self.element)(
-                *head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail
+                *head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail, 0, NO_DOUBLES
             )
         else:
             q = buffers[1][:0].reshape(0, rows.classes)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.backends.numpy.buffers import read, store
 from rashin.backends.numpy.pointwise import domain_bounds
-from rashin.backends.numpy.results import NOTHING, Outputs, Program, Results, Wanted, element_type, job, store
+from rashin.backends.numpy.results import NOTHING, Outputs, Program, Results, Wanted, element_type, job
 from rashin.backends.numpy.rows import Rows, RowSweep
-from rashin.chunks import Box, read
+from rashin.chunks import Box
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
 from rashin.kernels import rowwise as kernel

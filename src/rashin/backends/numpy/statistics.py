@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.buffers import read
 from rashin.backends.numpy.results import element_type, gradient_type, job
-from rashin.chunks import Box, boxes, read, start_of, unravelled, with_axis
+from rashin.chunks import Box, boxes, start_of, unravelled, with_axis
 from rashin.domain import LOGIT
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.statistics import OUTSIDE, statistics

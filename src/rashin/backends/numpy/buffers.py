@@ -1,0 +1,59 @@
+"""Boxes of arrays in plain rows that sweeps read and write: the arrays' own memory where it lies well, else buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.chunks import Box
+from rashin.kernels.halves import doubles_of_halves, round_to_half
+from rashin.native.kernel import DOUBLE
+
+__all__ = ["is_contiguous", "place_in", "read", "store"]
+
+HALF = np.dtype(np.float16)
+
+
+def read(source: NDArray[Any], box: Box, buffer: NDArray[Any], own: bool = False) -> NDArray[Any]:
+    """The box as a contiguous row of the buffer's dtype; a view if it already is one (and need not be ``own``)."""
+    part = source[box]
+    if not own and part.dtype == buffer.dtype and part.flags.c_contiguous and part.flags.aligned:
+        return part.reshape(-1)
+    row = buffer[: part.size]
+    if part.dtype == HALF and row.dtype == DOUBLE:
+        doubles_of_halves(DOUBLE)(np.require(part, HALF, ["C", "A"]).reshape(-1).view(np.uint16), row)
+    else:
+        np.copyto(row.reshape(part.shape), part, casting="unsafe")
+    return row
+
+
+def is_contiguous(array: NDArray[Any] | None, element: np.dtype[Any]) -> bool:
+    """Whether a sweep can work on the array where it lies; on none it need not."""
+    if array is None:
+        return True
+    flags = array.flags
+    return array.dtype == element and flags.c_contiguous and flags.aligned
+
+
+def place_in(result: NDArray[Any] | None, box: Any, buffer: NDArray[Any], cells: int) -> NDArray[Any]:
+    """Where a sweep writes: into the result if it lies well, else into the buffer; empty if nothing is wanted."""
+    if result is None:
+        return buffer[:0]
+    part = result[box]
+    if is_contiguous(part, buffer.dtype):
+        return part.reshape(-1)  # type: ignore[no-any-return]
+    return buffer[:cells]
+
+
+def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDArray[Any]) -> None:
+    """Put a row of the buffer back in its box, rounded to the result's type; other rows are there already."""
+    if result is not None and row.base is buffer:
+        part = result[box]
+        if part.dtype == HALF and row.dtype == DOUBLE:
+            halves = np.empty(row.size, np.uint16)
+            round_to_half(DOUBLE)(row, halves)
+            row = halves.view(HALF)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            np.copyto(part, row.reshape(part.shape), casting="unsafe")

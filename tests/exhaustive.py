@@ -113,8 +113,10 @@ def _judged(case: OneVariable, entry: int, z: Array, got: Array, double: Array) 
     long, largest = in_long_double(case, entry, z)
     with np.errstate(all="ignore"):
         margin = np.minimum(largest, 1e300) * LONG_MARGIN  # infinity less infinity would be NaN
-        left = _doubtful(got, long - margin, long + margin)
-        tally += _worst(z, got, long)
+        below, above = (long - margin).astype(F32), (long + margin).astype(F32)
+        clear = below == above
+        tally += _worst(z[clear], got[clear], long[clear])._replace(wrong=int(np.sum(got[clear] != below[clear])))
+    left = np.flatnonzero(~clear)
     return reduce(Tally.__add__, (by_definition(case, entry, z[i], got[i]) for i in left), tally)
 
 
@@ -124,15 +126,15 @@ def _doubtful(got: Array, below: Array, above: Array) -> Array:
 
 
 def _errors(got: Array, exact: Array) -> Array:
-    """In ULPs; 0 where an infinity is right, as the doubtful ones are judged by the definition."""
+    """In ULPs; 0 where an infinity is right, infinity where it is wrong or missing."""
     form = FORMATS["float32"]
     ulp = np.ldexp(exact.dtype.type(1), np.maximum(np.frexp(exact)[1] - 1, form.least) - form.bits + 1)
     errors = np.abs(got - exact) / ulp
-    return np.where(np.isfinite(errors), errors, 0.0)
+    return np.where(np.isfinite(errors), errors, np.where(got == exact.astype(F32), 0.0, np.inf))
 
 
 def _worst(z: Array, got: Array, exact: Array) -> Tally:
-    if np.array_equal(got, exact):
+    if np.array_equal(got, exact):  # also where there are none
         return Tally(0, 0, 0.0, 0.0)
     errors = _errors(got, exact)
     place = int(np.argmax(errors))

@@ -108,3 +108,11 @@ def test_a_neighbour_of_the_right_number_is_found(start, monkeypatch):
         assert [tally.wrong for tally in found] == [entry == 0, entry == 1]
         assert 0.5 < found[entry].ulp <= 1.5
         assert found[entry].prediction == z.view(np.float32)[500]
+
+
+def test_nan_and_a_wrong_infinity_are_infinitely_wrong(monkeypatch):
+    case, z = CASES["poisson(0)"], np.linspace(1, 2, 9, dtype=np.float32)
+    for bad in (np.nan, np.inf, -np.inf):
+        with monkeypatch.context() as patched:
+            patched.setattr(OneVariable, "results", lambda case, z, bad=bad: [np.full_like(z, bad), np.exp(z)])
+            assert tried(case, z)[0][1:3] == (9, np.inf)

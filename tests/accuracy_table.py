@@ -17,7 +17,7 @@ from shipped import LOSSES, of_any_rows
 from ulp import DTYPES
 from worst_cases import record
 
-__all__ = ["PAGE", "rows_of"]
+__all__ = ["PAGE", "replaced", "rows_of"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
@@ -62,10 +62,10 @@ def _printed(error: float) -> str:
     return f"{error:.2f}" if error < 100 else f"{error:.0e}"
 
 
-def rewritten(page: str, new_table: str) -> str:
-    """The page with the table between its markers replaced."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + new_table + END + rest.split(END)[1]
+def replaced(page: str, begin: str, end: str, table: str) -> str:
+    """The page with the table between two markers replaced."""
+    before, rest = page.split(begin)
+    return before + begin + table + end + rest.split(end)[1]
 
 
 def main(names: list[str]) -> None:
@@ -77,7 +77,8 @@ def main(names: list[str]) -> None:
     for name, worst in measured.items():
         _report(name, worst.values())
     rows = rows_of(page) | {name: cells_of(worst) for name, worst in measured.items()}
-    PAGE.write_text(rewritten(page, table({name: rows[name] for name in shipped if name in rows})), encoding="utf-8")
+    new_table = table({name: rows[name] for name in shipped if name in rows})
+    PAGE.write_text(replaced(page, BEGIN, END, new_table), encoding="utf-8")
     fresh = record(sample for worst in measured.values() for sample in worst.values() if sample.error > 0)
     print(f"{PAGE.name} written, {fresh} new worst cases")  # noqa: T201
 

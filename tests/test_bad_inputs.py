@@ -724,3 +724,32 @@ def test_inputs_are_never_changed():
         loss.value_and_gradient(z, arrays[1], weight=arrays[2], where=arrays[3])
         loss.hessian(z, arrays[1], weight=arrays[2], where=arrays[3])
     assert [a.tobytes() for a in arrays] == before
+
+
+@pytest.mark.parametrize("pattern", [0x7F800001, 0xFFA00000, 0x7FC00000])
+def test_a_signalling_nan_is_refused_without_a_warning(pattern):
+    """NumPy warns of an invalid value when it converts one."""
+    nan = np.array([pattern] * 2, np.uint32).view(np.float32)
+    rows, labels = nan.reshape(1, 2), np.zeros(1, int)
+    tries = {
+        "prediction": [
+            lambda: rashin.huber(nan, np.zeros(2, np.float32)),
+            lambda: rashin.softmax_cross_entropy(rows, labels),
+            lambda: rashin.categorical_cross_entropy(rows, labels),
+        ],
+        "target": [
+            lambda: rashin.huber(np.zeros(2, np.float32), nan),
+            lambda: rashin.softmax_cross_entropy(np.zeros((1, 2), np.float32), rows),
+        ],
+        "logits": [
+            lambda: rashin.sigmoid(nan),
+            lambda: rashin.softmax(rows),
+            lambda: rashin.softmax_statistics(rows, labels),
+        ],
+        "inputs": [lambda: rashin.linear_softmax_cross_entropy(rows, np.eye(2, dtype=np.float32), labels)],
+        "weight": [lambda: rashin.huber(np.zeros(2, np.float32), np.zeros(2, np.float32), weight=nan)],
+    }
+    for word, calls in tries.items():
+        for call in calls:
+            with pytest.raises(ValueError, match=f"^{word}"):
+                call()

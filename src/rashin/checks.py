@@ -256,6 +256,7 @@ def weights(weight: Any, shape: tuple[int, ...], where: Any = None) -> NDArray[A
     return weight  # type: ignore[no-any-return]
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
 def weights_fit(weight: NDArray[Any], where: NDArray[np.bool_] | None) -> None:
     """Weights are finite and not negative."""
     numbers = weight.astype(np.float64, copy=False)

@@ -111,6 +111,7 @@ class Layer:
         for start in range(0, self.classes, step):
             yield slice(start, min(start + step, self.classes))
 
+    @np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
     def refuse_nan(self, row: int, column: int) -> NoReturn:
         """Words for the logit NaN of a row and class."""
         for name, array, place in (("inputs", self.inputs, row), ("classifier", self.classifier, column)):

@@ -38,6 +38,7 @@ def logsumexp(logits: Any, axis: int) -> NDArray[Any]:
     return _over_rows(logits, axis, LOGSUMEXP)
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
 def sigmoid(logits: Any) -> NDArray[Any]:
     """The logistic function, element by element."""
     z = checks.array("logits", logits)
@@ -83,6 +84,7 @@ def _over_rows(logits: Any, axis: int, which: int) -> NDArray[Any]:
     return result
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
 def _refuse(z: NDArray[Any], axis: int, box: Any, place: int, nan: bool) -> None:
     index = start_of(box, unravelled(place, z[box].shape[:-1]))
     row = z[index].astype(np.float64)

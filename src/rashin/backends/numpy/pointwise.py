@@ -162,6 +162,7 @@ class _Sweep:
             z[outside], t[outside] = self.harmless
         return z, t, walk.weighing.read(box)
 
+    @np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
     def refuse(self, z: Any, t: Any, w: Any, start: int, box: Box) -> NoReturn:
         """Scan the failing block again, for the index and the words."""
         block = slice(start, start + BLOCK)

@@ -76,6 +76,7 @@ class Rows:
         """Boxes of rows of about ``cells`` elements."""
         return boxes(self.shape, max(1, cells // self.classes))
 
+    @np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
     def refuse(self, found: int, box: Box, place: int) -> NoReturn:
         """Words for the row that a sweep refused, the ``place``-th of a box."""
         index = start_of(box, unravelled(place, self.z[box].shape[:-1]))

@@ -117,6 +117,7 @@ def _row_block(rows: Rows, box: Box, limbs: Limbs) -> None:
             store(result, box, full[:], full)
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
 def _checked_rows(rows: Rows, box: Box) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
     """Rows of positive weight as doubles, targets one-hot or given, their weights, and which of the box these are."""
     z = np.array(rows.z[box], dtype=np.float64).reshape(-1, rows.classes)

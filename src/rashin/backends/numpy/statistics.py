@@ -72,6 +72,7 @@ def _store(results: Statistics, box: Box, numbers: tuple[NDArray[Any], ...]) -> 
             result[box] = row.reshape(result[box].shape)
 
 
+@np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
 def _refuse(found: int, z: NDArray[Any], axis: int, target: NDArray[Any], index: tuple[int, ...]) -> None:
     """Words for the row that the sweep refused."""
     row = z[index].astype(np.float64)

@@ -267,6 +267,17 @@ def _weighted(mix: Any, x: Any) -> None:
         x[0, j] = scalar.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
 
 
+def _largest(x: Any) -> Any:
+    """The first class of the only row of ``x`` whose number is the largest in magnitude."""
+    most = 0.0
+    for j in range(x.shape[1]):
+        most = scalar.maximum(most, abs(x[0, j]))
+    for j in range(x.shape[1]):
+        if abs(x[0, j]) == most:
+            return j
+    return 0
+
+
 def _mixture_derivatives(
     e: Any, rest: float, slopes: Any, curvatures: Any, pull: float, z_loss: float, factor: float,
     gradient: Any, hessian: Any, i: int, lanes: Any,
@@ -282,10 +293,7 @@ def _mixture_derivatives(
         for j in range(e.shape[1]):
             gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
     if hessian.size:
-        largest = 0  # its share of T is kept apart: T - q phi'' would cancel there
-        for j in range(e.shape[1]):
-            if abs(curvatures[0, j]) > abs(curvatures[0, largest]):
-                largest = j
+        largest = _largest(curvatures)  # its share of T is kept apart: T - q phi'' would cancel there
         top = curvatures[0, largest]
         curvatures[0, largest] = 0.0
         other_curvatures = accurate_sum(curvatures, 0, lanes)

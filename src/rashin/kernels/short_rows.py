@@ -190,11 +190,15 @@ def column_derivatives(
             k = max(labels[start + r], 0)
             gradient[start + r, k] = factors[r] * ((slopes[r] * others[r] + pulls[r] * e[k, r]) / (1.0 + rests[r]))
     if hessian.size:
+        own = coefficients
         for r in range(size):
-            bend = pulls[r] - slopes[r]
+            k, bend = max(labels[start + r], 0), pulls[r] - slopes[r]
+            own[r] = factors[r] * label_hessian_entry(e[k, r], rests[r], others[r], curvatures[r], bend, z_loss)
+        for j in range(e.shape[0]):  # in the place of the exponentials: their last use
+            for r in range(size):
+                bend = pulls[r] - slopes[r]
+                e[j, r] = factors[r] * hessian_entry(e[j, r], rests[r], curvatures[r], bend, z_loss)
+        for r in range(size):
             for j in range(e.shape[0]):
-                hessian[start + r, j] = factors[r] * hessian_entry(e[j, r], rests[r], curvatures[r], bend, z_loss)
-            k = max(labels[start + r], 0)
-            hessian[start + r, k] = factors[r] * label_hessian_entry(
-                e[k, r], rests[r], others[r], curvatures[r], bend, z_loss
-            )
+                hessian[start + r, j] = e[j, r]
+            hessian[start + r, max(labels[start + r], 0)] = own[r]

@@ -82,6 +82,25 @@ def test_arrays_of_more_axes_keep_their_shape(seen):
     assert all(answer is not None for answer in seen)
 
 
+def test_results_are_written_where_the_caller_wants_them(seen):
+    z, t = samples(rashin.log_cosh, np.float32)
+    value, gradient, hessian = rashin.log_cosh.value_gradient_and_hessian(z, t)
+    out, hessian_out = np.empty_like(z), np.empty_like(z)
+    found = rashin.log_cosh.value_gradient_and_hessian(z, t, out=out, hessian_out=hessian_out)
+    assert found[0] == value
+    assert found[1] is out
+    assert found[2] is hessian_out
+    assert bits((out, hessian_out)) == bits((gradient, hessian))
+    cube = np.empty((3, 4, 5), np.float32)
+    assert rashin.log_cosh.gradient(z.reshape(cube.shape), t.reshape(cube.shape), out=cube) is cube
+    assert bits(cube.reshape(-1)) == bits(gradient)
+    assert all(answer is not None for answer in seen)
+    for lay_out in (lambda z, t: np.empty((60, 2), np.float32)[:, 0], lambda z, t: z[:], lambda z, t: t[:]):
+        z, t = samples(rashin.log_cosh, np.float32)  # what is not apart from the inputs is left to the way for all
+        assert bits(rashin.log_cosh.gradient(z, t, out=lay_out(z, t))) == bits(gradient)
+    assert seen[-3:] == [None] * 3
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint16, np.float64])
 def test_labels_of_any_type_give_the_same(dtype):
     z, k = samples(rashin.softmax_cross_entropy, np.float32)

@@ -29,7 +29,7 @@ from rashin.kernels.rows import (
 )
 from rashin.kernels.short_rows import CELLS, FEW, block_rows, column_derivatives, column_parts
 from rashin.native.kernel import kernel
-from rashin.native.language import as_integers, call, shaped
+from rashin.native.language import as_integers, call, interleaved, shaped
 
 __all__ = [
     "OUTSIDE",
@@ -93,6 +93,7 @@ def _row_derivatives(
         hessian[i, k] = factor * label_hessian_entry(e[r, k], rest, others, curvature, bend, z_loss)
 
 
+@interleaved
 def log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
     """Fill in u of the labels, and logsumexp."""
     for r in range(size):
@@ -215,7 +216,7 @@ def sweep_labels(
             return UNDEFINED, start + r
         if few:
             column_derivatives(start, size, labels, e, rests, others, slopes, curvatures, pulls, z_loss, factors,
-                               gradient, hessian, own)  # fmt: skip
+                               gradient, hessian, own, own_error)  # fmt: skip
         else:
             for r in range(size):
                 i, k = start + r, max(labels[start + r], 0)

@@ -20,7 +20,7 @@ import numpy as np
 from rashin.arithmetic import scalar
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 from rashin.native.kernel import kernel
-from rashin.native.language import shaped
+from rashin.native.language import interleaved, shaped
 
 __all__ = [
     "LANES",
@@ -140,6 +140,7 @@ def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
     return total + error if abs(total) < np.inf else total
 
 
+@interleaved
 def _wide_span(z: Any, peak: float, e: Any) -> None:
     """Fill in e^(z - peak) of float64, where the rounding of the difference moves the exponential by ulps."""
     for j in range(z.size):
@@ -150,6 +151,7 @@ def _wide_span(z: Any, peak: float, e: Any) -> None:
         e[j] = scalar.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
 
 
+@interleaved
 def _narrow_span(z: Any, peak: float, e: Any) -> None:
     """Fill in e^(z - peak) of float32, whose differences are exact wherever it matters."""
     for j in range(z.size):
@@ -250,6 +252,7 @@ def log_probability(x: float, peak: float, log_rest: float) -> Any:
     return -log_rest if d == 0.0 else (d - log_rest) + error
 
 
+@interleaved
 def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> None:
     """Fill the only row of ``u`` with log softmax(z)."""
     if peak == np.inf:

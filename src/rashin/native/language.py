@@ -19,6 +19,7 @@ __all__ = [
     "fma",
     "from_bits",
     "inline",
+    "interleaved",
     "magnitude",
     "maximum",
     "select",
@@ -35,6 +36,12 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def inline(function: _Function) -> _Function:
     """Mark a function to be always inlined: a call left in a loop ends its vectorisation."""
     function.__dict__["inlined"] = True
+    return function
+
+
+def interleaved(function: _Function) -> _Function:
+    """Mark a function whose loops take two vectors at a time: one works while the other waits for its last result."""
+    function.__dict__["interleaved"] = True
     return function
 
 

@@ -56,11 +56,11 @@ def evaluate(
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
     z = checks.array("prediction", prediction, where, axis)
     t = checks.array("target", target, where, axis)
-    if weight is None and where is None and out is None and hessian_out is None:
-        answer = evaluate_directly(program, z, t, reduction, axis, wanted)
+    outputs = _outputs(z, out, hessian_out)
+    if weight is None and where is None:
+        answer = evaluate_directly(program, z, t, reduction, axis, wanted, outputs)
         if answer is not None:
             return Answer(*answer)
-    outputs = _outputs(z, out, hessian_out)
     value_wanted, gradient_wanted, hessian_wanted = wanted
     arrays = Wanted(value_wanted and reduction == "none", gradient_wanted, hessian_wanted)
     results, weighing = _swept(program, z, t, weight, where, reduction, axis, arrays, outputs)

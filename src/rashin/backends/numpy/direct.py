@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.backends.numpy.pointwise import prepared
-from rashin.backends.numpy.results import DOUBLE, NO_DOUBLES, NO_LIMBS, NOTHING_OF, PARALLEL, Program
+from rashin.backends.numpy.results import (
+    DOUBLE,
+    NO_DOUBLES,
+    NO_LIMBS,
+    NO_OUTPUTS,
+    NOTHING_OF,
+    PARALLEL,
+    Outputs,
+    Program,
+)
 from rashin.kernels import labelwise, pointwise
 from rashin.kernels.pointwise import FINE
 from rashin.native.kernel import Kernel
@@ -29,7 +38,13 @@ _WHOLE = 0x101  # C-contiguous and aligned, in the flags of an array
 
 
 def evaluate(
-    program: Program, z: NDArray[Any], t: NDArray[Any], reduction: str, axis: int, wanted: tuple[bool, bool, bool]
+    program: Program,
+    z: NDArray[Any],
+    t: NDArray[Any],
+    reduction: str,
+    axis: int,
+    wanted: tuple[bool, bool, bool],
+    outputs: Outputs | None,
 ) -> Parts | None:
     """Mean or sum and its derivatives; None if the samples are many, lie otherwise, or are refused."""
     if not 0 < z.size < PARALLEL or type(reduction) is not str or reduction not in ("mean", "sum"):
@@ -38,10 +53,23 @@ def evaluate(
     run = program.direct.get(key)
     if run is None:
         run = program.direct[key] = _prepared(program, z.dtype, wanted)
-    return run(z, t, reduction == "mean", axis)
+    if outputs is None:
+        return run(z, t, reduction == "mean", axis, NO_OUTPUTS)
+    if not all(out is None or _is_apart(out, z, t) for out in outputs):
+        return None
+    parts = run(z, t, reduction == "mean", axis, outputs)
+    if parts is None:
+        return None
+    value, gradient, hessian = parts
+    return value, gradient if outputs[0] is None else outputs[0], hessian if outputs[1] is None else outputs[1]
 
 
-_Run: TypeAlias = Callable[[Any, Any, bool, int], "Parts | None"]
+def _is_apart(out: NDArray[Any], z: NDArray[Any], t: NDArray[Any]) -> bool:
+    """Whether a sweep can write to the caller's array while it reads the inputs."""
+    return out.flags.num & _WHOLE == _WHOLE and not (np.may_share_memory(out, z) or np.may_share_memory(out, t))
+
+
+_Run: TypeAlias = Callable[[Any, Any, bool, int, Outputs], "Parts | None"]
 
 
 def _prepared(program: Program, element: np.dtype[Any], wanted: tuple[bool, bool, bool]) -> _Run:
@@ -55,7 +83,7 @@ def _prepared(program: Program, element: np.dtype[Any], wanted: tuple[bool, bool
     return _left
 
 
-def _left(z: Any, t: Any, mean: bool, axis: int) -> None:
+def _left(z: Any, t: Any, mean: bool, axis: int, outputs: Outputs) -> None:
     return None
 
 
@@ -70,16 +98,19 @@ class _Sweep:
         }
         self.run = kernel.fixing(element, **fixed, **unwanted, w=NO_DOUBLES, values=NO_DOUBLES, limbs=NO_LIMBS)
 
-    def over(self, z: Any, t: Any, count: int, mean: bool) -> Parts | None:
-        """The parts for arrays of the shape that the sweep takes."""
-        results = [np.empty(z.shape, self.element) for is_wanted in self.derivatives if is_wanted]
+    def over(self, z: Any, t: Any, count: int, mean: bool, outputs: Outputs) -> Parts | None:
+        """The parts for arrays that lie as the sweep takes them."""
+        gradient, hessian, results = None, None, []
+        if self.derivatives[0]:
+            gradient = np.empty(z.shape, self.element) if outputs[0] is None else outputs[0].reshape(z.shape)
+            results.append(gradient)
+        if self.derivatives[1]:
+            hessian = np.empty(z.shape, self.element) if outputs[1] is None else outputs[1].reshape(z.shape)
+            results.append(hessian)
         answer = np.empty(1)
         found, _ = self.run(z, t, float(count) if mean else 1.0, *results, count if mean else 1, answer)
         value = answer.item()
-        if found != FINE or value != value:
-            return None
-        gradient, hessian = (results.pop(0) if is_wanted else None for is_wanted in self.derivatives)
-        return value, gradient, hessian
+        return (value, gradient, hessian) if found == FINE and value == value else None
 
 
 class _Pointwise(_Sweep):
@@ -87,13 +118,13 @@ class _Pointwise(_Sweep):
         self.prepared = prepared(program, 2 if wanted[2] else 1 if wanted[1] else 0, element)
         super().__init__(pointwise.sweep, element, wanted, **self.prepared.fixed)
 
-    def __call__(self, z: Any, t: Any, mean: bool, axis: int) -> Parts | None:
+    def __call__(self, z: Any, t: Any, mean: bool, axis: int, outputs: Outputs) -> Parts | None:
         shape = z.shape
         if t.dtype != self.element or shape != t.shape or z.flags.num & t.flags.num & _WHOLE != _WHOLE:
             return None
         if len(shape) == 1:
-            return self.over(z, t, z.size, mean)
-        return _shaped(self.over(z.reshape(-1), t.reshape(-1), z.size, mean), shape)
+            return self.over(z, t, z.size, mean, outputs)
+        return _shaped(self.over(z.reshape(-1), t.reshape(-1), z.size, mean, outputs), shape)
 
 
 class _Labels(_Sweep):
@@ -102,7 +133,7 @@ class _Labels(_Sweep):
         fixed = {"loop": self.loop.address, "parameters": program.numbers, "z_loss": z_loss}
         super().__init__(labelwise.sweep_labels, element, wanted, **fixed)
 
-    def __call__(self, z: Any, t: Any, mean: bool, axis: int) -> Parts | None:
+    def __call__(self, z: Any, t: Any, mean: bool, axis: int, outputs: Outputs) -> Parts | None:
         shape = z.shape
         if t.dtype.kind != "i" or t.shape != shape[:-1] or z.flags.num & _WHOLE != _WHOLE:
             return None
@@ -110,8 +141,9 @@ class _Labels(_Sweep):
             return None
         labels = t.astype(np.int64)  # a copy: who else writes to them now is not heard
         if len(shape) == 2:
-            return self.over(z, labels.reshape(-1), labels.size, mean)
-        return _shaped(self.over(z.reshape(-1, shape[-1]), labels.reshape(-1), labels.size, mean), shape)
+            return self.over(z, labels.reshape(-1), labels.size, mean, outputs)
+        rows = z.reshape(-1, shape[-1])
+        return _shaped(self.over(rows, labels.reshape(-1), labels.size, mean, outputs), shape)
 
 
 def _shaped(parts: Parts | None, shape: tuple[int, ...]) -> Parts | None:

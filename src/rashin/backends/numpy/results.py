@@ -22,6 +22,7 @@ __all__ = [
     "NOTHING_OF",
     "NO_DOUBLES",
     "NO_LIMBS",
+    "NO_OUTPUTS",
     "PARALLEL",
     "Outputs",
     "Program",
@@ -88,6 +89,9 @@ class Outputs(NamedTuple):
     hessian: NDArray[Any] | None
 
 
+NO_OUTPUTS = Outputs(None, None)
+
+
 class Results:
     """The exact sum of w l, and the arrays that were asked for.
 
@@ -106,7 +110,7 @@ class Results:
     ) -> None:
         dtype = gradient_type(z)
         others = [a for a in inputs if a is not None]
-        self._out = out or Outputs(None, None)
+        self._out = out or NO_OUTPUTS
         self.in_place = any(a is not None and _in_place(a, z, others) for a in self._out)
         self.values = np.empty(samples, dtype if wanted.rounded else DOUBLE) if wanted.values else None
         self.gradient = _place(self._out.gradient, z, others) if wanted.gradient else None

@@ -536,7 +536,7 @@ def test_an_outlier_in_a_batch_is_no_divergence():
     network, loss = Network((1, 4, 1)), rashin.half_squared_error
     with pytest.raises(Diverged, match="the loss rose from"):
         Trainer(network, loss, batch_size=10, shuffle=False).epoch(samples_for(network, loss, x, y))
-    with pytest.raises(ValueError, match="rise must be a number > 0; got 0"):
+    with pytest.raises(ValueError, match="rise: got 0; expected a number > 0"):
         Trainer(network, loss, rise=0)
 
 
@@ -552,9 +552,9 @@ def test_an_outlier_in_a_batch_is_no_divergence():
     ({"momentum": 1.0}, r"momentum: got 1.0; expected a number in \[0, 1\)"),
     ({"beta_2": True}, r"beta_2: got True; expected a number in \[0, 1\)"),
     ({"tol": "small"}, "tol: got 'small'; expected a finite number >= 0"),
-    ({"max_iter": 0}, "max_iter must be a whole number >= 1; got 0"),
-    ({"batch_size": 2.5}, "batch_size must be a whole number >= 1; got 2.5"),
-    ({"n_iter_no_change": 0}, "n_iter_no_change must be a whole number >= 1; got 0"),
+    ({"max_iter": 0}, "max_iter: got 0; expected a whole number >= 1"),
+    ({"batch_size": 2.5}, "batch_size: got 2.5; expected a whole number >= 1"),
+    ({"n_iter_no_change": 0}, "n_iter_no_change: got 0; expected a whole number >= 1"),
     ({"hidden_layer_sizes": (5, 0)}, r"hidden_layer_sizes: got \(5, 0\); expected whole numbers >= 1"),
     ({"hidden_layer_sizes": "poisson"}, "hidden_layer_sizes: got 'poisson'"),
     ({"loss": "log_loss"}, "loss: got 'log_loss'; there is no such loss: did you mean"),
@@ -593,7 +593,7 @@ def test_a_loss_that_does_not_fit_is_told(iris):
 def test_classes_are_known_from_the_first_call_on(iris):
     x, y = iris
     model = NetworkClassifier(4, max_iter=2)
-    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+    with pytest.raises(ValueError, match="classes: got None on the first call"):
         model.partial_fit(x, y)
     model.partial_fit(x[:50], y[:50], classes=[2, 1, 0])
     assert model.predict_proba(x).shape == (150, 3)

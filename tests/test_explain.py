@@ -75,7 +75,7 @@ def test_fewer_samples_are_drawn_when_asked(network, digits):
     few = explain(network, *digits, LOSS, samples=50, callback=stages.append)
     assert (few.samples, few.of, few.downhill[0].samples, few.minibatches.samples) == (50, 400, 50, 400)
     assert stages == ["mini-batches", "gradient", "downhill", "one weight", "landscape"]
-    with pytest.raises(ValueError, match="samples must be a whole number >= 1; got 0"):
+    with pytest.raises(ValueError, match="samples: got 0; expected a whole number >= 1"):
         explain(network, *digits, LOSS, samples=0)
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_checkpoint_says_nothing_of_the_loss(content, rashin_explain, 
         (["--loss", "focal", "--loss-parameter", "gamma=many"], "'gamma=many' is not of the form NAME=NUMBER"),
         (["--loss", "focal", "--loss-parameter", "delta=3"], "delta"),
         (["--loss", "focal", "--loss-parameter", "gamma=-1"], "gamma: got -1"),
-        (["--loss", "binary_cross_entropy"], "needs a network with output='sigmoid'; this one has 'identity'"),
+        (["--loss", "binary_cross_entropy"], "network: got output='identity'; expected 'sigmoid', which "),
         (["--loss", "gamma"], "gamma cannot tell classes"),
         (["--data", "mnits"], "'mnits' is none of digits, mnist, fashion, kmnist, and no FILE.npz"),
         (["--data", "none.npz"], "none.npz: No such file or directory"),

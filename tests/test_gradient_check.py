@@ -324,12 +324,12 @@ def test_the_middle_of_the_slopes_at_a_kink_of_the_loss_agrees():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "forward"}, "method must be 'optimal' or 'book'; got 'forward'"),
-        ({"entries": 0}, "entries must be a whole number >= 1, or None for all; got 0"),
+        ({"method": "forward"}, "method: got 'forward'; expected 'optimal' or 'book'"),
+        ({"entries": 0}, "entries: got 0; expected a whole number >= 1, or None for all"),
         ({"entries": 2.5}, "got 2.5"),
-        ({"x": np.zeros((12, 5))}, r"x must have shape \(n, 6\)"),
+        ({"x": np.zeros((12, 5))}, r"x: got shape \(12, 5\); expected \(n, 6\)"),
         ({"target": np.full(12, CLASSES)}, f"got {CLASSES} at index 0"),
-        ({"loss": rashin.binary_cross_entropy}, "needs a network with output='sigmoid'"),
+        ({"loss": rashin.binary_cross_entropy}, "network: got output='identity'; expected 'sigmoid'"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(options, words, data):

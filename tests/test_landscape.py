@@ -253,14 +253,17 @@ def _zeros():
 @pytest.mark.parametrize(
     ("direction", "words"),
     [
-        ((0, (9, 0)), r"\(0, \(9, 0\)\) names no single weight; the parameter arrays have shapes \[\(4, 5\)"),
-        ((7, 0), r"\(7, 0\) names no single weight"),
-        ((0, 1), r"\(0, 1\) names no single weight"),
-        ((1, "b"), "names no single weight"),
-        (_zeros()[:3], r"must have an array per parameter array, of shapes .* got \[\(4, 5\), \(5,\), \(5, 3\)\]"),
+        (
+            (0, (9, 0)),
+            r"directions: got \(0, \(9, 0\)\); expected one entry of a parameter array; their shapes are \[\(4, 5\)",
+        ),
+        ((7, 0), r"directions: got \(7, 0\); expected one entry of a parameter array"),
+        ((0, 1), r"directions: got \(0, 1\); expected one entry of a parameter array"),
+        ((1, "b"), "expected one entry of a parameter array"),
+        (_zeros()[:3], r"directions: got arrays of shapes \[\(4, 5\), \(5,\), \(5, 3\)\]; expected"),
         ([*_zeros()[:3], np.zeros(4)], r"\(4,\)\]"),
-        (_zeros(), "the direction is 0 everywhere"),
-        ([np.full((INPUTS, 5), np.nan), *_zeros()[1:]], "holds a NaN"),
+        (_zeros(), "directions: got 0 everywhere"),
+        ([np.full((INPUTS, 5), np.nan), *_zeros()[1:]], "directions: got a NaN"),
     ],
 )
 def test_a_direction_that_is_none_is_refused(direction, words):
@@ -274,27 +277,27 @@ def test_a_direction_that_is_none_is_refused(direction, words):
 @pytest.mark.parametrize("offsets", [[], 1.0, [np.nan], [[0.0]], [np.inf]])
 def test_offsets_that_are_none_are_refused(offsets):
     network, (x, labels) = Network(SHAPES[1]), samples(10)
-    with pytest.raises(ValueError, match="offsets must be one or more finite numbers"):
+    with pytest.raises(ValueError, match=r"offsets: got .*; expected one or more finite numbers"):
         loss_and_accuracy_along(network, (1, 0), x, labels, LOSS, offsets=offsets)
-    with pytest.raises(ValueError, match="offsets must be one or more finite numbers"):
+    with pytest.raises(ValueError, match=r"offsets: got .*; expected one or more finite numbers"):
         loss_landscape(network, x, labels, LOSS, offsets=offsets)
 
 
 @pytest.mark.parametrize("directions", [0, 3, [], [(1, 0)] * 3, None])
 def test_a_landscape_has_one_or_two_directions(directions):
     network, (x, labels) = Network(SHAPES[1]), samples(10)
-    with pytest.raises(ValueError, match="directions must be 1, 2, or a list of one or two directions"):
+    with pytest.raises(ValueError, match=r"directions: got .*; expected 1, 2, or a list of one or two directions"):
         loss_landscape(network, x, labels, LOSS, directions=directions)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"sizes": [0]}, r"sizes must be whole numbers from 1 to 10, the number of samples; got \[0\]"),
+        ({"sizes": [0]}, r"sizes: got \[0\]; expected whole numbers from 1 to 10, the number of samples"),
         ({"sizes": [11]}, r"got \[11\]"),
         ({"sizes": []}, r"got \[\]"),
         ({"sizes": [1.5]}, r"got \[1.5\]"),
-        ({"draws": 0}, "draws must be a whole number >= 1; got 0"),
+        ({"draws": 0}, "draws: got 0; expected a whole number >= 1"),
         ({"draws": 2.5}, "got 2.5"),
     ],
 )
@@ -312,7 +315,7 @@ def test_what_does_not_fit_is_named():
         lambda: loss_gradient(network, x[:, :3], labels, LOSS),
         lambda: minibatch_losses(network, x[:, :3], labels, LOSS),
     ):
-        with pytest.raises(ValueError, match=r"x must have shape \(n, 4\) for this network; got \(10, 3\)"):
+        with pytest.raises(ValueError, match=r"x: got shape \(10, 3\); expected \(n, 4\), as the network takes"):
             call()
 
 

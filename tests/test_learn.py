@@ -231,17 +231,17 @@ def test_divergence_stops_with_advice(name, learning_rate, blobs):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"epochs": 0}, "epochs must be a whole number >= 1; got 0"),
-        ({"batch_size": 0}, "batch_size must be a whole number >= 1; got 0"),
+        ({"epochs": 0}, "epochs: got 0; expected a whole number >= 1"),
+        ({"batch_size": 0}, "batch_size: got 0; expected a whole number >= 1"),
         ({"epochs": 1.5}, "got 1.5"),
-        ({"learning_rate": 0.0}, "finite number > 0; got 0.0"),
+        ({"learning_rate": 0.0}, "learning_rate: got 0.0; expected a finite number > 0"),
         ({"learning_rate": np.nan}, "got nan"),
         ({"learning_rate": np.inf}, "got inf"),
-        ({"x": np.zeros((90, 3), np.float32)}, r"x must have shape \(n, 2\).*got \(90, 3\)"),
-        ({"x": np.zeros((80, 2), np.float32)}, "got 80 and 90"),
-        ({"x": np.full((90, 2), np.nan)}, "x holds a NaN or an infinite number, in row 0"),
+        ({"x": np.zeros((90, 3), np.float32)}, r"x: got shape \(90, 3\); expected \(n, 2\)"),
+        ({"x": np.zeros((80, 2), np.float32)}, "target: got 90 rows; expected 80, one for each row of x"),
+        ({"x": np.full((90, 2), np.nan)}, "x: got nan in row 0; expected finite numbers; fix: leave the row out"),
         ({"x": np.zeros((0, 2)), "target": np.zeros(0)}, "no samples"),
-        ({"held_out": (np.zeros((5, 3)), np.zeros(5))}, r"got \(5, 3\)"),
+        ({"held_out": (np.zeros((5, 3)), np.zeros(5))}, r"got shape \(5, 3\)"),
         ({"target": np.full(90, 3)}, "got 3 at index 0; expected class labels from 0 to 2"),
         ({"target": np.full(90, 0.5)}, "got 0.5 at index 0"),
         (
@@ -260,13 +260,16 @@ def test_divergence_stops_with_advice(name, learning_rate, blobs):
         ({"weight": np.ones(80)}, r"weight: got shape \(80,\)"),
         ({"weight": -np.ones(90)}, "expected finite weights >= 0"),
         ({"weight": np.zeros(90)}, "all are 0"),
-        ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad'; there are sgd, momentum, adam"),
-        ({"optimizer": Adam(), "learning_rate": 0.1}, "learning_rate belongs to the optimizer that you made"),
-        ({"weight_decay": -1.0}, "weight_decay must be a finite number >= 0; got -1.0"),
-        ({"schedule": "step"}, "unknown schedule 'step'; there are constant, inverse, cosine"),
-        ({"patience": 0}, "patience must be a whole number >= 1; got 0"),
-        ({"patience": 3}, "patience needs held_out data"),
-        ({"loss": rashin.binary_cross_entropy}, "needs a network with output='sigmoid'; this one has 'identity'"),
+        ({"optimizer": "adagrad"}, "optimizer: got 'adagrad'; expected 'sgd', 'momentum', 'adam'"),
+        ({"optimizer": Adam(), "learning_rate": 0.1}, "learning_rate: got 0.1 and an Optimizer;"),
+        ({"weight_decay": -1.0}, "weight_decay: got -1.0; expected a finite number >= 0"),
+        ({"schedule": "step"}, "schedule: got 'step'; expected 'constant', 'inverse', 'cosine'"),
+        ({"patience": 0}, "patience: got 0; expected a whole number >= 1"),
+        ({"patience": 3}, "held_out: got None with patience"),
+        (
+            {"loss": rashin.binary_cross_entropy},
+            "network: got output='identity'; expected 'sigmoid', which binary_cross_entropy needs",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(options, words, blobs):
@@ -280,9 +283,9 @@ def test_what_does_not_fit_is_named(options, words, blobs):
     [
         ((3,), {}, r"got \(3,\)"),
         ((3, 0), {}, r"got \(3, 0\)"),
-        ((3, 2), {"activation": "step"}, "unknown activation 'step'; there are sigmoid"),
-        ((3, 2), {"output": "step"}, "unknown output 'step'; there are identity"),
-        ((3, 2), {"dtype": np.float16}, "dtype must be float32 or float64; got float16"),
+        ((3, 2), {"activation": "step"}, "activation: got 'step'; expected 'sigmoid'"),
+        ((3, 2), {"output": "step"}, "output: got 'step'; expected 'identity'"),
+        ((3, 2), {"dtype": np.float16}, "dtype: got float16; expected float32 or float64"),
     ],
 )
 def test_impossible_networks_are_refused(sizes, options, words):
@@ -360,7 +363,7 @@ def test_a_run_writes_three_files_and_replaces_its_own(blobs, tmp_path):
 
 def test_a_folder_of_others_is_left_alone(blobs, tmp_path):
     (tmp_path / "history.csv").write_text("year,event\n1868,Meiji\n")
-    with pytest.raises(FileExistsError, match=r"holds other files, such as history\.csv"):
+    with pytest.raises(FileExistsError, match=r"got other files, such as history\.csv"):
         run_training(rashin.huber, blobs, blobs, out=tmp_path, epochs=1)
     assert (tmp_path / "history.csv").read_text() == "year,event\n1868,Meiji\n"
 

@@ -82,13 +82,13 @@ def test_settings_are_the_numbers_it_was_made_with():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: SGD(0.0), "learning rate must be a finite number > 0; got 0.0"),
+        (lambda: SGD(0.0), "learning_rate: got 0.0; expected a finite number > 0"),
         (lambda: Adam(np.nan), "got nan"),
-        (lambda: Momentum(0.1, 1.0), r"momentum must be in \[0, 1\); got 1.0"),
-        (lambda: Adam(beta_2=-0.1), r"beta_2 must be in \[0, 1\); got -0.1"),
-        (lambda: Adam(epsilon=0.0), "epsilon must be a finite number > 0; got 0.0"),
-        (lambda: inverse_scaling(-1.0), "power must be a finite number >= 0"),
-        (lambda: cosine(0), "steps must be a whole number >= 1; got 0"),
+        (lambda: Momentum(0.1, 1.0), r"momentum: got 1.0; expected a number in \[0, 1\)"),
+        (lambda: Adam(beta_2=-0.1), r"beta_2: got -0.1; expected a number in \[0, 1\)"),
+        (lambda: Adam(epsilon=0.0), "epsilon: got 0.0; expected a finite number > 0"),
+        (lambda: inverse_scaling(-1.0), "power, period: got -1.0, .*; expected finite numbers"),
+        (lambda: cosine(0), "steps: got 0; expected a whole number >= 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(make, words):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-import platform
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,10 +20,16 @@ import pytest
 from mpmath import mp, mpf
 from numpy.typing import NDArray
 
-from machine_code import called_functions, elementwise, elementwise_kernel, text_of
+from machine_code import (
+    PACKED_LOAD,
+    TAKEN_APART,
+    assembly_of,
+    called_functions,
+    elementwise,
+    elementwise_object,
+    reads_objects,
+)
 from rashin.arithmetic import plain, scalar
-from rashin.native.compiler import kernel_module
-from rashin.native.kernel import DOUBLE
 from ulp import ulp_error
 
 Doubles = NDArray[np.float64]
@@ -301,23 +306,22 @@ def test_the_module_serves_a_formula_as_numpy_does() -> None:
 PACKED = r"\bv?(?:p?and[dq]?|(?:and|mul|add|sqrt|cmp\w*)p[sd])\b"
 
 
-@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86-64 assembly")
+@reads_objects
 @pytest.mark.skipif(
     not llvmlite.binding.get_host_cpu_features().get("fma", False), reason="this processor has no FMA to vectorise"
 )
 @pytest.mark.parametrize("name", [*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where", "formula"])
 def test_loops_vectorise(name: str) -> None:
     function = {"where": conditions, "formula": formula}.get(name) or getattr(scalar, name)
-    made = elementwise_kernel(function, 2 if name in ("where", "formula", "float_power") else 1)
-    intermediate, assembly = text_of(kernel_module(made, DOUBLE))
+    content = elementwise_object(function, 2 if name in ("where", "formula", "float_power") else 1)
+    assembly = assembly_of(content)
 
     # The loop as a whole, no part of it taken out element by element.
-    assert "llvm.loop.isvectorized" in intermediate
-    assert re.search(r"load <\d+ x double>", intermediate)
-    assert "extractelement" not in intermediate
+    assert re.search(PACKED_LOAD, assembly)
     assert re.search(PACKED, assembly)
+    assert not re.search(TAKEN_APART, assembly)
 
-    assert not called_functions(assembly)
+    assert not called_functions(content)
 
 
 def chebyshev(function: Callable[[mpf], mpf], low: mpf, high: mpf, terms: int) -> set[float]:

@@ -5,23 +5,23 @@ A call, a branch or a Python bool in a loop would cost a factor of five to ten a
 
 from __future__ import annotations
 
-import platform
 import re
 
 import llvmlite.binding
 import numpy as np
 import pytest
 
-from machine_code import called_functions, text_of
+from machine_code import PACKED_LOAD, TAKEN_APART, assembly_of, called_functions, reads_objects
 from rashin.archives import codes, loops_of
 from rashin.kernels import moments
-from rashin.native.compiler import kernel_module
 from rashin.native.kernel import KERNELS
+from rashin.native.objects import object_of
+from rashin.native.targets import of_this_machine
 from shipped import LOSSES
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="reads x86-64 assembly"),
+    reads_objects,
     pytest.mark.skipif(
         not llvmlite.binding.get_host_cpu_features().get("avx2", False), reason="this processor has no wide vectors"
     ),
@@ -59,17 +59,18 @@ def test_the_sweeps_are_found():
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("made", sweeps())
 def test_a_sweep_computes_several_doubles_at_a_time(made, dtype):
-    _, assembly = text_of(kernel_module(made, dtype))
+    content = object_of(made.code(dtype), of_this_machine())
+    assembly = assembly_of(content)
     assert len(re.findall(ARITHMETIC, assembly)) >= (1 if made.name.endswith("fill_bins") else 10)
     if "limbs" in {argument.name for argument in made.arguments}:
         assert re.search(CHECKS, assembly)
         assert re.search(EXACT_SUM, assembly)
-    assert called_functions(assembly) <= {"memset", "memcpy"}
+    assert called_functions(content) <= {"memset", "memcpy"}
 
 
 def test_sums_of_a_measurement_are_several_doubles_at_a_time():
     """Products on four grids; and the largest loss, by integers."""
-    _, assembly = text_of(kernel_module(moments.add_together, np.dtype(np.float64)))
+    assembly = assembly_of(object_of(moments.add_together.code(np.dtype(np.float64)), of_this_machine()))
     assert re.search(ARITHMETIC, assembly)
     assert re.search(EXACT_SUM, assembly)
     assert re.search(r"\bvp(?:cmpgt|max)\w*q\b[^\n]*[yz]mm", assembly)
@@ -80,9 +81,9 @@ LOOPS = [pytest.param(made, id=made.code().name) for loss in LOSSES for made in 
 
 @pytest.mark.parametrize("made", LOOPS)
 def test_the_loop_of_a_loss_computes_several_doubles_at_a_time(made):
-    intermediate, assembly = text_of(made.code().module())
-    assert "llvm.loop.isvectorized" in intermediate
-    assert re.search(r"load <\d+ x (?:float|double)>", intermediate)
-    assert "extractelement" not in intermediate, "a part of the loop is taken out element by element"
+    content = object_of(made.code(), of_this_machine())
+    assembly = assembly_of(content)
+    assert re.search(PACKED_LOAD, assembly)
+    assert not re.search(TAKEN_APART, assembly), "a part of the loop is taken out element by element"
     assert re.search(ARITHMETIC, assembly)
-    assert not called_functions(assembly)
+    assert not called_functions(content)

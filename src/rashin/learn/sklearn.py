@@ -307,7 +307,9 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         """
         is_first = not hasattr(self, "coefs_")
         if is_first and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit")
+            raise ValueError(
+                "classes: got None on the first call of partial_fit; expected all classes; fix: classes=np.unique(y)"
+            )
         known: Array = self.classes_ if classes is None else unique_labels(classes)
         if not is_first and not np.array_equal(known, self.classes_):
             raise ValueError(f"classes: got {classes!r}, which are not those of the last call: {self.classes_}")

@@ -98,7 +98,7 @@ def minibatch_losses(
     each = _loss_of_each(network, x, target, loss)
     chosen = _checked_sizes(sizes, len(each))
     if not isinstance(draws, int | np.integer) or draws < 1:
-        raise ValueError(f"draws must be a whole number >= 1; got {draws!r}")
+        raise ValueError(f"draws: got {draws!r}; expected a whole number >= 1")
     if not np.isfinite(each).all():
         place = int(np.argmin(np.isfinite(each)))
         raise ValueError(f"{loss.name} is {each[place]} for sample {place}: there is no mean to come near to")
@@ -125,5 +125,5 @@ def _checked_sizes(sizes: Sequence[int] | None, samples: int) -> NDArray[np.int6
     found = np.asarray(sizes)
     is_whole = found.ndim == 1 and found.size > 0 and found.dtype.kind in "iu"
     if not is_whole or found.min() < 1 or found.max() > samples:
-        raise ValueError(f"sizes must be whole numbers from 1 to {samples}, the number of samples; got {sizes!r}")
+        raise ValueError(f"sizes: got {sizes!r}; expected whole numbers from 1 to {samples}, the number of samples")
     return found.astype(np.int64)

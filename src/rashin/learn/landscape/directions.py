@@ -52,7 +52,7 @@ def chosen_directions(network: Network, given: int | Sequence[Direction], seed: 
         rng = np.random.default_rng(seed)
         return [random_direction(network, rng) for _ in range(int(given))]
     if not isinstance(given, Sequence) or len(given) not in (1, 2):
-        raise ValueError(f"directions must be 1, 2, or a list of one or two directions; got {given!r}")
+        raise ValueError(f"directions: got {given!r}; expected 1, 2, or a list of one or two directions")
     return [as_arrays(direction, network.parameters) for direction in given]
 
 
@@ -63,11 +63,11 @@ def as_arrays(direction: Direction, parameters: list[Array]) -> list[Array]:
     arrays, shapes = [np.asarray(array, np.float64) for array in direction], [p.shape for p in parameters]
     if [array.shape for array in arrays] != shapes:
         found = [array.shape for array in arrays]
-        raise ValueError(f"the direction must have an array per parameter array, of shapes {shapes}; got {found}")
+        raise ValueError(f"directions: got arrays of shapes {found}; expected those of the parameters, {shapes}")
     if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("the direction holds a NaN or an infinite number")
+        raise ValueError("directions: got a NaN or an infinite number; expected finite numbers")
     if not any(array.any() for array in arrays):
-        raise ValueError("the direction is 0 everywhere: nothing would move")
+        raise ValueError("directions: got 0 everywhere; expected a direction in which a parameter changes")
     return arrays
 
 
@@ -80,7 +80,9 @@ def _one_entry(index: int, entry: int | tuple[int, ...], parameters: list[Array]
         is_one = False
     if not is_one:
         shapes = [p.shape for p in parameters]
-        raise ValueError(f"({index}, {entry}) names no single weight; the parameter arrays have shapes {shapes}")
+        raise ValueError(
+            f"directions: got ({index}, {entry}); expected one entry of a parameter array; their shapes are {shapes}"
+        )
     return arrays
 
 

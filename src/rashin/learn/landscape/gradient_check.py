@@ -271,6 +271,6 @@ def _drawn(parameter: Array, entries: int | None, rng: np.random.Generator) -> l
 
 def _check_choices(method: str, entries: int | None) -> None:
     if method not in ("optimal", "book"):
-        raise ValueError(f"method must be 'optimal' or 'book'; got {method!r}")
+        raise ValueError(f"method: got {method!r}; expected 'optimal' or 'book'")
     if entries is not None and (not isinstance(entries, int | np.integer) or entries < 1):
-        raise ValueError(f"entries must be a whole number >= 1, or None for all; got {entries!r}")
+        raise ValueError(f"entries: got {entries!r}; expected a whole number >= 1, or None for all")

@@ -253,5 +253,5 @@ def _inner(left: list[Array], right: list[Array]) -> float:
 def _checked_offsets(offsets: ArrayLike) -> Array:
     far = np.asarray(offsets, np.float64)
     if far.ndim != 1 or far.size == 0 or not np.isfinite(far).all():
-        raise ValueError(f"offsets must be one or more finite numbers, of shape (k,); got {offsets!r}")
+        raise ValueError(f"offsets: got {offsets!r}; expected one or more finite numbers, of shape (k,)")
     return far

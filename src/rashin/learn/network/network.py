@@ -66,9 +66,9 @@ class Network:
         dtype: DTypeLike = np.float32,
     ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"sizes must be two or more whole numbers >= 1; got {tuple(sizes)}")
+            raise ValueError(f"sizes: got {tuple(sizes)}; expected two or more whole numbers >= 1")
         if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
+            raise ValueError(f"dtype: got {np.dtype(dtype)}; expected float32 or float64")
         self.activation = _known(activation, ACTIVATIONS, "activation")
         self.output = _known(output, OUTPUTS, "output")
         start, gain = np.random.default_rng(seed), ACTIVATIONS[activation].gain
@@ -220,5 +220,5 @@ def _names(count: int) -> list[str]:
 
 def _known(name: str, among: dict[str, Any], what: str) -> str:
     if name not in among:
-        raise ValueError(f"unknown {what} {name!r}; there are {', '.join(among)}")
+        raise ValueError(f"{what}: got {name!r}; expected {', '.join(map(repr, among))}")
     return name

@@ -61,7 +61,7 @@ def minibatches(
     given = [_by_position(a) for a in arrays]
     n = _common_length(given)
     if not isinstance(size, int | np.integer) or size < 1:
-        raise ValueError(f"size must be a whole number >= 1; got {size!r}")
+        raise ValueError(f"size: got {size!r}; expected a whole number >= 1")
     rows = batch_rows(n, size, seed, shuffle, drop_last)
     return (tuple(a[chosen] for a in given) for chosen in rows)
 
@@ -95,11 +95,11 @@ def _by_position(values: ArrayLike) -> Array:
 
 def _common_length(arrays: list[Array]) -> int:
     if not arrays:
-        raise ValueError("minibatches needs at least one array")
+        raise ValueError("arrays: got none; expected at least one array")
     for number, array in enumerate(arrays):
         if array.ndim == 0:
             raise ValueError(f"arrays: got {array[()]!r} as number {number}; expected samples along a first axis")
     lengths = [len(a) for a in arrays]
     if len(set(lengths)) > 1:
-        raise ValueError(f"arrays must have the same length along their first axis; got {lengths}")
+        raise ValueError(f"arrays: got lengths {lengths}; expected the same length along the first axis")
     return lengths[0]

@@ -100,7 +100,7 @@ def _check_finite(path: str | Path, name: str, array: Array) -> None:
 
 def _divided(path: str | Path, x: Array, t: Array, share: float, seed: int) -> tuple[Data, Data]:
     if not 0.0 < share < 1.0:
-        raise ValueError(f"share must lie in (0, 1); got {share}")
+        raise ValueError(f"share: got {share}; expected a share in (0, 1)")
     aside = max(1, round(share * len(x)))
     if aside == len(x):
         raise ValueError(f"{path}: x holds {len(x)} sample; at least 2 are needed, to train on and to hold out")

@@ -97,16 +97,16 @@ def samples_for(
     """
     if network.output != output_for(loss):
         raise ValueError(
-            f"{loss.name} needs a network with output={output_for(loss)!r}; this one has {network.output!r}"
+            f"network: got output={network.output!r}; expected {output_for(loss)!r}, which {loss.name} needs"
         )
     x, (inputs, *_, outputs) = checks.array("x", x), network.sizes  # for a memory map this is a view
     if x.ndim != 2 or x.shape[1] != inputs:
-        raise ValueError(f"x must have shape (n, {inputs}) for this network; got {x.shape}")
+        raise ValueError(f"x: got shape {x.shape}; expected (n, {inputs}), as the network takes")
     values, labels = targets_for(loss, target, outputs)
     if len(x) != len(values):
-        raise ValueError(f"x and the target must have the same length; got {len(x)} and {len(values)}")
+        raise ValueError(f"target: got {len(values)} rows; expected {len(x)}, one for each row of x")
     if len(x) == 0:
-        raise ValueError("x holds no samples")
+        raise ValueError("x: got no samples; expected at least one")
     _check_finite(x)
     return Samples(x, values, labels, None if weight is None else _checked_weight(weight, len(x)))
 
@@ -125,8 +125,11 @@ def _check_finite(x: Array) -> None:
     for rows in blocks(x):
         finite = np.isfinite(x[rows])
         if not finite.all():
-            row = rows.start + int(np.argmin(finite.all(axis=1)))
-            raise ValueError(f"x holds a NaN or an infinite number, in row {row}; leave it out or fill it in")
+            row, column = np.argwhere(~finite)[0]
+            raise ValueError(
+                f"x: got {x[rows][row, column]} in row {rows.start + row}; expected finite numbers; fix: leave the row "
+                "out or fill it in"
+            )
 
 
 def blocks(x: Array) -> Iterator[slice]:

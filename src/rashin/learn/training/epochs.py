@@ -112,7 +112,7 @@ def train(
     samples = samples_for(network, loss, x, target, weight)
     unseen = None if held_out is None else samples_for(network, loss, *held_out)
     if patience is not None and unseen is None:
-        raise ValueError("patience needs held_out data, whose loss says when to stop")
+        raise ValueError("held_out: got None with patience; expected data to stop by; fix: pass held_out=(x, target)")
     trainer = Trainer(
         network,
         loss,
@@ -134,10 +134,12 @@ def train(
 def _optimizer(chosen: str | Optimizer, learning_rate: float | None) -> Optimizer:
     if isinstance(chosen, Optimizer):
         if learning_rate is not None:
-            raise ValueError("learning_rate belongs to the optimizer that you made; leave one of both out")
+            raise ValueError(
+                f"learning_rate: got {learning_rate} and an Optimizer; expected one of them; fix: set the rate in it"
+            )
         return chosen
     if chosen not in OPTIMIZERS:
-        raise ValueError(f"unknown optimizer {chosen!r}; there are {', '.join(OPTIMIZERS)}")
+        raise ValueError(f"optimizer: got {chosen!r}; expected {', '.join(map(repr, OPTIMIZERS))}")
     made: Optimizer = OPTIMIZERS[chosen]() if learning_rate is None else OPTIMIZERS[chosen](learning_rate)
     return made
 

@@ -27,7 +27,7 @@ class Optimizer:
 
     def __init__(self, learning_rate: float) -> None:
         if not (np.isfinite(learning_rate) and learning_rate > 0):
-            raise ValueError(f"the learning rate must be a finite number > 0; got {learning_rate}")
+            raise ValueError(f"learning_rate: got {learning_rate}; expected a finite number > 0")
         self.learning_rate = learning_rate
         self.steps = 0
         self.memory: dict[str, list[Array]] = {}
@@ -190,7 +190,7 @@ class Adam(Optimizer):
         super().__init__(learning_rate)
         self.beta_1, self.beta_2 = _share(beta_1, "beta_1"), _share(beta_2, "beta_2")
         if not (np.isfinite(epsilon) and epsilon > 0):
-            raise ValueError(f"epsilon must be a finite number > 0; got {epsilon}")
+            raise ValueError(f"epsilon: got {epsilon}; expected a finite number > 0")
         self.epsilon = epsilon
         if epsilon_hat:
             self.epsilon_hat = True  # a setting only if True, so that older checkpoints still fit
@@ -215,7 +215,7 @@ class Adam(Optimizer):
 
 def _share(number: float, name: str) -> float:
     if not 0 <= number < 1:
-        raise ValueError(f"{name} must be in [0, 1); got {number}")
+        raise ValueError(f"{name}: got {number}; expected a number in [0, 1)")
     return number
 
 

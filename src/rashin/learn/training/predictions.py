@@ -32,7 +32,7 @@ _SUFFIXES = (".parquet", ".npz")
 def check_predictions_file(path: Path) -> None:
     """Raise before the training, and not after it, if such a file cannot be written."""
     if path.suffix not in _SUFFIXES:
-        raise ValueError(f"{path}: predictions are written as {' or '.join(_SUFFIXES)}; name a file that ends so")
+        raise ValueError(f"predictions: got {str(path)!r}; expected a name that ends with {' or '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: there is no such folder to write predictions to")
     if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:

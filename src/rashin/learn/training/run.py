@@ -124,7 +124,7 @@ def run_training(
     with _claimed(Path(out)) as folder:
         checkpoint = folder / "checkpoint.npz"
         if resume and not checkpoint.exists():
-            raise ValueError(f"{folder} holds no checkpoint to resume from; leave resume out to start anew")
+            raise ValueError(f"{folder}: got no checkpoint to resume from; expected one; fix: leave resume out")
         options |= {"seed": seed, "checkpoint": checkpoint, "resume": resume}
         try:
             history = train(network, loss, x, target, judged, **options)
@@ -165,12 +165,14 @@ def _parts(training: Data, held_out: Data, validation: float, seed: int) -> dict
     """The data by name, with a random share of the training data set aside."""
     x, target = training
     if not 0.0 <= validation < 1.0:
-        raise ValueError(f"validation must be a share in [0, 1); got {validation}")
+        raise ValueError(f"validation: got {validation}; expected a share in [0, 1)")
     aside = round(validation * len(x))
     if aside == 0:
         return {"training": training, "held out": held_out}
     if aside == len(x):
-        raise ValueError(f"validation={validation} leaves none of the {len(x)} samples to train on")
+        raise ValueError(
+            f"validation: got {validation}, which leaves none of {len(x)} samples to train on; expected less"
+        )
     chosen, rest = set_aside(len(x), aside, seed)
     return {"training": (x[rest], target[rest]), "validation": (x[chosen], target[chosen]), "held out": held_out}
 
@@ -230,7 +232,9 @@ def _check_ours(folder: Path) -> None:
         raise PermissionError(f"{folder}: no permission to write there")
     strangers = [entry.name for entry in folder.iterdir() if not entry.name.endswith(PART)]
     if strangers and not (_is_history(folder / "history.csv") or is_checkpoint(folder / "checkpoint.npz")):
-        raise FileExistsError(f"{folder} holds other files, such as {min(strangers)}; name another folder")
+        raise FileExistsError(
+            f"{folder}: got other files, such as {min(strangers)}; expected those of a run; fix: name another"
+        )
 
 
 def _is_history(path: Path) -> bool:

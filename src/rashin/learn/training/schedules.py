@@ -27,7 +27,7 @@ def inverse_scaling(power: float = 0.5, period: float = 1.0) -> Schedule:
     [1.0, 0.5, 0.25]
     """
     if not (math.isfinite(power) and power >= 0.0 and math.isfinite(period) and period > 0.0):
-        raise ValueError(f"power must be a finite number >= 0 and period one > 0; got {power} and {period}")
+        raise ValueError(f"power, period: got {power}, {period}; expected finite numbers, power >= 0 and period > 0")
     return lambda step: float((1.0 + (step - 1) / period) ** -power)
 
 
@@ -42,7 +42,7 @@ def cosine(steps: int) -> Schedule:
     Reference: I. Loshchilov, F. Hutter (2017), SGDR: stochastic gradient descent with warm restarts, ICLR.
     """
     if steps < 1:
-        raise ValueError(f"steps must be a whole number >= 1; got {steps}")
+        raise ValueError(f"steps: got {steps}; expected a whole number >= 1")
     return lambda step: 0.5 + 0.5 * math.cos(math.pi * min(step - 1, steps) / steps)
 
 
@@ -56,7 +56,7 @@ def named_schedule(name: str, epochs: int, steps_per_epoch: int) -> Schedule | N
     ValueError : the name is unknown.
     """
     if name not in SCHEDULES:
-        raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
+        raise ValueError(f"schedule: got {name!r}; expected {', '.join(map(repr, SCHEDULES))}")
     if name == "inverse":
         return inverse_scaling(period=steps_per_epoch)
     return cosine(epochs * steps_per_epoch) if name == "cosine" else None

@@ -90,9 +90,9 @@ class Trainer:
     ) -> None:
         at_least_one(batch_size=batch_size)
         if not (np.isfinite(weight_decay) and weight_decay >= 0.0):
-            raise ValueError(f"weight_decay must be a finite number >= 0; got {weight_decay}")
+            raise ValueError(f"weight_decay: got {weight_decay}; expected a finite number >= 0")
         if not rise > 0.0:
-            raise ValueError(f"rise must be a number > 0; got {rise}")
+            raise ValueError(f"rise: got {rise}; expected a number > 0")
         self.network, self.loss = network, loss
         self.optimizer = Momentum() if optimizer is None else optimizer
         self.batch_size, self.weight_decay = batch_size, weight_decay
@@ -223,4 +223,4 @@ def at_least_one(**settings: int) -> None:
     """Raise unless each setting is a whole number >= 1."""
     for name, value in settings.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be a whole number >= 1; got {value!r}")
+            raise ValueError(f"{name}: got {value!r}; expected a whole number >= 1")

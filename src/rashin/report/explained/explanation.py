@@ -141,7 +141,7 @@ def explain(
 
 def _drawn(x: Array, labels: Array, samples: int, seed: int) -> tuple[Array, Array]:
     if not isinstance(samples, int | np.integer) or samples < 1:
-        raise ValueError(f"samples must be a whole number >= 1; got {samples!r}")
+        raise ValueError(f"samples: got {samples!r}; expected a whole number >= 1")
     if len(x) <= samples:
         return x, labels
     chosen = np.sort(np.random.default_rng(seed).choice(len(x), samples, replace=False))

@@ -34,6 +34,8 @@ PEERS: dict[str, Peer] = {
     "numpy": Peer("NumPy", "numpy", "numpy_expressions:prepare"),
     "torch": Peer("torch eager", "torch", "torch_expressions:eager"),
     "torch.compile": Peer("torch.compile", "torch", "torch_expressions:compiled"),
+    "torch.huge": Peer("torch eager, huge pages", "torch", "huge_pages:eager"),
+    "torch.compile.huge": Peer("torch.compile, huge pages", "torch", "huge_pages:compiled"),
     "torch.chunked": Peer("torch chunked", "torch", "torch_expressions:chunked"),
     "jax": Peer("JAX jit", "jax", "jax_expressions:prepare"),
     "sklearn": Peer("sklearn._loss", "sklearn", "sklearn_losses:prepare"),

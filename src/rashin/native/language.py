@@ -16,6 +16,7 @@ __all__ = [
     "as_integers",
     "bits",
     "call",
+    "current",
     "fma",
     "from_bits",
     "inline",
@@ -102,6 +103,11 @@ def as_elements(room: Any, like: Any) -> Any:
 def as_integers(room: Any) -> Any:
     """The memory of an array of doubles as so many int64."""
     _instruction("as_integers")
+
+
+def current(array: Any) -> Any:
+    """The first element of an array of integers, read from memory each time: another thread may change it."""
+    _instruction("current")
 
 
 def stack() -> Any:

@@ -316,6 +316,26 @@ def output(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     return out
 
 
+def vector(vector: Any, prediction: NDArray[Any], where: Any = None, axis: Any = -1) -> NDArray[Any]:
+    """Finite numbers, as many as predictions; those outside ``where`` may be anything."""
+    found = array("vector", vector, where, axis)
+    if found.shape != prediction.shape:
+        raise ValueError(
+            f"vector: got shape {found.shape}; expected the shape of the prediction, {prediction.shape}; "
+            f"fix: pass one number for each number of the prediction"
+        )
+    wrong = ~np.isfinite(found.astype(np.float64))
+    if wrong.any():
+        wrong = _inside(wrong, where, found, axis)
+    if wrong.any():
+        place = _first(wrong)
+        raise ValueError(
+            f"vector: got {found[place]} at index {place[0] if len(place) == 1 else place}; expected finite numbers; "
+            f"fix: replace it, or leave its sample out by where=..."
+        )
+    return found
+
+
 def separate(out: NDArray[Any], hessian_out: NDArray[Any]) -> None:
     """Two outputs that share no element; columns of one array may lie side by side."""
     if np.shares_memory(out, hessian_out):

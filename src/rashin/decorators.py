@@ -27,7 +27,7 @@ from rashin.rule import Formula, Kind
 
 __all__ = ["labelwise", "pointwise", "rowwise"]
 
-RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out", "hessian_out"})
+RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out", "hessian_out", "vector"})
 
 # Options that the kernels of label losses and of row losses add to any formula: default and domain of each.
 LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(

@@ -33,11 +33,19 @@ from rashin.native.language import as_integers, call, interleaved, shaped
 
 __all__ = [
     "OUTSIDE",
+    "cleared",
+    "distribution",
     "finished",
+    "largest",
     "log_probabilities_of_labels",
+    "mixture_gradient",
+    "only_label",
+    "row_derivatives",
     "sharpened",
+    "smoothed",
     "sweep_distributions",
     "sweep_labels",
+    "weighted",
 ]
 
 OUTSIDE = -(1 << 62)  # the label of a row that `where` leaves out
@@ -71,7 +79,7 @@ def _row_parts(
     return FINE, 0
 
 
-def _row_derivatives(
+def row_derivatives(
     i: int, k: int, e: Any, r: int, rest: float, others: float, slope: float, curvature: float, pull: float,
     z_loss: float, factor: float, gradient: Any, hessian: Any,
 ) -> None:  # fmt: skip
@@ -143,7 +151,7 @@ def finished(
     return undefined
 
 
-def _clear(gradient: Any, hessian: Any, i: int) -> None:
+def cleared(gradient: Any, hessian: Any, i: int) -> None:
     """Zeros for a row of weight 0."""
     for derivative in (gradient, hessian):
         if derivative.size:
@@ -220,7 +228,7 @@ def sweep_labels(
         else:
             for r in range(size):
                 i, k = start + r, max(labels[start + r], 0)
-                _row_derivatives(i, k, e, r, rests[r], others[r], slopes[r], curvatures[r], pulls[r], z_loss,
+                row_derivatives(i, k, e, r, rests[r], others[r], slopes[r], curvatures[r], pulls[r], z_loss,
                                  factors[r], gradient, hessian)  # fmt: skip
         if values.size:
             for r in range(size):
@@ -231,7 +239,7 @@ def sweep_labels(
     return FINE, 0
 
 
-def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
+def distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool:
     """Fill the only row of ``mix`` with row ``i`` of ``q``; False if it is not a distribution."""
     outside = np.int64(0)
     for j in range(q.shape[1]):
@@ -241,7 +249,7 @@ def _distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> boo
     return outside == 0 and abs(accurate_sum(mix, 0, lanes) - 1.0) <= tolerance
 
 
-def _only_label(q: Any) -> Any:
+def only_label(q: Any) -> Any:
     """The label of a one-hot row, else -1."""
     label, count = -1, 0
     for j in range(q.shape[1]):
@@ -250,7 +258,7 @@ def _only_label(q: Any) -> Any:
     return label if count == 1 and q[0, label] == 1.0 else -1
 
 
-def _smoothed(k: int, smoothing: float, mix: Any) -> None:
+def smoothed(k: int, smoothing: float, mix: Any) -> None:
     """Turn ``mix`` from q into (1 - s) q + s / C, q being the label ``k`` if that is given."""
     uniform = smoothing / mix.shape[1]
     if k >= 0:
@@ -262,13 +270,13 @@ def _smoothed(k: int, smoothing: float, mix: Any) -> None:
             mix[0, j] = (1.0 - smoothing) * mix[0, j] + uniform
 
 
-def _weighted(mix: Any, x: Any) -> None:
+def weighted(mix: Any, x: Any) -> None:
     """Multiply ``x`` by ``mix``, to 0 where mix is 0."""
     for j in range(mix.shape[1]):
         x[0, j] = scalar.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
 
 
-def _largest(x: Any) -> Any:
+def largest(x: Any) -> Any:
     """The first class of the only row of ``x`` whose number is the largest in magnitude."""
     most = 0.0
     for j in range(x.shape[1]):
@@ -277,6 +285,14 @@ def _largest(x: Any) -> Any:
         if abs(x[0, j]) == most:
             return j
     return 0
+
+
+def mixture_gradient(e: Any, rest: float, slopes: Any, bend: float, factor: float, gradient: Any, i: int) -> None:
+    """The gradient of a row where the target is a distribution, if one is wanted."""
+    total = 1.0 + rest
+    if gradient.size:
+        for j in range(e.shape[1]):
+            gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
 
 
 def _mixture_derivatives(
@@ -288,21 +304,18 @@ def _mixture_derivatives(
     d/dz_j = q_j phi'_j - p_j (S - pull),
     d2/dz_j2 = q_j phi''_j (1 - p_j)^2 + p_j^2 (T - q_j phi''_j + 2 z_loss) - p_j (1 - p_j) (S - pull).
     """
-    total = 1.0 + rest
     bend = pull - accurate_sum(slopes, 0, lanes)
-    if gradient.size:
-        for j in range(e.shape[1]):
-            gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
+    mixture_gradient(e, rest, slopes, bend, factor, gradient, i)
     if hessian.size:
-        largest = _largest(curvatures)  # its share of T is kept apart: T - q phi'' would cancel there
-        top = curvatures[0, largest]
-        curvatures[0, largest] = 0.0
+        top_class = largest(curvatures)  # its share of T is kept apart: T - q phi'' would cancel there
+        top = curvatures[0, top_class]
+        curvatures[0, top_class] = 0.0
         other_curvatures = accurate_sum(curvatures, 0, lanes)
-        curvatures[0, largest] = top
+        curvatures[0, top_class] = top
         for j in range(e.shape[1]):
             p, q = shares(e[0, j], rest)
             own = curvatures[0, j]
-            rest_curvature = other_curvatures if j == largest else (other_curvatures - own) + curvatures[0, largest]
+            rest_curvature = other_curvatures if j == top_class else (other_curvatures - own) + curvatures[0, top_class]
             hessian[i, j] = factor * (own * q * q + p * p * (rest_curvature + 2.0 * z_loss) + bend * p * q)
 
 
@@ -342,28 +355,28 @@ def sweep_distributions(
         if values.size:
             values[i] = 0.0
         if weight == 0.0:
-            _clear(gradient, hessian, i)
+            cleared(gradient, hessian, i)
             if k == OUTSIDE:
                 continue
         peak = peak_of(z, i)
         if peak != peak:
             return PREDICTION, i
         if q.size:
-            if not _distribution(q, i, tolerance, mix, lanes):
+            if not distribution(q, i, tolerance, mix, lanes):
                 return TARGET, i
-            k = _only_label(mix)
+            k = only_label(mix)
         elif not 0 <= k < classes:
             return TARGET, i
         if weight == 0.0:
             continue
-        _smoothed(k, smoothing, mix)
+        smoothed(k, smoothing, mix)
         if not has_limit(z, i, peak):
             return UNDEFINED, i
         rest = exponentials(z, i, peak, e, 0, lanes)
         log_rest = scalar.log1p(rest)
         log_probabilities(z, i, peak, log_rest, u)
         call(loop, u, u, u, parameters, terms, slopes, curvatures, classes)
-        _weighted(mix, terms)
+        weighted(mix, terms)
         value[0] = accurate_sum(terms, 0, lanes)
         pull = 0.0
         if z_loss != 0.0:
@@ -379,10 +392,10 @@ def sweep_distributions(
         factor = weight / divisor
         if k >= 0 and smoothing == 0.0:
             others = label_others(below(np.float64(z[i, k]), peak)[0], e[0, k], rest)
-            _row_derivatives(i, k, e, 0, rest, others, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
+            row_derivatives(i, k, e, 0, rest, others, slopes[0, k], curvatures[0, k], pull, z_loss, factor,
                              gradient, hessian)  # fmt: skip
         elif gradient.size or hessian.size:
-            _weighted(mix, slopes)
-            _weighted(mix, curvatures)
+            weighted(mix, slopes)
+            weighted(mix, curvatures)
             _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, lanes)
     return FINE, 0

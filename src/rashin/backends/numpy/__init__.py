@@ -12,6 +12,7 @@ from rashin.backends.numpy.direct import evaluate as evaluate_directly
 from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
 from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
+from rashin.backends.numpy.products import hessian_vector_product
 from rashin.backends.numpy.results import Outputs, Program, Results, Wanted, gradient_type
 from rashin.backends.numpy.rows import evaluate_labelwise
 from rashin.backends.numpy.rowwise import evaluate_rowwise
@@ -23,6 +24,7 @@ __all__ = [
     "Program",
     "evaluate",
     "evaluate_linear",
+    "hessian_vector_product",
     "linear_statistics",
     "log_softmax",
     "logsumexp",

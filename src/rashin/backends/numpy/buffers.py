@@ -11,7 +11,7 @@ from rashin.chunks import Box
 from rashin.kernels.halves import doubles_of_halves, round_to_half
 from rashin.native.kernel import DOUBLE
 
-__all__ = ["is_contiguous", "place_in", "read", "store"]
+__all__ = ["factors", "is_contiguous", "multiply", "place_in", "read", "store"]
 
 HALF = np.dtype(np.float16)
 
@@ -57,3 +57,21 @@ def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDAr
             row = halves.view(HALF)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             np.copyto(part, row.reshape(part.shape), casting="unsafe")
+
+
+def multiply(
+    derivative: NDArray[Any], vector: NDArray[Any], box: Any, buffer: NDArray[Any], outside: NDArray[np.bool_] | None
+) -> None:
+    """Multiply a row of second derivatives by the box of a vector: 0 outside, and wherever the vector is 0."""
+    v = factors(vector, box, buffer, outside)
+    with np.errstate(all="ignore"):
+        derivative *= v
+    derivative[v == 0.0] = 0.0
+
+
+def factors(vector: NDArray[Any], box: Any, buffer: NDArray[Any], outside: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """The box of a vector as a row, 0 outside, where it may be anything."""
+    v = read(vector, box, buffer, own=outside is not None)
+    if outside is not None:
+        v[np.repeat(outside, v.size // outside.size)] = 0.0
+    return v

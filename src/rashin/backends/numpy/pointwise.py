@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.backends.numpy.buffers import is_contiguous, place_in, read, store
+from rashin.backends.numpy.buffers import is_contiguous, multiply, place_in, read, store
 from rashin.backends.numpy.results import (
     DOUBLE,
     NO_DOUBLES,
@@ -36,20 +36,29 @@ GATHERED = 1 << 14  # elements of a chunk that is copied to a buffer first: it s
 
 
 def evaluate(
-    program: Program, z: NDArray[Any], t: NDArray[Any], weighing: Weighing, wanted: Wanted, out: Outputs | None
+    program: Program,
+    z: NDArray[Any],
+    t: NDArray[Any],
+    weighing: Weighing,
+    wanted: Wanted,
+    out: Outputs | None,
+    vector: NDArray[Any] | None = None,
 ) -> Results:
-    """The exact sum of w l, and the arrays that are ``wanted``, of every element."""
+    """The exact sum of w l, and the arrays that are ``wanted``, of every element.
+
+    With a ``vector``, in doubles, the second derivatives come times its elements.
+    """
     checks.same_shape(z, t)
-    results = Results(z.shape, z, wanted, out, (t, weighing.weight, weighing.where))
+    results = Results(z.shape, z, wanted, out, (t, weighing.weight, weighing.where, vector))
     if results.in_place:
         evaluate(program, z, t, weighing, NOTHING, None)
-    element = element_type(z, t)
-    walk = _Walk(z, t, weighing, results, element, memory_order(z))
+    element = element_type(z, t) if vector is None else DOUBLE
+    walk = _Walk(z, t, weighing, results, element, memory_order(z), vector)
     try:
         limbs = _swept(program, walk, wanted)
     except ValueError:
         # In C order the first bad element is the first one that the caller finds.
-        limbs = _swept(program, _Walk(z, t, weighing, results, element, tuple(range(z.ndim))), wanted)
+        limbs = _swept(program, _Walk(z, t, weighing, results, element, tuple(range(z.ndim)), vector), wanted)
     return results.finished(limbs)
 
 
@@ -68,10 +77,11 @@ class _Walk:
         results: Results,
         element: np.dtype[Any],
         axes: tuple[int, ...],
+        vector: NDArray[Any] | None,
     ) -> None:
         self.element = element
         self.shape = z.shape
-        arrays = (z, t, results.values, results.gradient, results.hessian)
+        arrays = (z, t, results.values, results.gradient, results.hessian, vector)
         self.flat = weighing.plain and all(
             is_contiguous(a, element) or (a is arrays[2] and is_contiguous(a, DOUBLE)) for a in arrays
         )
@@ -79,7 +89,7 @@ class _Walk:
         turned = [None if a is None else a.reshape(-1) if self.flat else a.transpose(self.axes) for a in arrays]
         self.z: NDArray[Any] = turned[0]  # type: ignore[assignment]
         self.t: NDArray[Any] = turned[1]  # type: ignore[assignment]
-        self.values, self.gradient, self.hessian = turned[2:]
+        self.values, self.gradient, self.hessian, self.vector = turned[2:]
         self.weighing = weighing if self.flat else weighing.transposed(self.axes)
         self.size = max(chunk_size(z.size, IN_PLACE if self.flat else GATHERED), 1)
 
@@ -138,7 +148,9 @@ class _Sweep:
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
         walk = self.walk
-        buffers = [np.empty(0 if walk.flat else walk.size, walk.element) for _ in range(4)]
+        buffers = [
+            np.empty(0 if walk.flat else walk.size, walk.element) for _ in range(5 if walk.vector is not None else 4)
+        ]
         numbers = np.empty(walk.size if walk.values is not None else 0)
         for box in mine:
             z, t, w = self.samples(box, buffers)
@@ -148,6 +160,8 @@ class _Sweep:
             found, start = self.run(z, t, w, self.walk.weighing.divisor, values, gradient, hessian, limbs)
             if found != kernel.FINE:
                 self.refuse(z, t, w, start, box)
+            if walk.vector is not None:
+                multiply(hessian, walk.vector, box, buffers[4], walk.weighing.outside(box))
             store(walk.values, box, values, numbers)
             store(walk.gradient, box, gradient, buffers[2])
             store(walk.hessian, box, hessian, buffers[3])

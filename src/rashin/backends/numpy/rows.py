@@ -32,7 +32,7 @@ from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
 from rashin.reduction import Weighing
 
-__all__ = ["LabelSweep", "RowSweep", "Rows", "evaluate_labelwise"]
+__all__ = ["LabelSweep", "RowSweep", "Rows", "element_of", "evaluate_labelwise"]
 
 IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
 GATHERED = 1 << 17  # elements of a chunk that is copied to a buffer first: 1 MiB of doubles
@@ -46,6 +46,7 @@ class Rows:
     """Prediction and target with the classes last, and what their shapes say.
 
     ``labels`` are int64, OUTSIDE where a row is not selected; ``distributions`` is None if the target holds labels.
+    Second derivatives are wanted times the ``vector``, if there is one.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Rows:
         weighing: Weighing,
         wanted: Wanted,
         out: Outputs | None,
+        vector: NDArray[Any] | None = None,
     ) -> None:
         self.program, self.rule, self.weighing, self.given = program, program.rule, weighing, t
         self.axis, self.z = axis, classes_last(z, axis)
@@ -67,7 +69,8 @@ class Rows:
         if weighing.where is not None:
             self.labels = np.where(weighing.where, np.maximum(self.labels, -1), OUTSIDE)
         self.tolerance = 4.0 * self.classes * _epsilon(t.dtype) if dense else 0.0
-        self.results = Results(self.shape, z, wanted, out, (t, weighing.weight, weighing.where))
+        self.vector = None if vector is None else classes_last(vector, axis)
+        self.results = Results(self.shape, z, wanted, out, (t, weighing.weight, weighing.where, vector))
         gradient, hessian = self.results.gradient, self.results.hessian
         self.gradient = None if gradient is None else classes_last(gradient, axis)
         self.hessian = None if hessian is None else classes_last(hessian, axis)
@@ -110,6 +113,13 @@ def _epsilon(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 
+def element_of(rows: Rows, capped: bool = False) -> np.dtype[Any]:
+    """The element type of a sweep: double wherever its results are worked on before they are rounded."""
+    if capped or rows.vector is not None:
+        return DOUBLE
+    return element_type(rows.z, rows.distributions)
+
+
 class RowSweep:
     """A compiled sweep over boxes of rows, read where they lie if they lie well, else gathered; subclasses run it.
 
@@ -119,7 +129,7 @@ class RowSweep:
     def __init__(self, rows: Rows, wanted: Wanted, element: np.dtype[Any], work: int, gathers: bool = False) -> None:
         self.rows, self.wanted, self.element, self.work = rows, wanted, element, work
         arrays = (rows.z, rows.distributions, rows.gradient, rows.hessian)
-        self.in_place = not gathers and all(is_contiguous(array, element) for array in arrays)
+        self.in_place = not gathers and rows.vector is None and all(is_contiguous(array, element) for array in arrays)
         self.cells = chunk_size(rows.z.size, IN_PLACE) if self.in_place else GATHERED
         self.buffer = 0 if self.in_place else max(min(GATHERED, rows.z.size), rows.classes)
 
@@ -147,7 +157,7 @@ class RowSweep:
     def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
         """Sweep over the boxes that fall to this thread."""
         rows = self.rows
-        buffers = [np.empty(self.buffer, self.element) for _ in range(4)]
+        buffers = [np.empty(self.buffer, self.element) for _ in range(5 if rows.vector is not None else 4)]
         most = max(1, min(self.cells, rows.z.size) // rows.classes)
         numbers = np.empty(most if self.wanted.values else 0)
         for box in mine:
@@ -188,7 +198,7 @@ class LabelSweep(RowSweep):
         self.smoothing = options.get("label_smoothing") or 0.0
         self.z_loss = options.get("z_loss") or 0.0
         self.cap = options.get("softcap")
-        element = DOUBLE if self.cap else element_type(rows.z, rows.distributions)
+        element = element_of(rows, capped=bool(self.cap))
         super().__init__(rows, wanted, element, rows.z.size, gathers=bool(self.cap))
         self.loop = rows.program.loop(2, DOUBLE)
         self.parameters = rows.program.numbers

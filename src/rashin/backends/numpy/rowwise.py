@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.backends.numpy.buffers import read, store
+from rashin.backends.numpy.buffers import multiply, read, store
 from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import NOTHING, Outputs, Program, Results, Wanted, element_type, job
-from rashin.backends.numpy.rows import Rows, RowSweep
+from rashin.backends.numpy.rows import Rows, RowSweep, element_of
 from rashin.chunks import Box
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 from rashin.exact import Limbs, add
@@ -23,7 +23,7 @@ from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.reduction import Weighing
 from rashin.rule import Rule
 
-__all__ = ["are_normalized", "evaluate_rowwise"]
+__all__ = ["ClassSweep", "are_normalized", "evaluate_rowwise"]
 
 BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: it stays in the L2 cache
 GLANCE = 8  # classes that are checked and set to 0 in the time in which a formula is applied to one
@@ -56,7 +56,7 @@ class ClassSweep(RowSweep):
     """The loop of a formula of one class, over the classes of which the target has a share."""
 
     def __init__(self, rows: Rows, wanted: Wanted) -> None:
-        rule, element = rows.rule, element_type(rows.z, rows.distributions)
+        rule, element = rows.rule, element_of(rows)
         work = rows.z.size // GLANCE if rows.distributions is None else rows.z.size
         super().__init__(rows, wanted, element, work)
         self.loop = rows.program.loop(wanted.order, element)
@@ -79,6 +79,8 @@ class ClassSweep(RowSweep):
             )
         if found != FINE:
             rows.refuse(found, box, place)
+        if rows.vector is not None:
+            multiply(hessian.reshape(-1), rows.vector, box, buffers[4], weighing.outside(box))
 
 
 def _whole(rule: Rule) -> float:

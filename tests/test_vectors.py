@@ -13,7 +13,7 @@ import pytest
 
 from machine_code import PACKED_LOAD, TAKEN_APART, assembly_of, called_functions, reads_objects
 from rashin.archives import codes, loops_of
-from rashin.kernels import moments
+from rashin.kernels import halves, moments
 from rashin.native.kernel import KERNELS
 from rashin.native.objects import object_of
 from rashin.native.targets import of_this_machine
@@ -36,11 +36,14 @@ DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 # These compare, count and add to scattered places, or hand blocks to functions of their own, of which below.
 WITHOUT_ARITHMETIC = {
     "decisions.first_largest",
+    "halves.doubles_of_halves",
+    "halves.round_to_half",
     "moments.add_by_cell",
     "moments.add_together",
     "moments.carry",
     "moments.extent",
     "tally.add_by_code",
+    "waiting.wait_while",
 }
 
 
@@ -74,6 +77,12 @@ def test_sums_of_a_measurement_are_several_doubles_at_a_time():
     assert re.search(ARITHMETIC, assembly)
     assert re.search(EXACT_SUM, assembly)
     assert re.search(r"\bvp(?:cmpgt|max)\w*q\b[^\n]*[yz]mm", assembly)
+
+
+@pytest.mark.parametrize("made", [halves.round_to_half, halves.doubles_of_halves], ids=lambda made: made.name)
+def test_numbers_of_float16_are_taken_several_at_a_time(made):
+    assembly = assembly_of(object_of(made.code(np.dtype(np.float64)), of_this_machine()))
+    assert len(re.findall(r"\bvp(?:add|sub|and|or|sll|srl)\w*\b[^\n]*[yz]mm", assembly)) >= 4
 
 
 LOOPS = [pytest.param(made, id=made.code().name) for loss in LOSSES for made in loops_of(loss)]

@@ -185,8 +185,8 @@ class Loss:
         rows (``rowwise`` without ``separable=True``) states only the diagonal, and raises TypeError. The result is
         written to ``out`` if given, which may be the prediction or the vector.
 
-        Measured errors of label losses, in ULPs of the result or of the largest term H_jk v_k of its sum, whichever is
-        larger: 0.5 in float32; in float64 at most 8 (10 for ``focal`` with gamma 5), and 25 for ``focal`` with
+        Bounds that the tests hold for label losses, in ULPs of the result or of the largest term H_jk v_k of its sum,
+        whichever is larger: 0.7 in float32; in float64 8, for ``focal`` 2 gamma if that is more, and 32 with
         distributions, whose entries H_jk are differences. Others have the error of ``hessian`` and of one product.
 
         >>> import rashin

@@ -27,6 +27,7 @@ from rashin.backends.numpy.results import (
 )
 from rashin.exact import Limbs, empty_limbs, quotient
 from rashin.kernels import labelwise, pointwise, threads
+from rashin.kernels.formula import Takes
 from rashin.kernels.pointwise import FINE
 from rashin.native.kernel import Kernel
 
@@ -79,9 +80,9 @@ def _prepared(program: Program, element: np.dtype[Any], wanted: tuple[bool, bool
     options = dict(program.rule.options)
     if element not in _ELEMENTS:
         return _left
-    if program.rule.kind == "pointwise":
+    if program.takes == Takes.TARGET:
         return _Pointwise(program, element, wanted)
-    if program.rule.kind == "labelwise" and not (options.get("label_smoothing") or options.get("softcap")):
+    if program.takes == Takes.LABEL and not (options.get("label_smoothing") or options.get("softcap")):
         return _Labels(program, element, wanted)
     return _left
 

@@ -16,6 +16,7 @@ from rashin.backends.numpy.rowwise import ClassSweep, evaluate_rowwise
 from rashin.chunks import Box
 from rashin.exact import Limbs
 from rashin.kernels import products as kernel
+from rashin.kernels.formula import Takes
 from rashin.kernels.pointwise import FINE
 from rashin.kernels.rows import softcapped
 from rashin.reduction import weigh
@@ -41,7 +42,7 @@ def hessian_vector_product(
     if out is not None:
         checks.output("out", out, z.shape, gradient_type(z))
     outputs = None if out is None else Outputs(None, out)
-    if program.rule.kind == "pointwise":
+    if program.takes == Takes.TARGET:
         weighing = weigh(weight, where, z.shape, reduction)
         checks.same_shape(z, t)
         v = checks.vector(vector, z, where, axis)
@@ -49,7 +50,7 @@ def hessian_vector_product(
     axis = checks.axis(z, axis)
     weighing = weigh(weight, where, z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1], reduction)
     rows = Rows(program, z, t, axis, weighing, WANTED, outputs, checks.vector(vector, z, where, axis))
-    of_labels = program.rule.kind == "labelwise"
+    of_labels = program.takes == Takes.LABEL
     if rows.results.in_place:
         (evaluate_labelwise if of_labels else evaluate_rowwise)(program, z, t, axis, weighing, NOTHING, None)
     sweep = ProductSweep(rows, WANTED) if of_labels else ClassSweep(rows, WANTED)

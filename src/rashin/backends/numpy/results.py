@@ -46,7 +46,7 @@ class Program:
     """A rule as the sweeps run it: its numbers in an array, and the loops that are compiled for it so far."""
 
     def __init__(self, rule: Rule) -> None:
-        self.rule = rule
+        self.rule, self.takes = rule, TAKES[rule.kind]
         self.numbers = np.array([np.nan if p is None else p for p in rule.parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
         self.prepared: dict[tuple[int, np.dtype[Any]], Any] = {}  # what a kind of sweep needs besides the samples
@@ -57,7 +57,7 @@ class Program:
         loop = self._loops.get((order, element))
         if loop is None:
             rule = self.rule
-            loop = compiled(rule.formula, rule.parameters, order, element, TAKES[rule.kind])
+            loop = compiled(rule.formula, rule.parameters, order, element, self.takes)
             self._loops[order, element] = loop
         return loop
 

@@ -101,24 +101,6 @@ def test_results_are_written_where_the_caller_wants_them(seen):
     assert seen[-3:] == [None] * 3
 
 
-@pytest.mark.parametrize("awake", [False, True])
-def test_a_second_thread_that_is_awake_changes_no_bit(awake, seen, monkeypatch):
-    monkeypatch.setattr(direct.threads, "is_awake", lambda: awake)
-    rng, n = np.random.default_rng(2), direct.SHARED + 12_345
-    z, t = rng.normal(0.0, 3.0, (2, n))
-    rows, labels = rng.normal(0.0, 3.0, (n // 4, 5)).astype(np.float32), rng.integers(0, 5, n // 4)
-    for reduction in ("mean", "sum"):
-        small, general = both_ways(rashin.log_cosh, "value_gradient_and_hessian", z, t, reduction=reduction)
-        assert small == general
-        small, general = both_ways(rashin.focal, "value_gradient_and_hessian", rows, labels, reduction=reduction)
-        assert small == general
-    assert len(seen) == 4
-    assert all(answer is not None for answer in seen)
-    t[n - 7] = np.nan
-    with pytest.raises(ValueError, match=rf"^target: got nan at index {n - 7}"):
-        rashin.log_cosh(z, t)
-
-
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint16, np.float64])
 def test_labels_of_any_type_give_the_same(dtype):
     z, k = samples(rashin.softmax_cross_entropy, np.float32)

@@ -43,7 +43,6 @@ WITHOUT_ARITHMETIC = {
     "moments.carry",
     "moments.extent",
     "tally.add_by_code",
-    "waiting.wait_while",
 }
 
 

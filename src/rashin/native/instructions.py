@@ -128,13 +128,6 @@ def _as_integers(typing: Any, room: Any) -> Any:
     return types.Array(_I, 1, "C")(room), generate
 
 
-def _current(typing: Any, array: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.load_atomic(_memory(context, builder, array, values[0])[0], "acquire", 8)
-
-    return array.dtype(array), generate
-
-
 def _stack(typing: Any) -> Any:
     kind = types.Array(_F, 1, "C")
 
@@ -170,7 +163,6 @@ INSTRUCTIONS: dict[str, Any] = {
     "as_integers": intrinsic(_as_integers),
     "bits": bits_of,
     "call": intrinsic(_call),
-    "current": intrinsic(_current),
     "fma": _instruction(_F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)),
     "from_bits": number_of,
     "magnitude": _instruction(_F, (_F,), _named("llvm.fabs")),

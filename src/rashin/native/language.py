@@ -16,7 +16,6 @@ __all__ = [
     "as_integers",
     "bits",
     "call",
-    "current",
     "fma",
     "from_bits",
     "inline",
@@ -103,11 +102,6 @@ def as_elements(room: Any, like: Any) -> Any:
 def as_integers(room: Any) -> Any:
     """The memory of an array of doubles as so many int64."""
     _instruction("as_integers")
-
-
-def current(array: Any) -> Any:
-    """The first element of an array of integers, read from memory each time: another thread may change it."""
-    _instruction("current")
 
 
 def stack() -> Any:

@@ -7,8 +7,7 @@ and has the words for errors.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,8 +24,7 @@ from rashin.backends.numpy.results import (
     Outputs,
     Program,
 )
-from rashin.exact import Limbs, empty_limbs, quotient
-from rashin.kernels import labelwise, pointwise, threads
+from rashin.kernels import labelwise, pointwise
 from rashin.kernels.formula import Takes
 from rashin.kernels.pointwise import FINE
 from rashin.native.kernel import Kernel
@@ -37,7 +35,6 @@ Parts: TypeAlias = tuple[float, NDArray[Any] | None, NDArray[Any] | None]  # val
 
 _ELEMENTS = (np.dtype(np.float32), DOUBLE)
 _DERIVATIVES = ("gradient", "hessian")
-SHARED = 1 << 15  # elements from which a second thread helps if it is awake
 _WHOLE = 0x101  # C-contiguous and aligned, in the flags of an array
 
 
@@ -98,9 +95,7 @@ class _Sweep:
         self.element, self.derivatives = element, wanted[1:]
         nothing = NOTHING_OF[element].reshape((0,) * kernel.arguments[1].dimensions)
         fixed |= {name: nothing for name, is_wanted in zip(_DERIVATIVES, wanted[1:], strict=True) if not is_wanted}
-        fixed |= {"w": NO_DOUBLES, "values": NO_DOUBLES}
-        self.run = kernel.fixing(element, **fixed, limbs=NO_LIMBS)
-        self.run_part = kernel.fixing(element, **fixed, count=0, answer=NO_DOUBLES)
+        self.run = kernel.fixing(element, **fixed, w=NO_DOUBLES, values=NO_DOUBLES, limbs=NO_LIMBS)
 
     def over(self, z: Any, t: Any, count: int, mean: bool, outputs: Outputs) -> Parts | None:
         """The parts for arrays that lie as the sweep takes them."""
@@ -111,36 +106,10 @@ class _Sweep:
         if self.derivatives[1]:
             hessian = np.empty(z.shape, self.element) if outputs[1] is None else outputs[1].reshape(z.shape)
             results.append(hessian)
-        value = (self.alone if z.size < SHARED else self.together)(z, t, count if mean else 1, results)
-        return (value, gradient, hessian) if value == value else None
-
-    def alone(self, z: Any, t: Any, count: int, results: list[NDArray[Any]]) -> float:
-        """The sum divided by the count; NaN if something is wrong."""
         answer = np.empty(1)
-        found, _ = self.run(z, t, float(count), *results, count, answer)
-        return float(answer.item()) if found == FINE else math.nan
-
-    def together(self, z: Any, t: Any, count: int, results: list[NDArray[Any]]) -> float:
-        """The same in two threads, if a second one is awake: to wake one up would take longer than it would help."""
-        value = (self.in_halves if threads.is_awake() else self.alone)(z, t, count, results)
-        threads.ended()
-        return value
-
-    def in_halves(self, z: Any, t: Any, count: int, results: list[NDArray[Any]]) -> float:
-        """The same by two threads."""
-
-        def work(mine: Iterator[slice]) -> tuple[bool, Limbs]:
-            limbs, fine = empty_limbs(), True
-            for part in mine:
-                found, _ = self.run_part(z[part], t[part], float(count), *(r[part] for r in results), limbs)
-                fine &= found == FINE
-            return fine, limbs
-
-        middle = len(z) // 2
-        answers = threads.share(work, (slice(0, middle), slice(middle, len(z))), 2)
-        if not all(fine for fine, _ in answers):
-            return math.nan
-        return quotient(np.sum([limbs for _, limbs in answers], axis=0), count)
+        found, _ = self.run(z, t, float(count) if mean else 1.0, *results, count if mean else 1, answer)
+        value = answer.item()
+        return (value, gradient, hessian) if found == FINE and value == value else None
 
 
 class _Pointwise(_Sweep):

@@ -6,15 +6,18 @@ python -m rashin.archives FOLDER [TARGET ...] # archives for the targets, by def
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import pkgutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import rashin
 from rashin import kernels
@@ -47,8 +50,14 @@ def loops_of(loss: rashin.Loss) -> Iterator[formula.LoopCode]:
 def _objects(share: tuple[int, int, tuple[str, ...]]) -> list[tuple[str, str, bytes]]:
     """Target, name and content of every n-th piece of code, from a process of its own."""
     first, step, names = share
-    mine = codes()[first::step]
+    mine = [replace(code, module=_translated_once(code.module)) for code in codes()[first::step]]
     return [(target.name, code.name, object_of(code, target)) for code in mine for target in _targets(names)]
+
+
+def _translated_once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """The same module for each target, of which each optimises a copy: most of the time goes into the translation."""
+    module = functools.cache(make)
+    return lambda: module().clone()
 
 
 def _targets(names: tuple[str, ...]) -> list[Target]:

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import rashin
 from shipped import LOSSES
 
 ROOT = Path(__file__).parents[1]
@@ -161,3 +163,19 @@ def test_a_peer_that_there_is_not_is_named():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 2
     assert "got 'pytorch'; expected numpy, torch" in " ".join(done.stderr.split())
+
+
+def test_torch_with_huge_pages_answers_from_a_process_of_its_own(monkeypatch):
+    pytest.importorskip("torch", reason="torch is not installed")
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.chdir(ROOT)
+    workloads = importlib.import_module("benchmarks.workloads")
+    huge_pages = importlib.import_module("benchmarks.peers.huge_pages")
+    problem = workloads.Workload("huber", (huge_pages.LEAST,), "elements").problem(1)
+    run = huge_pages.eager(problem)
+    value, (gradient,) = run()
+    exact, exact_gradient = rashin.huber.value_and_gradient(*problem.inputs)
+    assert value == pytest.approx(exact, rel=1e-5)
+    assert np.linalg.norm(gradient - exact_gradient) <= 1e-5 * np.linalg.norm(exact_gradient)
+    assert run() == (value, None)  # the gradients are asked for once
+    assert huge_pages.eager(workloads.Workload("huber", (huge_pages.LEAST - 1,), "elements").problem(1)) is None

@@ -9,16 +9,11 @@ from rashin.losses.compensated import sum_and_log, times_exp
 from rashin.losses.constants import log_odds, shrunk_mean
 
 
-def softplus_and_sigmoid(xp, z):
-    """log(1 + e^z), log(1 + e^-z) and the probabilities p, 1 - p, all without cancellation."""
-    e = xp.exp(-xp.abs(z))
+def softplus(xp, z):
+    """log(1 + e^z) and log(1 + e^-z), e^-|z|, and whether z is positive."""
+    e, up = xp.exp(-xp.abs(z)), z > 0.0
     common = xp.log1p_unit(e)
-    large = 1.0 / (1.0 + e)
-    small = e * large
-    up = z > 0.0
-    plus = xp.where(up, z, 0.0) + common
-    minus = xp.where(up, 0.0, -z) + common
-    return plus, minus, xp.where(up, large, small), xp.where(up, small, large)
+    return xp.where(up, z, 0.0) + common, xp.where(up, 0.0, -z) + common, e, up
 
 
 @pointwise(
@@ -43,7 +38,10 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
 
     Reference: Cox (1958), The regression analysis of binary sequences.
     """
-    plus, minus, p, q = softplus_and_sigmoid(xp, z)
+    plus, minus, e, up = softplus(xp, z)
+    large = 1.0 / (1.0 + e)
+    small = e * large  # saves a division, and costs an ulp of double
+    p, q = xp.where(up, large, small), xp.where(up, small, large)
     a, b = positive_weight * t, 1.0 - t
     value = xp.where(a > 0.0, a * minus, 0.0) + xp.where(b > 0.0, b * plus, 0.0)
     return value, b * p - a * q, (a + b) * (p * q)
@@ -127,11 +125,12 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     """
     s = 2.0 * t - 1.0
     m = s * z
-    _, loss, p, q = softplus_and_sigmoid(xp, m)  # loss = -log p, and q = 1 - p without cancellation
+    _, loss, e, up = softplus(xp, m)  # loss = -log p
+    total = 1.0 + e
+    large, small = 1.0 / total, e / total
+    p, q = xp.where(up, large, small), xp.where(up, small, large)  # q = 1 - p without cancellation
     factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
     # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, as gamma multiplies the error of a rounded q.
-    up, e = m > 0.0, xp.exp(-xp.abs(m))
-    total = 1.0 + e
     lost = (e - (total - 1.0)) / total
     power = factor * times_exp(xp, xp.float_power(total, -gamma) * (1.0 - gamma * lost), -gamma, xp.where(up, m, 0.0))
     product = xp.where(p > 0.0, p * loss, 0.0)

@@ -12,7 +12,8 @@ import rashin
 from rashin import exact
 from rashin.backends import numpy as backend
 from rashin.backends.numpy import direct
-from rashin.native.kernel import DOUBLE
+from rashin.exact import rounded_quotient
+from rashin.native.kernel import DOUBLE, Argument, Kernel
 from shipped import LOSSES, changed
 from test_reduction import inside, keep_rows, predictions, targets
 
@@ -139,10 +140,15 @@ def test_errors_are_those_of_the_way_for_all(call, message):
         call()
 
 
+def divided(limbs, count, answer):
+    answer[0] = rounded_quotient(limbs, count)
+
+
 def test_a_sum_is_divided_and_rounded_as_by_python():
     """Against the division of whole numbers: ties, sums that cancel, long tails, results at both ends of the range."""
     rng, choice = np.random.default_rng(3), random.Random(4).choice
-    answer, decided = np.empty(1), 0
+    arguments = (Argument("limbs", "i8", 1), Argument("count", "i8", 0), Argument("answer", "f8", 1))
+    divide, answer, decided = Kernel(divided, arguments, False, (DOUBLE,), None)(DOUBLE), np.empty(1), 0
     for turn in range(4000):
         span = choice([0.0, 5.0, 60.0, 300.0, 900.0, 1060.0])
         x = rng.normal(size=choice([1, 2, 3, 7])) * 2.0 ** rng.uniform(-span, min(span, 1000.0))
@@ -155,7 +161,7 @@ def test_a_sum_is_divided_and_rounded_as_by_python():
         count = choice([1, 2, 3, 10, 640, 999_983, 2**30, 2**31 - 1])
         limbs = exact.empty_limbs()
         exact.add(limbs, x)
-        exact._divide(DOUBLE)(limbs, count, answer)
+        divide(limbs, count, answer)
         expected = float(sum(map(Fraction, x.tolist()), Fraction(0)) / count)
         if answer[0] == answer[0]:
             decided += 1
@@ -164,5 +170,5 @@ def test_a_sum_is_divided_and_rounded_as_by_python():
             assert expected == 0.0 or not 1e-307 < abs(expected) < 1e307
     assert decided > 3500
     limbs[exact.PLUS_INF] = 1
-    exact._divide(DOUBLE)(limbs, 1, answer)
+    divide(limbs, 1, answer)
     assert np.isnan(answer[0])

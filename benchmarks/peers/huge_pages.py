@@ -2,7 +2,7 @@
 
 Much of its time on large arrays is the system's, for fresh memory: NumPy asks for huge pages, torch does so only under
 ``THP_MEM_ALLOC_ENABLE=1``, which it reads once, before anything else. The process takes its turns in the race: asked to
-run, it tells the value. A question and its answer take 50 microseconds.
+run, it tells the value. The question counts to its time, so that only long runs are asked for.
 """
 
 from __future__ import annotations

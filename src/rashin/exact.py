@@ -52,7 +52,7 @@ Limbs: TypeAlias = NDArray[np.int64]
 BLOCK = 1024  # terms a block may hold: 1024 51-bit integers fit an int64, and the block stays in the L1 cache
 DIGITS = 70  # 32 bits each: from 2**-1088, below the least subnormal, to 2**1152, 2**128 times the largest double
 PLUS_INF, MINUS_INF = DIGITS, DIGITS + 1  # two counters behind the digits
-SUM = DIGITS + 2
+SUM = DIGITS + 2  # the elements of limbs
 UNIT_EXPONENT = -1088
 
 MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF
@@ -247,7 +247,7 @@ def _digit(digits: Any, place: Any) -> Any:
 def rounded_quotient(limbs: Any, count: int) -> Any:
     """The sum divided by a count below 2**31, rounded once; NaN if it is infinite, or neither 0 nor a normal double.
 
-    The long division of ``quotient`` in compiled code, in a fortieth of the time.
+    The division of ``quotient`` in compiled code, for callers that go to ``quotient`` where it gives NaN.
     """
     digits = as_integers(stack())
     sign = _magnitude_digits(limbs, digits)
@@ -267,11 +267,6 @@ def rounded_quotient(limbs: Any, count: int) -> Any:
     for lower in range(place - 2):
         rest |= digits[lower]
     return sign * _rounded(top, middle, low, rest, place)
-
-
-@kernel("i8[:] i8 f8[:]", elements=(DOUBLE,))
-def _divide(limbs: Any, count: int, answer: Any) -> None:
-    answer[0] = rounded_quotient(limbs, count)
 
 
 @kernel("i8[:] u4[:]", elements=(DOUBLE,))

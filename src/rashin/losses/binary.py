@@ -5,7 +5,7 @@ from __future__ import annotations
 from rashin.decorators import pointwise
 from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
 from rashin.losses.bounds import nonnegative, shifted_logarithm
-from rashin.losses.compensated import sum_and_log, times_exp
+from rashin.losses.compensated import inverse_and_log, times_exp
 from rashin.losses.constants import log_odds, shrunk_mean
 
 
@@ -68,8 +68,8 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
 
     Reference: Good (1952), Rational decisions.
     """
-    _, of_p, log_p = sum_and_log(xp, z, 0.0, epsilon)
-    _, of_q, log_q = sum_and_log(xp, 1.0, -z, epsilon)
+    of_p, log_p = inverse_and_log(xp, z, 0.0, epsilon)
+    of_q, log_q = inverse_and_log(xp, 1.0, -z, epsilon)
     s = 1.0 - t
     yes, no = t > 0.0, s > 0.0
     a, b = xp.where(yes, t * of_p, 0.0), xp.where(no, s * of_q, 0.0)

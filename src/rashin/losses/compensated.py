@@ -47,8 +47,8 @@ def times_exp(xp, t, a, z, lost=0.0):
     return xp.where(far & (once != 0.0), once * e, once)
 
 
-def sum_and_log(xp, a, b, c):
-    """a + b + c for |a| >= |b|, its inverse and its logarithm.
+def inverse_and_log(xp, a, b, c):
+    """The inverse and the logarithm of a + b + c, for |a| >= |b|.
 
     The rounding errors of the sum (Knuth, TAOCP 2, 4.2.2) matter where the logarithm is near 0. For sums below 1/4 the
     logarithm is too large for them to matter.
@@ -58,4 +58,4 @@ def sum_and_log(xp, a, b, c):
     back = total - start
     lost = (b - (start - a)) + ((start - (total - back)) + (c - back))
     logarithm, inverse = xp.log(total), 1.0 / total
-    return total, inverse, xp.where(total > 0.25, logarithm + lost * inverse, logarithm)
+    return inverse, xp.where(total > 0.25, logarithm + lost * inverse, logarithm)

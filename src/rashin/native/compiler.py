@@ -94,7 +94,7 @@ def _nothing_to_run(context: Any, library: Any, *description: Any) -> Any:
 
 @contextmanager
 def _left_as_translated() -> Any:
-    """Numba without its optimisation, and without machine code for every function, three quarters of its time."""
+    """Numba without its optimisation, and without machine code for every function, half of its time."""
     changed: tuple[tuple[Any, str, Any], ...] = (
         (config, "OPT", type(config.OPT)(0)),
         (JITCodeLibrary, "_finalize_final_module", lambda library: setattr(library, "_finalized", True)),

@@ -14,6 +14,7 @@ from rashin.backends.numpy.results import (
     DOUBLE,
     NO_DOUBLES,
     NOTHING,
+    NOTHING_OF,
     PARALLEL,
     Outputs,
     Program,
@@ -36,10 +37,6 @@ __all__ = ["LabelSweep", "RowSweep", "Rows", "element_of", "evaluate_labelwise"]
 
 IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
 GATHERED = 1 << 17  # elements of a chunk that is copied to a buffer first: 1 MiB of doubles
-
-_NOTHING = {
-    np.dtype(t): np.empty((0, 0), t) for t in (np.float32, np.float64)
-}  # stands for arrays that are not requested
 
 
 class Rows:
@@ -146,7 +143,7 @@ class RowSweep:
     def _at_once(self) -> Limbs:
         """All rows in one go, where they lie: without the walk over boxes a small call takes two thirds of the time."""
         rows, limbs = self.rows, empty_limbs()
-        nothing = _NOTHING[self.element]
+        nothing = NOTHING_OF[self.element].reshape(0, 0)
         values = np.empty(rows.labels.size) if self.wanted.values else NO_DOUBLES
         gradient = nothing if rows.gradient is None else rows.gradient
         hessian = nothing if rows.hessian is None else rows.hessian

@@ -221,7 +221,7 @@ ARGUMENT_ROWS = [
     row("alpha 2", rashin.sigmoid_focal, (Z, YES), "alpha", "got 2", "[0, 1]", alpha=2),
     row("unknown delat", rashin.huber, (Z, T), "huber", "'delat'", "'delta'", error=TypeError, delat=1),
     row("unknown x", rashin.huber, (Z, T), "huber", "'sigma'", "delta", error=TypeError, sigma=1),
-    row("unknown of none", mse, (Z, T), "half_squared_error", "'delta'", "no parameters", error=TypeError, delta=1),
+    row("unknown of none", mse, (Z, T), "half_squared_error", "'delta'", "expected none", error=TypeError, delta=1),
     row("reduction men", mse, (Z, T), "reduction", "'men'", "'mean', 'sum', 'none'", reduction="men"),
     row("reduction None", mse, (Z, T), "reduction", "None", "'mean'", error=(TypeError, ValueError), reduction=None),
     row(

@@ -182,12 +182,12 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing.parquet"], "nothing.parquet: there is no such file or folder"),
+        (["nothing.parquet"], "nothing.parquet: got a name that does not exist; expected a file, folder"),
         (["{file}", "--group", "site", "--group", "hit"], "'--group': got it 2 times; expected it once"),
         (["{file}", "--classes", "--no-classes"], "'--classes': got it 2 times; expected it once"),
         (["{file}", "--prediction", "0=z_0,0=z_1"], "'--prediction': got a class twice in 0=z_0,0=z_1"),
-        (["{file}", "--target", "label"], "has no column 'label' for the target; "),
-        (["{file}", "--loss", "softmax"], "loss: got 'softmax'; there is no such loss: did you mean"),
+        (["{file}", "--target", "label"], "target: got 'label'; expected the name of a column"),
+        (["{file}", "--loss", "softmax"], "loss: got 'softmax'; expected the name of a loss; did you mean"),
         (["{file}", "--prediction", "hit"], "Invalid value for '--loss': say which; "),
         (["{file}", "--confidence", "95"], "confidence: got 95.0; expected a number between 0 and 1"),
         (["{file}", "--on-error", "stop"], "on_error: got 'stop'; expected 'raise' or 'skip'"),
@@ -195,14 +195,32 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
             ["{file}", "--target", "weight"],
             "column 'weight', row \\d+: got 0.\\d+; softmax_cross_entropy takes a class",
         ),
-        (["{file}", "--checkpoint", "{file}"], "holds no checkpoint of a measurement"),
-        (["{file}", "--checkpoint", "{file}.d/c"], "there is no folder .*; make it, or name another file"),
-        (["{file}", "--report", "{file}"], "was not written by rashin; move it away or name another file"),
-        (["{file}", "--report", "{file}/a.html"], "is no folder; name another file"),
-        (["{file}", "--report", "{file}.html", "--images", "pixels"], "has no column 'pixels'; its columns are z_0"),
+        (
+            ["{file}", "--checkpoint", "{file}"],
+            "got content that cannot be read .*; expected a checkpoint of a measurement",
+        ),
+        (
+            ["{file}", "--checkpoint", "{file}.d/c"],
+            "which does not exist; expected an existing folder; fix: make it, or name another file",
+        ),
+        (
+            ["{file}", "--report", "{file}"],
+            "got a file that rashin did not write; .*; fix: move it away or name another file",
+        ),
+        (["{file}", "--report", "{file}/a.html"], "which is not a folder; expected a folder; fix: name another file"),
+        (
+            ["{file}", "--report", "{file}.html", "--images", "pixels"],
+            "column: got 'pixels'; expected the name of a column, of which there are z_0",
+        ),
         (["{file}", "--report", "{file}.html", "--images", "{file}.npy"], ".npy: No such file or directory"),
-        (["{file}", "--title", "A"], "Invalid value for '--title': it goes with a page: add --report FILE.html"),
-        (["{file}", "--images", "z_0"], "Invalid value for '--images': it goes with a page: add --report FILE.html"),
+        (
+            ["{file}", "--title", "A"],
+            "Invalid value for '--title': got it without a page; expected it with --report FILE.html",
+        ),
+        (
+            ["{file}", "--images", "z_0"],
+            "Invalid value for '--images': got it without a page; expected it with --report FILE.html",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(arguments, words, file, command, monkeypatch):
@@ -220,9 +238,9 @@ def test_what_a_page_needs_is_looked_for_before_a_row_is_read(file, command, tmp
     other = write(tmp_path / "other.csv", {"z_0": [1.0], "z_1": [2.0], "target": [0]})
     page = ("--report", tmp_path / "a.html")
     for arguments, words in (
-        ((file, *page, "--images", tmp_path / "flat.npy"), r"flat.npy is of shape \(1000,\); expected a picture"),
-        ((file, other, *page, "--images", tmp_path / "pixels.npy"), "is one array for the rows of several files"),
-        ((file, other, *page, "--images", "z_2"), "other.csv has no column 'z_2'"),
+        ((file, *page, "--images", tmp_path / "flat.npy"), r"flat.npy: got shape \(1000,\); expected a picture"),
+        ((file, other, *page, "--images", tmp_path / "pixels.npy"), "got one array for several files"),
+        ((file, other, *page, "--images", "z_2"), "other.csv, column: got 'z_2'"),
     ):
         code, out, err = command(*arguments)
         assert (code, out) == (2, "")

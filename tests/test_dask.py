@@ -264,7 +264,7 @@ def test_arrays_whose_chunks_nobody_knows(frame):
     found = rashin.measure("softmax_cross_entropy", rows, cut["target"], **asked)
     logits = frame[[f"z_{k}" for k in range(5)]].to_numpy()
     assert found == rashin.measure("softmax_cross_entropy", logits, frame["target"].to_numpy(), **asked)
-    with pytest.raises(ValueError, match=r"target: cannot tell .* compute_chunk_sizes\(\)"):
+    with pytest.raises(ValueError, match=r"target: got blocks of unknown length, .* compute_chunk_sizes\(\)"):
         rashin.measure("huber", cut["z_0"], t)
     with pytest.raises(ValueError, match="target: got 2 partitions for a prediction of 1;"):
         rashin.measure("huber", cut["z_0"].partitions[:1], cut["z_1"].partitions[:2])
@@ -276,7 +276,7 @@ def test_arrays_that_do_not_fit_raise_and_name_the_argument_and_the_block(data):
         rashin.measure("softmax_cross_entropy", z, data.t, weight=[1.0, 2.0, 3.0])
     labels = data.t.copy()
     labels[2007] = 5
-    with pytest.raises(ValueError, match=r"block 2: target: got 5 at index 7"):
+    with pytest.raises(ValueError, match=r"block 2, target: got 5 at index 7"):
         rashin.measure("softmax_cross_entropy", z, labels)
     with pytest.raises(TypeError, match=r"block \d: group: got [\d.e-]+, which is no whole number"):
         rashin.measure("softmax_cross_entropy", z, data.t, group=data.w)
@@ -324,7 +324,7 @@ def test_rows_of_a_data_frame_that_cannot_be_measured(frame):
 
 def test_a_collection_that_is_no_table_is_refused(frame):
     cut = dd.from_pandas(frame, npartitions=2)
-    with pytest.raises(ValueError, match="the data frame has no column 'zz'"):
+    with pytest.raises(ValueError, match=r"the data frame, [a-z]+: got 'zz'"):
         rashin.measure_table("huber", cut, prediction="zz", target="target")
     for other in (cut["z_0"], da.ones((3, 2))):
         with pytest.raises(TypeError, match=r"source: got a Dask (Series|Array); expected a data frame"):

@@ -213,7 +213,7 @@ def test_arrays_with_a_mask_of_their_own(made):
     some = made.rows[made.rows.p > 0.5]
     expected = rashin.measure(LOSS, some.p.to_numpy(), some.hit.to_numpy(), worst=4)
     assert rashin.measure(LOSS, p[p > 0.5], hit[p > 0.5], worst=4) == expected
-    with pytest.raises(ValueError, match=r"target: cannot tell which of its rows .* fix: call compute_chunk_sizes\(\)"):
+    with pytest.raises(ValueError, match=r"target: got blocks of unknown length, .* fix: call compute_chunk_sizes\(\)"):
         rashin.measure(LOSS, p[p > 0.5], hit)
 
 

@@ -193,14 +193,14 @@ def test_three_files_are_not_four(own):
 
 def test_a_path_that_is_no_folder_is_named(own):
     for path in (own[0] / "missing", own[0] / NAMES[0]):
-        with pytest.raises(NotADirectoryError, match=rf"path: got '{re.escape(str(path))}', which is no folder"):
+        with pytest.raises(NotADirectoryError, match=rf"path: got '{re.escape(str(path))}', which is not a folder"):
             load_mnist(path=path)
 
 
 def test_as_many_labels_as_images(own):
     folder, _ = own
     (folder / NAMES[1]).write_bytes(idx(np.zeros(49, np.uint8)))
-    with pytest.raises(ValueError, match=rf"{NAMES[1]}: found 49 labels; expected 50, one for each image of .*images"):
+    with pytest.raises(ValueError, match=rf"{NAMES[1]}: got 49 labels; expected 50, one for each image of .*images"):
         load_mnist(path=folder)
 
 
@@ -209,7 +209,7 @@ def test_a_label_beyond_9_is_named_with_its_place(own):
     wrong = labels.copy()
     wrong[[7, 8]] = 250, 10
     (folder / NAMES[3]).write_bytes(idx(wrong))
-    with pytest.raises(ValueError, match=rf"{NAMES[3]}: found label 250 at index 7; expected 0 to 9"):
+    with pytest.raises(ValueError, match=rf"{NAMES[3]}: got label 250 at index 7; expected 0 to 9"):
         load_mnist(path=folder)
 
 
@@ -236,11 +236,11 @@ def test_folders_and_dangling_links_in_place_of_files_are_named(own):
     path = own[0] / NAMES[2]
     path.unlink()
     path.symlink_to(own[0] / "gone")
-    with pytest.raises(ValueError, match=rf"{NAMES[2]}: found a link to nothing; expected a file"):
+    with pytest.raises(ValueError, match=rf"{NAMES[2]}: got a link to nothing; expected a file"):
         load_mnist(path=own[0])
     path.unlink()
     path.mkdir()
-    with pytest.raises(ValueError, match=rf"{NAMES[2]}: found a folder; expected a file"):
+    with pytest.raises(ValueError, match=rf"{NAMES[2]}: got a folder; expected a file"):
         load_mnist(path=own[0])
 
 

@@ -74,23 +74,23 @@ def test_encodings(encoding, words, block, tmp_path, monkeypatch):
 
 
 FAULTS = [  # content, options, words of the error, what is left out, the predictions that are left
-    ("p,t\n1,0\n?,0\n", {}, "'p', row 1: got '[?]'; expected a number; on_error='skip'", {NOT_A_NUMBER: 1}, [1]),
+    ("p,t\n1,0\n?,0\n", {}, "'p', row 1: got '[?]'; expected a number; fix: on_error='skip'", {NOT_A_NUMBER: 1}, [1]),
     ('p,t\n"1,234",0\n1,0\n', {}, "row 0: got '1,234'; .*; fix: write numbers without sep", {NOT_A_NUMBER: 1}, [1]),
     ("p,t\n5%,0\n1,0\n", {}, "row 0: got '5%'; .*; fix: write a percentage as a fraction", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1,5;0\n1;0\n", {"delimiter": ";"}, r"got '1,5'; .* decimal=',' \(--decimal ,\)", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1.5;0\n1;0\n", {"delimiter": ";", "decimal": ","}, r"decimal='\.' \(--dec", {NOT_A_NUMBER: 1}, [1]),
     ("p;t\n1.234,5;0\n1;0\n", {"delimiter": ";", "decimal": ","}, "without separators", {NOT_A_NUMBER: 1}, [1]),
     ("p,t\n-,0\n1,0\nNA,0\nN/A,0\n null ,0\n,0\n", {}, "row [02]: got", {NOT_A_NUMBER: 1, NULL: 4}, [1]),
-    ("p,t\n1,0\n2\n3,0\n4,0,0\n", {}, "from row 1 on: it has 1 fields, and the header 2; on_e", {MALFORMED: 2}, [1, 3]),
-    ('p,s,t\n1,"a\nb",0\n2,0\n', {}, "from row 1 on: it has 2 fields, and the header 3; on_error", {MALFORMED: 1}, [1]),
-    ('p,t,s\n1,0,a\n2,0,"b\n3,0,c\n', {}, "from row 1 on: a quote is opened in it and not", {MALFORMED: 1}, [1, 3]),
-    ('p,t,s\n1,0,a\n"2,0,b\n3,0,c\n', {}, "from row 1 on: it has 1 fields, .* close the quote", {MALFORMED: 1}, [1, 3]),
-    ('p,t,s\n1,0,"a"\n2,0,"b""\n3,0,"c"\n4,0,"d"\n', {}, "from row 1 on: a quote is", {MALFORMED: 1}, [1, 3, 4]),
-    ('p,t,s\n1,0,"a\n2,0,"b"\n3,0,"c\n4,0,"d"\n', {}, "from row 0 on: a quote is", {MALFORMED: 2}, [2, 4]),
-    ('p,t,s\n1,0,a\n2,0,"b', {"group": "s"}, "from row 1 on: a quote is opened", {MALFORMED: 1}, [1]),
+    ("p,t\n1,0\n2\n3,0\n4,0,0\n", {}, "row 1: got 1 field; expected 2.*; fix: on_e", {MALFORMED: 2}, [1, 3]),
+    ('p,s,t\n1,"a\nb",0\n2,0\n', {}, "csv, row 1: got 2 fields; expected 3, .*; fix: on_error", {MALFORMED: 1}, [1]),
+    ('p,t,s\n1,0,a\n2,0,"b\n3,0,c\n', {}, "csv, row 1: got a quote that is not closed", {MALFORMED: 1}, [1, 3]),
+    ('p,t,s\n1,0,a\n"2,0,b\n3,0,c\n', {}, "csv, row 1: got 1 field; .* close the quote", {MALFORMED: 1}, [1, 3]),
+    ('p,t,s\n1,0,"a"\n2,0,"b""\n3,0,"c"\n4,0,"d"\n', {}, "csv, row 1: got a quote", {MALFORMED: 1}, [1, 3, 4]),
+    ('p,t,s\n1,0,"a\n2,0,"b"\n3,0,"c\n4,0,"d"\n', {}, "csv, row 0: got a quote", {MALFORMED: 2}, [2, 4]),
+    ('p,t,s\n1,0,a\n2,0,"b', {"group": "s"}, "csv, row 1: got a quote", {MALFORMED: 1}, [1]),
     (b"p,t,s\n1,0,caf\xe9\n2,0,ok\n", {"group": "s"}, r"'s', row 0: got b'caf\\xe9'; .*cp1252", {UNDECODED: 1}, [2]),
     ("p,t,s\n1,0,東京\n2,0,ok\n".encode("cp932"), {"group": "s"}, r"fix: .*encoding='cp932'", {UNDECODED: 1}, [2]),
-    (b"p,t,s\n1,0,a\n2,0,\xe9,9\n3,0,b\n4,0,\xe9\n", {}, "from row 1 on: it has 4 fields", {MALFORMED: 1}, [1, 3, 4]),
+    (b"p,t,s\n1,0,a\n2,0,\xe9,9\n3,0,b\n4,0,\xe9\n", {}, "csv, row 1: got 4 fields", {MALFORMED: 1}, [1, 3, 4]),
 ]  # fmt: skip
 
 
@@ -116,25 +116,40 @@ def test_what_is_wrong_costs_itself_alone(content, options, words, skipped, p, e
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("p;t\n1;0\n", "no column 'p' for the prediction; its columns are p;t; fix: .*delimiter=';' "),
-        ("p;t\n1,5;0\n", "from row 0 on: it has 2 fields, and the header 1; fix: .*delimiter=';' "),
+        (
+            "p;t\n1;0\n",
+            "csv, prediction: got 'p'; expected the name of a column, of which there are p;t; fix: .*delimiter=';' ",
+        ),
+        ("p;t\n1,5;0\n", "csv, row 0: got 2 fields; expected 1, as in the header; fix: .*delimiter=';' "),
         ("p t\n1 0\n", "fix: the header looks separated by ' '"),
         ("p:t\n1:0\n", "fix: the header looks separated by ':'"),
         ("p|t\n1|0\n", r"fix: the header looks separated by '\|'"),
         ("p\tt\n1\t0\n", r"fix: the header looks separated by 'tab': delimiter='tab' \(--delimiter 'tab'\)"),
-        ("0.5,1\n0.25,0\n", "its columns are 0.5, 1; fix: the header holds numbers, such as 0.5: if it is missing"),
-        ("1,1\n0.25,0\n", "its columns are 1, 1; fix: the header holds numbers, such as 1: if it is missing"),
+        ("0.5,1\n0.25,0\n", "of which there are 0.5, 1; fix: the header holds numbers, such as 0.5: if it is missing"),
+        ("1,1\n0.25,0\n", "of which there are 1, 1; fix: the header holds numbers, such as 1: if it is missing"),
         ("0.5,1,cat\n0.25,0,dog\n", "fix: the header holds numbers, such as 0.5"),
-        ("# made by us\np,t\n1,0\n", "header 1; fix: the header is a comment"),
-        ("p,p,t\n1,2,0\n", "a.csv has 2 columns 'p' for the prediction; expected one of each name"),
-        ("p,t,t\n1,2,0\n", "a.csv has 2 columns 't' for the target; expected one of each name"),
-        ("p,t,\n1,0\n2,0\n", "from row 0 on: it has 2 fields, and the header 3"),
-        ("", "the file is empty; expected a line with the names of the columns"),
-        ("\n \n", "no column 'p'"),
-        ("p,確率\n1,0\n".encode("cp932"), "its header is not in utf-8; fix: .*encoding='cp932'"),
-        ("p,naïve\n1,0\n".encode("latin-1"), "its header is not in utf-8; fix: .*encoding='cp1252'"),
-        ("p,t\n1,0\n".encode("utf-16"), "its header is not in utf-8; fix: .*encoding='utf-16'"),
-        ("p,t\n1,0\n".encode("utf-16-le"), "its header is not in utf-8; fix: .*encoding='utf-16-le'"),
+        ("# made by us\np,t\n1,0\n", "in the header; fix: the header is a comment"),
+        ("p,p,t\n1,2,0\n", "a.csv, prediction: got 2 columns 'p'; expected one of each name"),
+        ("p,t,t\n1,2,0\n", "a.csv, target: got 2 columns 't'; expected one of each name"),
+        ("p,t,\n1,0\n2,0\n", "csv, row 0: got 2 fields; expected 3"),
+        ("", "csv, header: got an empty file; expected a line with the names of the columns"),
+        ("\n \n", "prediction: got 'p'"),
+        (
+            "p,確率\n1,0\n".encode("cp932"),
+            "header: got bytes of another encoding; expected text in utf-8; fix: .*encoding='cp932'",
+        ),
+        (
+            "p,naïve\n1,0\n".encode("latin-1"),
+            "header: got bytes of another encoding; expected text in utf-8; fix: .*encoding='cp1252'",
+        ),
+        (
+            "p,t\n1,0\n".encode("utf-16"),
+            "header: got bytes of another encoding; expected text in utf-8; fix: .*encoding='utf-16'",
+        ),
+        (
+            "p,t\n1,0\n".encode("utf-16-le"),
+            "header: got bytes of another encoding; expected text in utf-8; fix: .*encoding='utf-16-le'",
+        ),
     ],
 )
 def test_what_a_header_shows_is_told(content, words, tmp_path):
@@ -176,7 +191,7 @@ def test_a_checkpoint_is_of_one_dialect(tmp_path):
     content, state = "p;t\n1,5;0\n", tmp_path / "state.json"
     measured(tmp_path, content, delimiter=";", decimal=",", checkpoint=state)
     stamp = (tmp_path / "a.csv").stat()
-    with pytest.raises(ValueError, match=r"of a measurement with decimal ',', not '.'"):
+    with pytest.raises(ValueError, match=r"decimal: got ','; expected '.', as in this run"):
         rashin.measure_table("half_squared_error", tmp_path / "a.csv", prediction="p", target="t", delimiter=";",
                              on_error="raise", checkpoint=state)  # fmt: skip
     assert (tmp_path / "a.csv").stat() == stamp
@@ -195,7 +210,7 @@ def test_the_command_takes_the_same(tmp_path, monkeypatch, capsys):
     (tmp_path / "a.csv").write_bytes(b"")  # comes first, and is broken
     code, out, err = run(tmp_path, *options)
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"rashin: \S*a.csv cannot be read from row 0 on: the file is empty; expected [^\n]*\n", err)
+    assert re.fullmatch(r"rashin: \S*a.csv, header: got an empty file; expected [^\n]*\n", err)
     code, out, err = run(tmp_path, *options, "--on-error", "skip", "--json")
     assert (code, err, json.loads(out)["mean"]) == (0, "", expected)
     assert json.loads(out)["measurement"]["skipped"] == {f"{tmp_path / 'a.csv'} is broken": 1}

@@ -377,7 +377,7 @@ def test_different_kinds_do_not_mix():
 def test_nothing_has_no_curve():
     nothing = of_binary(np.zeros(0), np.zeros(0))
     for ask in (reliability, split, thresholds):
-        with pytest.raises(ValueError, match="there are no rows"):
+        with pytest.raises(ValueError, match="calibration: got no row that counts; expected"):
             ask(nothing)
 
 

@@ -401,7 +401,7 @@ BAD = [
     ({"batch": 2.5}, ValueError, r"^batch: got 2.5"),
     ({"minimum": 0}, ValueError, r"^minimum: got 0"),
     ({"method": "exact"}, ValueError, r"^method: got 'exact'; expected 'empirical-bernstein', 'asymptotic'"),
-    ({"method": "empirical-bernstein"}, ValueError, r"^method: .* huber\(delta=1.0\) have no bounds: pass bounds="),
+    ({"method": "empirical-bernstein"}, ValueError, r"^method: .* huber\(delta=1.0\); fix: pass bounds="),
     ({"bounds": (1.0, 0.0)}, ValueError, r"^bounds: got \(1.0, 0.0\); expected two finite numbers"),
     ({"bounds": 3.0}, ValueError, r"^bounds: got 3.0; expected two finite numbers"),
     ({"bounds": (0.0, 0.5)}, ValueError, r"^bounds: got \(0.0, 0.5\), and then a loss of .* in row \d+"),
@@ -414,7 +414,7 @@ BAD = [
     ({"prediction": 1.0, "target": 1.0}, ValueError, r"^target: got shape \(\) for a prediction of shape \(\)"),
     ({"loss": 3}, TypeError, r"^loss: got int"),
     ({"prediction": lambda i: (Z[i], T[i]), "target": None}, TypeError, r"^rows: got none"),
-    ({"prediction": lambda i: Z[i], "target": None, "rows": 9}, TypeError, r"^read: it returned ndarray; expected"),
+    ({"prediction": lambda i: Z[i], "target": None, "rows": 9}, TypeError, r"^read: got ndarray; expected"),
     ({"prediction": lambda i: (Z, T), "target": None, "rows": 9}, ValueError, r"^read: .* \(2000,\) for 9 rows"),
 ]  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_fewer_samples_are_drawn_when_asked(network, digits):
 def test_an_infinite_loss_is_told():
     network = Network((1, 2), output="softmax")
     network.parameters[0][...] = [[2000.0, -2000.0]]
-    with pytest.raises(ValueError, match="categorical_cross_entropy is inf for sample 0"):
+    with pytest.raises(ValueError, match="got sample 0, whose categorical_cross_entropy is inf; expected"):
         explain(network, np.ones((2, 1)), [1, 0], rashin.categorical_cross_entropy)
 
 
@@ -127,7 +127,10 @@ def test_own_files_are_replaced_and_those_of_others_are_not(found, tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*NAMES, "notes.txt"])
     for name in NAMES:
         (tmp_path / name).write_bytes(b"\x89PNG drawn by hand")
-        with pytest.raises(FileExistsError, match=rf"{name} was not written by rashin; move it away or name another"):
+        with pytest.raises(
+            FileExistsError,
+            match=rf"{name}: got a file that rashin did not write; .*; fix: move it away or name another",
+        ):
             write_explanation(found, tmp_path)
         assert (tmp_path / name).read_bytes() == b"\x89PNG drawn by hand"
         (tmp_path / name).unlink()
@@ -238,23 +241,23 @@ def test_a_damaged_checkpoint_says_nothing_of_the_loss(content, rashin_explain, 
     [
         (["none.npz"], "none.npz: there is no such model; 'rashin train' writes one"),
         (["bad.npz"], "bad.npz does not hold a network"),
-        (["--loss", "softmax"], "there is no such loss: did you mean"),
-        (["--loss", "focal", "--loss-parameter", "gamma=many"], "'gamma=many' is not of the form NAME=NUMBER"),
+        (["--loss", "softmax"], "expected the name of a loss; did you mean"),
+        (["--loss", "focal", "--loss-parameter", "gamma=many"], "got 'gamma=many'; expected NAME=NUMBER"),
         (["--loss", "focal", "--loss-parameter", "delta=3"], "delta"),
         (["--loss", "focal", "--loss-parameter", "gamma=-1"], "gamma: got -1"),
         (["--loss", "binary_cross_entropy"], "network: got output='identity'; expected 'sigmoid', which "),
-        (["--loss", "gamma"], "gamma cannot tell classes"),
-        (["--data", "mnits"], "'mnits' is none of digits, mnist, fashion, kmnist, and no FILE.npz"),
+        (["--loss", "gamma"], "loss: got gamma, whose target is"),
+        (["--data", "mnits"], "got 'mnits'; expected digits, mnist, fashion, kmnist, or FILE.npz"),
         (["--data", "none.npz"], "none.npz: No such file or directory"),
-        (["--data", "bad.npz"], "bad.npz does not hold arrays"),
+        (["--data", "bad.npz"], "bad.npz: got another kind of file; expected arrays"),
         (["--data", "rashin-run/model.npz"], "expected x_train, t_train, x_test, t_test, or x, t"),
         (["--data", "flat.npz"], "flat.npz: x has shape (4,)"),
         (["--data", "wide.npz"], "takes 64 inputs, and the samples of wide.npz have 9; name the data"),
         (["--data", "many.npz"], "target: got 10 at index 0; expected class labels from 0 to 9, whole numbers"),
         (["--samples", "0"], "Invalid value for '--samples'"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
-        (["--out", "bad.npz"], "bad.npz is not a folder"),
-        (["--out", "taken"], "explanation.html was not written by rashin"),
+        (["--out", "bad.npz"], "bad.npz: got a file; expected a folder"),
+        (["--out", "taken"], "explanation.html: got a file that rashin did not write"),
         (["one", "two"], "unexpected extra argument"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

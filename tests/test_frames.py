@@ -188,7 +188,10 @@ REFUSED = {
         "the data frame: got two columns named 'p'; expected one",
     ),
     "one name in a table": (lambda: pa.table([P, P, HIT], ["p", "p", "hit"]), "the table: got two columns named 'p'"),
-    "no such column": (lambda: pl.DataFrame({"q": P}), "the data frame has no column 'p' for the prediction"),
+    "no such column": (
+        lambda: pl.DataFrame({"q": P}),
+        "the data frame, prediction: got 'p'; expected the name of a column",
+    ),
     "lengths": (lambda: {"p": P, "hit": HIT[:3]}, "the table, column 'hit': got 3 rows; expected 4, as in column 'p'"),
     "one number": (lambda: {"p": 0.5, "hit": HIT}, "the table, column 'p': got shape ()"),
     "types": (
@@ -201,7 +204,7 @@ REFUSED = {
     ),
     "domain": (
         lambda: pd.DataFrame({"p": [0.1, 0.2, 1.3, 0.4], "hit": HIT}, index=list("abcd")),
-        "the data frame, column 'p', row 2: got 1.3; binary_cross_entropy takes",
+        "the data frame, column 'p', row 2: got 1.3; expected a probability in [0, 1]",
     ),
 }
 

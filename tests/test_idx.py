@@ -105,7 +105,7 @@ def test_a_fault_is_named(fault):
     data, found, expected = FAULTS[fault]
     with pytest.raises(ValueError, match=re.escape(found)) as error:
         idx_content(data, SHAPE, "some/file")
-    assert re.fullmatch(r"some/file: found .+; expected .+", str(error.value))
+    assert re.fullmatch(r"some/file: got .+; expected .+", str(error.value))
     assert expected in str(error.value).partition("; expected ")[2]
 
 
@@ -192,7 +192,7 @@ def test_any_bytes_give_a_valid_array_or_our_error_in_bounded_memory(data, shape
     tracemalloc.stop()
     assert peak < 100_000 + 3 * 1032 * len(data)
     if isinstance(content, ValueError):
-        assert re.fullmatch(r"some/file: found .+; expected .+", str(content), re.DOTALL)
+        assert re.fullmatch(r"some/file: got .+; expected .+", str(content), re.DOTALL)
     else:
         array = idx_array(content)
         assert array.dtype == np.uint8
@@ -209,7 +209,7 @@ def test_a_file_is_read_whole_but_not_beyond_its_limit(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(WHOLE)
     assert file_bytes(path) == file_bytes(path, len(WHOLE)) == WHOLE
-    with pytest.raises(ValueError, match=rf"{re.escape(str(path))}: found more than 39 bytes; expected fewer"):
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))}: got more than 39 bytes; expected fewer"):
         file_bytes(path, len(WHOLE) - 1)
 
 
@@ -229,5 +229,5 @@ def test_what_is_no_file_is_named(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
     for name, found in (("folder", "a folder"), ("dangling", "a link to nothing"), ("gone", "no file")):
-        with pytest.raises(ValueError, match=rf"{name}: found {found}; expected a file"):
+        with pytest.raises(ValueError, match=rf"{name}: got {found}; expected a file"):
             file_bytes(tmp_path / name)

@@ -24,7 +24,7 @@ FLOORS = {
     "arithmetic": 0,
     "exact": 0,
     "domain": 0,
-    "refusal": 0,
+    "refusal": -0.2,
     "chunks": 0,
     "array_header": -0.1,  # what a file says of its numbers, held against its bytes
     "storage": 0,

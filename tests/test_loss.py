@@ -113,7 +113,7 @@ def test_a_users_loss_of_the_label_is_computed():
     capped = log_softmax(2.0 * np.tanh(LOGITS / 2.0))
     exact = -(np.take_along_axis(capped, LABELS[:, None], -1)[:, 0] ** 3)
     assert almost(loss(LOGITS, LABELS, reduction="none", softcap=2.0), exact, 64)
-    with pytest.raises(TypeError, match="user_power_of_u: no parameter 'z_loss'"):
+    with pytest.raises(TypeError, match="user_power_of_u: got the parameter 'z_loss'"):
         loss(LOGITS, LABELS, z_loss=0.1)
 
 
@@ -159,7 +159,9 @@ def test_a_users_loss_has_the_same_checks(loss):
     name = next(iter(loss.parameters))
     with pytest.raises(ValueError, match=rf"^{name}: got -2; expected a finite number >"):
         loss(z, t, **{name: -2})
-    with pytest.raises(TypeError, match=rf"^{loss.name}: no parameter '{name}s'; did you mean '{name}'"):
+    with pytest.raises(
+        TypeError, match=rf"^{loss.name}: got the parameter '{name}s'; expected .*; did you mean '{name}'"
+    ):
         loss(z, t, **{f"{name}s": 2})
 
 
@@ -211,7 +213,7 @@ def test_reserved_names_are_refused_as_parameters():
 
 
 def test_a_parameter_needs_a_default_in_its_domain():
-    with pytest.raises(TypeError, match="user_bare: the parameter 'scale' needs a default"):
+    with pytest.raises(TypeError, match="user_bare: got the parameter 'scale' without a default"):
         pointwise()(make("user_bare", "xp, z, t, scale"))
     with pytest.raises(ValueError, match=r"scale: got -1.0; expected a finite number > 0"):
         pointwise(parameters={"scale": POSITIVE})(make("user_wrong", "xp, z, t, scale=-1.0"))
@@ -382,7 +384,7 @@ def test_a_loss_of_a_users_module_is_got_by_module_and_name(module):
         ("my_losses:nothing", "nothing"),
         ("no_such_module:x", "no_such_module"),
         ("my_losses:", "my_losses"),
-        (":x", "cannot import"),
+        (":x", "loss: got :x; expected a loss that can be imported"),
     ):
         with pytest.raises(ValueError, match=rf"^loss: .*{words}"):
             registry.get(name)

@@ -173,7 +173,7 @@ def test_an_infinite_loss_is_told_and_nothing_is_no_number():
 def test_nothing_has_no_mean():
     found = measure("huber", [1.0, 2.0], [0.0, 0.0], where=[False, False], worst=2, accuracy=False)
     assert (found.count, found.sum, found.weight, found.maximum, found.worst) == (0, 0.0, 0.0, -math.inf, [])
-    with pytest.raises(ValueError, match="mean: no row counts"):
+    with pytest.raises(ValueError, match="mean: got no row that counts"):
         _ = found.mean
     assert measure("huber", [], []).count == 0
 
@@ -472,7 +472,7 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
     w[33] = -1.0
     with pytest.raises(ValueError, match=r"weight: got -1.0 at index 33"):
         measure("softmax_cross_entropy", z, np.zeros(40, int), w)
-    with pytest.raises(ValueError, match=r"batch 1: prediction: got nan at index 1"):
+    with pytest.raises(ValueError, match=r"batch 1, prediction: got nan at index 1"):
         measure("huber", [([0.0], [0.0]), ([1.0, math.nan], [0.0, 0.0])])
 
 
@@ -490,8 +490,8 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
         ),
         ({"cluster": [None, "a"]}, "cluster: got a missing value at index 0"),
         ({"target": None}, "target: got none; expected an array, or batches"),
-        ({"by_class": True}, "loss: got huber, whose targets are numbers; classes need labels"),
-        ({"accuracy": True}, "loss: got huber, whose targets are numbers; accuracy needs classes"),
+        ({"by_class": True}, "loss: got huber, whose targets are numbers; expected a loss of classes"),
+        ({"accuracy": True}, "loss: got huber, whose targets are numbers; expected a loss of classes"),
         ({"target": [0.0]}, r"target: got shape \(1,\) for a prediction of shape \(2,\)"),
         ({"where": [1, 0]}, "where: got dtype int64"),
         ({"prediction": iter([]), "target": None, "group": [0]}, "group: got one beside batches"),
@@ -505,9 +505,9 @@ def test_what_cannot_be_meant_is_refused(arguments, told):
 
 
 def test_classes_need_labels():
-    with pytest.raises(ValueError, match=r"target: got 0.5 for sample 1; classes need targets 0 or 1"):
+    with pytest.raises(ValueError, match=r"target: got 0.5 at index 1; expected 0 or 1, for classes"):
         measure("binary_cross_entropy", [0.5, 0.5], [1.0, 0.5], by_class=True)
-    with pytest.raises(ValueError, match="classes need labels"):
+    with pytest.raises(ValueError, match="target: got distributions, of shape"):
         measure("softmax_cross_entropy", np.zeros((1, 2)), [[0.5, 0.5]], by_class=True)
 
 

@@ -253,7 +253,7 @@ def test_only_rows_of_probabilities_have_it():
     assert {loss.name for loss in rashin.list_losses() if "normalized" in loss.parameters} >= {cce.name, nll.name}
     with pytest.raises(TypeError, match=r"^options: got \('normalized',\) for a prediction of non-negative; expected "):
         rowwise(prediction=NONNEGATIVE, options=("normalized",))
-    with pytest.raises(TypeError, match="softmax_cross_entropy: no parameter 'normalized'"):
+    with pytest.raises(TypeError, match="softmax_cross_entropy: got the parameter 'normalized'"):
         rashin.softmax_cross_entropy.replace(normalized=False)
 
 

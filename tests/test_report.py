@@ -253,7 +253,7 @@ def test_clusters_are_named():
 
 
 def test_nothing_has_no_report(tmp_path):
-    with pytest.raises(ValueError, match="no row counts; there is nothing to report"):
+    with pytest.raises(ValueError, match="measurement: got no row that counts; expected"):
         write_measurement(rashin.measure("squared_error", [], []), tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
 
@@ -266,7 +266,7 @@ def test_an_earlier_report_is_replaced_and_other_files_are_not(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     other = tmp_path / "data.parquet"
     other.write_bytes(b"PAR1")
-    with pytest.raises(FileExistsError, match=r"data\.parquet was not written by rashin"):
+    with pytest.raises(FileExistsError, match=r"data\.parquet: got a file that rashin did not write"):
         write_measurement(found, other)
     assert other.read_bytes() == b"PAR1"
 
@@ -389,9 +389,9 @@ def test_images_belong_to_rows():
     assert thumbnails(rows, None) == [None, None]
     assert thumbnails(rows, {("a", 1): one, ("b", 1): other}) == [thumbnail(one), None]
     assert thumbnails(rows[:1], [one, other]) == [thumbnail(other)]
-    with pytest.raises(ValueError, match="several files; give a mapping"):
+    with pytest.raises(ValueError, match="several files; expected a mapping"):
         thumbnails(rows, [one, other])
-    with pytest.raises(ValueError, match="there is row 1"):
+    with pytest.raises(ValueError, match="expected the rows that were measured, with a row 1"):
         thumbnails(rows[:1], [one])
 
 
@@ -455,9 +455,9 @@ def test_rows_of_files_are_looked_up_by_file_and_row():
     assert rows[0][2:4] == ["emu", "cat"]
     assert rows[1][2:6] == ["unknown"] * 4
     mixed = [found.worst[0], found.worst[1]._replace(source="b.csv")]
-    with pytest.raises(ValueError, match=r"prediction: got an array, but the rows come from several files; expected a"):
+    with pytest.raises(ValueError, match=r"prediction: got an array for rows of several files; expected a"):
         Predicted(Z, [2, 1, 0]).columns(found.loss, mixed)
-    with pytest.raises(ValueError, match=r"target: got 2 rows; expected the rows that were measured, with a row 2"):
+    with pytest.raises(ValueError, match=r"target: got shape \(2,\); .*, with a row 2"):
         Predicted(Z, [2, 1]).columns(found.loss, found.worst)
     assert Predicted().columns(found.loss, found.worst) == ([], [[], []])
 

@@ -34,24 +34,27 @@ def test_else_a_fifth_is_held_out_by_the_seed(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({}, "holds the arrays none; expected x_train, t_train, x_test, t_test, or x, t"),
-        ({"x": X, "y": T}, "holds the arrays x, y; expected"),
-        ({"x": X, "t": T[:4]}, r"x has shape \(10, 3, 2\) and t \(4,\)"),
-        ({"x": T, "t": T}, r"x has shape \(10,\) and t \(10,\); expected \(n, ...\)"),
-        ({"x": X[:0], "t": T[:0]}, r"x has shape \(0, 3, 2\); expected at least one sample"),
-        ({"x": X[:1], "t": T[:1]}, "x holds 1 sample; at least 2 are needed"),
-        ({"x": X, "t": T * 1j}, "t has dtype complex128; expected real numbers, or text"),
-        ({"x": X.astype(str), "t": T}, "x has dtype <U32; expected real numbers$"),
+        ({}, r"data\.npz: got the arrays \(none\); expected x_train, t_train, x_test, t_test, or x, t"),
+        ({"x": X, "y": T}, "got the arrays x, y; expected"),
+        ({"x": X, "t": T[:4]}, r"array 'x': got shape \(10, 3, 2\) for t of \(4,\)"),
+        ({"x": T, "t": T}, r"array 'x': got shape \(10,\) for t of \(10,\); expected \(n, ...\)"),
+        ({"x": X[:0], "t": T[:0]}, r"array 'x': got shape \(0, 3, 2\); expected at least one sample"),
+        ({"x": X[:1], "t": T[:1]}, "array 'x': got 1 sample; expected at least 2"),
+        ({"x": X, "t": T * 1j}, "array 't': got dtype complex128; expected real numbers, or text"),
+        ({"x": X.astype(str), "t": T}, "array 'x': got dtype <U32; expected real numbers$"),
         (
             {"x": X, "t": np.array([{}] * 10)},
-            r"data\.npz does not hold arrays of numbers: array 't': it holds Python objects",
+            r"data\.npz, array 't', dtype: got Python objects, which are never unpickled; expected numbers",
         ),
         (
             {"x": X, "t": np.where(np.equal(T, 7), np.nan, T)},
-            r"data\.npz: t, row 7: got nan; expected finite numbers; fix: ",
+            r"data\.npz, array 't': got nan at index 7; expected finite numbers; fix: ",
         ),
-        ({"x": np.where(np.equal(X, 59), np.inf, X), "t": T}, r"npz: x, row 9: got inf; "),
-        ({"x_train": X, "t_train": T, "x_test": X[:, :2], "t_test": T}, "samples of x_train hold 6 numbers, those of"),
+        ({"x": np.where(np.equal(X, 59), np.inf, X), "t": T}, r"npz, array 'x': got inf at index \(9, 2, 1\); "),
+        (
+            {"x_train": X, "t_train": T, "x_test": X[:, :2], "t_test": T},
+            "array 'x_test': got samples of 4 numbers; expected 6, as in x_train",
+        ),
     ],
 )
 def test_an_archive_that_does_not_fit_is_named(arrays, words, tmp_path):
@@ -63,7 +66,7 @@ def test_an_archive_that_does_not_fit_is_named(arrays, words, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut"])
 def test_a_file_that_is_no_archive_is_refused(content, tmp_path):
     (tmp_path / "data.npz").write_bytes(content)
-    with pytest.raises(ValueError, match=r"data\.npz does not hold arrays of numbers"):
+    with pytest.raises(ValueError, match=r"data\.npz: got another kind of file; expected arrays of numbers"):
         read_samples(tmp_path / "data.npz")
     with pytest.raises(FileNotFoundError):
         read_samples(tmp_path / "none.npz")

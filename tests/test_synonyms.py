@@ -108,7 +108,7 @@ def test_every_name_leads_to_one_registered_loss_and_hides_none():
         for name in entry.names:
             assert synonym(name) is entry, name
             if name not in rashin.__all__:
-                with pytest.raises(ValueError, match=rf"there is no such loss: did you mean {entry.loss}\? "):
+                with pytest.raises(ValueError, match=rf"expected the name of a loss; did you mean {entry.loss}\? "):
                     get(name)
     for loss in rashin.list_losses():
         assert get(loss.name) is loss
@@ -143,7 +143,7 @@ def test_a_name_from_elsewhere_is_understood_wherever_it_is_given(name, loss):
 
 def test_what_is_near_nothing_gets_no_advice():
     for name in ("xyzzy", "dice", "*", ""):
-        with pytest.raises(ValueError, match="there is no such loss: `rashin losses` lists them"):
+        with pytest.raises(ValueError, match="expected the name of a loss; fix: `rashin losses` lists them"):
             get(name)
     for name in ("xyzzy", "smape", "softplus", "squash"):
         with pytest.raises(AttributeError, match=rf"no attribute '{name}'$"):

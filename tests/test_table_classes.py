@@ -153,7 +153,7 @@ def test_numbers_for_a_list_that_is_numbered_otherwise_are_refused(names, tmp_pa
     for name in ("a.csv", "a.parquet"):
         table = pa.table({**columns_of(names), "t": PLACES % 2})
         (csv.write_csv if name == "a.csv" else parquet.write_table)(table, tmp_path / name)
-        with pytest.raises(ValueError, match=rf"'t', row 0: the column holds numbers; .*{{{names[0]}: '{listed[0]}', "):
+        with pytest.raises(ValueError, match=rf"'t', row 0: got numbers; .*{{{names[0]}: '{listed[0]}', "):
             measured(tmp_path / name, prediction=listed, on_error="skip")
 
 
@@ -161,9 +161,7 @@ def test_a_column_beside_the_numbered_ones_is_no_class(tmp_path):
     for first in (0, 1):
         names = (str(first), str(first + 1), "score")
         parquet.write_table(pa.table({**columns_of(names), "t": PLACES % 2 + first}), tmp_path / "a.parquet")
-        words = (
-            rf"a.parquet: prediction 'p_\*' matches columns numbered {first} to {first + 1} and p_score; .*'p_{first}'"
-        )
+        words = rf"a.parquet, prediction: got 'p_\*', which matches columns {first} to {first + 1} and p_s.*'p_{first}'"
         for on_error in ("raise", "skip"):
             with pytest.raises(ValueError, match=words):
                 measured(tmp_path, on_error=on_error)
@@ -174,7 +172,7 @@ def test_a_column_beside_the_numbered_ones_is_no_class(tmp_path):
 def test_unknown_names_are_told_by_row(tmp_path):
     (tmp_path / "a.csv").write_text("p_1,p_2,t\n0.5,0.5,1\n0.5,0.5,\n0.5,0.5,0\n0.5,0.5,NA\n0.5,0.5,2\n")
     with pytest.raises(
-        ValueError, match=r"a.csv, column 't', row 1: got null; expected one of the classes 1, 2; on_error='skip'"
+        ValueError, match=r"a.csv, column 't', row 1: got null; expected one of the classes 1, 2; fix: on_error='skip'"
     ):
         measured(tmp_path)
     found = measured(tmp_path, on_error="skip")
@@ -286,7 +284,7 @@ def test_words_in_a_dask_frame(tmp_path):
 def test_words_without_a_positive_class_are_refused(tmp_path):
     for words in (("yes", "no"), ("spam", "ham")):
         parquet.write_table(pa.table({"p": P[:, 0], "t": np.array(words)[HIT]}), tmp_path / "a.parquet")
-        with pytest.raises(ValueError, match=r"'t', row 0: the column holds string; .*positive= \(--positive\) names"):
+        with pytest.raises(ValueError, match=r"'t', row 0: got string; .*positive= \(--positive\) names"):
             two(tmp_path, prediction="p")
     with pytest.raises(
         ValueError, match="positive: got 'yes' with huber and target 't'; expected a loss of two classes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import time
 
 import numpy as np
@@ -114,7 +115,10 @@ def test_a_position_in_a_table_that_cannot_be_is_refused(signed, position, tmp_p
         del state["digest"]
         state["digest"] = _digest(json.dumps(state))
     (tmp_path / "state.json").write_text(json.dumps(state))
-    with pytest.raises(ValueError, match=r"state\.json holds no checkpoint of a measurement: .*; name another file"):
+    with pytest.raises(
+        ValueError,
+        match=r"state\.json(: got .*; expected a checkpoint of a|, (position|digest): got .*; fix: name another file)",
+    ):
         rashin.measure_table("absolute_error", tmp_path / "some.csv", **options)
 
 
@@ -152,7 +156,7 @@ def test_an_altered_checkpoint_of_a_training_is_refused_by_name(tmp_path):
         )
         for other in others:
             np.savez(file, **{key: a for key, a in {**arrays, name: other}.items() if a is not None})
-            with pytest.raises(ValueError, match=r"checkpoint\.npz (does not hold a checkpoint|was written)"):
+            with pytest.raises(ValueError, match=r"checkpoint\.npz(, [^:;]+)?: got .*; expected"):
                 trained(file, epochs=3, resume=True)
 
 
@@ -172,7 +176,10 @@ def test_a_file_with_a_bit_flipped_or_an_end_lost_is_refused_by_name(tmp_path):
             else:  # a date, for example, is in the file too
                 assert all(map(np.array_equal, before.parameters, after.parameters))
     assert len(refused) > 150
-    assert all(message.startswith(f"{file} does not hold a network: ") for message in refused)
+    assert all(
+        re.fullmatch(rf"{re.escape(str(file))}(, [^:;]+)?: got .*; expected .*", message, re.DOTALL)
+        for message in refused
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +190,7 @@ def test_a_file_with_a_bit_flipped_or_an_end_lost_is_refused_by_name(tmp_path):
 def test_a_model_without_an_array_is_no_smaller_network(missing, tmp_path):
     file, network = tmp_path / "model.npz", Network((4, 5, 3))
     np.savez(file, **{name: array for name, array in network.arrays.items() if name not in missing})
-    with pytest.raises(ValueError, match=r"model\.npz does not hold a network: "):
+    with pytest.raises(ValueError, match=r"model\.npz(, (arrays|layers))?: got .*; expected "):
         Network.load(file)
 
 
@@ -194,5 +201,5 @@ def test_a_header_that_asks_for_all_memory_is_refused_before_it_gets_any(tmp_pat
     header += b" " * (117 - len(header)) + b"\n"
     with zipfile.ZipFile(tmp_path / "model.npz", "w") as archive:
         archive.writestr("weight_1.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(ValueError, match=r"model\.npz does not hold a network: array 'weight_1': its header says"):
+    with pytest.raises(ValueError, match=r"model\.npz, array 'weight_1', header: got shape"):
         Network.load(tmp_path / "model.npz")

@@ -112,13 +112,13 @@ def test_names_are_numbered_over_all_parts():
     (rashin.focal, np.r_[0.0, 0.5, np.zeros(N - 2)], {}, r"target: got 0\.5 at index 1; expected class labels"),
     (rashin.focal, np.r_[0.0, np.nan, np.zeros(N - 2)], {}, "target: got nan at index 1; expected class labels"),
     (rashin.focal, np.zeros(N, int), {}, "target: got one class; expected two or more"),
-    (rashin.focal, np.zeros(N), {"classes": False}, "classes: got False; focal compares classes"),
+    (rashin.focal, np.zeros(N), {"classes": False}, "classes: got False for focal, which compares classes; expected"),
     (rashin.hinge, np.arange(N) % 2, {}, r"target: got 0 at index 0; expected -1 or \+1; fix: 2 \* target - 1 turns"),
     (rashin.hinge, np.arange(N) % 3 + 1, {}, r"target: got 2 at index 1; .*; fix: .*--classes .*NetworkClassifier"),
     (rashin.sigmoid_focal, np.arange(N) % 2 * 2 - 1, {}, r"target: got -1 at index 0; expected 0 or 1; fix: \(targ"),
     (rashin.focal, np.arange(N) - 0.5, {}, r"target: got -0.5 at .* np.unique.* numbers need a loss such as squared"),
     (rashin.poisson, np.arange(N) - 1, {}, "target: got -1 at index 0; expected a finite number >= 0"),
-    (rashin.huber, np.array(["a", "b"] * 60), {}, "target: got text, such as 'a'; huber takes numbers; fix:"),
+    (rashin.huber, np.array(["a", "b"] * 60), {}, "target: got text, such as 'a'; expected numbers, as huber"),
     (rashin.focal, np.array([["a"]] * N), {}, r"text of shape \(120, 1\); expected shape \(n,\); fix: target\[:, 0\]"),
     (rashin.focal, np.array(["a", None] * 60, object), {}, "target: got None at index 1; expected text"),
     (rashin.focal, [*["a", "b"] * 59, "a", 1], {}, "target: got 1 at index 119; expected text, as at index 0"),
@@ -141,7 +141,9 @@ def test_many_classes_that_occur_are_many_outputs():
 
 
 def test_rows_of_one_class_are_no_distributions():
-    with pytest.raises(ValueError, match=r"got shape \(2, 1\); softmax_cross_entropy takes \(n,\) here; fix: target"):
+    with pytest.raises(
+        ValueError, match=r"got shape \(2, 1\); expected \(n,\), as softmax_cross_entropy takes it; fix: target"
+    ):
         targets_for(rashin.softmax_cross_entropy, np.ones((2, 1)), 1)
 
 

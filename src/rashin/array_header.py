@@ -13,6 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from rashin.refusal import Refusal
+
 __all__ = ["ArrayHeader", "opened_member"]
 
 _MOST_TEXT = 1 << 20  # bytes of a header: some tens of thousands of fields
@@ -54,16 +56,14 @@ class ArrayHeader:
 
     def _check(self, room: int) -> None:
         if self.dtype.hasobject:
-            raise ValueError("it holds Python objects, which are never unpickled; save numbers, booleans or strings")
+            raise Refusal("dtype", "Python objects, which are never unpickled", "numbers, booleans or strings")
         empty = 0 in self.shape
         places = math.prod(filter(None, self.shape)) if empty else 0
         if min(self.shape, default=0) < 0 or places > _MOST_EMPTY or not (empty or self.dtype.itemsize):
-            raise ValueError(f"its header says shape {self.shape} and {self.dtype}; expected numbers that can be there")
+            raise Refusal("header", f"shape {self.shape} and {self.dtype}", "an array that the file can contain")
         if self.bytes > room:
-            raise ValueError(
-                f"its header says shape {self.shape} and {self.dtype}, {self.bytes} bytes; it has {max(room, 0)} bytes "
-                "after it"
-            )
+            got = f"shape {self.shape} and {self.dtype}, {self.bytes} bytes"
+            raise Refusal("header", got, f"at most the {max(room, 0)} bytes after it")
 
 
 def _parsed(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -72,7 +72,7 @@ def _parsed(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         width = 2 if version == (1, 0) else 4
         length = int.from_bytes(_exactly(stream, width), "little")
         if length > _MOST_TEXT:
-            raise ValueError(f"{length} bytes long")
+            raise ValueError(f"it is {length} bytes long")
         text = _exactly(stream, length)
         if version == (3, 0):  # in UTF-8; what Python reads from the text is the same
             text = text.decode().encode("ascii", "backslashreplace")
@@ -83,13 +83,13 @@ def _parsed(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise
     except Exception as error:  # a dozen kinds, by what is damaged: it is parsed as Python's text
         words = " ".join(str(error).split())[:160] or type(error).__name__
-        raise ValueError(f"it has no header of an array: {words}") from error
+        raise Refusal("header", f"bytes that cannot be read ({words})", "the header of an array") from error
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:
     found = stream.read(size)
     if len(found) < size:
-        raise EOFError("it ends within")
+        raise EOFError("it ends too early")
     return found
 
 
@@ -102,16 +102,17 @@ def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) ->
     """
     try:
         if info.flag_bits & 1:
-            raise ValueError("it is encrypted; expected an archive without a password")
+            raise Refusal("content", "encrypted bytes", "an archive without a password")
         if info.compress_size > size or info.file_size > info.compress_size * _DENSEST.get(
             info.compress_type, _DENSEST_OTHER
         ):
-            raise ValueError(f"the archive says that it takes {info.file_size} bytes, more than can be there")
+            got = f"{info.file_size} bytes, as the archive says"
+            raise Refusal("size", got, f"at most what {info.compress_size} bytes can unpack to")
         stream = archive.open(info)
         try:
             return stream, ArrayHeader.read(stream, info.file_size)
         except BaseException:
             stream.close()
             raise
-    except ValueError as error:
-        raise ValueError(f"array {info.filename.removesuffix('.npy')!r}: {error}") from error
+    except Refusal as refusal:
+        raise refusal.within(f"array {info.filename.removesuffix('.npy')!r}") from refusal

@@ -48,12 +48,12 @@ def array(name: str, values: Any, where: Any = None, axis: Any = -1) -> NDArray[
 def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
     parts = values if isinstance(values, (list, tuple)) else (values,)
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):
-        raise TypeError(f"{name}: got a masked array; pass {name}.filled(0) and where=~mask instead")
+        raise TypeError(f"{name}: got a masked array; expected a plain one; fix: {name}.filled(0) and where=~mask")
     package = type(values).__module__.partition(".")[0]
     if package in FOREIGN:
         raise TypeError(
-            f"{name}: got a {FOREIGN[package]} array; there is no backend for {FOREIGN[package]} yet: "
-            f"pass a NumPy array (for torch: tensor.detach().numpy())"
+            f"{name}: got a {FOREIGN[package]} array, for which there is no backend yet; expected a NumPy array; fix: "
+            f"convert it (for torch: tensor.detach().numpy())"
         )
     try:
         found = np.asarray(values)
@@ -62,7 +62,9 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
             return _objects(values)  # a missing row beside rows
         if isinstance(values, (list, tuple)):
             _refuse_ragged(name, values)
-        raise ValueError(f"{name}: not a rectangular array of numbers ({error})") from None
+        raise ValueError(
+            f"{name}: got what is not an array ({error}); expected a rectangular array of numbers"
+        ) from None
     # A list of numbers and words is no array of words.
     return np.asarray(values, dtype=object) if found.dtype.kind in "US" and values is not found else found
 
@@ -312,7 +314,7 @@ def output(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(f"{name}: got shape {out.shape}, dtype {out.dtype}; expected shape {shape}, dtype {dtype}")
     if not out.flags.writeable:
-        raise ValueError(f"{name}: the array is read-only; pass one that can be written")
+        raise ValueError(f"{name}: got a read-only array; expected one that can be written")
     return out
 
 
@@ -360,8 +362,8 @@ def parameter(
     """A parameter as a float in its domain, as a bool if it is a switch, or None where that is allowed."""
     if name not in known_names:
         close = difflib.get_close_matches(name, known_names, 1)
-        known = f"expected {', '.join(known_names)}" if known_names else "it has no parameters"
-        raise TypeError(f"{loss}: no parameter {name!r}; {f'did you mean {close[0]!r}?' if close else known}")
+        known, hint = ", ".join(known_names) or "none", f"; did you mean {close[0]!r}?" if close else ""
+        raise TypeError(f"{loss}: got the parameter {name!r}; expected {known}{hint}")
     if value is None and optional:
         return None
     if isinstance(value, np.ndarray) and value.ndim == 0:

@@ -179,14 +179,20 @@ def _made(
     settings: dict[str, float | None] = {}
     for parameter in own:
         if parameter.name in RESERVED:
-            raise TypeError(f"{name}: {parameter.name!r} cannot be a parameter: it is a keyword of every loss")
+            raise TypeError(
+                f"{name}: got the parameter {parameter.name!r}; expected another name, as every loss has that keyword"
+            )
         if parameter.default is inspect.Parameter.empty:
-            raise TypeError(f"{name}: the parameter {parameter.name!r} needs a default")
+            raise TypeError(
+                f"{name}: got the parameter {parameter.name!r} without a default; expected one with a default"
+            )
         settings[parameter.name] = parameter.default
     settings |= options
     unknown = set(facts.parameters) - set(settings)
     if unknown:
-        raise TypeError(f"{name}: facts name the parameters {sorted(unknown)}, which the formula does not have")
+        raise TypeError(
+            f"{name}: got facts of the parameters {sorted(unknown)}; expected those of the formula's parameters"
+        )
     checked = {
         key: checks.parameter(name, key, value, settings, facts.parameters.get(key), value is None)
         for key, value in settings.items()

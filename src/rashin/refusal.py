@@ -46,8 +46,8 @@ class Refusal(ValueError):
         return Refusal(self.argument, self.got, self.expected, self.fix, index, self.also)
 
     def within(self, place: str) -> Refusal:
-        """The same with a place before the argument's name, such as ``"batch 3"``."""
-        return Refusal(f"{place}: {self.argument}", self.got, self.expected, self.fix, self.index, self.also)
+        """The same with a place before the argument's name, such as ``"batch 3"`` or a file."""
+        return Refusal(f"{place}, {self.argument}", self.got, self.expected, self.fix, self.index, self.also)
 
     def moved(self, start: int) -> Refusal:
         """The same in an array of which this chunk begins at row ``start``."""

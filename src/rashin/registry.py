@@ -23,7 +23,7 @@ def register(loss: Loss) -> Loss:
     known = _registry.get(loss.name)
     if known is not None and known.formula.__module__ != loss.formula.__module__:
         raise ValueError(
-            f"a loss named {loss.name!r} is registered already by {known.formula.__module__}; choose another name"
+            f"{loss.name}: got a name that {known.formula.__module__} has registered; expected another name"
         )
     _registry[loss.name] = loss
     return loss
@@ -50,8 +50,8 @@ def get(name: str) -> Loss:
     if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name from XGBoost
         return _from_module(module, attribute)
     if name not in _registry:
-        nearest = synonyms.advice(name, _registry) or "`rashin losses` lists them"
-        raise ValueError(f"loss: got {name!r}; there is no such loss: {nearest}")
+        nearest = synonyms.advice(name, _registry) or "fix: `rashin losses` lists them"
+        raise ValueError(f"loss: got {name!r}; expected the name of a loss; {nearest}")
     return _registry[name]
 
 
@@ -65,19 +65,19 @@ def parsed(text: str) -> Loss:
     try:
         call = ast.parse(text, mode="eval").body
         if not isinstance(call, ast.Call):
-            raise ValueError("it is no call")
+            raise ValueError("it is not a call")
         return get(ast.unparse(call.func)).replace(
             **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         )
     except (SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"loss: got {text!r}; expected text such as focal(gamma=3.0): {error}") from None
+        raise ValueError(f"loss: got {text!r}; expected text such as focal(gamma=3.0) ({error})") from None
 
 
 def _from_module(module: str, attribute: str) -> Loss:
     try:
         loss = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"loss: cannot import {attribute!r} from {module!r}: {error}") from None
+        raise ValueError(f"loss: got {module}:{attribute}; expected a loss that can be imported ({error})") from None
     if not isinstance(loss, Loss):
-        raise ValueError(f"loss: {module}:{attribute} is a {type(loss).__name__}, not a Loss")
+        raise ValueError(f"loss: got {module}:{attribute}, a {type(loss).__name__}; expected a Loss")
     return loss

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.array_header import opened_member
+from rashin.refusal import Refusal
 
-__all__ = ["PART", "alone", "locked", "read_arrays", "written_beside"]
+__all__ = ["PART", "alone", "check_folder", "content_of", "locked", "read_arrays", "written_beside"]
 
 PART = ".part"  # the ending of the name of an unfinished file
 _OLD = 3600.0  # seconds without writing, after which an unfinished file is considered abandoned
@@ -74,6 +75,20 @@ def _flush(path: Path, mode: int) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def check_folder(path: Path) -> None:
+    """Raise before long work, and not after it, if the folder of a file to write does not exist.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path}: got a file in {path.parent}, which does not exist; expected an existing folder; fix: make it, or "
+            f"name another file"
+        )
 
 
 @contextmanager
@@ -148,36 +163,58 @@ def read_arrays(path: str | Path, what: str) -> dict[str, NDArray[Any]]:
 
     Raises
     ------
-    ValueError : the file is not such an archive, is damaged, or contains objects; the message says that it does not
-        contain ``what``.
+    ValueError : the file is not such an archive, is damaged, or contains objects; the message says that ``what`` is
+        expected.
     OSError : the file cannot be read.
     """
-    try:
-        with Path(path).open("rb") as file:
+    with Path(path).open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            is_array = file.read(6) == np.lib.format.MAGIC_PREFIX
+            raise Refusal(str(path), "a single array" if is_array else "another kind of file", what)
+        with content_of(path, what):
             _check_sizes(file)
             archive: Any = np.load(file, allow_pickle=False)
             return {name: archive[name] for name in archive.files}
+
+
+@contextmanager
+def content_of(path: str | Path, what: str) -> Iterator[None]:
+    """Name the file, and ``what`` it should contain, in errors about its content.
+
+    Raises
+    ------
+    ValueError : the content is something else, or damaged.
+    OSError : the file cannot be read.
+    """
+    try:
+        yield
     except OSError:
         raise
+    except Refusal as refusal:
+        raise refusal.within(str(path)) from refusal
     except Exception as error:  # a dozen kinds, by what is damaged
-        raise ValueError(f"{path} does not hold {what}: {error or type(error).__name__}") from error
+        got = f"no {error}" if isinstance(error, KeyError) else f"content that cannot be read ({_words(error)})"
+        raise Refusal(str(path), got, what) from error
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _check_sizes(file: IO[bytes]) -> None:
     """Raise unless the arrays of the archive have the sizes in their headers, which NumPy would allocate first."""
     size = os.fstat(file.fileno()).st_size
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
-        alone = file.read(6) == np.lib.format.MAGIC_PREFIX
-        raise ValueError("it is a single array" if alone else "it is no archive of arrays")
     with zipfile.ZipFile(file) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) < len(names):
-            raise ValueError("it holds an array twice")
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Refusal(f"array {twice.removesuffix('.npy')!r}", "it twice", "it once")
         for info in archive.infolist():
             member, header = opened_member(archive, info, size)
             with member:
                 told = member.tell() + header.bytes
             if told != info.file_size:
-                raise ValueError(f"{info.filename} says that it has {told} bytes, and has {info.file_size}")
+                name = f"array {info.filename.removesuffix('.npy')!r}"
+                raise Refusal(name, f"{info.file_size} bytes", f"{told}, as its header says")
     file.seek(0)

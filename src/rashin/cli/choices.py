@@ -63,7 +63,7 @@ def load_data(data: str, seed: int) -> Any:
         return datasets.load_mnist(normalize=True, flatten=True, variant=data)
     if data.endswith(".npz"):
         return read_samples(data, seed=seed)
-    message = f"{data!r} is none of digits, {', '.join(_MNIST_FAMILY)}, and no FILE.npz"
+    message = f"got {data!r}; expected digits, {', '.join(_MNIST_FAMILY)}, or FILE.npz"
     raise typer.BadParameter(message, param_hint="'--data'")
 
 
@@ -88,5 +88,5 @@ def _parsed(setting: str) -> tuple[str, float]:
     try:
         return name.strip(), float(_SWITCHES.get(value.strip().lower(), value))
     except ValueError:
-        message = f"{setting!r} is not of the form NAME=NUMBER"
+        message = f"got {setting!r}; expected NAME=NUMBER"
         raise typer.BadParameter(message, param_hint="'--loss-parameter'") from None

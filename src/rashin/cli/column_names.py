@@ -40,7 +40,9 @@ def columns_named(values: Sequence[str], option: str, known: Callable[[], Sequen
     pairs = [name.partition("=") for name in names]
     by_class = {name.strip(): column.strip() for name, _, column in pairs}
     if len(by_class) < len(pairs):
-        raise typer.BadParameter(f"got a class twice in {', '.join(values)}", param_hint=f"'{option}'")
+        raise typer.BadParameter(
+            f"got a class twice in {', '.join(values)}; expected each once", param_hint=f"'{option}'"
+        )
     return by_class
 
 

@@ -67,8 +67,8 @@ def explain_model(
     (labels, _), _ = named_labels(t, t_held_out)
     if x.shape[1:] != network.sizes[:1]:
         raise ValueError(
-            f"{model} takes {network.sizes[0]} inputs, and the samples of {data} have {x[0].size}; name the data it "
-            "was trained on with --data"
+            f"{data}: got samples of {x[0].size} numbers; expected {network.sizes[0]}, as {model} takes; fix: name the "
+            "data it was trained on with --data"
         )
     with _progress() as show:
         found = explain(network, x, labels, chosen, data=data, samples=samples, seed=seed, callback=show)
@@ -81,7 +81,9 @@ def _loaded(model: Path) -> Network:
     from rashin.learn import Network
 
     if not model.exists():
-        raise FileNotFoundError(f"{model}: there is no such model; 'rashin train' writes one")
+        raise FileNotFoundError(
+            f"{model}: got a name that does not exist; expected a network; fix: 'rashin train' writes one"
+        )
     return Network.load(model)
 
 

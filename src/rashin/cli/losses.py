@@ -53,7 +53,7 @@ def show_losses(
 
 def _not_found(search: str) -> str:
     nearest = advice(search, [loss.name for loss in list_losses()])
-    return f"got {search!r}; no loss has such a name: {nearest or 'rashin losses lists all of them'}"
+    return f"got {search!r}; expected part of a loss's name; {nearest or 'fix: rashin losses lists all of them'}"
 
 
 def _called(entry: Synonym, search: str) -> str:

@@ -182,7 +182,8 @@ def measure_files(
         typer.echo(f"wrote {printable(str(written))}", err=as_json)
     if found.skipped and not found.count:
         raise ValueError(
-            f"{', '.join(files)}: got no row that can be measured; --on-error raise says what the first is"
+            f"{', '.join(files)}: got no row that can be measured; expected at least one; fix: --on-error raise names "
+            "the first fault"
         )
 
 
@@ -199,7 +200,7 @@ def _choice(
     columns = Columns(names_of("prediction", asked), ()).several("prediction", names, path)
     letter = columns[0].partition("_")[0]
     if loss is None and letter not in _LOSSES:
-        message = f"say which; columns p_.. and z_.. have a default, and {columns[0]!r} is none of them"
+        message = f"got none for column {columns[0]!r}; expected one, as only columns p_.. and z_.. have a default"
         raise typer.BadParameter(message, param_hint="'--loss'")
     single = len(columns) == 1
     return columns[0] if single else asked, loss or _LOSSES[letter][not single]

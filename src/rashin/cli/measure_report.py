@@ -98,7 +98,9 @@ def report_of(
     if path is None:
         for option, given in (("--title", title), ("--images", images), ("--lang", lang)):
             if given is not None:
-                raise typer.BadParameter("it goes with a page: add --report FILE.html", param_hint=f"'{option}'")
+                raise typer.BadParameter(
+                    "got it without a page; expected it with --report FILE.html", param_hint=f"'{option}'"
+                )
         return None
     _check_page(path)
     spoken = lang or "en"
@@ -118,23 +120,28 @@ def _check_page(path: Path) -> None:
     check_our_page(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
-        raise NotADirectoryError(f"{path}: {folder} is no folder; name another file")
+        raise NotADirectoryError(
+            f"{path}: got a file in {folder}, which is not a folder; expected a folder; fix: name another file"
+        )
     page_html(Page("", "", ()))  # an empty page needs the same packages as a full one
 
 
 def _pictures(images: str, files: Sequence[str]) -> Any:
     """An array with an image for each row, mapped into memory."""
     from rashin.array_header import ArrayHeader
+    from rashin.refusal import Refusal
     from rashin.tables.sources import find_files
 
     with Path(images).open("rb") as file:
         try:
             ArrayHeader.read(file, os.fstat(file.fileno()).st_size)
-        except ValueError as error:
-            raise ValueError(f"{images}: {error}") from None
+        except Refusal as refusal:
+            raise refusal.within(images) from None
     array = np.load(images, mmap_mode="r", allow_pickle=False)
     if array.ndim < 2:
-        raise ValueError(f"{images} is of shape {array.shape}; expected a picture for each row: (n, H, W) or so")
+        raise ValueError(f"{images}: got shape {array.shape}; expected a picture for each row, such as (n, H, W)")
     if len(find_files(files)) > 1:
-        raise ValueError(f"{images} is one array for the rows of several files; name a column of pictures instead")
+        raise ValueError(
+            f"{images}: got one array for several files; expected one file; fix: name a column of pictures"
+        )
     return array

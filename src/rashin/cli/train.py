@@ -141,7 +141,7 @@ def _units(text: str | None) -> tuple[int, ...] | None:
         return None if text is None else ()
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        message = f"{text!r} is not of the form N,N,.. with whole numbers >= 1, or none"
+        message = f"got {text!r}; expected whole numbers >= 1, such as 50,20, or none"
         raise typer.BadParameter(message, param_hint="'--hidden'")
     return tuple(int(part) for part in parts)
 

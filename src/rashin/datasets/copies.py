@@ -95,5 +95,5 @@ def _from_keras(path: Path, file: PublishedFile) -> bytes:
             with archive.open(member) as stream:
                 npy = stream.read(size + _NPY_HEADER)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path}: found no archive of arrays ({error}); expected Keras' mnist.npz") from None
+        raise ValueError(f"{path}: got no archive of arrays ({error}); expected Keras' mnist.npz") from None
     return idx_header(file.shape) + npy[-size:]

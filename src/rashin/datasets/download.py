@@ -18,8 +18,8 @@ __all__ = ["downloaded"]
 _TIMEOUT = (4.0, 15.0)  # seconds to connect to a mirror, and to wait for more data
 _CHUNK = 1 << 16
 _WHAT_TO_DO = (
-    "If this machine is offline, get the four files by other means and name their folder with path= or the environment "
-    "variable RASHIN_DATA_DIR; another mirror is named with `rashin fetch --mirror URL`"
+    "name another mirror with `rashin fetch --mirror URL`; or, offline, get the four files by other means and name "
+    "their folder with path= or the environment variable RASHIN_DATA_DIR"
 )
 
 
@@ -54,7 +54,8 @@ def _from_mirrors(variant: Variant, file: PublishedFile, mirrors: list[str], pro
             failures.append(f"{url}: {_gist(error)}")
         mirrors.append(mirrors.pop(mirrors.index(mirror)))
     tried = "; ".join(failures) or "none is named"
-    raise ConnectionError(f"no mirror serves {file.name}.gz of {variant.name}. Tried: {tried}. {_WHAT_TO_DO}")
+    place = f"{file.name}.gz of {variant.name}"
+    raise ConnectionError(f"{place}: got it from no mirror ({tried}); expected one that serves it; fix: {_WHAT_TO_DO}")
 
 
 def _received(url: str, limit: int, bar: _Bar) -> bytes:
@@ -75,7 +76,7 @@ class _Bounded(io.BytesIO):
 
     def write(self, chunk: bytes) -> int:  # type: ignore[override]
         if self.tell() + len(chunk) > self._limit:
-            raise ValueError(f"{self._name}: found more than {self._limit:,} bytes; expected fewer")
+            raise ValueError(f"{self._name}: got more than {self._limit:,} bytes; expected fewer")
         return super().write(chunk)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.refusal import Refusal
+
 __all__ = ["Shape", "file_bytes", "idx_array", "idx_content", "idx_header"]
 
 Shape = tuple[int | None, ...]  # None: any number of samples, but at least one
@@ -27,12 +29,14 @@ _DENSEST = 1032  # bytes, at most, that deflate encodes in one byte
 def file_bytes(path: Path, limit: int | None = None) -> bytes:
     """The bytes of the file; a file larger than ``limit`` bytes is refused, and never read in full."""
     if not path.is_file():
-        found = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no file"
-        raise _refusal(str(path), found, "a file")
+        found = (
+            "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "a name that does not exist"
+        )
+        raise Refusal(str(path), found, "a file")
     with path.open("rb") as file:
         data = file.read() if limit is None else file.read(limit + 1)
     if limit is not None and len(data) > limit:
-        raise _refusal(str(path), f"more than {limit:,} bytes", "fewer")
+        raise Refusal(str(path), f"more than {limit:,} bytes", "fewer")
     return data
 
 
@@ -47,7 +51,7 @@ def idx_content(data: bytes, shape: Shape, name: str) -> bytes:
 
     Raises
     ------
-    ValueError : ``data`` is not such a file; the message says what was found and what was expected.
+    ValueError : ``data`` is not such a file; the message says what came and what is expected.
 
     Examples
     --------
@@ -56,14 +60,14 @@ def idx_content(data: bytes, shape: Shape, name: str) -> bytes:
     >>> idx_content(b"<!DOCTYPE html>", (3,), "labels")
     Traceback (most recent call last):
     ...
-    ValueError: labels: found b'<!DO', a page of HTML, in place of the magic number; expected 0x00000801
+    rashin.refusal.Refusal: labels: got b'<!DO', a page of HTML, in place of the magic number; expected 0x00000801
     (unsigned bytes, 1 dimension)
     """
     if data.startswith(_GZIP):
         return _inflated(data, shape, name)
     size = _size(data, shape, name)
     if len(data) != size:
-        raise _refusal(name, f"{len(data):,} bytes", f"{size:,}, as its header says")
+        raise Refusal(name, f"{len(data):,} bytes", f"{size:,}, as its header says")
     return data
 
 
@@ -86,15 +90,15 @@ def _size(start: bytes, shape: Shape, name: str) -> int:
     """The size of the file in bytes by its header, which must be that of unsigned bytes of the shape."""
     magic, size = bytes((0, 0, _UNSIGNED_BYTES, len(shape))), _header_size(len(shape))
     if not start:
-        raise _refusal(name, "an empty file", f"an IDX file of shape {_words(shape)}")
+        raise Refusal(name, "an empty file", f"an IDX file of shape {_words(shape)}")
     if not magic.startswith(start[:4]):
         dimensions = "1 dimension" if len(shape) == 1 else f"{len(shape)} dimensions"
-        raise _refusal(name, _strange(start[:4]), f"0x{magic.hex().upper()} (unsigned bytes, {dimensions})")
+        raise Refusal(name, _strange(start[:4]), f"0x{magic.hex().upper()} (unsigned bytes, {dimensions})")
     if len(start) < size:
-        raise _refusal(name, f"{len(start)} bytes", f"a header of {size}")
+        raise Refusal(name, f"{len(start)} bytes", f"a header of {size}")
     found: tuple[int, ...] = struct.unpack(f">{len(shape)}I", start[4:size])
     if not all(length > 0 and wanted in (None, length) for length, wanted in zip(found, shape, strict=True)):
-        raise _refusal(name, f"shape {_words(found)} in its header", _words(shape))
+        raise Refusal(name, f"shape {_words(found)} in its header", _words(shape))
     return size + math.prod(found)
 
 
@@ -103,13 +107,13 @@ def _inflated(data: bytes, shape: Shape, name: str) -> bytes:
     start, _ = _gunzipped(data, _header_size(len(shape)), name)
     size = _size(start, shape, name)
     if size > _DENSEST * len(data):
-        raise _refusal(name, f"{len(data):,} bytes of gzip", f"what holds the {size:,} that its header says")
+        raise Refusal(name, f"{len(data):,} bytes of gzip", f"what holds the {size:,} that its header says")
     content, rest = _gunzipped(data, size + 1, name)
     if len(content) != size:
         more = "more than " if len(content) > size else ""
-        raise _refusal(name, f"{more}{min(len(content), size):,} bytes when inflated", f"{size:,}, as its header says")
+        raise Refusal(name, f"{more}{min(len(content), size):,} bytes when inflated", f"{size:,}, as its header says")
     if rest:
-        raise _refusal(name, f"{rest:,} bytes after the end of the gzip data", "none")
+        raise Refusal(name, f"{rest:,} bytes after the end of the gzip data", "none")
     return content
 
 
@@ -119,9 +123,9 @@ def _gunzipped(data: bytes, most: int, name: str) -> tuple[bytes, int]:
     try:
         content = gunzip.decompress(data, most)
     except zlib.error as error:
-        raise _refusal(name, f"damaged gzip data ({error})", "a whole gzip file") from None
+        raise Refusal(name, f"damaged gzip data ({error})", "a whole gzip file") from None
     if len(content) < most and not gunzip.eof:
-        raise _refusal(name, f"gzip data that breaks off after {len(content):,} bytes inflated", "a whole gzip file")
+        raise Refusal(name, f"gzip data that breaks off after {len(content):,} bytes inflated", "a whole gzip file")
     return content, len(gunzip.unused_data)
 
 
@@ -135,7 +139,3 @@ def _strange(start: bytes) -> str:
 def _words(shape: Shape) -> str:
     lengths = ["any" if length is None else str(length) for length in shape]
     return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
-
-
-def _refusal(name: str, found: str, expected: str) -> ValueError:
-    return ValueError(f"{name}: found {found}; expected {expected}")

@@ -152,8 +152,7 @@ def _found(variant: Variant, file: PublishedFile, folder: Path, is_named: bool) 
             wrong.append(str(error))
     if wrong and is_named:
         raise ValueError(
-            f"{'; '.join(wrong)}. If it is a damaged copy, remove it and it is downloaded afresh; data of your own is "
-            f"loaded with path="
+            f"{'; '.join(wrong)}; fix: remove a damaged copy, and it is downloaded again; path= loads data of your own"
         )
     others = (path for place in places(folder, variant) for path in in_folder(place, file))
     for path in (*others, *left_by_others(variant, file)):
@@ -178,7 +177,9 @@ def _try_to_keep(data: bytes, path: Path) -> None:
 
 def _own(variant: Variant, folder: Path) -> list[_File]:
     if not folder.is_dir():
-        raise NotADirectoryError(f"path: got {str(folder)!r}, which is no folder; expected that of the four files")
+        raise NotADirectoryError(
+            f"path: got {str(folder)!r}, which is not a folder; expected the folder of the four files"
+        )
     files = [_own_file(variant, file, folder) for file in variant.files]
     for file, (path, content) in zip(variant.files, files, strict=True):
         _warn_if_other(content, file, path)
@@ -216,9 +217,9 @@ def _arrays(images: _File, labels: _File) -> tuple[Array, Array]:
     x, t = idx_array(pixels), idx_array(classes)
     if len(x) != len(t):
         raise ValueError(
-            f"{labels_path}: found {len(t):,} labels; expected {len(x):,}, one for each image of {images_path}"
+            f"{labels_path}: got {len(t):,} labels; expected {len(x):,}, one for each image of {images_path}"
         )
     if t.max() >= CLASSES:
         first = int((t >= CLASSES).argmax())
-        raise ValueError(f"{labels_path}: found label {t[first]} at index {first:,}; expected 0 to {CLASSES - 1}")
+        raise ValueError(f"{labels_path}: got label {t[first]} at index {first:,}; expected 0 to {CLASSES - 1}")
     return x, t

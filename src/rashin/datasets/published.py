@@ -112,7 +112,7 @@ def chosen_variant(name: str) -> Variant:
     """The data set of that name."""
     if name not in VARIANTS:
         close = difflib.get_close_matches(str(name), VARIANTS, 1)
-        hint = f": did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"variant: got {name!r}; expected {', '.join(map(repr, VARIANTS))}{hint}")
     return VARIANTS[name]
 
@@ -122,12 +122,12 @@ def verified(data: bytes, file: PublishedFile, name: str) -> bytes:
 
     Raises
     ------
-    ValueError : ``data`` is not that file; the message says what was found and what was expected.
+    ValueError : ``data`` is not that file; the message says what came and what is expected.
     """
     content = idx_content(data, file.shape, name)
     if file.is_packed and data is content:
-        raise ValueError(f"{name}: found an uncompressed file; expected {file.cached_as}, whose SHA-256 is published")
+        raise ValueError(f"{name}: got an uncompressed file; expected {file.cached_as}, whose SHA-256 is published")
     found = hashlib.sha256(data if file.is_packed else content).hexdigest()
     if found != file.sha256:
-        raise ValueError(f"{name}: found other data, of SHA-256 {found}; expected {file.sha256}")
+        raise ValueError(f"{name}: got other data, of SHA-256 {found}; expected {file.sha256}")
     return content

@@ -103,7 +103,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         settings = self.get_params(deep=False)
         estimators.check_settings(settings)
         if once and self.early_stopping:
-            raise ValueError("early_stopping: got True; partial_fit takes one pass, and cannot stop early")
+            raise ValueError("early_stopping: got True; expected False for partial_fit, which takes one pass")
         is_new = not hasattr(self, "coefs_") or not (self.warm_start or once)
         X, y = self._validated(X, y, is_new)
         weight = _checked_weight(sample_weight, X.shape[0])
@@ -145,8 +145,8 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _check_outputs(self, loss: Loss, outputs: int) -> None:
         if outputs != self.n_outputs_:
             raise ValueError(
-                f"the network to go on from has {self.n_outputs_} outputs, but {loss.name} needs {outputs} for this y; "
-                "start anew with warm_start=False"
+                f"y: got targets for {outputs} outputs with {loss.name}; expected {self.n_outputs_}, as the network to "
+                "go on from has; fix: start a new one with warm_start=False"
             )
 
     def _keep(self, parameters: list[Array]) -> None:
@@ -187,7 +187,7 @@ class _NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if len(aside) < 2:
             raise ValueError(
                 f"validation_fraction: got {self.validation_fraction}, which sets {len(aside)} of {len(y)} samples "
-                "aside; set aside two or more"
+                "aside; expected two or more"
             )
         judged, target = samples.rows(aside), y[aside]
         return samples.rows(kept), lambda: self._judged(judged.x, target, judged.weight)
@@ -215,8 +215,8 @@ def _gives_probabilities(estimator: Any) -> bool:
     if function in ("softmax", "logistic"):
         return True
     raise AttributeError(
-        f"loss={estimator.loss!r} gives scores and no probabilities: take decision_function, or a loss such as "
-        "softmax_cross_entropy, focal or sigmoid_cross_entropy"
+        f"loss: got {estimator.loss!r}, which gives scores; expected a loss that gives probabilities, such as "
+        "softmax_cross_entropy, focal or sigmoid_cross_entropy; fix: decision_function gives the scores"
     )
 
 
@@ -312,7 +312,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
             )
         known: Array = self.classes_ if classes is None else unique_labels(classes)
         if not is_first and not np.array_equal(known, self.classes_):
-            raise ValueError(f"classes: got {classes!r}, which are not those of the last call: {self.classes_}")
+            raise ValueError(f"classes: got {classes!r}; expected {self.classes_}, as in the last call")
         return self._fit(X, y, sample_weight, classes=known, once=True)
 
     def _prepared(self, y: Array, is_new: bool, classes: Array | None) -> tuple[Loss, Array, int]:
@@ -328,7 +328,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
         has_signs = estimators.tells_yes_from_no(loss)
         if self._is_multilabel and not has_signs:
             raise ValueError(
-                f"loss: {loss.name} cannot tell yes from no for each column of y; expected losses whose target is "
+                f"loss: got {loss.name} for several columns of y; expected a loss whose target is "
                 "0 or 1, or -1 or +1, such as sigmoid_cross_entropy"
             )
         if not self._is_multilabel and not (has_signs and len(self.classes_) == 2):
@@ -348,7 +348,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
     def _learn_classes(self, found: Array, is_new: bool, classes: Array | None) -> None:
         known = classes if classes is not None else found if is_new else self.classes_
         if set(found) != set(known) and (classes is None or not set(found) <= set(known)):
-            raise ValueError(f"y: got the classes {found}, but the network was made for {known}")
+            raise ValueError(f"y: got the classes {found}; expected {known}, as the network was made for them")
         self.classes_ = known
 
     @property
@@ -461,7 +461,7 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
         loss = estimators.loss_named("half_squared_error" if self.loss is None else self.loss)
         if loss.prediction.has_classes:
             raise ValueError(
-                f"loss: {loss.name} compares rows of classes; expected losses of single numbers, such as "
+                f"loss: got {loss.name}, which compares rows of classes; expected a loss of single numbers, such as "
                 "half_squared_error, huber, quantile or poisson"
             )
         target = y.reshape(len(y), -1)
@@ -518,5 +518,5 @@ def _checked_weight(weight: ArrayLike | None, n: int) -> Array | None:
     if checked.min() < 0.0:
         raise ValueError(f"sample_weight: got {checked.min()}; expected finite weights >= 0")
     if not checked.any():
-        raise ValueError("sample_weight: all are zero; expected at least one weight > 0")
+        raise ValueError("sample_weight: got 0 for all samples; expected at least one weight > 0")
     return checked

@@ -122,7 +122,9 @@ def _whole(worst: Any) -> int:
 def _refuse_beside_batches(**arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise TypeError(f"{name}: got one beside batches; put weights into them: (prediction, target, weight)")
+            raise TypeError(
+                f"{name}: got one beside batches; expected None; fix: batches of (prediction, target, weight)"
+            )
 
 
 def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
@@ -131,13 +133,14 @@ def _add_batches(running: Accumulator, batches: Iterable[Any]) -> None:
     first = 0
     for number, batch in enumerate(batches):
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-            raise TypeError(f"batches: got no (prediction, target[, weight]) as number {number}")
+            got = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
+            raise TypeError(f"batch {number}: got {got}; expected (prediction, target) or (prediction, target, weight)")
         try:
             first += running.add(*batch[:2], weight=batch[2] if len(batch) == 3 else None, first_row=first)
         except Refusal as refusal:
             raise refusal.within(f"batch {number}") from None
         except (TypeError, ValueError) as error:
-            raise type(error)(f"batch {number}: {error}") from None
+            raise type(error)(f"batch {number}, {error}") from None
 
 
 def _add_arrays(

@@ -222,14 +222,14 @@ def _beside(name: str, values: Any, z: Any) -> Any:
     if math.isnan(sum(lengths)) or math.isnan(sum(wanted)):
         if not (len(lengths) == len(wanted) and math.isnan(sum(lengths)) and math.isnan(sum(wanted))):
             raise ValueError(
-                f"{name}: cannot tell which of its rows belong to which block of the prediction, as the lengths of the "
-                "blocks are not known; fix: call compute_chunk_sizes() on the Dask arrays first, or "
+                f"{name}: got blocks of unknown length, which cannot be matched with those of the prediction; expected "
+                "known lengths; fix: call compute_chunk_sizes() on the Dask arrays first, or "
                 "to_dask_array(lengths=True) on a series"
             )
         return _whole_samples(values)
     if values.shape[0] != z.shape[0]:
         raise ValueError(
-            f"{name}: got shape {values.shape} for a prediction of shape {z.shape}; the lengths must be equal"
+            f"{name}: got shape {values.shape} for a prediction of shape {z.shape}; expected equal lengths"
         )
     return _whole_samples(values).rechunk({0: wanted})
 
@@ -257,7 +257,7 @@ def measure_frame(loss: Loss, frame: Any, columns: Columns, options: Options, cl
     """
     if not is_a(frame, "dask", "DataFrame"):
         raise TypeError(
-            f"source: got a Dask {type(frame).__name__}; expected a data frame; rashin.measure takes arrays and series"
+            f"source: got a Dask {type(frame).__name__}; expected a data frame; fix: rashin.measure takes arrays"
         )
     labels = text_names(frame.columns, "the data frame")
     roles = columns.roles(list(labels), "the data frame")
@@ -308,7 +308,7 @@ def _told(place: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
+        raise kind(str(error) if str(error).startswith(place) else f"{place}, {error}") from None
 
 
 def _delayed(collection: Any, client: Any = None) -> list[Any]:
@@ -374,8 +374,8 @@ def _connected(client: Any) -> Iterator[Any]:
         with distributed.Client(client, set_as_default=False) as own:
             yield own
     else:
-        accepted = "expected a distributed.Client, a cluster, or the address of a scheduler"
-        raise TypeError(f"client: got {type(client).__name__}; {accepted}")
+        accepted = "a distributed.Client, a cluster, or the address of a scheduler"
+        raise TypeError(f"client: got {type(client).__name__}; expected {accepted}")
 
 
 def _distributed() -> Any:

@@ -12,11 +12,12 @@ from rashin.domain import PROBABILITY
 from rashin.kernels.decisions import first_largest
 from rashin.logits import softmax
 from rashin.measurement.sums.codes import Codes
+from rashin.refusal import Refusal
 
 if TYPE_CHECKING:
     from rashin.loss import Loss
 
-__all__ = ["class_probabilities", "classes_of", "decides", "right_of", "two_classes"]
+__all__ = ["class_probabilities", "classes_of", "decides", "no_classes", "right_of", "two_classes"]
 
 Array = NDArray[Any]
 
@@ -42,6 +43,11 @@ def two_classes(loss: Loss) -> tuple[int, int] | None:
     return None
 
 
+def no_classes(loss: Loss) -> ValueError:
+    """The error for a loss of numbers where classes are needed."""
+    return ValueError(f"loss: got {loss.name}, whose targets are numbers; expected a loss of classes")
+
+
 def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None) -> Codes:
     """The class of each sample, in C order.
 
@@ -51,20 +57,19 @@ def classes_of(loss: Loss, prediction: Array, target: Array, where: Array | None
     """
     if loss.prediction.has_classes:
         if target.shape != loss.prediction.batch_shape(prediction.shape):
-            raise ValueError(f"target: got distributions, of shape {target.shape}; classes need labels")
+            raise ValueError(f"target: got distributions, of shape {target.shape}; expected labels, for classes")
         return Codes(_own_labels(target, where, prediction.shape[-1]), range(prediction.shape[-1]))
     pair = two_classes(loss)
     if pair is None:
-        raise ValueError(f"loss: got {loss.name}, whose targets are numbers; classes need labels")
+        raise no_classes(loss)
     high = target.reshape(-1) == pair[1]
     between = ~(high | (target.reshape(-1) == pair[0]))
     if where is not None:
         between &= where.reshape(-1)
     if between.any():
         place = int(np.argmax(between))
-        raise ValueError(
-            f"target: got {target.reshape(-1)[place]} for sample {place}; classes need targets {pair[0]} or {pair[1]}"
-        )
+        index = tuple(map(int, np.unravel_index(place, target.shape)))
+        raise Refusal("target", str(target[index]), f"{pair[0]} or {pair[1]}, for classes", index=index)
     return Codes(high.astype(np.int64), pair)
 
 
@@ -95,7 +100,7 @@ def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
         return np.equal(_largest(prediction).reshape(-1), labels.reshape(-1))
     pair = two_classes(loss)
     if pair is None:
-        raise ValueError(f"loss: got {loss.name}, whose targets are numbers; accuracy needs classes")
+        raise no_classes(loss)
     told = prediction > (0.5 if loss.prediction == PROBABILITY else 0.0)
     return np.equal(told, target > (pair[0] + pair[1]) / 2).reshape(-1)
 

@@ -10,6 +10,7 @@ from typing import Any
 from rashin.exact import DIGITS, UNIT_EXPONENT
 from rashin.kernels.bins import BINS
 from rashin.measurement.distribution import LAST_BIN
+from rashin.refusal import Refusal
 
 __all__ = ["check_measurement"]
 
@@ -27,7 +28,7 @@ def check_measurement(state: Any, version: int) -> None:
     _expect(isinstance(state, Mapping), "state", state, "what Measurement.to_dict() gives")
     got = state.get("measurement")
     if got != version or isinstance(got, bool):
-        raise ValueError(f"state: got version {got!r}; expected what Measurement.to_dict() gives, version {version}")
+        raise Refusal("state", f"version {got!r}", f"what Measurement.to_dict() gives, version {version}")
     _MEASUREMENT("state", state)
     worst, most = len(state["worst"]), state["most_worst"]
     _expect(worst <= most, "state.worst", worst, f"at most {most} rows")
@@ -39,7 +40,7 @@ def check_measurement(state: Any, version: int) -> None:
 def _expect(holds: bool, place: str, got: Any, expected: str) -> None:
     if not holds:
         shown = f"{got!r:.40}" if isinstance(got, str | float | bool | None) else _outline(got)
-        raise ValueError(f"{place}: got {shown}; expected {expected}; fix: take it from Measurement.to_dict()")
+        raise Refusal(place, shown, expected, "take it from Measurement.to_dict()")
 
 
 def _outline(got: Any) -> str:

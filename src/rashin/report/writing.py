@@ -50,10 +50,9 @@ def check_ours(folder: str | Path) -> None:
     NotADirectoryError : the path is not a folder.
     """
     if Path(folder).exists() and not Path(folder).is_dir():
-        raise NotADirectoryError(f"{folder} is not a folder; name another one")
+        raise NotADirectoryError(f"{folder}: got a file; expected a folder; fix: name another one")
     for path in files_in(folder).files:
-        if path.exists() and not _is_ours(path):
-            raise FileExistsError(f"{path} was not written by rashin; move it away or name another folder")
+        _check_ours(path, "folder")
 
 
 def check_our_page(path: Path) -> None:
@@ -63,8 +62,15 @@ def check_our_page(path: Path) -> None:
     ------
     FileExistsError : the file is not such a page.
     """
+    _check_ours(path, "file")
+
+
+def _check_ours(path: Path, other: str) -> None:
     if path.exists() and not _is_ours(path):
-        raise FileExistsError(f"{path} was not written by rashin; move it away or name another file")
+        raise FileExistsError(
+            f"{path}: got a file that rashin did not write; expected none, or one that it wrote; fix: move it away or "
+            f"name another {other}"
+        )
 
 
 def write_explanation(found: Explanation, folder: str | Path, lang: str = "en") -> Explained:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.extras import needs
+from rashin.refusal import Refusal
 from rashin.tables.keys import NoKey, keys_in, moment
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
@@ -64,7 +65,8 @@ class ArrowTable:
         magic = self.source.read(6)
         self.source.seek(0)
         if magic[:4] == b"FEA1":
-            raise ValueError("it is in the first version of Feather; write it again with pyarrow.feather.write_feather")
+            fix = "write it again with pyarrow.feather.write_feather"
+            raise Refusal("format", "version 1 of Feather", "version 2", fix)
         self.is_stream = magic != b"ARROW1"
         know_types(self._reader(None).schema)
         self.schema: Any = self._reader(None).schema

@@ -13,7 +13,7 @@ from rashin.tables.classes import Classes, Key, Outcomes, is_number
 from rashin.tables.dialect import header_hint
 from rashin.tables.table import Uses
 
-__all__ = ["Columns", "Names", "Roles", "default_prediction", "matching", "name_of", "names_of"]
+__all__ = ["Columns", "Names", "Roles", "default_prediction", "matching", "name_of", "names_of", "no_column"]
 
 Names: TypeAlias = "str | tuple[str, ...] | Mapping[str, str]"
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -108,12 +108,12 @@ class Columns:
         target, target_classes = _several("target", self.target, names, path)
         if len(target) > 1 and len(target) != len(prediction):
             raise ValueError(
-                f"{path}: target names {len(target)} columns, and prediction {len(prediction)}; name equally many"
+                f"{path}: got {len(target)} columns for the target; expected {len(prediction)}, as for the prediction"
             )
         if len(target) > 1 and target_classes and classes and not target_classes.agree(classes):
             raise ValueError(
-                f"{path}: target {', '.join(target)} stands for {target_classes}, and prediction "
-                f"{', '.join(prediction)} for {classes}; expected the same classes in the same order"
+                f"{path}, target: got {target_classes} in {', '.join(target)}; expected {classes} in this order, as in "
+                f"the prediction's {', '.join(prediction)}"
             )
         weight, group, cluster = (
             _known(role, getattr(self, role), names, path) for role in ("weight", "group", "cluster")
@@ -168,7 +168,8 @@ def default_prediction(names: Sequence[str], path: str) -> str:
     found = [pattern for pattern in ("p_*", "z_*") if matching(pattern, names)]
     if len(found) != 1:
         what = "columns p_* and z_*" if found else "no column p_* or z_*"
-        raise ValueError(f"{path} has {what}; say which columns hold the prediction{_among(names)}")
+        expected = f"either, or the names of its columns{_among(names)}"
+        raise ValueError(f"{path}, prediction: got {what}; expected {expected}")
     return found[0]
 
 
@@ -189,7 +190,7 @@ def _several(role: str, asked: Names, names: Sequence[str], path: str) -> tuple[
         raise ValueError(f"{role}: got the pattern {asked!r}; expected one * in it, where the class stands")
     found = matching(asked, names)
     if not found:
-        raise ValueError(f"{path} has no column that matches {role} {asked!r}{_among(names)}")
+        raise ValueError(f"{path}, {role}: got {asked!r}; expected a pattern that matches a column{_among(names)}")
     _checked(role, list(found), names, path)
     _refuse_strangers(role, asked, found, path)
     return _of_classes(role, found, path)
@@ -203,8 +204,9 @@ def _refuse_strangers(role: str, pattern: str, found: Mapping[str, str], path: s
     if len(numbers) > 1 and others and numbers[0] < 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
         columns = ", ".join(repr(column) for _, column in numbered[:3]) + (", ..." if len(numbered) > 3 else "")
         raise ValueError(
-            f"{path}: {role} {pattern!r} matches columns numbered {numbers[0]} to {numbers[-1]} and {_listed(others)}; "
-            f"expected only columns of classes; fix: list them, such as [{columns}], or give them by class in a dict"
+            f"{path}, {role}: got {pattern!r}, which matches columns {numbers[0]} to {numbers[-1]} and "
+            f"{_listed(others)}; expected only columns of classes; fix: list them, such as [{columns}], or "
+            f"give them by class in a dict"
         )
 
 
@@ -237,12 +239,15 @@ def matching(pattern: str, names: Iterable[str]) -> dict[str, str]:
 
 def _known(role: str, name: str | None, names: Sequence[str], path: str) -> str | None:
     if name is not None and name not in names:
-        raise ValueError(f"{path} has no column {name!r} for the {role}{_nearest(name, names)}")
+        raise no_column(path, role, name, names)
     if name is not None and list(names).count(name) > 1:
-        raise ValueError(
-            f"{path} has {list(names).count(name)} columns {name!r} for the {role}; expected one of each name"
-        )
+        raise ValueError(f"{path}, {role}: got {list(names).count(name)} columns {name!r}; expected one of each name")
     return name
+
+
+def no_column(path: str, role: str, name: str, names: Sequence[str]) -> ValueError:
+    """The error for a column that a file does not have."""
+    return ValueError(f"{path}, {role}: got {name!r}; expected the name of a column{_nearest(name, names)}")
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
@@ -254,7 +259,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _among(names: Sequence[str]) -> str:
-    return f"; its columns are {_listed(names)}{header_hint(names)}" if names else "; it has no columns"
+    return f", of which there are {_listed(names)}{header_hint(names)}" if names else ", of which there are none"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,11 +16,12 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
+from rashin.refusal import Refusal
 from rashin.tables.arrow import pyarrow, record_chunks
 from rashin.tables.dialect import encoding_hint, header_hint
 from rashin.tables.lines import Malformed, open_quote, without_first
 from rashin.tables.sources import File
-from rashin.tables.table import ANY, BROKEN, BreakError, Chunk, Part, Uses
+from rashin.tables.table import ANY, BROKEN, Chunk, Part, Uses
 from rashin.tables.texts import converted, wide, with_keys, without_empty
 
 __all__ = ["DelimitedTable"]
@@ -30,7 +31,7 @@ _READ_BYTES = 1 << 16  # read at a time: at most so much is lost if a stream bre
 _PIECE_BYTES = 1 << 18  # of a block, parsed by one thread: larger chunks take more time in total
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _SAMPLE = 1 << 16  # bytes used to guess an encoding
-_SKIP = "; on_error='skip' leaves such lines out"
+_SKIP = "; fix: on_error='skip' leaves such lines out"
 _MALFORMED = "a line with too few or too many fields"
 
 
@@ -99,15 +100,16 @@ class DelimitedTable:
 
         Raises
         ------
-        BreakError : there are no names, or they are in another encoding.
+        Refusal : there are no names, or they are in another encoding.
         """
         encoding = self.file.dialect.encoding
         with suppress(csv.Error):
             names = next(filter(None, self._lines(block)), None)
             if names is None:
-                raise BreakError(0, "the file is empty; expected a line with the names of the columns")
+                raise Refusal("header", "an empty file", "a line with the names of the columns")
             if "\0" in names[0] or any(map(_is_broken, names)):
-                raise BreakError(0, f"its header is not in {encoding}{encoding_hint(_as_stored(block, encoding))}")
+                hint = encoding_hint(_as_stored(block, encoding))
+                raise Refusal("header", "bytes of another encoding", f"text in {encoding}{hint}")
         return names or []
 
     def _lines(self, block: bytes) -> Iterator[list[str]]:
@@ -134,7 +136,7 @@ class DelimitedTable:
 
         Raises
         ------
-        BreakError : a line has too few or too many fields, and such lines are not skipped.
+        Refusal : a line has too few or too many fields, and such lines are not skipped.
         """
         import pyarrow as pa
         from pyarrow.csv import ConvertOptions
@@ -144,7 +146,8 @@ class DelimitedTable:
         try:
             return self._parsed(block, convert, is_first)
         except _OpenQuoteError as error:
-            raise BreakError(row + error.row, "a quote is opened in it and not closed; fix: close the quote") from None
+            place = f"row {row + error.row}"
+            raise Refusal(place, "a quote that is not closed", "quotes in pairs", "close the quote") from None
         except pa.ArrowInvalid:
             self._refuse_malformed(block, is_first, row)
             raise
@@ -156,8 +159,8 @@ class DelimitedTable:
             for place, fields in enumerate(lines, row - is_first):
                 if len(fields) != wanted:
                     quote = "; fix: close the quote in it" if any("\n" in field for field in fields) else ""
-                    fix = header_hint(self.names) or quote or _SKIP
-                    raise BreakError(place, f"it has {len(fields)} fields, and the header {wanted}{fix}")
+                    expected = f"{wanted}, as in the header{header_hint(self.names) or quote or _SKIP}"
+                    raise Refusal(f"row {place}", f"{len(fields)} field{'s' * (len(fields) != 1)}", expected)
 
     def _parsed(self, block: bytes, convert: Any, is_first: bool) -> Any:
         """The rows of a block; the header is in the first block. Skipped malformed lines are counted.

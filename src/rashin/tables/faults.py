@@ -62,9 +62,7 @@ class Faults:
 
     def refuse(self, column: str, kind: str, accepted: str) -> None:
         """Raise for a column of a type that is not accepted."""
-        raise ValueError(
-            f"{self.path}, column {column!r}, row {self.first_row}: the column holds {kind}; expected {accepted}"
-        )
+        raise ValueError(f"{self.path}, column {column!r}, row {self.first_row}: got {kind}; expected {accepted}")
 
 
 def failing_rows(check: Callable[[slice], Any], start: int, stop: int, first_only: bool) -> list[int]:

@@ -158,8 +158,8 @@ class _ColumnsTable:
         first = next(iter(lengths))
         for name, length in lengths.items():
             if length != lengths[first]:
-                expected = f"expected {lengths[first]}, as in column {first!r}"
-                raise ColumnError(f"{self._path}, column {name!r}: got {length} rows; {expected}")
+                expected = f"{lengths[first]}, as in column {first!r}"
+                raise ColumnError(f"{self._path}, column {name!r}: got {length} rows; expected {expected}")
         return [Part(rows=lengths[first])]
 
     def list_length(self, name: str) -> int | None:

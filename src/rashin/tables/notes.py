@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from rashin.array_header import ArrayHeader, opened_member
+from rashin.refusal import Refusal
 from rashin.tables.arrow import ArrowTable, pyarrow
 from rashin.tables.sources import File
 
@@ -37,7 +38,7 @@ def note_of(file: File) -> Mapping[str, Any] | None:
     try:
         note = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{file.path}, metadata {KEY!r}: got {text[:40]!r}; expected JSON: {error}") from None
+        raise ValueError(f"{file.path}, metadata {KEY!r}: got {text[:40]!r}; expected JSON ({error})") from None
     if not isinstance(note, dict):
         raise ValueError(f"{file.path}, metadata {KEY!r}: got {text[:40]!r}; expected a JSON object")
     return note
@@ -58,7 +59,7 @@ def _entry(stream: IO[bytes], header: ArrayHeader) -> str:
     with stream:
         found = np.frombuffer(stream.read(header.bytes), header.dtype)
     if header.shape or header.dtype.kind != "U" or len(found) != 1:
-        raise ValueError(f"array {KEY!r} is of shape {header.shape} and {header.dtype}; expected one text")
+        raise Refusal(f"array {KEY!r}", f"shape {header.shape} and {header.dtype}", "one text")
     return str(found[0])
 
 

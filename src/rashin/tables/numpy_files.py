@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.array_header import ArrayHeader, opened_member
+from rashin.refusal import Refusal
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
 
@@ -35,10 +36,8 @@ class ArrayTable:
         self.stream: BinaryIO = stack.enter_context(file.open())
         self.header = ArrayHeader.read(self.stream, file.size)
         if self.header.dtype.names is None and len(self.header.shape) != 2:
-            raise ValueError(
-                f"it holds an array of shape {self.header.shape} without fields; expected (rows, columns), "
-                "or a structured array"
-            )
+            got = f"shape {self.header.shape} without fields"
+            raise Refusal("array", got, "(rows, columns), or a structured array")
         self.names: Sequence[str] = self.header.dtype.names or [str(column) for column in range(self.header.shape[1])]
         self.malformed: Counter[str] = Counter()
         self.member = _Member(self.header, self.stream, file.path if file.is_local else None, self.stream.tell())
@@ -93,7 +92,7 @@ class ArchiveTable:
         members = {name: self._member(name) for name in names}
         lengths = {name: member.header.shape[0] for name, member in members.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"its arrays are of different lengths: {lengths}")
+            raise Refusal("arrays", f"different lengths, {lengths}", "the same length of all")
         return members
 
     def _member(self, name: str) -> _Member:
@@ -101,7 +100,7 @@ class ArchiveTable:
         stream, header = opened_member(self.archive, info, self.file.size)
         self.stack.enter_context(stream)
         if not header.shape or len(header.shape) > 2:
-            raise ValueError(f"array {name!r} is of shape {header.shape}; expected (rows,) and (rows, columns)")
+            raise Refusal(f"array {name!r}", f"shape {header.shape}", "(rows,) or (rows, columns)")
         is_plain = self.file.is_local and info.compress_type == zipfile.ZIP_STORED
         begins = self._begin(info) + stream.tell() if is_plain else 0
         return _Member(header, stream, self.file.path if is_plain else None, begins)
@@ -145,7 +144,7 @@ class _Member:
         wanted = numbers * self.header.dtype.itemsize
         found: bytes = self.stream.read(wanted)
         if len(found) < wanted:
-            raise EOFError(f"it ends {wanted - len(found)} bytes too early")
+            raise Refusal("numbers", f"{len(found)} bytes", f"{wanted}, as the header says")
         return found
 
 

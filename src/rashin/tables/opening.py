@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rashin.refusal import Refusal
 from rashin.tables.frames import Frame
 from rashin.tables.keys import distinct
 from rashin.tables.sources import File
@@ -49,10 +50,13 @@ def reading(file: File | Frame, row: int) -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError, BrokenFileError, ColumnError):
         raise
+    except Refusal as refusal:
+        raise BrokenFileError(str(refusal.within(file.path))) from refusal
     except BROKEN as error:
         words = " ".join(str(error).split()) or type(error).__name__
-        at = getattr(error, "row", row)
-        raise BrokenFileError(f"{file.path} cannot be read from row {at} on: {words}") from error
+        place = f"{file.path}, from row {row}" if row else file.path
+        expected = f"a valid {file.format} file" if isinstance(file, File) else "rows"
+        raise BrokenFileError(f"{place}: got content that cannot be read ({words}); expected {expected}") from error
 
 
 class _KeyedTable:

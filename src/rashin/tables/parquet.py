@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from itertools import accumulate, pairwise
 from typing import Any
 
+from rashin.refusal import Refusal
 from rashin.tables.arrow import LISTS_READ, is_primitive, know_types, list_length, pyarrow, validate
 from rashin.tables.sources import File
 from rashin.tables.table import ANY, Chunk, Part, Uses
@@ -36,7 +37,8 @@ class ParquetTable:
         groups = [self.metadata.row_group(g) for g in range(self.metadata.num_row_groups)]
         self.rows = [group.num_rows for group in groups]
         if min(self.rows, default=0) < 0 or sum(self.rows) != self.metadata.num_rows:
-            raise ValueError(f"it says that it has {self.metadata.num_rows} rows, in groups of {self.rows[:9]}")
+            got = f"groups of {self.rows[:9]} rows"
+            raise Refusal("metadata", got, f"groups of {self.metadata.num_rows} rows in all, as it says")
         is_small = max((group.total_byte_size for group in groups), default=0) <= _WHOLE_BYTES
         self.reader = parquet.ParquetFile(
             self.stream,
@@ -84,4 +86,5 @@ class ParquetTable:
                 yield Chunk({name: batch.column(name) for name in names}, row, batch.num_rows)
                 row += batch.num_rows
             if row - first != self.rows[group]:
-                raise ValueError(f"row group {group} says that it has {self.rows[group]} rows, and has {row - first}")
+                expected = f"{self.rows[group]}, as the metadata says"
+                raise Refusal(f"row group {group}", f"{row - first} rows", expected)

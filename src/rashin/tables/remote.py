@@ -31,7 +31,7 @@ def list_remote(address: str, options: Mapping[str, Any]) -> list[Entry]:
     files, root = _file_system(address, options)
     found = files.glob(root) if "*" in address else files.find(root)
     if not found:
-        raise FileNotFoundError(f"{address}: there is no such file or folder, or nothing matches")
+        raise FileNotFoundError(f"{address}: got an address without files; expected at least one")
     return [_entry(files, root, path) for path in found if files.isfile(path)]
 
 

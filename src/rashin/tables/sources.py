@@ -97,7 +97,7 @@ def find_files(
     files = sorted((file for item in items for file in _named(os.fspath(item), options)), key=lambda file: file.path)
     for one, other in pairwise(files):
         if one.path == other.path:
-            raise ValueError(f"{one.path} is named twice, so that its rows would count twice; name it once")
+            raise ValueError(f"{one.path}: got it twice, so that its rows would count twice; expected it once")
     return _with_keys([replace(file, dialect=dialect) for file in files])
 
 
@@ -127,7 +127,7 @@ def _named(text: str, options: dict[str, Any]) -> Iterator[File]:
     elif glob.has_magic(text):
         yield from _matching(text)
     else:
-        raise FileNotFoundError(f"{text}: there is no such file or folder")
+        raise FileNotFoundError(f"{text}: got a name that does not exist; expected a file, folder, glob or address")
 
 
 def _is_address(text: str) -> bool:
@@ -137,7 +137,7 @@ def _is_address(text: str) -> bool:
 def _matching(pattern: str) -> Iterator[File]:
     found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (a pattern with its folder)
     if not found:
-        raise FileNotFoundError(f"{pattern}: no file matches")
+        raise FileNotFoundError(f"{pattern}: got a pattern that no file matches; expected at least one file")
     for path in found:
         if path.is_file():
             yield _local(path)
@@ -148,7 +148,7 @@ def _matching(pattern: str) -> Iterator[File]:
 def _below(folder: Path) -> Iterator[File]:
     paths = [path for path in folder.rglob("*") if path.is_file() and _is_data(path.relative_to(folder).as_posix())]
     if not paths:
-        raise FileNotFoundError(f"{folder}: the folder holds no file that ends with {_endings()}")
+        raise FileNotFoundError(f"{folder}: got a folder without data; expected a file that ends with {_endings()}")
     yield from map(_local, paths)
 
 
@@ -164,7 +164,7 @@ def _remote(address: str, options: dict[str, Any]) -> Iterator[File]:
     alone = len(entries) == 1 and entries[0].path.rstrip("/") == address.rstrip("/")
     wanted = entries if alone or "*" in address else [entry for entry in entries if _is_data(entry.below)]
     if not wanted:
-        raise FileNotFoundError(f"{address}: nothing there ends with {_endings()}")
+        raise FileNotFoundError(f"{address}: got an address without data; expected a file that ends with {_endings()}")
     for entry in wanted:
         yield File(entry.path, _known_format(entry.path), entry.size, entry.state, (), options)
 
@@ -188,7 +188,7 @@ def _format(path: str) -> str | None:
 def _known_format(path: str) -> str:
     known = _format(path)
     if known is None:
-        raise ValueError(f"{path}: cannot tell its format; expected names that end with {_endings()}")
+        raise ValueError(f"{path}: got a file of an unknown format; expected a name that ends with {_endings()}")
     return known
 
 

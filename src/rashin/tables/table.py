@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["ANY", "BROKEN", "BreakError", "Chunk", "ColumnError", "Part", "Table", "Unreadable", "Uses"]
+__all__ = ["ANY", "BROKEN", "Chunk", "ColumnError", "Part", "Table", "Unreadable", "Uses"]
 
 Unreadable: TypeAlias = "Mapping[int, str | bytes]"  # text that should be a number, and bytes that are not text, by row
 
@@ -27,17 +27,6 @@ BROKEN = (
     lzma.LZMAError,
     struct.error,
 )
-
-
-class BreakError(ValueError):
-    """A file cannot be read beyond a row."""
-
-    def __init__(self, row: int, words: str) -> None:
-        super().__init__(row, words)  # the arguments for a copy
-        self.row, self.words = row, words
-
-    def __str__(self) -> str:
-        return self.words
 
 
 class ColumnError(ValueError):

@@ -111,8 +111,8 @@ def _slope(f: Callable[[Any], Any], x: NDArray[np.float64], index: tuple[int, ..
 def _check_movable(name: str, x: Any) -> None:
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         got = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        expected = "expected a NumPy array of float64, which can be moved by 1e-4"
-        raise TypeError(f"{name}: got {got}; {expected}; fix: np.array({name}, dtype=float)")
+        expected = "a NumPy array of float64, which can be moved by 1e-4"
+        raise TypeError(f"{name}: got {got}; expected {expected}; fix: np.array({name}, dtype=float)")
     if not x.flags.writeable:
         raise ValueError(f"{name}: got a read-only array; expected one whose entries can be moved; fix: {name}.copy()")
 

@@ -101,7 +101,7 @@ def minibatch_losses(
         raise ValueError(f"draws: got {draws!r}; expected a whole number >= 1")
     if not np.isfinite(each).all():
         place = int(np.argmin(np.isfinite(each)))
-        raise ValueError(f"{loss.name} is {each[place]} for sample {place}: there is no mean to come near to")
+        raise ValueError(f"x: got sample {place}, whose {loss.name} is {each[place]}; expected samples of finite loss")
     rng, losses = np.random.default_rng(seed), np.empty((chosen.size, draws))
     for draw in range(draws):
         sums = np.cumsum(

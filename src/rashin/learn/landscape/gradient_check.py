@@ -145,7 +145,7 @@ def check_gradient(
         )
     gradients = double.backward(trace, slope)
     if len(gradients) != len(double.parameters):
-        raise ValueError(f"backward gave {len(gradients)} arrays for {len(double.parameters)} parameter arrays")
+        raise ValueError(f"backward: got {len(gradients)} arrays; expected {len(double.parameters)}, as parameters has")
     probe = Probe(lambda: _seen(loss, double, x, target), _seen(loss, double, x, target), step)
     probe.noise = noise_of(lambda: probe.look().mean, double.parameters, value)
     rng, checks = np.random.default_rng(seed), []

@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from rashin.learn.network.activations import ACTIVATIONS
 from rashin.learn.network.outputs import OUTPUTS
-from rashin.storage import read_arrays, written_beside
+from rashin.refusal import Refusal
+from rashin.storage import content_of, read_arrays, written_beside
 
 __all__ = ["Network", "Trace"]
 
@@ -144,12 +145,10 @@ class Network:
         OSError : the file cannot be read.
         """
         arrays = read_arrays(path, "a network")
-        try:
+        with content_of(path, "a network"):
             network = cls.from_arrays(arrays)
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{path} does not hold a network: {error}") from error
-        if not all(np.isfinite(array).all() for array in network.parameters):
-            raise ValueError(f"{path} does not hold a network: got a NaN or an infinite number; expected finite ones")
+            if not all(np.isfinite(array).all() for array in network.parameters):
+                raise Refusal("parameters", "a NaN or an infinite number", "finite numbers")
         return network
 
     @property
@@ -172,7 +171,9 @@ class Network:
         if "sizes" in arrays and arrays["sizes"].tolist() != list(
             network.sizes
         ):  # otherwise the last layer could be missing
-            raise ValueError(f"got layers of sizes {network.sizes}; expected {arrays['sizes'].tolist()}")
+            raise Refusal(
+                "layers", f"sizes {list(network.sizes)}", f"{arrays['sizes'].tolist()}, as array 'sizes' says"
+            )
         return network
 
 
@@ -190,11 +191,11 @@ def _checked_parameters(arrays: Mapping[str, Array]) -> list[Array]:
     """The arrays in their order: a weight and a bias of each layer, and nothing else."""
     names = _names(len(arrays) + len(arrays) % 2)
     if set(names) != set(arrays):
-        raise ValueError(f"got arrays {sorted(arrays)}; expected a weight and a bias of each layer: {names}")
+        raise Refusal("arrays", str(sorted(arrays)), f"a weight and a bias of each layer: {names}")
     parameters = [arrays[name] for name in names]
     types = {array.dtype for array in parameters}
     if len(types) != 1 or not types <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        raise ValueError(f"got arrays of {', '.join(sorted(map(str, types)))}; expected all of float32, or of float64")
+        raise Refusal("arrays", ", ".join(sorted(map(str, types))) or "none", "float32 in all, or float64 in all")
     _check_chain(list(zip(parameters[::2], parameters[1::2], strict=True)))
     return parameters
 
@@ -203,7 +204,8 @@ def _check_chain(layers: list[tuple[Array, Array]]) -> None:
     shapes = [(weight.shape, bias.shape) for weight, bias in layers]
     each_fits = all(len(weight) == 2 and bias == weight[1:] for weight, bias in shapes)
     if not shapes or not each_fits or any(left[1] != (right[0][0],) for left, right in pairwise(shapes)):
-        raise ValueError(f"layers of shapes {shapes} do not fit together")
+        expected = "a weight (inputs, units) and a bias (units,) of each layer, whose inputs are the units before it"
+        raise Refusal("layers", f"shapes {shapes}", expected)
 
 
 def _starting_parameters(sizes: Sequence[int], gain: float, rng: np.random.Generator) -> list[Array]:
@@ -220,5 +222,5 @@ def _names(count: int) -> list[str]:
 
 def _known(name: str, among: dict[str, Any], what: str) -> str:
     if name not in among:
-        raise ValueError(f"{what}: got {name!r}; expected {', '.join(map(repr, among))}")
+        raise Refusal(what, repr(name), ", ".join(map(repr, among)))
     return name

@@ -97,6 +97,6 @@ def output_for(loss: Loss) -> str:
     if bounds == (-np.inf, 0.0) and of_classes:
         return "log_softmax"
     raise ValueError(
-        f"{loss.name} predicts {domain.description}, for which there is no output layer; there is one for "
-        "real numbers, probabilities and rows of log-probabilities"
+        f"loss: got {loss.name}, which takes {domain.description} as a prediction; expected a loss of real numbers, "
+        "probabilities or rows of log-probabilities, for which there are output layers"
     )

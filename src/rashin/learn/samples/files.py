@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rashin.learn.samples.batches import set_aside
-from rashin.learn.samples.samples import blocks
+from rashin.learn.samples.samples import check_finite
 from rashin.storage import read_arrays
 
 __all__ = ["read_samples"]
@@ -56,14 +55,14 @@ def read_samples(path: str | Path, share: float = 0.2, seed: int = 0) -> tuple[D
         training, held_out = (_fitting(path, arrays, *names) for names in (_SPLIT[:2], _SPLIT[2:]))
         if training[0].shape[1] != held_out[0].shape[1]:
             raise ValueError(
-                f"{path}: samples of x_train hold {training[0].shape[1]} numbers, those of x_test "
-                f"{held_out[0].shape[1]}; they must hold as many"
+                f"{path}, array 'x_test': got samples of {held_out[0].shape[1]} numbers; expected "
+                f"{training[0].shape[1]}, as in x_train"
             )
         return training, held_out
     if all(name in arrays for name in _WHOLE):
         return _divided(path, *_fitting(path, arrays, *_WHOLE), share, seed)
     raise ValueError(
-        f"{path} holds the arrays {', '.join(arrays) or 'none'}; expected {', '.join(_SPLIT)}, or {', '.join(_WHOLE)}"
+        f"{path}: got the arrays {', '.join(arrays) or '(none)'}; expected {', '.join(_SPLIT)}, or {', '.join(_WHOLE)}"
     )
 
 
@@ -72,30 +71,16 @@ def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: st
     for name, array, kinds in ((x_name, x, "fiub"), (t_name, t, "fiubUS")):
         if array.dtype.kind not in kinds:
             also = ", or text: names of classes" if array is t else ""
-            raise ValueError(f"{path}: {name} has dtype {array.dtype}; expected real numbers{also}")
+            raise ValueError(f"{path}, array {name!r}: got dtype {array.dtype}; expected real numbers{also}")
         if array.ndim == 0 or len(array) == 0:
-            raise ValueError(f"{path}: {name} has shape {array.shape}; expected at least one sample")
+            raise ValueError(f"{path}, array {name!r}: got shape {array.shape}; expected at least one sample")
     if x.ndim < 2 or len(x) != len(t):
         raise ValueError(
-            f"{path}: {x_name} has shape {x.shape} and {t_name} {t.shape}; expected (n, ...) and as many targets"
+            f"{path}, array {x_name!r}: got shape {x.shape} for {t_name} of {t.shape}; expected (n, ...) for (n, ...)"
         )
     for name, array in ((x_name, x), (t_name, t)):  # before the split: the row numbers are still those of the file
-        _check_finite(path, name, array)
+        check_finite(f"{path}, array {name!r}", array)
     return x.reshape(len(x), -1), t
-
-
-def _check_finite(path: str | Path, name: str, array: Array) -> None:
-    if array.dtype.kind != "f":
-        return
-    for rows in blocks(array.reshape(len(array), -1)):
-        finite = np.isfinite(array[rows])
-        if not finite.all():
-            place = np.unravel_index(int(np.argmin(finite)), finite.shape)
-            row = rows.start + int(place[0])
-            raise ValueError(
-                f"{path}: {name}, row {row}: got {array[rows][place]}; expected finite numbers; fix: leave the row out "
-                f"or fill it in"
-            )
 
 
 def _divided(path: str | Path, x: Array, t: Array, share: float, seed: int) -> tuple[Data, Data]:
@@ -103,6 +88,6 @@ def _divided(path: str | Path, x: Array, t: Array, share: float, seed: int) -> t
         raise ValueError(f"share: got {share}; expected a share in (0, 1)")
     aside = max(1, round(share * len(x)))
     if aside == len(x):
-        raise ValueError(f"{path}: x holds {len(x)} sample; at least 2 are needed, to train on and to hold out")
+        raise ValueError(f"{path}, array 'x': got {len(x)} sample; expected at least 2, to train on and to hold out")
     chosen, rest = set_aside(len(x), aside, seed)
     return (x[rest], t[rest]), (x[chosen], t[chosen])

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rashin import checks
 from rashin.learn.network.outputs import output_for
 from rashin.learn.samples.targets import targets_for
+from rashin.refusal import Refusal
 
 if TYPE_CHECKING:
     from rashin.learn.network.network import Network
@@ -107,7 +108,7 @@ def samples_for(
         raise ValueError(f"target: got {len(values)} rows; expected {len(x)}, one for each row of x")
     if len(x) == 0:
         raise ValueError("x: got no samples; expected at least one")
-    _check_finite(x)
+    check_finite("x", x)
     return Samples(x, values, labels, None if weight is None else _checked_weight(weight, len(x)))
 
 
@@ -115,21 +116,25 @@ def _checked_weight(weight: ArrayLike, n: int) -> Array:
     checked = checks.weights(weight, (n,))
     checks.weights_fit(checked, None)
     if not checked.any():
-        raise ValueError("weight: all are 0, so that no sample counts; expected at least one weight > 0")
+        raise ValueError("weight: got 0 for all samples; expected at least one weight > 0")
     return checked
 
 
-def _check_finite(x: Array) -> None:
+def check_finite(name: str, x: Array) -> None:
+    """Raise for the first number of x, (n, ...), that is not finite.
+
+    Raises
+    ------
+    ValueError : there is one; the message names it by ``name`` and its index.
+    """
     if x.dtype.kind != "f":
         return
-    for rows in blocks(x):
+    for rows in blocks(x.reshape(len(x), -1)):
         finite = np.isfinite(x[rows])
         if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            raise ValueError(
-                f"x: got {x[rows][row, column]} in row {rows.start + row}; expected finite numbers; fix: leave the row "
-                "out or fill it in"
-            )
+            row, *place = (int(i) for i in np.argwhere(~finite)[0])
+            got, index = str(x[rows][(row, *place)]), (rows.start + row, *place)
+            raise Refusal(name, got, "finite numbers", "leave the row out or fill it in", index)
 
 
 def blocks(x: Array) -> Iterator[slice]:

@@ -24,7 +24,7 @@ def check_labels(labels: ArrayLike, classes: int) -> NDArray[np.int64]:
     ------
     ValueError : the shape is another one, or a label is not a whole number in [0, classes).
     """
-    return _labels(labels, classes, f"expected class labels from 0 to {classes - 1}, whole numbers")
+    return _labels(labels, classes, f"class labels from 0 to {classes - 1}, whole numbers")
 
 
 def _labels(labels: ArrayLike, classes: int, expected: str) -> NDArray[np.int64]:
@@ -34,7 +34,7 @@ def _labels(labels: ArrayLike, classes: int, expected: str) -> NDArray[np.int64]
     with np.errstate(invalid="ignore"):  # NaN and infinity are refused below; the warning is not needed
         wrong = np.flatnonzero((given < 0) | (given >= classes) | (given != np.floor(given)))
     if wrong.size:
-        raise ValueError(f"target: got {given[wrong[0]]} at index {wrong[0]}; {expected}")
+        raise ValueError(f"target: got {given[wrong[0]]} at index {wrong[0]}; expected {expected}")
     return given.astype(np.int64, copy=False)
 
 
@@ -138,8 +138,8 @@ def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
     if domain.contains([-1.0, 1.0]).all():
         return 2 * codes - 1
     raise ValueError(
-        f"{loss.name} cannot tell classes: its target must be {domain.description}, and classes are coded as 0 and 1; "
-        "choose a loss that takes these or labels, such as softmax_cross_entropy"
+        f"loss: got {loss.name}, whose target is {domain.description}; expected a loss that takes labels, or 0 and 1, "
+        "such as softmax_cross_entropy"
     )
 
 
@@ -152,7 +152,9 @@ def are_classes(loss: Loss, classes: bool | None) -> bool:
     """
     takes_labels = loss.prediction.has_classes
     if takes_labels and classes is False:
-        raise ValueError(f"classes: got False; {loss.name} compares classes, and numbers need a loss such as huber")
+        raise ValueError(
+            f"classes: got False for {loss.name}, which compares classes; expected a loss of numbers, such as huber"
+        )
     return takes_labels if classes is None else classes
 
 
@@ -186,7 +188,7 @@ def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> i
 
 
 _NUMBERED = (
-    "expected class labels 0, 1, 2, ...; fix: np.unique(target, return_inverse=True)[1] numbers classes, and numbers "
+    "class labels 0, 1, 2, ...; fix: np.unique(target, return_inverse=True)[1] numbers classes, and numbers "
     "need a loss such as squared_error"
 )
 _MANY = 10_000  # number of classes from which most of them must occur in the data
@@ -199,7 +201,7 @@ def _classes_of(given: NDArray[Any]) -> int:
     if count > _MANY and found < count / 10:
         raise ValueError(
             f"target: got label {count - 1} at index {int(labels.argmax())}, which makes {count:,} classes, of which "
-            f"{found:,} occur; {_NUMBERED}"
+            f"{found:,} occur; expected {_NUMBERED}"
         )
     return count
 
@@ -237,7 +239,9 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
         return given, given.argmax(axis=1)
     if given.ndim != 1:
         expected = f"(n,) or (n, {outputs})" if takes_table else "(n,)"
-        raise ValueError(f"target: got shape {given.shape}; {loss.name} takes {expected} here{_flattened(given)}")
+        raise ValueError(
+            f"target: got shape {given.shape}; expected {expected}, as {loss.name} takes it{_flattened(given)}"
+        )
     labels = check_labels(given, outputs)
     return class_targets(loss, labels, outputs), labels
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from rashin.learn.training.history import Epoch, Score, Steps
-from rashin.storage import read_arrays, written_beside
+from rashin.refusal import Refusal
+from rashin.storage import content_of, read_arrays, written_beside
 
 if TYPE_CHECKING:
     from rashin.learn.training.trainer import Trainer
@@ -26,6 +27,8 @@ Fingerprint = Mapping[
     str, str | None
 ]  # digests of the parts of the data, from ``fingerprint``, and the name of the schedule
 
+_WHAT = "a checkpoint of a training run"
+_RESUME = "resume with the settings and data of that run, or start a new one without resuming"
 _VERSION = 3  # version 1 compared only some samples and stored no version; version 2 had no schedules
 _RATES = 16  # steps already done at which the factors of two schedules are compared
 
@@ -52,18 +55,13 @@ def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
     ------
     ValueError : the file does not contain a checkpoint, or its training run differs; the message names what differs.
     """
-    arrays = read_arrays(path, "a checkpoint")
-    try:
+    arrays = read_arrays(path, _WHAT)
+    with content_of(path, _WHAT):
         kept = _kept_settings(arrays["settings"])
         rates = kept.pop("rates", None)
-    except (KeyError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
-    _check_settings(path, kept, _settings(trainer, data))
-    try:
+        _check_settings(kept, _settings(trainer, data))
         _check_arrays(trainer, arrays)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} does not hold a checkpoint: {error}") from error
-    _check_rates(path, rates, _rates(trainer, data, int(arrays["optimizer_steps"])))
+        _check_rates(rates, _rates(trainer, data, int(arrays["optimizer_steps"])))
     _restore(trainer, arrays)
     return arrays["best"]
 
@@ -71,7 +69,7 @@ def read_checkpoint(path: Path, trainer: Trainer, data: Fingerprint) -> Array:
 def is_checkpoint(path: Path) -> bool:
     """True if ``write_checkpoint`` wrote the file."""
     try:
-        return {"settings", "epochs", "optimizer_steps"} <= set(read_arrays(path, "a checkpoint"))
+        return {"settings", "epochs", "optimizer_steps"} <= set(read_arrays(path, _WHAT))
     except (OSError, ValueError):
         return False
 
@@ -104,15 +102,15 @@ def _check_arrays(trainer: Trainer, arrays: dict[str, Array]) -> None:
 
 def _alike(name: str, array: Array, shape: tuple[int, ...], dtype: DTypeLike, finite: bool = True) -> Array:
     if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"{name}: got {array.dtype} {array.shape}; expected {np.dtype(dtype)} {shape}")
+        raise Refusal(name, f"{array.dtype} {array.shape}", f"{np.dtype(dtype)} {shape}")
     if finite and not np.isfinite(array).all():
-        raise ValueError(f"{name}: got a NaN or an infinite number; expected finite ones")
+        raise Refusal(name, "a NaN or an infinite number", "finite numbers")
     return array
 
 
 def _same(what: str, got: Any, expected: Any) -> None:
     if list(got) != list(expected):
-        raise ValueError(f"{what}: got {list(got)[:9]}; expected {list(expected)[:9]}")
+        raise Refusal(what, str(list(got)[:9]), str(list(expected)[:9]))
 
 
 # ---------------------------------------------------------------------------------------------- the settings
@@ -121,7 +119,7 @@ def _same(what: str, got: Any, expected: Any) -> None:
 def _kept_settings(array: Array) -> Settings:
     kept = json.loads(str(array))
     if not isinstance(kept, dict):
-        raise ValueError(f"settings: got {str(kept)[:40]}; expected names and values")
+        raise Refusal("settings", str(kept)[:40], "names and values")
     return kept
 
 
@@ -145,13 +143,10 @@ def _settings(trainer: Trainer, data: Fingerprint) -> Settings:
     }
 
 
-def _check_settings(path: Path, kept: Settings, wanted: Settings) -> None:
+def _check_settings(kept: Settings, wanted: Settings) -> None:
     for name in {**wanted, **kept}:
         if kept.get(name) != wanted.get(name):
-            raise ValueError(
-                f"{path} was written by a training with {name} {kept.get(name)}, not {wanted.get(name)}; go on with "
-                "the same settings and data, or start anew without resuming"
-            )
+            raise Refusal(name, str(kept.get(name)), f"{wanted.get(name)}, as in this run", _RESUME)
 
 
 def _rates(trainer: Trainer, data: Fingerprint, done: int) -> list[list[float]]:
@@ -162,16 +157,13 @@ def _rates(trainer: Trainer, data: Fingerprint, done: int) -> list[list[float]]:
     return [[step, float(trainer.schedule(step))] for step in steps]
 
 
-def _check_rates(path: Path, kept: Any, wanted: list[list[float]]) -> None:
+def _check_rates(kept: Any, wanted: list[list[float]]) -> None:
     if kept == wanted:
         return
     if not isinstance(kept, list) or len(kept) != len(wanted) or not all(isinstance(rate, list) for rate in kept):
-        raise ValueError(f"{path} does not hold a checkpoint: rates: got {str(kept)[:40]}; expected {wanted}")
+        raise Refusal("rates", str(kept)[:40], str(wanted))
     had, has = next((had, has) for had, has in zip(kept, wanted, strict=True) if had != has)
-    raise ValueError(
-        f"{path} was written by a training with a schedule whose [step, factor] is {had}, not "
-        f"{has}; go on with the same settings and data, or start anew without resuming"
-    )
+    raise Refusal("schedule", f"[step, factor] {had}", f"{has}, as in this run", _RESUME)
 
 
 # ------------------------------------------------------------------------------------------------- the arrays

@@ -21,17 +21,20 @@ class Diverged(ArithmeticError):
 def diverged(what: str, history: History, learning_rate: float) -> Diverged:
     """The error, with the step and advice."""
     step = max(len(history.steps), 1)
-    return Diverged(f"{what} at step {step}: training diverges; try a learning rate well below {learning_rate:g}")
+    return Diverged(
+        f"training: got {what} at step {step}; expected a loss that falls; fix: a learning rate well "
+        f"below {learning_rate:g}"
+    )
 
 
 def refuse_rise(value: float, history: History, learning_rate: float, rise: float = RISE) -> None:
     """Raise if the loss of a mini-batch is not finite, or exceeds ``rise`` times that of the first (or ``rise``)."""
     if not math.isfinite(value):
-        raise diverged(f"the loss became {value}", history, learning_rate)
+        raise diverged(f"a loss of {value}", history, learning_rate)
     if value > rise:  # checked first: most steps then need not look up the first loss
         first = history.steps[0].batch.loss
         if value > rise * max(abs(first), 1.0):
-            raise diverged(f"the loss rose from {first:.4g} to {value:.4g}", history, learning_rate)
+            raise diverged(f"a loss that rose from {first:.4g} to {value:.4g}", history, learning_rate)
 
 
 def refuse_standstill(history: History, constant: Constant | None, learning_rate: float) -> None:
@@ -49,8 +52,8 @@ def refuse_standstill(history: History, constant: Constant | None, learning_rate
     earlier, late = losses[:-_STANDSTILL], losses[-_STANDSTILL:]
     if earlier and bound > constant.score.loss and min(late) > bound and min(late) >= min(earlier):
         raise diverged(
-            f"the loss has not fallen below {min(earlier):.4g} for {_STANDSTILL} epochs, and a constant prediction "
-            f"scores {constant.score.loss:.4g},",
+            f"a loss that has not fallen below {min(earlier):.4g} for {_STANDSTILL} epochs, where a constant "
+            f"prediction has {constant.score.loss:.4g},",
             history,
             learning_rate,
         )

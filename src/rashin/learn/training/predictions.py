@@ -15,7 +15,7 @@ from rashin.extras import missing
 from rashin.learn.samples.samples import blocks
 from rashin.learn.samples.targets import class_targets
 from rashin.measurement.table.recorded import note_about
-from rashin.storage import written_beside
+from rashin.storage import check_folder, written_beside
 from rashin.tables.notes import KEY
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def check_predictions_file(path: Path) -> None:
     """Raise before the training, and not after it, if such a file cannot be written."""
     if path.suffix not in _SUFFIXES:
         raise ValueError(f"predictions: got {str(path)!r}; expected a name that ends with {' or '.join(_SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: there is no such folder to write predictions to")
+    check_folder(path)
     if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise missing("pyarrow", "parquet", f"{path}", instead="name an .npz file")
 

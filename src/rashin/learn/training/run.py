@@ -143,8 +143,8 @@ def _prepared(
     (t_train, t_test), names = named_labels(training[1], held_out[1])
     if names and not are_classes(loss, classes):
         raise ValueError(
-            f"target: got text, such as {names[0]!r}; {loss.name} takes numbers; fix: a loss of labels, such as "
-            "softmax_cross_entropy, or --classes (in Python classes=True)"
+            f"target: got text, such as {names[0]!r}; expected numbers, as {loss.name} takes them; fix: a loss of "
+            "labels, such as softmax_cross_entropy, or --classes (in Python classes=True)"
         )
     learnt, unseen = (
         (checks.array("x", x), checks.array("target", t)) for x, t in ((training[0], t_train), (held_out[0], t_test))
@@ -229,7 +229,7 @@ def _claimed(folder: Path) -> Iterator[Path]:
 
 def _check_ours(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"{folder}: no permission to write there")
+        raise PermissionError(f"{folder}: got a folder without permission to write; expected one with it")
     strangers = [entry.name for entry in folder.iterdir() if not entry.name.endswith(PART)]
     if strangers and not (_is_history(folder / "history.csv") or is_checkpoint(folder / "checkpoint.npz")):
         raise FileExistsError(

@@ -210,7 +210,7 @@ class Trainer:
 
     def _check_finite(self, array: Array) -> None:
         if not np.isfinite(array).all():
-            raise diverged("the network overflowed", self.history, self.learning_rate)
+            raise diverged("a network that overflows", self.history, self.learning_rate)
 
 
 def _cut(vector: Array, shapes: list[tuple[int, ...]]) -> list[Array]:

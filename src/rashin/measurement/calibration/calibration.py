@@ -71,7 +71,9 @@ class Calibration:
         if not isinstance(other, Calibration):
             return NotImplemented
         if self.kind != other.kind:
-            raise ValueError(f"calibration of {self.kind} and of {other.kind} predictions cannot be added")
+            raise ValueError(
+                f"+: got calibrations of {self.kind} and of {other.kind} predictions; expected those of one kind"
+            )
         pairs = ((getattr(self, name), getattr(other, name)) for name in _ADDED)
         return Calibration(self.kind, *(mine + others for mine, others in pairs))
 
@@ -101,6 +103,17 @@ class Calibration:
         counts[np.array(content["codes"], np.int64)] = content["counts"]
         tallies = {name: Tally.from_dict(content[name], size) for name, size in _TALLIES.items()}
         return cls(content["kind"], counts.reshape(-1, 2), **tallies, impossible=content["impossible"])
+
+
+def check_rows(weight: float) -> None:
+    """Raise if the rows of a calibration have no weight.
+
+    Raises
+    ------
+    ValueError : the weight is 0, so that there are no frequencies.
+    """
+    if weight == 0.0:
+        raise ValueError("calibration: got no row that counts; expected at least one; fix: measure some rows first")
 
 
 _TALLIES = {"weight": 2 * BINS, "square": BINS, "minor": BINS, "cross_entropy": 1}

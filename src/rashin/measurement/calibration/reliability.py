@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.kernels.bins import BINS, HALF, bin_starts
-from rashin.measurement.calibration.calibration import Calibration
+from rashin.measurement.calibration.calibration import Calibration, check_rows
 
 __all__ = ["Reliability", "Split", "reliability", "split"]
 
@@ -86,8 +86,7 @@ def reliability(
     came = found.weight.values().reshape(BINS, 2)
     weight, minor = came.sum(axis=1), found.minor.values()
     total = float(weight.sum())
-    if total == 0.0:
-        raise ValueError("calibration: there are no rows; measure some first")
+    check_rows(total)
     reach = (np.cumsum(weight) - weight / 2) / total if equal == "weight" else _middles()
     chosen = np.flatnonzero(weight)
     place = np.minimum((reach[chosen] * bins).astype(np.int64), bins - 1)
@@ -120,8 +119,7 @@ def split(found: Calibration) -> Split:
     """
     against, events = found.weight.values().reshape(BINS, 2).T
     total = found.weight.total()
-    if total == 0.0:
-        raise ValueError("calibration: there are no rows; measure some first")
+    check_rows(total)
     levels = _isotonic(against, events)
     refinement = float(np.sum(_entropies(*levels))) / total
     uncertainty = float(_entropies(against.sum(), events.sum())) / total

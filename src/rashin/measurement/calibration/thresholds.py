@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.kernels.bins import BINS, bin_starts
-from rashin.measurement.calibration.calibration import Calibration
+from rashin.measurement.calibration.calibration import Calibration, check_rows
 
 __all__ = ["Thresholds", "thresholds"]
 
@@ -77,11 +77,12 @@ def thresholds(found: Calibration) -> Thresholds:
     ValueError : the events are not binary targets, or there are no rows.
     """
     if found.kind != "binary":
-        raise ValueError(f"thresholds need binary targets; these are of kind {found.kind!r}")
+        raise ValueError(
+            f"calibration: got one of kind {found.kind!r}; expected 'binary', as thresholds need two classes"
+        )
     negative, positive = found.weight.values().reshape(BINS, 2).T
     total = float(negative.sum() + positive.sum())
-    if total == 0.0:
-        raise ValueError("thresholds: there are no rows; measure some first")
+    check_rows(total)
     starts = bin_starts()
     with np.errstate(divide="ignore"):
         logit = np.log(starts) - np.log1p(-starts)

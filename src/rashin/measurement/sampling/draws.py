@@ -80,7 +80,7 @@ class Rows:
         samples = loss.prediction.batch_shape(z.shape)
         if samples[:1] != rows.shape or t.shape[:1] != rows.shape:
             raise ValueError(
-                f"read: it returned a prediction of shape {z.shape} and a target of shape {t.shape} for {rows.size} "
+                f"read: got a prediction of shape {z.shape} and a target of shape {t.shape} for {rows.size} "
                 f"rows; expected one of each for every row"
             )
         w, where = _weights(weight, where, samples)
@@ -157,7 +157,7 @@ def _parts(batch: Any, may_weigh: bool) -> Any:
         return batch
     got = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
     accepted = "(prediction, target)" + (" or (prediction, target, weight)" if may_weigh else ", as there is a weight")
-    raise TypeError(f"read: it returned {got}; expected {accepted}")
+    raise TypeError(f"read: got {got}; expected {accepted}")
 
 
 def _weighed(weight: Array | None, where: Array | None, samples: tuple[int, ...]) -> tuple[Array | None, float, float]:

@@ -172,11 +172,11 @@ class _Asked(NamedTuple):
             return None
         limits, reason = self.bounds or _limits_of(self.loss, drawn.sample), ""
         if limits is None:
-            reason = f"the losses of {self.loss!r} have no bounds: pass bounds=(low, high) if your data give some"
+            reason = f"bounds of the losses of {self.loss!r}; fix: pass bounds=(low, high) if your data give some"
         elif data.total is None:
-            reason = "the weights are known only when rows are read: pass weight= with one for each row"
+            reason = "the weights before rows are read; fix: pass weight= with one for each row"
         if reason and self.method:
-            raise ValueError(f"method: got {self.method!r}, but {reason}, or method='asymptotic'")
+            raise ValueError(f"method: got {self.method!r}; expected {reason}, or method='asymptotic'")
         return None if reason else limits
 
     def sequence(self, data: Rows, limits: tuple[float, float] | None) -> ConfidenceSequence:
@@ -197,10 +197,12 @@ def _limits_of(loss: Loss, sample: tuple[int, ...]) -> tuple[float, float] | Non
 def _rows(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, rows: int | None) -> Rows:
     if not callable(prediction) or target is not None:
         if rows is not None:
-            raise TypeError(f"rows: got {rows!r} beside arrays, which have their own; it goes with a function")
+            raise TypeError(
+                f"rows: got {rows!r} with arrays, which have their own; expected None, or a function that reads rows"
+            )
         return rows_of_arrays(loss, prediction, target, weight, where)
     if rows is None:
-        raise TypeError("rows: got none; expected, for a function, the number of rows that it can read")
+        raise TypeError("rows: got none; expected the number of rows that the function can read")
     return rows_of_reader(loss, prediction, _whole("rows", rows, 0), weight, where)
 
 
@@ -216,7 +218,7 @@ def _refuse_outside(limits: tuple[float, float], drawn: Drawn, data: Rows) -> No
             f"bounds of every loss"
         )
     if data.total is None:
-        raise TypeError("read: it returned weights, or rows of many samples, after some of one sample without weight")
+        raise TypeError("read: got weights, or rows of many samples, after rows of one sample; expected all rows alike")
 
 
 def _exact(data: Rows, where: Any) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rashin.kernels import moments as kernel
 from rashin.kernels import threads
 from rashin.native.kernel import DOUBLE
+from rashin.refusal import Refusal, place_in_words
 from rashin.tables.arrow import pyarrow
 from rashin.tables.keys import AS_TEXT, KEYS, NoKey, distinct
 
@@ -105,26 +106,26 @@ def keys_of(name: str, values: Any, samples: tuple[int, ...], where: Any = None,
         raise TypeError(f"{name}: got {error}; expected {KEYS}") from None
     counts = None if where is None else np.asarray(where).reshape(-1)
     strange = strange_in(codes)
-    _refuse(name, strange.refused, counts, samples, lambda at: f"got {codes.keys[codes.codes[at]]}; expected {KEYS}")
-    if missing == "refuse":
-        _refuse(name, strange.missing, counts, samples, lambda _: f"got a missing value; expected {KEYS}")
+    at = _first(strange.refused, counts)
+    if at is not None:
+        got, place = codes.keys[codes.codes[at]], place_in_words(_index(at, samples))
+        raise TypeError(f"{name}: got {got}{place}; expected {KEYS}; fix: {AS_TEXT}")
+    at = _first(strange.missing, counts) if missing == "refuse" else None
+    if at is not None:
+        fix = "leave it out by where=..., or give it a key of its own"
+        raise Refusal(name, "a missing value", KEYS, fix, _index(at, samples))
     return settled(codes)
 
 
-def _refuse(name: str, strange: Any, counts: Any, samples: tuple[int, ...], words: Callable[[int], str]) -> None:
+def _first(strange: Any, counts: Any) -> int | None:
+    """The number of the first strange sample that counts."""
     if strange is not None and counts is not None:
         strange = strange & counts
-    if strange is None or not strange.any():
-        return
-    at = int(np.argmax(strange))
-    index = np.unravel_index(at, samples)
-    place = int(index[0]) if len(index) == 1 else tuple(map(int, index))
-    got, _, expected = words(at).partition("; ")
-    kind = ValueError if got == "got a missing value" else TypeError
-    raise kind(f"{name}: {got} at index {place}; {expected}; fix: {_FIXES[kind is ValueError]}")
+    return None if strange is None or not strange.any() else int(np.argmax(strange))
 
 
-_FIXES = (AS_TEXT, "leave it out by where=..., or give it a key of its own")
+def _index(at: int, samples: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(at, samples)))
 
 
 def _column(name: str, values: Any) -> tuple[Any, tuple[int, ...]]:

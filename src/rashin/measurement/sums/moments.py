@@ -145,7 +145,9 @@ class Moments:
     def mean(self) -> float:
         """sum(w l) / sum(w), rounded once: equal to the loss of all rows at once to the last bit."""
         if self.count == 0:
-            raise ValueError("mean: no row counts: there are none, or all are left out or have weight 0")
+            raise ValueError(
+                "mean: got no row that counts; expected at least one that is not left out, with a weight > 0"
+            )
         return self.losses.over(self.weights)
 
     @property

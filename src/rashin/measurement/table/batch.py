@@ -30,7 +30,7 @@ Words: TypeAlias = "tuple[Array, Sequence[str], Array | None]"  # codes, their w
 _NUMBERS = "numbers"
 _NO_GROUP = "missing='group' makes a group of such rows; on_error='skip' leaves them out"
 _NO_CLUSTER = "give each a cluster of its own if they are independent; on_error='skip' leaves them out"
-_SKIP = "; on_error='skip' leaves such rows out"
+_SKIP = "; fix: on_error='skip' leaves such rows out"
 _OR_POSITIVE = ", or two words, of which positive= (--positive) names the positive class"
 _UNKNOWN: Mapping[str, int] = MappingProxyType({})
 _BLOCK = (
@@ -207,10 +207,12 @@ def _check_dimensions(prediction: Array, roles: Roles, loss: Loss, faults: Fault
     several = 1 < len(roles.prediction) == len(roles.target)  # the loss of a row is then the sum over its outputs
     if not loss.prediction.axes and prediction.ndim != 1 and not several:
         what = "lists" if len(roles.prediction) == 1 else f"one of {len(roles.prediction)} predictions"
-        faults.refuse(named, what, f"one number in each row, as {loss.name} takes it; name one column, such as 'p_1'")
+        faults.refuse(
+            named, what, f"one number in each row, as {loss.name} takes it; fix: name one column, such as 'p_1'"
+        )
     if loss.prediction.axes and prediction.ndim != 2:
         faults.refuse(
-            named, "one number", f"one for each class, as {loss.name} takes them; name a pattern, such as 'p_*'"
+            named, "one number", f"one for each class, as {loss.name} takes them; fix: name a pattern, such as 'p_*'"
         )
 
 
@@ -256,7 +258,7 @@ def _or_words(loss: Loss, roles: Roles) -> str:
 def _refuse_numbers_for_names(name: str, roles: Roles, faults: Faults) -> None:
     """Refuse numbers if a pattern found the classes by name; only a list of columns is in the order of the labels."""
     listed = ", ".join(roles.prediction[:4])
-    accepted = f"the name of a class in each row; or list the columns in the order of the labels, such as {listed}"
+    accepted = f"the name of a class in each row; fix: list the columns in the order of the labels, such as {listed}"
     faults.refuse(name, "numbers", accepted)
 
 
@@ -338,8 +340,8 @@ def _refuse_numbers_for_a_list(name: str, named: Classes, faults: Faults) -> Non
     """Refuse numbers as targets: 1 could be the first column, or the column with a 1 in its name."""
     by_name, by_place = named.by_label(named.names), named.by_label(range(len(named.names)))
     accepted = (
-        "names of classes, as the columns are not numbered by their places in the list; say which label each stands "
-        f"for, {by_name} or {by_place}"
+        "names of classes, as the columns are not numbered by their places in the list; fix: say which label each "
+        f"stands for, {by_name} or {by_place}"
     )
     faults.refuse(name, "numbers", accepted)
 

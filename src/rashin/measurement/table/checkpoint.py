@@ -13,7 +13,8 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.table.partition import Partition
-from rashin.storage import written_beside
+from rashin.refusal import Refusal
+from rashin.storage import check_folder, content_of, written_beside
 from rashin.tables.columns import Columns
 from rashin.tables.sources import File
 
@@ -22,6 +23,8 @@ __all__ = ["SECONDS", "START", "Checkpoint", "Position"]
 SECONDS = 5.0  # between two writes
 _SHARE = 0.05  # of the time, at most, that may be spent on writing
 _VERSION = 2
+_ANOTHER = "name another file"
+_RESUME = "go on with the arguments and data of that run, or name another file to start again"
 
 
 class Position(NamedTuple):
@@ -51,8 +54,7 @@ class Checkpoint:
     def __init__(
         self, path: Path, loss: Loss, columns: Columns, options: Options, partitions: Sequence[Partition]
     ) -> None:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it, or name another file")
+        check_folder(path)
         self.path = path
         files = {p.file.path: [p.file.size, p.file.state] for p in partitions if isinstance(p.file, File)}
         spoken = {name: value for name, value in vars(columns).items() if name != "batch_rows"}
@@ -80,37 +82,30 @@ class Checkpoint:
         """
         if not self.path.exists():
             return START, None
-        try:
+        with content_of(self.path, "a checkpoint of a measurement"):
             state = json.loads(self.path.read_text(encoding="utf-8"))
             if state["checkpoint"] != _VERSION:
-                raise ValueError(f"it is of version {state['checkpoint']}, not {_VERSION}")
+                raise Refusal("version", str(state["checkpoint"]), str(_VERSION), _ANOTHER)
             if state.pop("digest") != _digest(json.dumps(state)):
-                raise ValueError("it was altered since it was written")
+                raise Refusal("digest", "another one than that of the content", "an unaltered file", _ANOTHER)
             self._check(state["task"])
             before = Measurement.from_dict(state["measurement"])
             return self._checked(Position(*state["position"]), before), before
-        except _OtherTaskError:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(
-                f"{self.path} holds no checkpoint of a measurement: {error!r}; name another file"
-            ) from error
 
     def _checked(self, position: Position, before: Measurement) -> Position:
         is_whole = all(type(number) is int and number >= 0 for number in position)
         if not is_whole or position.partition > self.task["partitions"] or before.count > position.rows:
-            raise ValueError(f"it has position {list(position)} and {before.count} rows")
+            expected = f"[partition, row, rows] in {self.task['partitions']} partitions, of {before.count} rows or more"
+            raise Refusal("position", str(list(position)), expected, _ANOTHER)
         return position
 
     def _check(self, kept: dict[str, Any]) -> None:
         for name in {**self.task, **kept}:
             if kept.get(name) != self.task.get(name):
-                differs = _file_that_differs(kept, self.task) if name == "files" else ""
-                what = differs or f"{name} {kept.get(name)!r}, not {self.task.get(name)!r}"
-                raise _OtherTaskError(
-                    f"{self.path} is the checkpoint of a measurement with {what}; go on with the same arguments and "
-                    "data, or name another file to start anew"
-                )
+                is_files = name == "files"
+                got = _file_that_differs(kept, self.task) if is_files else repr(kept.get(name))
+                expected = "those of this run" if is_files else f"{self.task.get(name)!r}, as in this run"
+                raise Refusal(name, got, expected, _RESUME)
 
     def write_if_due(self, position: Position, measurement: Any) -> None:
         """Write the result of ``measurement()`` if some seconds have passed; less often if writing takes long."""
@@ -138,13 +133,9 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class _OtherTaskError(ValueError):
-    """The checkpoint belongs to another measurement."""
-
-
 def _file_that_differs(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
     for path in {**wanted["files"], **kept["files"]}:
         if kept["files"].get(path) != wanted["files"].get(path):
-            change = "other content in" if path in kept["files"] and path in wanted["files"] else "or without"
-            return f"{change} the file {path}"
-    return "its files in another order"
+            in_both = path in kept["files"] and path in wanted["files"]
+            return f"other content in the file {path}" if in_both else f"the file {path} in one of the runs only"
+    return "another order of the files"

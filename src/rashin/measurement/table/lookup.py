@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rashin.measurement.measurement import Row
+from rashin.tables.columns import no_column
 from rashin.tables.dialect import PLAIN, Dialect
 from rashin.tables.opening import BrokenFileError, open_table, reading
 from rashin.tables.sources import File, Source, find_files
@@ -123,7 +124,7 @@ def _of_part(table: Table, part: Part, columns: list[str], rows: set[int]) -> It
 
 def _check(file: File, column: str, names: Sequence[str]) -> None:
     if column not in names:
-        raise ValueError(f"{file.path} has no column {column!r}; its columns are {', '.join(names[:8])}")
+        raise no_column(file.path, "column", column, names)
 
 
 def _plain(value: Any) -> Any:

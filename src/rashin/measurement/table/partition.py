@@ -100,7 +100,7 @@ def partitions(
             continue
         first = first or (file.path, roles)
         if roles != first[1]:
-            raise ValueError(f"{file.path}: its columns are {roles.names}, and those of {first[0]} {first[1].names}")
+            raise ValueError(f"{file.path}: got the columns {roles.names}; expected {first[1].names}, as in {first[0]}")
         found += [Partition(file, part, lengths) for part in parts]
     given = None if first is None else words.given_to(first[1])
     return [replace(partition, roles=given) for partition in found]

@@ -40,16 +40,16 @@ def leave_out_refused(loss: Loss, options: Options, batch: Batch) -> None:
     ValueError : a row is refused, unless such rows are left out; the message names file, column and row.
     """
     names = batch.roles
-    _leave_out(batch, names.prediction, batch.prediction, loss.prediction, loss.name)
+    _leave_out(batch, names.prediction, batch.prediction, loss.prediction)
     if loss.parameters.get("normalized"):
         _leave_out_unnormalized(batch, loss.prediction == Row(LOG_PROBABILITY))
     target, classes = _target_domain(loss, batch)
     fix = _POSITIVE if two_classes(loss) is not None and len(names.target) == 1 else ""
-    _leave_out(batch, names.target, batch.target, target, loss.name, fix)
+    _leave_out(batch, names.target, batch.target, target, fix)
     if classes:
         _leave_out_labels(batch, classes)
     if batch.weight is not None and names.weight is not None:
-        _leave_out(batch, (names.weight,), batch.weight, NONNEGATIVE, "a weight")
+        _leave_out(batch, (names.weight,), batch.weight, NONNEGATIVE)
     _leave_out_rest(loss, options if batch.target.ndim == 1 else Options(), batch)
 
 
@@ -60,12 +60,12 @@ def _target_domain(loss: Loss, batch: Batch) -> tuple[Domain, int]:
     return loss.target, 0
 
 
-def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, sample: Sample, taker: str, fix: str = "") -> None:
+def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, sample: Sample, fix: str = "") -> None:
     """Leave out rows with a number outside its domain."""
     columns = values.reshape(len(values), -1).T
     for k, column in enumerate(columns):
         name, domain = names[k] if len(names) > 1 else names[0], sample.entry(k)
-        batch.faults.add(~domain.contains(column), "outside the domain", _Got(column, taker, domain, fix), name)
+        batch.faults.add(~domain.contains(column), "outside the domain", _Got(column, domain, fix), name)
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,11 @@ class _Got:
     """The value found in a row, and the accepted values."""
 
     column: Array
-    taker: str
     domain: Domain
     fix: str = ""
 
     def __call__(self, row: int) -> str:
-        takes = "is" if self.taker.startswith("a ") else "takes"
-        return f"got {self.column[row]}; {self.taker} {takes} {self.domain.description}{self.fix}"
+        return f"got {self.column[row]}; expected {self.domain.description}{self.fix}"
 
 
 def _leave_out_unnormalized(batch: Batch, of_logarithms: bool) -> None:
@@ -116,7 +114,7 @@ def _stranger(batch: Batch, rows: Array, of_logarithms: bool) -> str:
     near = np.flatnonzero((np.abs(without - 1.0) < _NEAR).all(axis=0))
     if near.size != 1 or not are_normalized(np.delete(some, near[0], axis=1), of_logarithms).all():
         return ""
-    return f"; {names[near[0]]!r} is among the columns, and the others sum to 1: rename it, or name the others"
+    return f", or leave out {names[near[0]]!r}, without which the columns sum to 1"
 
 
 def _leave_out_labels(batch: Batch, classes: int) -> None:

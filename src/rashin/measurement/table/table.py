@@ -14,7 +14,7 @@ from rashin.loss import Loss
 from rashin.measurement.accumulate import Options
 from rashin.measurement.arrays import chosen
 from rashin.measurement.dask import measure_frame, measure_partitions, of_dask
-from rashin.measurement.decisions import decides, two_classes
+from rashin.measurement.decisions import decides, no_classes, two_classes
 from rashin.measurement.measurement import Measurement
 from rashin.measurement.sums.codes import check_missing
 from rashin.measurement.table.checkpoint import START, Checkpoint, Position
@@ -184,16 +184,16 @@ def _check(loss: Loss, columns: Columns, options: Options, engine: str, checkpoi
     if engine not in ("local", "dask"):
         raise ValueError(f"engine: got {engine!r}; expected 'local' or 'dask'")
     if engine == "dask" and checkpoint is not None:
-        raise ValueError("checkpoint: goes with engine='local'; Dask repeats the partitions of a lost worker by itself")
+        raise ValueError("checkpoint: got one with engine='dask', which repeats lost work by itself; expected None")
     if engine == "dask" and progress is not None:
-        raise ValueError("progress: goes with engine='local'; the dashboard of Dask shows how far its workers are")
+        raise ValueError("progress: got one with engine='dask', whose dashboard shows it; expected None")
     if columns.positive is not None and (two_classes(loss) is None or not _is_one(columns.target)):
         raise ValueError(
             f"positive: got {columns.positive!r} with {loss.name} and target {columns.target!r}; expected a loss of "
             "two classes, such as binary_cross_entropy, and one column of targets"
         )
     if (options.by_class or options.accuracy) and not decides(loss):
-        raise ValueError(f"loss: got {loss.name}, whose targets are numbers; by_class and accuracy need classes")
+        raise no_classes(loss)
 
 
 def _is_one(target: Names) -> bool:

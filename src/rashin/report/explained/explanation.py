@@ -105,7 +105,7 @@ def explain(
     begin("mini-batches")
     fitting = samples_for(network, loss, x, labels)
     if fitting.labels is None:
-        raise ValueError("labels are numbers, not classes: there is no accuracy to set beside the loss")
+        raise ValueError("labels: got numbers; expected classes, whose accuracy is shown beside the loss")
     minibatches = minibatch_losses(network, x, labels, loss, seed=seed)
     chosen_x, chosen_labels = _drawn(fitting.x, checks.array("labels", labels), samples, seed)
     begin("gradient")
@@ -152,7 +152,7 @@ def _directions(gradient: list[Array]) -> tuple[list[Array], tuple[int, tuple[in
     """The direction of steepest descent, of length 1; and the weight with the largest derivative, with its name."""
     length = float(np.sqrt(sum(np.vdot(part, part) for part in gradient)))
     if length == 0.0:
-        raise ValueError("the gradient is 0 on these samples: there is no way down to show")
+        raise ValueError("x: got samples on which the gradient is 0; expected a gradient to follow downhill")
     steepest = max(range(0, len(gradient), 2), key=lambda index: float(np.abs(gradient[index]).max()))
     place = np.unravel_index(np.abs(gradient[steepest]).argmax(), gradient[steepest].shape)
     row, column = (int(i) for i in place)

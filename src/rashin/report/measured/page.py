@@ -41,7 +41,7 @@ def measurement_page(
 ) -> Page:
     """The whole page; see :func:`rashin.report.write_measurement`."""
     if measured.count == 0:
-        raise ValueError("measurement: no row counts; there is nothing to report")
+        raise ValueError("measurement: got no row that counts; expected at least one")
     with speaking(lang):
         sections = _sections(measured, confidence, images, predicted)
         name = title or (said("The loss of {source}", source=source) if source else said("The loss of a data set"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from rashin.registry import parsed
 from rashin.report.page.frame import Cell
 from rashin.report.page.numbers import number, percent
 
-__all__ = ["ByRow", "Predicted"]
+__all__ = ["ByRow", "Predicted", "at_rows"]
 
 ByRow: TypeAlias = Mapping[tuple[str, int], Any] | ArrayLike | None
 
@@ -70,21 +70,34 @@ def _known(loss: str) -> Loss | None:
 
 
 def _at(name: str, values: Any, rows: Sequence[Row], wide: tuple[int, ...] | None) -> list[Any]:
-    """The values at the rows, None if a mapping has none; an array of the shape ``wide`` has one entry per class."""
+    """The values at the rows; an array of the shape ``wide`` has one entry per class."""
+
+    def table(values: Any) -> NDArray[Any]:
+        array = np.asarray(values)
+        return array.reshape(-1, array.shape[-1]) if array.ndim and array.shape == wide else array.reshape(-1)
+
+    return at_rows(name, values, rows, table)
+
+
+def at_rows(name: str, values: Any, rows: Sequence[Row], table_of: Callable[[Any], NDArray[Any]]) -> list[Any]:
+    """The values at the rows, None if a mapping has none; ``table_of`` turns an array into one entry per row.
+
+    Raises
+    ------
+    ValueError : an array does not contain the rows, or the rows come from several files.
+    """
     if isinstance(values, Mapping):
         return [values.get((row.source, row.row)) for row in rows]
     if len({row.source for row in rows}) > 1:
         raise ValueError(
-            f"{name}: got an array, but the rows come from several files; expected a mapping from (source, row); "
-            "fix: read the values with rashin.measurement.table.lookup.values_at"
+            f"{name}: got an array for rows of several files; expected a mapping from (source, row); fix: read the "
+            f"values with rashin.measurement.table.lookup.values_at"
         )
-    table = np.asarray(values)
-    table = table.reshape(-1, table.shape[-1]) if table.ndim and table.shape == wide else table.reshape(-1)
-    last = max(row.row for row in rows)
-    if len(table) <= last:
+    table, last = table_of(values), max((row.row for row in rows), default=-1)
+    if table.ndim == 0 or len(table) <= last:
         raise ValueError(
-            f"{name}: got {len(table):,} rows; expected the rows that were measured, with a row {last}; fix: pass the "
-            "same arrays as to measure"
+            f"{name}: got shape {table.shape}; expected the rows that were measured, with a row {last}; fix: pass one "
+            f"entry for each row"
         )
     return [table[row.row] for row in rows]
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rashin.extras import needs
 from rashin.measurement import Row
+from rashin.report.measured.predicted import at_rows
 
 __all__ = ["thumbnail", "thumbnails"]
 
@@ -35,16 +36,8 @@ def thumbnails(rows: list[Row], images: Mapping[tuple[str, int], ArrayLike] | Ar
     """
     if images is None:
         return [None] * len(rows)
-    if isinstance(images, Mapping):
-        found = [images.get((row.source, row.row)) for row in rows]
-        return [None if image is None else thumbnail(image) for image in found]
-    table = images if isinstance(images, np.ndarray) else np.asarray(images)
-    if len({row.source for row in rows}) > 1:
-        raise ValueError("images: got an array, but the rows come from several files; give a mapping (source, row)")
-    last = max((row.row for row in rows), default=-1)
-    if table.ndim < 2 or len(table) <= last:
-        raise ValueError(f"images: got shape {table.shape}; expected an image for each row, and there is row {last}")
-    return [thumbnail(table[row.row]) for row in rows]
+    found = at_rows("images", images, rows, np.asarray)
+    return [None if image is None else thumbnail(image) for image in found]
 
 
 def thumbnail(image: ArrayLike) -> str:
@@ -82,7 +75,7 @@ def _pixels(image: NDArray[Any]) -> NDArray[Any]:
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(f"images: got one of shape {image.shape}; expected (H, W), (H, W, 3) and (H * H,)")
+        raise ValueError(f"images: got one of shape {image.shape}; expected (H, W), (H, W, 3) or (H * H,)")
     if image.dtype.kind in "iu":
         pixels: NDArray[Any] = np.clip(image, 0, 255)
     else:

@@ -188,12 +188,12 @@ def test_a_checkpoint_that_is_finished_gives_the_same_words(file, command, tmp_p
         (["{file}", "--prediction", "0=z_0,0=z_1"], "'--prediction': got a class twice in 0=z_0,0=z_1"),
         (["{file}", "--target", "label"], "target: got 'label'; expected the name of a column"),
         (["{file}", "--loss", "softmax"], "loss: got 'softmax'; expected the name of a loss; did you mean"),
-        (["{file}", "--prediction", "hit"], "Invalid value for '--loss': say which; "),
+        (["{file}", "--prediction", "hit"], "Invalid value for '--loss': got none for column 'hit'; expected one, "),
         (["{file}", "--confidence", "95"], "confidence: got 95.0; expected a number between 0 and 1"),
         (["{file}", "--on-error", "stop"], "on_error: got 'stop'; expected 'raise' or 'skip'"),
         (
             ["{file}", "--target", "weight"],
-            "column 'weight', row \\d+: got 0.\\d+; softmax_cross_entropy takes a class",
+            "column 'weight', row \\d+: got 0.\\d+; expected a class",
         ),
         (
             ["{file}", "--checkpoint", "{file}"],

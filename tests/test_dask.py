@@ -278,7 +278,7 @@ def test_arrays_that_do_not_fit_raise_and_name_the_argument_and_the_block(data):
     labels[2007] = 5
     with pytest.raises(ValueError, match=r"block 2, target: got 5 at index 7"):
         rashin.measure("softmax_cross_entropy", z, labels)
-    with pytest.raises(TypeError, match=r"block \d: group: got [\d.e-]+, which is no whole number"):
+    with pytest.raises(TypeError, match=r"block \d, group: got [\d.e-]+, which is no whole number"):
         rashin.measure("softmax_cross_entropy", z, data.t, group=data.w)
     with pytest.raises(TypeError, match="target: got none"):
         rashin.measure("softmax_cross_entropy", z)

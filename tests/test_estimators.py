@@ -610,7 +610,7 @@ def test_classes_are_known_from_the_first_call_on(iris):
         model.partial_fit(x, y + 1)
     with pytest.raises(ValueError, match=r"y: got the classes \[0 1\]; expected \[0 1 2\], as the network was made"):
         model.set_params(warm_start=True).fit(x[:100], y[:100])
-    with pytest.raises(ValueError, match="early_stopping: got True; partial_fit takes one pass"):
+    with pytest.raises(ValueError, match="early_stopping: got True; expected False for partial_fit"):
         model.set_params(early_stopping=True).partial_fit(x, y)
     with pytest.raises(NotFittedError):
         NetworkClassifier().predict_proba(x)

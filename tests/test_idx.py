@@ -228,6 +228,10 @@ def test_a_sparse_file_of_a_terabyte_is_not_read(tmp_path):
 def test_what_is_no_file_is_named(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
-    for name, found in (("folder", "a folder"), ("dangling", "a link to nothing"), ("gone", "no file")):
+    for name, found in (
+        ("folder", "a folder"),
+        ("dangling", "a link to nothing"),
+        ("gone", "a name that does not exist"),
+    ):
         with pytest.raises(ValueError, match=rf"{name}: got {found}; expected a file"):
             file_bytes(tmp_path / name)

@@ -380,11 +380,11 @@ def test_a_loss_of_a_users_module_is_got_by_module_and_name(module):
     assert registry.get("my_losses:my_geman") is loss
     assert registry.get("my_geman") is loss
     for name, words in (
-        ("my_losses:number", "is a int, not a Loss"),
+        ("my_losses:number", "of type int; expected a Loss"),
         ("my_losses:nothing", "nothing"),
         ("no_such_module:x", "no_such_module"),
         ("my_losses:", "my_losses"),
-        (":x", "loss: got :x; expected a loss that can be imported"),
+        (":x", "got :x; expected a loss that can be imported"),
     ):
         with pytest.raises(ValueError, match=rf"^loss: .*{words}"):
             registry.get(name)

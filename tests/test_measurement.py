@@ -495,7 +495,7 @@ def test_errors_name_the_sample_in_the_whole_array(monkeypatch):
         ({"target": [0.0]}, r"target: got shape \(1,\) for a prediction of shape \(2,\)"),
         ({"where": [1, 0]}, "where: got dtype int64"),
         ({"prediction": iter([]), "target": None, "group": [0]}, "group: got one beside batches"),
-        ({"prediction": [1.0], "target": None}, r"batches: got no \(prediction, target\[, weight\]\) as number 0"),
+        ({"prediction": [1.0], "target": None}, r"batch 0: got float; expected \(prediction, target\) or"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments, told):

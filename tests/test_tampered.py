@@ -182,6 +182,17 @@ def test_a_file_with_a_bit_flipped_or_an_end_lost_is_refused_by_name(tmp_path):
     )
 
 
+def test_a_directory_of_an_archive_that_begins_elsewhere_is_refused_by_name(tmp_path):
+    """The system then refuses to go to a place before the file."""
+    file = tmp_path / "model.npz"
+    Network((4, 5, 3)).save(file)
+    content = bytearray(file.read_bytes())
+    content[-4] ^= 1 << 4  # of the offset of the directory, before the length of a comment
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"model\.npz(: got|, array .*: got) .*; expected "):
+        Network.load(file)
+
+
 @pytest.mark.parametrize(
     "missing",
     [("weight_2",), ("bias_2",), ("weight_2", "bias_2"), ("weight_1", "bias_1"), ("activation",)],

@@ -1,6 +1,6 @@
 """One message for every missing optional package: what needs it, and the command that installs it.
 
-rashin is on no package index yet, so that the command names a clone; the day it is published, this file changes.
+rashin is not on a package index yet, so the command names a clone; the day it is published, this file changes.
 """
 
 from __future__ import annotations

@@ -79,5 +79,5 @@ def _from_module(module: str, attribute: str) -> Loss:
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"loss: got {module}:{attribute}; expected a loss that can be imported ({error})") from None
     if not isinstance(loss, Loss):
-        raise ValueError(f"loss: got {module}:{attribute}, a {type(loss).__name__}; expected a Loss")
+        raise ValueError(f"loss: got {module}:{attribute}, of type {type(loss).__name__}; expected a Loss")
     return loss

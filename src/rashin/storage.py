@@ -189,11 +189,11 @@ def content_of(path: str | Path, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except OSError:
-        raise
     except Refusal as refusal:
         raise refusal.within(str(path)) from refusal
-    except Exception as error:  # a dozen kinds, by what is damaged
+    except Exception as error:  # a dozen kinds, by what is damaged; EINVAL is a place before the file, as it may state
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         got = f"no {error}" if isinstance(error, KeyError) else f"content that cannot be read ({_words(error)})"
         raise Refusal(str(path), got, what) from error
 

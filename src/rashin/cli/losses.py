@@ -33,7 +33,7 @@ def show_losses(
         typer.Option(metavar="TEXT", help="Name to search for, in rashin or another library, such as mse or bce."),
     ] = None,
 ) -> None:
-    """List the losses, with the inputs, the parameters and the formula of each.
+    """List the losses: inputs, parameters and formulas.
 
     z is the prediction and t the target. Each parameter is shown with its default. --search also finds a loss by its
     name in torch, Keras, scikit-learn, XGBoost and others, and prints the rashin expression that equals theirs.

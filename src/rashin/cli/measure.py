@@ -77,9 +77,7 @@ def measure_files(
     ] = None,
     missing: Annotated[
         str,
-        typer.Option(
-            metavar="group|refuse", help="Treatment of rows without a group: the group '(missing)', or refused."
-        ),
+        typer.Option(metavar="group|refuse", help="Rows without a group: count them as '(missing)', or refuse them."),
     ] = "group",
     classes: Annotated[bool, typer.Option(help="Loss by class, if the target is a class.")] = True,
     confidence: Annotated[

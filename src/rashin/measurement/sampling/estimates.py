@@ -197,9 +197,7 @@ def _limits_of(loss: Loss, sample: tuple[int, ...]) -> tuple[float, float] | Non
 def _rows(loss: Loss, prediction: Any, target: Any, weight: Any, where: Any, rows: int | None) -> Rows:
     if not callable(prediction) or target is not None:
         if rows is not None:
-            raise TypeError(
-                f"rows: got {rows!r} with arrays, which have their own; expected None, or a function that reads rows"
-            )
+            raise TypeError(f"rows: got {rows!r} beside arrays, which have their own; expected None")
         return rows_of_arrays(loss, prediction, target, weight, where)
     if rows is None:
         raise TypeError("rows: got none; expected the number of rows that the function can read")

@@ -606,9 +606,13 @@ def test_classes_are_known_from_the_first_call_on(iris):
     assert model.predict_proba(x).shape == (150, 3)
     with pytest.raises(ValueError, match=r"classes: got \[0, 1\]; expected \[0 1 2\], as in the last call"):
         model.partial_fit(x, y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"y: got the classes \[1 2 3\]; expected \[0 1 2\], as the network was made"):
+    with pytest.raises(
+        ValueError, match=r"y: got the classes \[1 2 3\]; expected \[0 1 2\], for which the network was made"
+    ):
         model.partial_fit(x, y + 1)
-    with pytest.raises(ValueError, match=r"y: got the classes \[0 1\]; expected \[0 1 2\], as the network was made"):
+    with pytest.raises(
+        ValueError, match=r"y: got the classes \[0 1\]; expected \[0 1 2\], for which the network was made"
+    ):
         model.set_params(warm_start=True).fit(x[:100], y[:100])
     with pytest.raises(ValueError, match="early_stopping: got True; expected False for partial_fit"):
         model.set_params(early_stopping=True).partial_fit(x, y)

@@ -348,7 +348,7 @@ class NetworkClassifier(ClassifierMixin, _NetworkEstimator):  # type: ignore[mis
     def _learn_classes(self, found: Array, is_new: bool, classes: Array | None) -> None:
         known = classes if classes is not None else found if is_new else self.classes_
         if set(found) != set(known) and (classes is None or not set(found) <= set(known)):
-            raise ValueError(f"y: got the classes {found}; expected {known}, as the network was made for them")
+            raise ValueError(f"y: got the classes {found}; expected {known}, for which the network was made")
         self.classes_ = known
 
     @property

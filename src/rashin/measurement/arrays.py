@@ -123,7 +123,8 @@ def _refuse_beside_batches(**arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise TypeError(
-                f"{name}: got one beside batches; expected None; fix: batches of (prediction, target, weight)"
+                f"{name}: got one beside batches; expected None; fix: pass weights in the batches, as (prediction, "
+                "target, weight)"
             )
 
 

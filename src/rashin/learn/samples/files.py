@@ -76,7 +76,8 @@ def _fitting(path: str | Path, arrays: dict[str, Array], x_name: str, t_name: st
             raise ValueError(f"{path}, array {name!r}: got shape {array.shape}; expected at least one sample")
     if x.ndim < 2 or len(x) != len(t):
         raise ValueError(
-            f"{path}, array {x_name!r}: got shape {x.shape} for {t_name} of {t.shape}; expected (n, ...) for (n, ...)"
+            f"{path}, array {x_name!r}: got shape {x.shape} for {t_name} of {t.shape}; expected (n, ...), two axes or "
+            f"more, for n targets"
         )
     for name, array in ((x_name, x), (t_name, t)):  # before the split: the row numbers are still those of the file
         check_finite(f"{path}, array {name!r}", array)

@@ -216,7 +216,7 @@ def test_a_label_beyond_9_is_named_with_its_place(own):
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "found an empty file"),
+        (b"", "got an empty file"),
         (b"<html>", "a page of HTML"),
         (packed(four_files()[NAMES[0]])[:-9], "gzip data that breaks off"),
         (idx(np.zeros((50, 28, 27), np.uint8)), r"shape \(50, 28, 27\) in its header; expected \(any, 28, 28\)"),

@@ -279,7 +279,7 @@ def test_files_of_another_variant_in_the_named_folder_do_no_harm(machine, mirror
 
 def test_kmnist_is_known_by_the_hash_of_its_gz(machine, monkeypatch, mirror):
     monkeypatch.setitem(VARIANTS, "kmnist", published(CONTENTS, "kmnist", "KMNIST", is_packed=True))
-    with pytest.raises(ConnectionError, match=r"found an uncompressed file; expected .*\.gz, whose SHA-256"):
+    with pytest.raises(ConnectionError, match=r"got an uncompressed file; expected .*\.gz, whose SHA-256"):
         fetch_mnist("kmnist", [mirror("says_gzip_twice")])
     paths = fetch_mnist("kmnist", [mirror("good")])
     assert [path.name for path in paths] == [f"{name}.gz" for name in NAMES]

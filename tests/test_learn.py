@@ -265,7 +265,7 @@ def test_divergence_stops_with_advice(name, learning_rate, blobs):
         ),
         ({"weight": np.ones(80)}, r"weight: got shape \(80,\)"),
         ({"weight": -np.ones(90)}, "expected finite weights >= 0"),
-        ({"weight": np.zeros(90)}, "weight: got 0 for all samples"),
+        ({"weight": np.zeros(90)}, "weight: got zero for all samples"),
         ({"optimizer": "adagrad"}, "optimizer: got 'adagrad'; expected 'sgd', 'momentum', 'adam'"),
         ({"optimizer": Adam(), "learning_rate": 0.1}, "learning_rate: got 0.1 and an Optimizer;"),
         ({"weight_decay": -1.0}, "weight_decay: got -1.0; expected a finite number >= 0"),

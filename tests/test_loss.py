@@ -207,7 +207,7 @@ def test_reserved_names_are_refused_as_parameters():
         ):
             namespace: dict = {}
             exec(f"def user_reserved({first}, {name}=1.0): return 0.0, 0.0, 0.0", namespace)
-            with pytest.raises(TypeError, match=rf"user_reserved: '{name}'"):
+            with pytest.raises(TypeError, match=rf"user_reserved: got the parameter '{name}'"):
                 decorator(namespace["user_reserved"])
     assert "user_reserved" not in names()
 
@@ -312,9 +312,9 @@ def test_redefining_replaces_in_the_same_module_and_raises_from_another():
     assert [loss.name for loss in list_losses()].count("user_twice") == 1
     assert first([3.0], [1.0]) == 2.0
     assert second([3.0], [1.0]) == -2.0
-    with pytest.raises(ValueError, match=f"'user_twice'.*{__name__}"):
+    with pytest.raises(ValueError, match=f"user_twice: got a name that {__name__} has registered"):
         pointwise()(make("user_twice", "xp, z, t", module="elsewhere"))
-    with pytest.raises(ValueError, match=r"'huber'.*rashin\.losses\.regression"):
+    with pytest.raises(ValueError, match=r"huber: got a name that rashin\.losses\.regression"):
         pointwise()(make("huber", "xp, z, t"))
     assert registry.get("user_twice") is second
     assert registry.get("huber") is rashin.huber

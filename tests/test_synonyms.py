@@ -178,7 +178,7 @@ def test_a_search_by_a_part_of_names(monkeypatch, capsys):
     assert [line.split()[0] for line in out.splitlines()] == ["huber", "pseudo_huber", "reg:pseudohubererror,"]
     code, _, err = searched("hubr", monkeypatch, capsys)
     assert code == 2
-    assert err.endswith("got 'hubr'; no loss has such a name: did you mean huber?\n")
+    assert err.endswith("got 'hubr'; expected part of a loss's name; did you mean huber?\n")
     assert err.count("\n") == 1
 
 

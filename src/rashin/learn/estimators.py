@@ -191,7 +191,7 @@ class Training:
     def run(self, epochs: int) -> bool:
         """Train for at most so many epochs; True if training ended before that, with the network at its best."""
         if not self.samples.total:
-            raise ValueError("sample_weight: got 0 for all samples to train on; expected at least one weight > 0")
+            raise ValueError("sample_weight: got zero for all samples to train on; expected at least one weight > 0")
         self._open_record()
         best, order = self.trainer.parameters.copy(), np.arange(len(self.samples.target))
         try:

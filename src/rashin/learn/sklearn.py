@@ -518,5 +518,5 @@ def _checked_weight(weight: ArrayLike | None, n: int) -> Array | None:
     if checked.min() < 0.0:
         raise ValueError(f"sample_weight: got {checked.min()}; expected finite weights >= 0")
     if not checked.any():
-        raise ValueError("sample_weight: got 0 for all samples; expected at least one weight > 0")
+        raise ValueError("sample_weight: got zero for all samples; expected at least one weight > 0")
     return checked

@@ -116,7 +116,7 @@ def _checked_weight(weight: ArrayLike, n: int) -> Array:
     checked = checks.weights(weight, (n,))
     checks.weights_fit(checked, None)
     if not checked.any():
-        raise ValueError("weight: got 0 for all samples; expected at least one weight > 0")
+        raise ValueError("weight: got zero for all samples; expected at least one weight > 0")
     return checked
 
 

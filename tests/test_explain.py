@@ -97,7 +97,7 @@ def test_a_few_samples_are_explained_too(n, tmp_path):
 
 def test_a_flat_place_is_told():
     network = Network((1, 2))
-    with pytest.raises(ValueError, match="the gradient is 0 on these samples"):
+    with pytest.raises(ValueError, match="got samples on which the gradient is 0"):
         explain(network, np.zeros((2, 1)), [0, 1], rashin.softmax_cross_entropy)
 
 

@@ -375,6 +375,13 @@ def test_the_plain_exponentials_are_within_their_bounds():
     assert np.isnan(elementwise(plain.expm1)(np.array([NAN])))[0]
 
 
+def test_the_exponential_of_what_is_not_positive_has_the_bits_of_the_plain_one():
+    rng = np.random.default_rng(24)
+    ends = [-INFINITY, -709.0, -708.76, 0.0, -0.0]
+    x = np.concatenate([-rng.uniform(0, 708.3, 4000), -rng.uniform(0, 2, 4000), ends])
+    assert elementwise(scalar.exp_below)(x).tolist() == elementwise(scalar.exp_plain)(x).tolist()
+
+
 def test_the_plain_power_is_within_its_bound():
     rng = np.random.default_rng(23)
     x, y = np.abs(spread(rng, 4000, 1e-30, 1e30)), rng.uniform(-8.0, 8.0, 4000)

@@ -183,14 +183,16 @@ def exp(x: float) -> float:
 
 
 @inline
-def _exponential_plain(x: float) -> tuple[float, float]:
-    """``2**(k - 1), p`` with exp(x) = 2**k * (1 + p), for -708.4 <= x <= 709.78; at the lower end the power is 0.
+def _exponential_plain(x: float, bias: float) -> tuple[float, float]:
+    """``2**k, p`` with exp(x) = 2**k * (1 + p), for -709 <= x <= 709.78; 0 for 2**k where k is less than -1022.
+
+    A ``bias`` of one less gives 2**(k - 1), which does not overflow.
 
     The reduction of Cody & Waite and the Chebyshev interpolant of degree 9 of (exp(r) - 1 - r) / r^2 on
     abs(r) <= 0.3467 (mpmath.chebyfit), with no low parts.
     """
-    biased = fma(x, _LOG2_E, _ROUND_BIASED - 1.0)  # k + 1022 stands in the low bits, the exponent field of 2**(k - 1)
-    minus_k = (_ROUND_BIASED - 1.0) - biased
+    biased = fma(x, _LOG2_E, bias)  # k + 1023 stands in the low bits, the exponent field of 2**k
+    minus_k = bias - biased
     r = fma(minus_k, _LN2_LOW, fma(minus_k, _LN2_HIGH, x))
     square = r * r
     fourth = square * square
@@ -212,15 +214,22 @@ def exp_plain(x: float) -> float:
     For losses of float32, whose results keep 2^-52 of it: 0.6 ns instead of 1.2. A total degree of 9 (2^-44) takes 0.5
     ns, and fails where soft targets cancel.
     """
-    half_power, p = _exponential_plain(where(x < -708.4, -708.4, x))
+    half_power, p = _exponential_plain(where(x < -708.4, -708.4, x), _ROUND_BIASED - 1.0)
     p = 1.0 + p
     return (p + p) * half_power
 
 
 @inline
+def exp_below(x: float) -> float:
+    """The same for x <= 0, in fewer operations; 0 below -708.75."""
+    power, p = _exponential_plain(where(x < -709.0, -709.0, x), _ROUND_BIASED)
+    return fma(power, p, power)
+
+
+@inline
 def expm1_plain(x: float) -> float:
     """``exp(x) - 1``, <= 1.7 ULP, for x <= 709.78. For losses of float32."""
-    half_power, p = _exponential_plain(where(x < -708.4, -708.4, x))
+    half_power, p = _exponential_plain(where(x < -708.4, -708.4, x), _ROUND_BIASED - 1.0)
     return 2.0 * fma(half_power, p, half_power - 0.5)
 
 

@@ -27,9 +27,9 @@ from rashin.kernels.rows import (
     peak_of,
     shares,
 )
-from rashin.kernels.short_rows import CELLS, FEW, block_rows, column_derivatives, column_parts
+from rashin.kernels.short_rows import CELLS, FEW, block_rows, column_derivatives, column_parts, wide
 from rashin.native.kernel import kernel
-from rashin.native.language import as_integers, call, interleaved, shaped
+from rashin.native.language import as_elements, as_integers, call, interleaved, shaped
 
 __all__ = [
     "OUTSIDE",
@@ -58,7 +58,7 @@ def _row_parts(
     """Of each row the peak, the sums over the others than the peak and than the label, and z - peak of the label."""
     for r in range(size):
         i = start + r
-        weight, k = w[i] if w.size else 1.0, labels[i]
+        weight, k = w[i] if w.size else 1.0, labels[r]
         peaks[r], rests[r], others[r], own[r], own_error[r] = 0.0, 0.0, 0.0, 0.0, 0.0
         if weight == 0.0 and k == OUTSIDE:
             e[r] = 0.0
@@ -129,26 +129,45 @@ def sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, 
         slopes[r] += curvatures[r] * shift
 
 
-def finished(
-    start: int, size: int, w: Any, divisor: float, z_loss: float, lse: Any, terms: Any, slopes: Any,
-    curvatures: Any, pulls: Any, factors: Any,
-) -> int:  # fmt: skip
-    """Turn phi into w l and fill in pulls and factors; the row without a limit, or -1."""
-    undefined = -1
+def _with_z_loss(size: int, z_loss: float, lse: Any, terms: Any, pulls: Any) -> None:
+    """Add z_loss lse^2, and fill in its slope."""
     for r in range(size):
-        weight = w[start + r] if w.size else 1.0
-        term = terms[r]
-        pulls[r] = 0.0
-        if z_loss != 0.0:
-            term += z_loss * lse[r] * lse[r]
-            pulls[r] = 2.0 * z_loss * lse[r]
-        factors[r] = weight / divisor
-        terms[r] = term * weight
+        terms[r] += z_loss * lse[r] * lse[r]
+        pulls[r] = 2.0 * z_loss * lse[r]
+
+
+def _weighed(w: Any, terms: Any, slopes: Any, curvatures: Any, pulls: Any) -> None:
+    """Turn phi into w phi."""
+    for r in range(w.size):
+        weight = w[r]
         if weight == 0.0:  # not 0 * inf: every part of the row is made finite
             terms[r], slopes[r], curvatures[r], pulls[r] = 0.0, 0.0, 0.0, 0.0
-        elif term != term and undefined < 0:
-            undefined = r
-    return undefined
+        terms[r] *= weight
+
+
+def finished(
+    size: int, w: Any, divisor: float, z_loss: float, lse: Any, terms: Any, slopes: Any, curvatures: Any, pulls: Any,
+    factors: Any,
+) -> int:  # fmt: skip
+    """Turn phi into w l and fill in pulls and factors; the row without a limit, or -1."""
+    for r in range(size):
+        pulls[r] = 0.0
+    for r in range(size):
+        factors[r] = 1.0 / divisor
+    if z_loss != 0.0:
+        _with_z_loss(size, z_loss, lse, terms, pulls)
+    if w.size:
+        _weighed(w, terms, slopes, curvatures, pulls)
+        for r in range(size):
+            factors[r] = w[r] / divisor
+    undefined = np.int64(0)
+    for r in range(size):
+        undefined |= np.int64(terms[r] != terms[r])
+    if undefined != 0:
+        for r in range(size):
+            if terms[r] != terms[r]:
+                return r
+    return -1
 
 
 def cleared(gradient: Any, hessian: Any, i: int) -> None:
@@ -159,13 +178,14 @@ def cleared(gradient: Any, hessian: Any, i: int) -> None:
                 derivative[i, j] = 0.0
 
 
-COLUMNS = 12  # numbers of each row of a block
+COLUMNS = 15  # numbers of each row of a block
 
 
 def _height(n: int, classes: int) -> int:
     """How many rows to a block."""
-    most = block_rows(classes) if classes < FEW else max(1, CELLS // classes)
-    return min(most, max(1, n))
+    if classes < FEW:
+        return min(block_rows(classes), wide(max(1, n)))
+    return min(max(1, CELLS // classes), max(1, n))
 
 
 def _room(z: Any) -> int:
@@ -204,30 +224,37 @@ def sweep_labels(
     lanes, rows = room[SUM : SUM + LANES], room[SUM + LANES :]
     columns, tables = shaped(rows, (COLUMNS, height)), rows[COLUMNS * height :]
     e = shaped(tables, (classes, height) if few else (height, classes))
-    x = shaped(tables[cells:], (classes, height) if few else (0, 0))
+    x = shaped(as_elements(tables[cells:], z), (classes, height) if few else (0, 0))
     peaks, rests, others, own, own_error, u = columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
     lse, terms, slopes, curvatures = columns[6], columns[7], columns[8], columns[9]
-    pulls, factors = columns[10], columns[11]
+    pulls, factors, own_e, tops = columns[10], columns[11], columns[12], as_elements(columns[13], z)
+    mine = as_integers(columns[14])  # labels of a block: who else writes to them now is not heard
     for start in range(0, n, height):
-        size = min(height, n - start)
+        stop = min(start + height, n)
+        size, block = stop - start, slice(start, stop)
+        given = labels[block]
+        for r in range(size):
+            mine[r] = given[r]
         if few:
-            found, i = column_parts(z, start, size, labels, w, OUTSIDE, x, e, peaks, rests, others, own, own_error)
+            found, r = column_parts(z[block], mine[:size], w[block], OUTSIDE, x, e, tops, peaks, rests, own_e, others,
+                                    own, own_error)  # fmt: skip
+            i = start + r
         else:
-            found, i = _row_parts(z, start, size, labels, w, e, lanes, peaks, rests, others, own, own_error)
+            found, i = _row_parts(z, start, size, mine, w, e, lanes, peaks, rests, others, own, own_error)
         if found != FINE:
             return found, i
         log_probabilities_of_labels(size, peaks, rests, own, own_error, u, lse)
         call(loop, u, u, u, parameters, terms, slopes, curvatures, size)
         sharpened(size, rests, own, u, terms, slopes, curvatures)
-        r = finished(start, size, w, divisor, z_loss, lse, terms, slopes, curvatures, pulls, factors)
+        r = finished(size, w[block], divisor, z_loss, lse, terms, slopes, curvatures, pulls, factors)
         if r >= 0:
             return UNDEFINED, start + r
         if few:
-            column_derivatives(start, size, labels, e, rests, others, slopes, curvatures, pulls, z_loss, factors,
-                               gradient, hessian, own, own_error)  # fmt: skip
+            column_derivatives(mine[:size], x, e, own_e, rests, others, slopes, curvatures, pulls, z_loss, factors,
+                               gradient[block], hessian[block], own, own_error)  # fmt: skip
         else:
             for r in range(size):
-                i, k = start + r, max(labels[start + r], 0)
+                i, k = start + r, max(mine[r], 0)
                 row_derivatives(i, k, e, r, rests[r], others[r], slopes[r], curvatures[r], pulls[r], z_loss,
                                  factors[r], gradient, hessian)  # fmt: skip
         if values.size:

@@ -1,10 +1,15 @@
 """Rows of few classes, laid side by side: the vector instructions run across the rows, class by class.
 
-Ten classes would not fill a vector; taken row by row they cost 14 ns a class, here 3. Numbers and formulas are those of
-``rows`` and ``labelwise``.
+Ten classes would not fill a vector; taken row by row they cost 14 ns a class, here 2 to 4. Numbers and formulas are
+those of ``rows`` and ``labelwise``. All loops run to a whole number of steps, over rows of zeros beyond the last one:
+what is left over would be done one by one. Arrays are cut out of larger ones before they are handed over: an index of
+two terms might be negative, and nothing would be vectorised.
 
-Measured per class, C = 10, one thread: layout 0.4 ns, NaN 0.15, peaks 0.25, exponentials 0.7, sums 0.4, gradient 0.55.
-Blocks of 512 or 1,024 rows, whose classes lie multiples of 4 KiB apart, took 0.8 for layout and 0.9 for gradient.
+Measured per class of float32, C = 10, one thread, AVX-512 (ns, on a busy machine; the whole took 3.7, and 6.5 before
+rows were transposed in tiles): layout 0.2, peaks 0.15, exponentials and sums 1.05, label 0.25, logarithm 0.3, factors
+0.15, gradient 0.4, and 0.7 for memory. Transposing number by number, with the conversion to double, took 0.7 more.
+Tried and rejected: blocks of 64 or 96 rows (0.2 more; of 128 to 256 no less); tiles of 8 x 8, which ten classes do not
+fill (0.1 more); the sums in a loop of their own (0.15 more); a shorter logarithm (0.05 less, and the mean shows it).
 """
 
 from __future__ import annotations
@@ -15,57 +20,49 @@ import numpy as np
 
 from rashin.arithmetic import scalar
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
-from rashin.kernels.rows import hessian_entry, label_hessian_entry, peak_of
-from rashin.native.language import interleaved
+from rashin.kernels.rows import hessian_entry, label_hessian_entry
+from rashin.native.language import NARROW, TALL, fetch, interleaved, stack, turn, turn_back
 
-__all__ = ["FEW", "block_rows", "column_derivatives", "column_parts"]
+__all__ = ["FEW", "block_rows", "column_derivatives", "column_parts", "wide"]
 
-CELLS = 1 << 14  # about so many numbers to a block
+MOST, CELLS = 192, 1 << 14  # rows of a block, which its sums on the stack limit too, and about so many numbers
+STEP = 16  # rows that two vectors of doubles hold
+LINE = 64  # bytes of a cache line
 FEW = 160  # classes; from here on rows are long enough to be taken one by one
 
 
 def block_rows(classes: int) -> int:
-    """How many rows to a block: not a power of two, which would put all classes of a row on the same cache lines."""
-    return min(512, CELLS // classes // 8 * 8) + 8
+    """How many rows to a block: a whole number of steps."""
+    return min(MOST, max(STEP, CELLS // classes // STEP * STEP))
 
 
-def _laid_out(z: Any, start: int, x: Any, size: int) -> None:
-    """Fill x[j, r] with class j of row start + r, eight rows at a time."""
-    whole = size - size % 8
-    for first in range(0, whole, 8):
-        for j in range(z.shape[1]):
-            for r in range(8):
-                x[j, first + r] = z[start + first + r, j]
+def wide(size: int) -> int:
+    """The rows up to a whole number of steps."""
+    return size + (-size & (STEP - 1))
+
+
+def _in_tiles(z: Any) -> Any:
+    """How many rows are transposed in tiles, the rest number by number."""
+    size, classes = z.shape
+    return size - size % TALL if classes >= NARROW else 0
+
+
+def _laid_out(z: Any, x: Any) -> None:
+    """Fill x[j, r] with class j of row r, and zeros beyond the last row; meanwhile the next block is fetched."""
+    size, classes = z.shape
+    whole = _in_tiles(z)
+    for first in range(0, whole, TALL):
+        for j in range(0, TALL * classes, LINE // z.itemsize):
+            fetch(z, first + x.shape[1], j)
+        for j in range(0, classes, NARROW):  # the last tile overlaps the one before
+            j = min(j, classes - NARROW)
+            turn(z, first, j, x, j, first)
     for r in range(whole, size):
-        for j in range(z.shape[1]):
-            x[j, r] = z[start + r, j]
-
-
-def _any_nan(x: Any, size: int) -> Any:
-    found = np.int64(0)
-    for j in range(x.shape[0]):
-        for r in range(size):
-            found |= np.int64(x[j, r] != x[j, r])
-    return found != 0
-
-
-def _checked(z: Any, start: int, size: int, labels: Any, w: Any, outside: int, x: Any) -> tuple[int, int]:
-    """What is wrong with the rows, and where; rows outside are cleared."""
-    suspicious = _any_nan(x, size)
-    for r in range(size):
-        i = start + r
-        k = labels[i]
-        if k == outside and w.size and w[i] == 0.0:
-            for j in range(x.shape[0]):
-                x[j, r] = 0.0
-            continue
-        if suspicious:
-            peak = peak_of(z, i)
-            if peak != peak:
-                return PREDICTION, i
-        if not 0 <= k < z.shape[1]:
-            return TARGET, i
-    return FINE, 0
+        for j in range(classes):
+            x[j, r] = z[r, j]
+    for j in range(classes):
+        for r in range(size, wide(size)):
+            x[j, r] = 0
 
 
 def _settle_peak(x: Any, r: int, peak: float) -> Any:
@@ -82,26 +79,85 @@ def _settle_peak(x: Any, r: int, peak: float) -> Any:
     return np.nan
 
 
-def _peaks(x: Any, size: int, peaks: Any, shift: Any) -> None:
-    """Fill in the peak of each row, NaN where it has no limit, and what to subtract."""
+@interleaved
+def _peaks(x: Any, size: int, tops: Any, peaks: Any, shift: Any) -> Any:
+    """Fill in the peak of each row, NaN if one is NaN, and what to subtract; whether all are finite."""
     for r in range(size):
-        peaks[r] = x[0, r]
+        tops[r] = x[0, r]
     for j in range(1, x.shape[0]):
         for r in range(size):
-            peaks[r] = scalar.where(x[j, r] > peaks[r], x[j, r], peaks[r])
+            tops[r] = scalar.maximum(tops[r], x[j, r])
     for r in range(size):
-        shift[r] = peaks[r]
+        peaks[r] = tops[r]
+    for r in range(size):
+        shift[r] = tops[r]
+    infinite = np.int64(0)
+    for r in range(size):
+        infinite |= np.int64(shift[r] - shift[r] != 0.0)
+    return infinite == 0
+
+
+def _are_labels(labels: Any, classes: int) -> Any:
+    """Whether all of them are classes."""
+    wrong = np.int64(0)
+    for r in range(labels.size):
+        wrong |= np.int64(labels[r] < 0) | np.int64(labels[r] >= classes)
+    return wrong == 0
+
+
+def _settled(labels: Any, w: Any, outside: int, x: Any, peaks: Any, shift: Any) -> tuple[int, int]:
+    """What is wrong with the rows, and where; rows outside, and rows without a limit that do not count, are cleared."""
+    for r in range(labels.size):
+        k = labels[r]
+        if k == outside and w.size and w[r] == 0.0:
+            peaks[r], shift[r] = 0.0, 0.0
+            for j in range(x.shape[0]):
+                x[j, r] = 0.0
+            continue
+        if peaks[r] != peaks[r]:
+            return PREDICTION, r
+        if not 0 <= k < x.shape[0]:
+            return TARGET, r
+    for r in range(labels.size):
         if not -np.inf < peaks[r] < np.inf:
             peaks[r] = _settle_peak(x, r, peaks[r])
             shift[r] = 0.0
+            if peaks[r] != peaks[r] and not (w.size and w[r] == 0.0):
+                return UNDEFINED, r
+    return FINE, 0
 
 
 @interleaved
-def _plain_exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
-    """Fill ``e`` with e^(x - shift) of what was float32, where the difference is exact wherever it matters."""
+def _plain_exponentials(x: Any, size: int, shift: Any, e: Any, rests: Any) -> Any:
+    """Fill ``e`` with e^(x - shift) of what was float32, where the difference is exact wherever it matters.
+
+    Fill ``rests`` with the sums of those below the peak, to a few ulps of double; how many there are in all.
+    """
+    sums = stack()  # nothing overlaps it, as the compiler knows: else it would not vectorise the loop
+    for r in range(size):
+        sums[r] = 0.0
+    count = np.int64(0)
     for j in range(x.shape[0]):
         for r in range(size):
-            e[j, r] = scalar.exp_plain(x[j, r] - shift[r])
+            d = np.float64(x[j, r]) - shift[r]
+            y = scalar.exp_below(d)
+            e[j, r] = y
+            sums[r] = scalar.where(d < 0.0, sums[r] + y, sums[r])
+            count += np.int64(d < 0.0)
+    for r in range(size):
+        rests[r] = sums[r]
+    return count
+
+
+def _add_ties(x: Any, size: int, tops: Any, ties: Any, rests: Any) -> None:
+    """Add one for each class at the peak beyond the first, of which most blocks have none."""
+    for r in range(size):
+        ties[r] = -1.0
+    for j in range(x.shape[0]):
+        for r in range(size):
+            ties[r] += scalar.where(x[j, r] < tops[r], 0.0, 1.0)
+    for r in range(size):
+        rests[r] += ties[r]
 
 
 @interleaved
@@ -116,24 +172,8 @@ def _exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
             e[j, r] = scalar.where(y > 0.0, y + y * error, 0.0)
 
 
-def _plain_sums(x: Any, e: Any, size: int, shift: Any, rests: Any, ties: Any) -> None:
-    """Fill ``rests`` with the sums of the exponentials besides one class at the peak, to a few ulps of double."""
-    for r in range(size):
-        rests[r], ties[r] = 0.0, -1.0
-    for j in range(x.shape[0]):
-        for r in range(size):
-            below = x[j, r] < shift[r]
-            rests[r] += scalar.where(below, e[j, r], 0.0)
-            ties[r] += scalar.where(below, 0.0, 1.0)
-    for r in range(size):
-        rests[r] += ties[r]
-
-
 def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: Any) -> None:
-    """The same, with the rounding errors of the additions.
-
-    In a loop of its own, with the exponentials before: together they would not compile to vector instructions.
-    """
+    """Fill ``rests`` with the sums besides one class at the peak, with the rounding errors of the additions."""
     for r in range(size):
         rests[r], errors[r], ties[r] = 0.0, 0.0, -1.0
     for j in range(x.shape[0]):
@@ -149,72 +189,115 @@ def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: 
         rests[r] = (rests[r] + errors[r]) + ties[r]
 
 
-def column_parts(
-    z: Any, start: int, size: int, labels: Any, w: Any, outside: int, x: Any, e: Any, peaks: Any, rests: Any,
-    others: Any, own: Any, own_error: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Of each row the peak, the sums over the others than the peak and than the label, and z - peak of the label."""
-    _laid_out(z, start, x, size)
-    found, i = _checked(z, start, size, labels, w, outside, x)
-    if found != FINE:
-        return found, i
-    shift = own_error
-    _peaks(x, size, peaks, shift)
-    if z.itemsize == 4:
-        _plain_exponentials(x, size, shift, e)
-        _plain_sums(x, e, size, shift, rests, own)
-    else:
-        _exponentials(x, size, shift, e)
-        _sums(x, e, size, shift, rests, others, own)
-    undefined = np.int64(0)
-    for r in range(size):
-        undefined |= np.int64(peaks[r] != peaks[r])
-    if undefined != 0:
-        for r in range(size):
-            if peaks[r] != peaks[r] and not (w.size and w[start + r] == 0.0):
-                return UNDEFINED, start + r
-    for r in range(size):
-        k = max(labels[start + r], 0)
-        top, logit = shift[r], x[k, r]
+@interleaved
+def _of_labels(labels: Any, x: Any, e: Any, shift: Any, rests: Any, own_e: Any, others: Any, own: Any) -> None:
+    """Fill in the exponential of the label, the sum over the others, z - peak, and in place of the peak its error."""
+    for r in range(labels.size):
+        k = max(labels[r], 0)
+        own[r], own_e[r] = x[k, r], e[k, r]
+    for r in range(labels.size):
+        top, logit = shift[r], own[r]
         d = logit - top
         back = d - logit
         own[r] = d
-        own_error[r] = scalar.where(d > -np.inf, (logit - (d - back)) - (top + back), 0.0)
-        others[r] = scalar.where(d == 0.0, rests[r], 1.0 + (rests[r] - e[k, r]))
+        shift[r] = scalar.where(d > -np.inf, (logit - (d - back)) - (top + back), 0.0)
+    for r in range(labels.size):
+        others[r] = scalar.where(own[r] == 0.0, rests[r], 1.0 + (rests[r] - own_e[r]))
+
+
+def column_parts(
+    z: Any, labels: Any, w: Any, outside: int, x: Any, e: Any, tops: Any, peaks: Any, rests: Any, own_e: Any,
+    others: Any, own: Any, own_error: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Of each row the peak, the sums over the others than the peak and than the label, and z - peak of the label."""
+    _laid_out(z, x)
+    shift, full = own_error, wide(z.shape[0])
+    finite = _peaks(x, full, tops, peaks, shift)
+    if not (finite and _are_labels(labels, z.shape[1])):
+        found, r = _settled(labels, w, outside, x, peaks, shift)
+        if found != FINE:
+            return found, r
+    if z.itemsize == 4:
+        if _plain_exponentials(x, full, shift, e, rests) != full * (z.shape[1] - 1):
+            _add_ties(x, full, shift, own, rests)
+    else:
+        _exponentials(x, full, shift, e)
+        _sums(x, e, full, shift, rests, others, own)
+    _of_labels(labels, x, e, shift, rests, own_e, others, own)
     return FINE, 0
 
 
-def _laid_back(x: Any, factors: Any, start: int, size: int, labels: Any, own: Any, z: Any) -> None:
-    """Fill rows of z with factor[r] x[j, r], but own[r] for the label, eight rows at a time."""
-    whole = size - size % 8
-    for first in range(0, whole, 8):
-        for j in range(z.shape[1]):
-            for r in range(8):
-                z[start + first + r, j] = factors[first + r] * x[j, first + r]
+@interleaved
+def _scaled(e: Any, size: int, factors: Any, x: Any) -> None:
+    """Fill x[j, r] with factor[r] e[j, r], rounded to the type of x."""
+    for j in range(e.shape[0]):
+        for r in range(size):
+            x[j, r] = factors[r] * e[j, r]
+
+
+def _laid_back(x: Any, z: Any) -> None:
+    """Fill z[r, j] with x[j, r]."""
+    size, classes = z.shape
+    whole = _in_tiles(z)
+    for first in range(0, whole, TALL):
+        for j in range(0, classes, NARROW):
+            j = min(j, classes - NARROW)
+            turn_back(x, j, first, z, first, j)
     for r in range(whole, size):
-        for j in range(z.shape[1]):
-            z[start + r, j] = factors[r] * x[j, r]
+        for j in range(classes):
+            z[r, j] = x[j, r]
+
+
+def _put_back(e: Any, factors: Any, labels: Any, own: Any, x: Any, z: Any) -> None:
+    """Fill rows of z with factor[r] e[j, r], but own[r] for the label, by way of ``x``."""
+    _scaled(e, wide(labels.size), factors, x)
+    _laid_back(x, z)
+    for r in range(labels.size):
+        z[r, max(labels[r], 0)] = own[r]
+
+
+@interleaved
+def _of_gradient(
+    size: int, own_e: Any, rests: Any, others: Any, slopes: Any, pulls: Any, factors: Any, coefficients: Any, own: Any,
+) -> None:  # fmt: skip
+    """Fill in what to multiply the exponentials by, and the label's entry."""
     for r in range(size):
-        z[start + r, max(labels[start + r], 0)] = own[r]
+        coefficients[r] = (pulls[r] - slopes[r]) * factors[r] / (1.0 + rests[r])
+    for r in range(size):
+        own[r] = factors[r] * ((slopes[r] * others[r] + pulls[r] * own_e[r]) / (1.0 + rests[r]))
+
+
+@interleaved
+def _of_plain_gradient(
+    size: int, own_e: Any, rests: Any, others: Any, slopes: Any, pulls: Any, factors: Any, coefficients: Any, own: Any,
+) -> None:  # fmt: skip
+    """The same for a gradient of float32, with one division."""
+    for r in range(size):
+        coefficients[r] = factors[r] / (1.0 + rests[r])
+    for r in range(size):
+        own[r] = coefficients[r] * (slopes[r] * others[r] + pulls[r] * own_e[r])
+    for r in range(size):
+        coefficients[r] *= pulls[r] - slopes[r]
 
 
 def column_derivatives(
-    start: int, size: int, labels: Any, e: Any, rests: Any, others: Any, slopes: Any, curvatures: Any, pulls: Any,
+    labels: Any, x: Any, e: Any, own_e: Any, rests: Any, others: Any, slopes: Any, curvatures: Any, pulls: Any,
     z_loss: float, factors: Any, gradient: Any, hessian: Any, coefficients: Any, own: Any,
 ) -> None:  # fmt: skip
     """Gradient and Hessian diagonal of the rows, as ``row_derivatives``."""
+    size = labels.size
     if gradient.size:
-        for r in range(size):
-            k, total = max(labels[start + r], 0), 1.0 + rests[r]
-            coefficients[r] = (pulls[r] - slopes[r]) * factors[r] / total
-            own[r] = factors[r] * ((slopes[r] * others[r] + pulls[r] * e[k, r]) / total)
-        _laid_back(e, coefficients, start, size, labels, own, gradient)
+        if gradient.itemsize == 4:
+            _of_plain_gradient(size, own_e, rests, others, slopes, pulls, factors, coefficients, own)
+        else:
+            _of_gradient(size, own_e, rests, others, slopes, pulls, factors, coefficients, own)
+        _put_back(e, coefficients, labels, own, x, gradient)
     if hessian.size:
         for r in range(size):
-            k, bend = max(labels[start + r], 0), pulls[r] - slopes[r]
-            own[r] = factors[r] * label_hessian_entry(e[k, r], rests[r], others[r], curvatures[r], bend, z_loss)
+            bend = pulls[r] - slopes[r]
+            own[r] = factors[r] * label_hessian_entry(own_e[r], rests[r], others[r], curvatures[r], bend, z_loss)
         for j in range(e.shape[0]):  # in the place of the exponentials: their last use
             for r in range(size):
                 bend = pulls[r] - slopes[r]
                 e[j, r] = hessian_entry(e[j, r], rests[r], curvatures[r], bend, z_loss)
-        _laid_back(e, factors, start, size, labels, own, hessian)
+        _put_back(e, factors, labels, own, x, hessian)

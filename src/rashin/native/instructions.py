@@ -12,7 +12,7 @@ from numba.core.types import UniTuple  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from rashin.native.language import STACK
+from rashin.native.language import NARROW, STACK, TALL
 
 __all__ = ["INSTRUCTIONS", "array_at", "bits_of", "number_of"]
 
@@ -138,6 +138,73 @@ def _stack(typing: Any) -> Any:
     return kind(), generate
 
 
+# -------------------------------------------------------------------------------------------------- tiles
+
+
+def _rows_of_tile(context: Any, builder: Any, kind: Any, values: Any, rows: int, width: int) -> list[Any]:
+    """Where the rows of a tile lie, as vectors of so many elements."""
+    data, (_, classes) = _memory(context, builder, kind, values[0])
+    first = builder.add(builder.mul(values[1], classes), values[2])
+    places = [builder.add(first, builder.mul(classes, ir.Constant(ir.IntType(64), row))) for row in range(rows)]
+    vector = ir.VectorType(data.type.pointee, width).as_pointer()
+    return [builder.bitcast(builder.gep(data, [place]), vector) for place in places]
+
+
+def _chosen(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
+    """A vector of elements of two others, of which the second's are counted on."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """The rows of two squares side by side, each transposed: the off-diagonal parts of ever larger squares swapped."""
+    for step in (1, 2):
+        low = [place + TALL - step if place & step else place for place in range(TALL)]
+        pairs = [(r, r + step) for r in range(NARROW) if not r & step]
+        for r, other in pairs:
+            a, b = rows[r], rows[other]
+            rows[r], rows[other] = (_chosen(builder, a, b, [first + place for place in low]) for first in (0, step))
+    return rows
+
+
+def _fetch(typing: Any, array: Any, i: Any, j: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        (place,) = _rows_of_tile(context, builder, array, values, 1, 1)
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.bitcast(place, pointer), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return nb.void(array, _I, _I), generate
+
+
+def _turn(typing: Any, source: Any, i: Any, j: Any, target: Any, k: Any, m: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        align = context.get_abi_sizeof(context.get_data_type(source.dtype))
+        places = _rows_of_tile(context, builder, source, values[:3], TALL, NARROW)
+        read = [builder.load(place, align=align) for place in places]
+        rows = [_chosen(builder, *pair, [*range(TALL)]) for pair in zip(read[:NARROW], read[NARROW:], strict=True)]
+        places = _rows_of_tile(context, builder, target, values[3:], NARROW, TALL)
+        for row, place in zip(_transposed(builder, rows), places, strict=True):
+            builder.store(row, place, align=align)
+        return context.get_dummy_value()
+
+    return nb.void(source, _I, _I, target, _I, _I), generate
+
+
+def _turn_back(typing: Any, source: Any, i: Any, j: Any, target: Any, k: Any, m: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        align = context.get_abi_sizeof(context.get_data_type(source.dtype))
+        places = _rows_of_tile(context, builder, source, values[:3], NARROW, TALL)
+        rows = _transposed(builder, [builder.load(place, align=align) for place in places])
+        halves = [_chosen(builder, row, row, [*range(first, first + NARROW)]) for first in (0, NARROW) for row in rows]
+        for half, place in zip(halves, _rows_of_tile(context, builder, target, values[3:], TALL, NARROW), strict=True):
+            builder.store(half, place, align=align)
+        return context.get_dummy_value()
+
+    return nb.void(source, _I, _I, target, _I, _I), generate
+
+
 # ------------------------------------------------------------------------------------------------- a formula's loop
 
 
@@ -163,6 +230,7 @@ INSTRUCTIONS: dict[str, Any] = {
     "as_integers": intrinsic(_as_integers),
     "bits": bits_of,
     "call": intrinsic(_call),
+    "fetch": intrinsic(_fetch),
     "fma": _instruction(_F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)),
     "from_bits": number_of,
     "magnitude": _instruction(_F, (_F,), _named("llvm.fabs")),
@@ -171,4 +239,6 @@ INSTRUCTIONS: dict[str, Any] = {
     "shaped": intrinsic(_shaped),
     "square_root": _instruction(_F, (_F,), _named("llvm.sqrt")),
     "stack": intrinsic(_stack),
+    "turn": intrinsic(_turn),
+    "turn_back": intrinsic(_turn_back),
 }

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 __all__ = [
+    "NARROW",
+    "STACK",
+    "TALL",
     "address",
     "as_elements",
     "as_integers",
     "bits",
     "call",
+    "fetch",
     "fma",
     "from_bits",
     "inline",
@@ -26,8 +30,11 @@ __all__ = [
     "shaped",
     "square_root",
     "stack",
+    "turn",
+    "turn_back",
 ]
 
+TALL, NARROW = 8, 4  # the sides of a tile
 STACK = 256  # doubles on the stack: below the size that Windows wants to be asked for
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -107,6 +114,21 @@ def as_integers(room: Any) -> Any:
 def stack() -> Any:
     """An array of ``STACK`` doubles that lives until the function returns."""
     _instruction("stack")
+
+
+def turn(source: Any, i: int, j: int, target: Any, k: int, m: int) -> None:
+    """Copy a tile, ``TALL`` rows of ``NARROW`` elements from [i, j] on, to [k, m] of another array, as columns."""
+    _instruction("turn")
+
+
+def turn_back(source: Any, i: int, j: int, target: Any, k: int, m: int) -> None:
+    """Copy a tile, ``NARROW`` rows of ``TALL`` elements from [i, j] on, to [k, m] of another array, as columns."""
+    _instruction("turn_back")
+
+
+def fetch(array: Any, i: int, j: int) -> None:
+    """Begin to read the cache line where [i, j] lies, or would lie: it need not exist."""
+    _instruction("fetch")
 
 
 def call(loop: int, z: Any, t: Any, w: Any, parameters: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:

@@ -228,19 +228,19 @@ class LabelSweep(RowSweep):
         rows, weighing = self.rows, self.rows.weighing
         if z.ndim != 2:
             z, gradient, hessian = (a.reshape(-1, rows.classes) for a in (z, gradient, hessian))
-        labels, w = rows.labels[box].flatten(), weighing.read(box)  # a copy: who else writes to them now is not heard
+        labels, w = rows.labels[box].reshape(-1), weighing.read(box)
         head, tail = (self.loop.address, z), (values, gradient, hessian, limbs)
+        settings = (w, weighing.divisor, self.parameters, self.z_loss)
         if rows.distributions is None and self.smoothing == 0.0:
-            found, place = kernel.sweep_labels(self.element)(
-                *head, labels, w, weighing.divisor, self.parameters, self.z_loss, *tail, 0, NO_DOUBLES
-            )
+            labels = np.require(labels, None, ["C", "A"])
+            found, place = kernel.sweep_labels(self.element)(*head, labels, *settings, *tail, 0, NO_DOUBLES)
         else:
+            labels = labels.copy()  # who else writes to them now is not heard
             q = buffers[1][:0].reshape(0, rows.classes)
             if rows.distributions is not None:
                 q = read(rows.distributions, box, buffers[1]).reshape(-1, rows.classes)
-            settings = (self.parameters, self.z_loss, self.smoothing, rows.tolerance)
             found, place = kernel.sweep_distributions(self.element)(
-                *head, q, labels, w, weighing.divisor, *settings, *tail
+                *head, q, labels, *settings, self.smoothing, rows.tolerance, *tail
             )
         if found != FINE:
             rows.refuse(found, box, place)

@@ -382,6 +382,15 @@ def test_the_exponential_of_what_is_not_positive_has_the_bits_of_the_plain_one()
     assert elementwise(scalar.exp_below)(x).tolist() == elementwise(scalar.exp_plain)(x).tolist()
 
 
+def test_the_rough_exponential_is_within_its_bound():
+    rng = np.random.default_rng(25)
+    x = np.concatenate([rng.uniform(-708, 1, 4000), rng.uniform(-2, 0, 4000)])
+    exact = np.array([float(mp.exp(mpf(argument))) for argument in x.tolist()])
+    got = elementwise(scalar.exp_rough)(x)
+    assert np.max(np.abs(got / exact - 1.0)) <= 2.0**-26
+    assert elementwise(scalar.exp_rough)(np.array([-INFINITY, -709.0, 0.0, -0.0])).tolist() == [0.0, 0.0, 1.0, 1.0]
+
+
 def test_the_plain_power_is_within_its_bound():
     rng = np.random.default_rng(23)
     x, y = np.abs(spread(rng, 4000, 1e-30, 1e30)), rng.uniform(-8.0, 8.0, 4000)

@@ -108,17 +108,16 @@ def _wrong_label(
     return FINE, 0
 
 
-def _placed(start: int, labels: Any, w: Any, own: Any, derivative: Any) -> None:
+def _placed(labels: Any, w: Any, own: Any, derivative: Any) -> None:
     """Fill the block's rows with zeros, but for the derivative by the label's class."""
     if not derivative.size:
         return
-    size, classes = own.size, derivative.shape[1]
-    flat = shaped(derivative[start : start + size], (size * classes,))
+    flat = shaped(derivative, (derivative.size,))
     for j in range(flat.size):
         flat[j] = 0
-    for r in range(size):
-        if not (w.size and w[start + r] == 0.0):
-            derivative[start + r, labels[start + r]] = own[r]
+    for r in range(labels.size):
+        if not (w.size and w[r] == 0.0):
+            derivative[r, max(labels[r], 0)] = own[r]
 
 
 def _height(n: int, classes: int, cells: int) -> int:
@@ -173,15 +172,17 @@ def sweep_labels(
             found, i = _wrong_label(z, start, labels, w, low, high, ends, whole, totals[:size])
             if found != FINE:
                 return found, i
+        block = slice(start, stop)  # an index of two terms might be negative, which is looked after at each step
+        rows, ks, ws = z[block], labels[block], w[block]
         for r in range(size):
-            own[r] = z[start + r, max(labels[start + r], 0)]
-            if w.size:
-                factors[r] = w[start + r] / divisor
+            own[r] = rows[r, max(ks[r], 0)]
+        for r in range(ws.size):
+            factors[r] = ws[r] / divisor
         call(loop, own, ones, factors, parameters, terms, slopes, curvatures, size)
         if _weighed(start, w, terms[:size]):
             return UNDEFINED, start + _first_nan(terms)
-        _placed(start, labels, w, slopes[:size], gradient)
-        _placed(start, labels, w, curvatures[:size], hessian)
+        _placed(ks, ws, slopes, gradient[block])
+        _placed(ks, ws, curvatures, hessian[block])
         if values.size:
             for r in range(size):
                 values[start + r] = terms[r]

@@ -23,7 +23,7 @@ from rashin.domain import (
 from rashin.facts import Facts
 from rashin.loss import Loss
 from rashin.registry import register
-from rashin.rule import Formula, Kind
+from rashin.rule import Formula, Kind, TargetSlope
 
 __all__ = ["labelwise", "pointwise", "rowwise"]
 
@@ -47,6 +47,7 @@ def pointwise(
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
     target_degree: int | None = None,
+    target_slope: TargetSlope | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, slope, curvature`` of one prediction and one target.
@@ -77,6 +78,7 @@ def pointwise(
         link=link,
         best_constant=best_constant,
         target_degree=target_degree,
+        target_slope=target_slope,
         bounds=bounds,
     )
     return lambda formula: register(_made("pointwise", formula, facts, skip=3))
@@ -122,6 +124,7 @@ def rowwise(
     best_constant: Callable[..., Any] | None = None,
     separable: bool = False,
     target_degree: int | None = None,
+    target_slope: TargetSlope | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
@@ -162,6 +165,7 @@ def rowwise(
         best_constant=best_constant,
         separable=separable,
         target_degree=target_degree,
+        target_slope=target_slope,
         bounds=bounds,
     )
     return lambda formula: register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))

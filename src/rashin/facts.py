@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rashin.domain import Domain, Sample
+from rashin.rule import TargetSlope
 
 __all__ = ["Facts"]
 
@@ -31,6 +32,9 @@ class Facts:
         one class.
     target_degree : degree of the loss as a polynomial in the target, 1 or 2; None if it is not such a polynomial. For
         losses of labels it is 1.
+    target_slope : function ``(xp, z, t, *parameters) -> dl/dt``, which distillation needs, or ``"residual"`` for a loss
+        of z - t, where it is minus the slope. For separable row losses it is that of one class; label losses need none.
+        None if the target cannot vary.
     bounds : function ``(**parameters) -> (low, high)`` that returns bounds of the loss, infinite if the parameters give
         no bound; for row losses ``(classes, **parameters)``. None if no parameters give bounds.
     """
@@ -44,6 +48,7 @@ class Facts:
     best_constant: Callable[..., Any] | None = None
     separable: bool = False
     target_degree: int | None = None
+    target_slope: TargetSlope | None = None
     bounds: Callable[..., tuple[float, float]] | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:

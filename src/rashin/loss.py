@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rashin import checks
-from rashin.backends import default
+from rashin.backends import default, found
 from rashin.facts import Facts
+from rashin.native.described import described
 from rashin.rule import Formula, Kind, Rule
 
 if TYPE_CHECKING:
@@ -196,14 +197,14 @@ class Loss:
         >>> rashin.softmax_cross_entropy.hessian(logits, label)  # the diagonal
         array([[0.22222222, 0.22222222, 0.22222222]])
         """
-        number, loss = self._axis(axis), self.replace(**parameters)
+        number, program = self._axis(axis), self._program(**parameters)
         if self.kind == "rowwise" and not self.facts.separable:
             raise TypeError(
                 f"{self.name}: has no hessian_vector_product: its formula of whole rows gives the diagonal of the "
                 f"Hessian only; fix: use hessian, or write it with separable=True if it is a sum over the classes"
             )
-        return default().hessian_vector_product(
-            loss.program, prediction, target, vector, weight, where, reduction, number, out
+        return found.of(prediction).hessian_vector_product(
+            program, prediction, target, vector, weight, where, reduction, number, out
         )
 
     def per_sample(
@@ -223,8 +224,8 @@ class Loss:
         >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
         array([0.125, 2.5  ])
         """
-        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self).program
-        return default().sample_losses(program, prediction, target, where, number)
+        number, program = self._axis(axis), self._program(**parameters)
+        return found.of(prediction).sample_losses(program, prediction, target, where, number)
 
     def replace(self, **parameters: float | None) -> Loss:
         """The same loss with other parameters.
@@ -276,10 +277,14 @@ class Loss:
         out: Any = None,
         hessian_out: Any = None,
     ) -> Any:
-        number, program = self._axis(axis), (self.replace(**parameters) if parameters else self).program
-        return default().evaluate(
+        number, program = self._axis(axis), self._program(**parameters)
+        return found.of(prediction).evaluate(
             program, prediction, target, weight, where, reduction, number, wanted, out, hessian_out
         )
+
+    def _program(self, **parameters: float | None) -> Any:
+        """The compiled form with these parameters: for torch.compile a constant, as the line below this class says."""
+        return (self.replace(**parameters) if parameters else self).program
 
     def _axis(self, axis: int | None) -> int:
         if axis is not None and not self.prediction.axes:
@@ -290,6 +295,7 @@ class Loss:
     def rule(self) -> Rule:
         """The loss as backends see it."""
         return Rule(
+            self._address(),
             self.kind,
             self.formula,
             tuple(value for name, value in self.parameters.items() if name not in self.options),
@@ -297,7 +303,14 @@ class Loss:
             self.prediction,
             self.target,
             self.facts.separable,
+            self.facts.target_slope,
         )
+
+    def _address(self) -> str:
+        """Where an import finds the loss; the digest tells whether it is still the same."""
+        module = self.formula.__module__
+        digest = "" if module.startswith("rashin.") else f"@{described(self.formula)}"
+        return f"{module}:{self.formula.__qualname__.removesuffix('.formula')}{digest}"
 
     @cached_property
     def program(self) -> Any:
@@ -343,6 +356,8 @@ class Loss:
             (self.options, self.optional),
         )
 
+
+Loss._program._dynamo_marked_constant = True  # type: ignore[attr-defined]  # torch.compiler.assume_constant_result's mark
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)
 _VALUE_AND_GRADIENT, _ALL_THREE = (True, True, False), (True, True, True)

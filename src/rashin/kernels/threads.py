@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["count", "only", "share", "threads"]
+__all__ = ["at_most", "count", "only", "share", "threads"]
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
@@ -72,6 +72,16 @@ def only(number: int) -> Iterator[None]:
         yield
     finally:
         _local.count = before
+
+
+@contextlib.contextmanager
+def at_most(number: int) -> Iterator[None]:
+    """As ``only``, unless their number has been chosen: by ``threads(n)`` or RASHIN_NUM_THREADS."""
+    if getattr(_local, "count", None) is not None or os.environ.get("RASHIN_NUM_THREADS"):
+        yield
+        return
+    with only(min(number, count())):
+        yield
 
 
 @contextlib.contextmanager

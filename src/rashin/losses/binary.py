@@ -16,6 +16,13 @@ def softplus(xp, z):
     return xp.where(up, z, 0.0) + common, xp.where(up, 0.0, -z) + common, e, up
 
 
+def weighted_logit(xp, z, t, positive_weight):
+    """dl/dt = w+ log(1 + e^-z) - log(1 + e^z), which is -z for w+ = 1."""
+    plus, minus, _, up = softplus(xp, z)
+    extra = positive_weight - 1.0
+    return xp.where(up, extra * minus - z, extra * plus - positive_weight * z)
+
+
 @pointwise(
     prediction=LOGIT,
     target=PROBABILITY,
@@ -24,6 +31,7 @@ def softplus(xp, z):
     link="logit",
     best_constant=log_odds,
     target_degree=1,
+    target_slope=weighted_logit,
     bounds=nonnegative,
 )
 def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
@@ -47,6 +55,13 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     return value, b * p - a * q, (a + b) * (p * q)
 
 
+def log_odds_against(xp, z, t, epsilon):
+    """dl/dt = log((1 - z + epsilon) / (z + epsilon)), without cancellation near z = 1/2."""
+    low, excess = z <= 0.5, 1.0 - 2.0 * z
+    odds = xp.log1p(xp.where(low, excess, -excess) / (xp.where(low, z, 1.0 - z) + epsilon))
+    return xp.where(low, odds, -odds)
+
+
 @pointwise(
     prediction=PROBABILITY,
     target=PROBABILITY,
@@ -54,6 +69,7 @@ def sigmoid_cross_entropy(xp, z, t, positive_weight=1.0):
     convex=True,
     best_constant=shrunk_mean,
     target_degree=1,
+    target_slope=log_odds_against,
     bounds=shifted_logarithm,
 )
 def binary_cross_entropy(xp, z, t, epsilon=0.0):

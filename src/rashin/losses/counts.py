@@ -21,7 +21,14 @@ def grown(xp, x, half, up):
     return xp.where(x != 0.0, ((x * half) * half) * up, 0.0)
 
 
-@pointwise(target=NONNEGATIVE, convex=True, link="log", best_constant=log_mean, target_degree=1)
+@pointwise(
+    target=NONNEGATIVE,
+    convex=True,
+    link="log",
+    best_constant=log_mean,
+    target_degree=1,
+    target_slope=lambda xp, z, t: -z,
+)
 def poisson(xp, z, t):
     r"""Negative log-likelihood of a count with mean e^z, less its constant log t!.
 
@@ -38,7 +45,14 @@ def poisson(xp, z, t):
     return (mean - product) * up, (mean - count) * up, mean * up
 
 
-@pointwise(target=POSITIVE, convex=True, link="log", best_constant=log_mean, target_degree=1)
+@pointwise(
+    target=POSITIVE,
+    convex=True,
+    link="log",
+    best_constant=log_mean,
+    target_degree=1,
+    target_slope=lambda xp, z, t: xp.exp(-z),
+)
 def gamma(xp, z, t):
     r"""Negative log-likelihood of a positive amount with mean e^z and a constant coefficient of variation.
 
@@ -58,6 +72,12 @@ def tweedie_target(power):
     return REAL if power <= 0.0 else NONNEGATIVE if power < 2.0 else POSITIVE
 
 
+def tweedie_target_slope(xp, z, t, power):
+    """dl/dt = e^((1-p) z) / (p - 1)."""
+    a, lost = less(1.0, power)
+    return xp.where(a == 0.0, -z, times_exp(xp, 1.0, a, z, lost) / xp.where(a == 0.0, 1.0, -a))
+
+
 @pointwise(
     target=tweedie_target,
     parameters={"power": TWEEDIE_POWER},
@@ -65,6 +85,7 @@ def tweedie_target(power):
     link="log",
     best_constant=log_mean,
     target_degree=1,
+    target_slope=tweedie_target_slope,
 )
 def tweedie(xp, z, t, power=1.5):
     r"""Tweedie loss with mean e^z and variance proportional to mean^power: sums of a Poisson number of amounts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rashin.decorators import rowwise
 from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
 from rashin.losses.bounds import nonnegative, shifted_logarithms
+from rashin.losses.compensated import inverse_and_log
 from rashin.losses.constants import log_frequencies, shrunk_frequencies
 
 
@@ -16,6 +17,7 @@ from rashin.losses.constants import log_frequencies, shrunk_frequencies
     convex=True,
     best_constant=shrunk_frequencies,
     target_degree=1,
+    target_slope=lambda xp, z, t, epsilon: -inverse_and_log(xp, z, 0.0, epsilon)[1],
     bounds=shifted_logarithms,
 )
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):

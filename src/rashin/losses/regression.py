@@ -10,6 +10,7 @@ from rashin.domain import OPEN_UNIT, POSITIVE
 from rashin.losses.bounds import nonnegative
 from rashin.losses.compensated import INFINITY
 from rashin.losses.constants import mean, weighted_quantile
+from rashin.rule import RESIDUAL
 
 LOG_2 = 0.6931471805599453
 
@@ -21,7 +22,7 @@ def halved(xp, z, t):
     return half * z - half * t, half, xp.where(fits, 1.0, 2.0)
 
 
-@pointwise(convex=True, best_constant=mean, target_degree=2, bounds=nonnegative)
+@pointwise(convex=True, best_constant=mean, target_degree=2, target_slope=RESIDUAL, bounds=nonnegative)
 def half_squared_error(xp, z, t):
     r"""Half the squared difference, whose slope is the difference itself.
 
@@ -36,7 +37,7 @@ def half_squared_error(xp, z, t):
     return 0.5 * r * r, r, 1.0
 
 
-@pointwise(convex=True, best_constant=mean, target_degree=2, bounds=nonnegative)
+@pointwise(convex=True, best_constant=mean, target_degree=2, target_slope=RESIDUAL, bounds=nonnegative)
 def squared_error(xp, z, t):
     r"""The squared difference; its mean is the mean squared error.
 
@@ -51,7 +52,9 @@ def squared_error(xp, z, t):
     return r * r, 2.0 * r, 2.0
 
 
-@pointwise(kinks=lambda t: (t,), convex=True, best_constant=weighted_quantile, bounds=nonnegative)
+@pointwise(
+    kinks=lambda t: (t,), convex=True, best_constant=weighted_quantile, target_slope=RESIDUAL, bounds=nonnegative
+)
 def absolute_error(xp, z, t):
     r"""The absolute difference: its best constant is the median. Slope 0 at the kink r = 0.
 
@@ -67,7 +70,11 @@ def absolute_error(xp, z, t):
 
 
 @pointwise(
-    kinks=lambda t, delta: (t - delta, t + delta), parameters={"delta": POSITIVE}, convex=True, bounds=nonnegative
+    kinks=lambda t, delta: (t - delta, t + delta),
+    parameters={"delta": POSITIVE},
+    convex=True,
+    target_slope=RESIDUAL,
+    bounds=nonnegative,
 )
 def huber(xp, z, t, delta=1.0):
     r"""Quadratic within ``delta`` of the target, linear beyond: robust to outliers.
@@ -87,7 +94,7 @@ def huber(xp, z, t, delta=1.0):
     return up * (c * (r - 0.5 * half * c)), c, xp.where(near, 1.0, 0.0)
 
 
-@pointwise(parameters={"delta": POSITIVE}, convex=True, bounds=nonnegative)
+@pointwise(parameters={"delta": POSITIVE}, convex=True, target_slope=RESIDUAL, bounds=nonnegative)
 def pseudo_huber(xp, z, t, delta=1.0):
     r"""A smooth Huber loss: quadratic near the target, with slope ``delta`` far away.
 
@@ -110,7 +117,7 @@ def pseudo_huber(xp, z, t, delta=1.0):
     return up * (r * ratio), slope, near * near * near
 
 
-@pointwise(convex=True, bounds=nonnegative)
+@pointwise(convex=True, target_slope=RESIDUAL, bounds=nonnegative)
 def log_cosh(xp, z, t):
     r"""Half the squared error near the target, the absolute error minus log 2 far away, smooth in between.
 
@@ -140,6 +147,7 @@ def log_cosh(xp, z, t):
     parameters={"quantile": OPEN_UNIT},
     convex=True,
     best_constant=weighted_quantile,
+    target_slope=RESIDUAL,
     bounds=nonnegative,
 )
 def quantile(xp, z, t, quantile=0.5):

@@ -21,8 +21,10 @@ from rashin.reduction import Weighing, weigh
 
 __all__ = [
     "Answer",
+    "Outputs",
     "Program",
     "evaluate",
+    "evaluate_arrays",
     "evaluate_linear",
     "hessian_vector_product",
     "linear_statistics",
@@ -58,13 +60,31 @@ def evaluate(
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
     z = checks.array("prediction", prediction, where, axis)
     t = checks.array("target", target, where, axis)
-    outputs = _outputs(z, out, hessian_out)
+    return evaluate_arrays(program, z, t, weight, where, reduction, axis, wanted, _outputs(z, out, hessian_out))
+
+
+def evaluate_arrays(
+    program: Program,
+    z: NDArray[Any],
+    t: NDArray[Any],
+    weight: Any,
+    where: Any,
+    reduction: str,
+    axis: int,
+    wanted: tuple[bool, bool, bool],
+    outputs: Outputs | None,
+    rounded: bool = True,
+) -> Answer:
+    """The same of arrays of real numbers; outputs may have a wider type than the prediction's.
+
+    If they are not ``rounded``, the losses of the samples are doubles.
+    """
     if weight is None and where is None:
         answer = evaluate_directly(program, z, t, reduction, axis, wanted, outputs)
         if answer is not None:
             return Answer(*answer)
     value_wanted, gradient_wanted, hessian_wanted = wanted
-    arrays = Wanted(value_wanted and reduction == "none", gradient_wanted, hessian_wanted)
+    arrays = Wanted(value_wanted and reduction == "none", gradient_wanted, hessian_wanted, rounded)
     results, weighing = _swept(program, z, t, weight, where, reduction, axis, arrays, outputs)
     value: Any = results.values
     if value_wanted and reduction != "none":

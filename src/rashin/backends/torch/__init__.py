@@ -1,0 +1,154 @@
+"""Losses on PyTorch tensors, with their derivatives in autograd's graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rashin import checks
+from rashin.backends import numpy as sweeps
+from rashin.backends.numpy.sensitivity import has_target_gradient
+from rashin.backends.torch import graph, operators
+from rashin.backends.torch.call import Call
+from rashin.backends.torch.memory import array_of, checked, tensor_of
+
+__all__ = ["evaluate", "hessian_vector_product", "sample_losses"]
+
+
+def evaluate(
+    program: sweeps.Program,
+    prediction: Any,
+    target: Any,
+    weight: Any,
+    where: Any,
+    reduction: str,
+    axis: int,
+    wanted: tuple[bool, bool, bool],
+    out: Any = None,
+    hessian_out: Any = None,
+) -> sweeps.Answer:
+    """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
+    call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
+    if _is_symbolic(prediction):
+        return _of_operators(call, tensors, wanted, out, hessian_out)
+    if graph.is_free(*tensors):
+        return _swept(call, tensors, wanted, out, hessian_out)
+    _refuse_outputs(out=out, hessian_out=hessian_out)
+    return _answer(graph, call, tensors, wanted)
+
+
+def _is_symbolic(z: torch.Tensor) -> bool:
+    """Whether a graph is being made, or the tensor has no numbers: then it is for the dispatcher."""
+    if torch.compiler.is_compiling() or z.is_meta:
+        return True
+    return torch._C._len_torch_dispatch_stack() > 0 or (
+        type(z) is not torch.Tensor and type(z).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    )
+
+
+def _of_operators(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> Any:
+    _refuse_outputs(out=out, hessian_out=hessian_out)
+    return _answer(operators, call, tensors, wanted)
+
+
+def _answer(module: Any, call: Call, tensors: Any, wanted: tuple[bool, bool, bool]) -> sweeps.Answer:
+    """What is wanted, each by the function of the module that bears its name."""
+    return sweeps.Answer(
+        module.value(call, *tensors) if wanted[0] else None,
+        module.gradient(call, *tensors) if wanted[1] else None,
+        module.hessian(call, *tensors) if wanted[2] else None,
+    )
+
+
+def sample_losses(
+    program: sweeps.Program, prediction: Any, target: Any, where: Any, axis: int
+) -> torch.Tensor:
+    """The samples' losses as doubles, as they are summed; 0 outside ``where``."""
+    call, tensors = _call(program, "none", axis, prediction, target, None, where)
+    return graph.value(call._replace(rounded=False), *tensors)
+
+
+def hessian_vector_product(
+    program: sweeps.Program,
+    prediction: Any,
+    target: Any,
+    vector: Any,
+    weight: Any,
+    where: Any,
+    reduction: str,
+    axis: int,
+    out: Any,
+) -> torch.Tensor:
+    """The Hessian of the reduced loss times a vector."""
+    call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
+    v = checked("vector", vector, prediction)
+    if not graph.is_free(*tensors, v):
+        _refuse_outputs(out=out)
+        return graph.product(call, *tensors, v)
+    z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (*tensors, v))
+    into = None if out is None else _output("out", out, prediction)
+    with call.threads(prediction):
+        return _given(out, sweeps.hessian_vector_product(program, z, t, v, w, m, reduction, axis, into))
+
+
+def _call(
+    program: sweeps.Program, reduction: str, axis: int, z: Any, t: Any, w: Any, m: Any
+) -> tuple[Call, tuple[Any, Any, Any, Any]]:
+    """The call, and its tensors; what their numbers are, the sweeps check."""
+    checked("prediction", z)
+    checked("target", t, z)
+    if w is not None:
+        checked("weight", w, z)
+    if m is not None:
+        checked("where", m, z)
+    if t.requires_grad and not has_target_gradient(program.rule, t.dim() < z.dim()):
+        raise TypeError(
+            "target: got a tensor that requires a gradient; expected a constant, as the loss has no derivative by it; "
+            "fix: use target.detach()"
+        )
+    if torch.jit.is_tracing():
+        raise TypeError(
+            "prediction: got a tensor under torch.jit.trace, which would keep the loss of these numbers as a constant; "
+            "fix: use torch.export or torch.compile"
+        )
+    checks.choice("reduction", reduction)
+    return Call(program, reduction, axis), (z, t, w, m)
+
+
+def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> sweeps.Answer:
+    """All in one pass over tensors that autograd does not follow."""
+    if wanted == (True, False, False):
+        return sweeps.Answer(call.value(*tensors), None, None)
+    given = [None if o is None else _output(name, o, tensors[0]) for name, o in (("out", out), ("hessian_out", hessian_out))]
+    if None not in given:
+        checks.separate(*given)
+    answer = call.swept(tensors, wanted, sweeps.Outputs(*given))
+    value = call.as_tensor(answer.value, tensors[0]) if wanted[0] else None
+    return sweeps.Answer(value, _given(out, answer.gradient), _given(hessian_out, answer.hessian))
+
+
+def _given(out: torch.Tensor | None, array: Any) -> Any:
+    return out if out is not None or array is None else tensor_of(array)
+
+
+def _output(name: str, out: Any, z: torch.Tensor) -> Any:
+    """The memory of a tensor that can take a derivative."""
+    dtype = z.dtype if z.is_floating_point() else torch.float64
+    if not isinstance(out, torch.Tensor):
+        raise TypeError(f"{name}: got {type(out).__name__}; expected a torch tensor, as the prediction is one")
+    if out.shape != z.shape or out.dtype != dtype or out.device != z.device:
+        raise ValueError(
+            f"{name}: got shape {tuple(out.shape)}, {out.dtype} on {out.device}; expected shape {tuple(z.shape)}, "
+            f"{dtype} on {z.device}"
+        )
+    return array_of(out)
+
+
+def _refuse_outputs(**outputs: Any) -> None:
+    for name, out in outputs.items():
+        if out is not None:
+            raise TypeError(
+                f"{name}: got a tensor while autograd follows the loss, which cannot write to one; "
+                f"fix: leave {name} out, or call it inside `with torch.no_grad():`"
+            )

@@ -1,0 +1,104 @@
+"""A loss with all but its tensors, run by the sweeps of the NumPy backend on the tensors' own memory."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any, NamedTuple
+
+import torch
+
+from rashin.backends import numpy as sweeps
+from rashin.backends.numpy import sensitivity
+from rashin.backends.torch.memory import array_of, empty_gradient, scalar, tensor_of, value_type
+from rashin.kernels.threads import at_most
+
+__all__ = ["Call"]
+
+VALUE, GRADIENT, HESSIAN = (True, False, False), (False, True, False), (False, False, True)
+VALUE_AND_GRADIENT = (True, True, False)
+LARGE = 1 << 17  # elements from which on more than one thread works
+
+
+class Call(NamedTuple):
+    """What to compute."""
+
+    program: sweeps.Program
+    reduction: str
+    axis: int
+    rounded: bool = True  # False: the losses of samples are doubles
+
+    def value(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        """The reduced loss, or the loss of each sample."""
+        return self.as_tensor(self.swept(tensors, VALUE).value, tensors[0])
+
+    def value_and_gradient(self, *tensors: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same with a gradient that autograd keeps."""
+        z: torch.Tensor = tensors[0]  # type: ignore[assignment]
+        gradient = empty_gradient(z)
+        answer = self.swept(tensors, VALUE_AND_GRADIENT, sweeps.Outputs(gradient, None))
+        return self.as_tensor(answer.value, z), tensor_of(gradient)
+
+    def gradient(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        """The gradient alone."""
+        gradient = empty_gradient(tensors[0])  # type: ignore[arg-type]
+        self.swept(tensors, GRADIENT, sweeps.Outputs(gradient, None))
+        return tensor_of(gradient)
+
+    def hessian(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        """The diagonal of the Hessian."""
+        return tensor_of(self.swept(tensors, HESSIAN).hessian)
+
+    def swept(self, tensors: Any, wanted: tuple[bool, bool, bool], outputs: sweeps.Outputs | None = None) -> Any:
+        """What the sweeps give: arrays, and a value that is a double or an array of doubles."""
+        z, t, w, m = (None if tensor is None else array_of(tensor) for tensor in tensors)
+        with self.threads(z):
+            return sweeps.evaluate_arrays(
+                self.program, z, t, w, m, self.reduction, self.axis, wanted, outputs, rounded=False
+            )
+
+    def as_tensor(self, value: Any, prediction: Any) -> torch.Tensor:
+        """The value that a sweep gave, rounded once."""
+        if self.reduction != "none":
+            return scalar(value, prediction)
+        return tensor_of(value).to(value_type(prediction)) if self.rounded else tensor_of(value)
+
+    def hessian_vector_product(
+        self, z: Any, t: Any, w: Any, m: Any, vector: torch.Tensor
+    ) -> torch.Tensor:
+        """The Hessian times a vector of the prediction's shape; of float16 in float32."""
+        if z.dtype is torch.float16:
+            z = z.float()
+        z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (z, t, w, m, vector))
+        with self.threads(z):
+            return tensor_of(
+                sweeps.hessian_vector_product(self.program, z, t, v, w, m, self.reduction, self.axis, None)
+            )
+
+    def gradient_by_target(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        """The gradient by a target that can vary."""
+        z, t, w, m = (None if tensor is None else array_of(tensor) for tensor in tensors)
+        with self.threads(z):
+            return tensor_of(
+                sensitivity.gradient_by_target(self.program, z, t, w, m, self.reduction, self.axis)  # type: ignore[arg-type]
+            )
+
+    def gradient_by_weight(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        """The gradient by the weights."""
+        z, t, w, m = (None if tensor is None else array_of(tensor) for tensor in tensors)
+        with self.threads(z):
+            found = sensitivity.gradient_by_weight(self.program, z, t, w, m, self.reduction, self.axis)
+        return tensor_of(found).to(tensors[2].dtype)  # type: ignore[union-attr]
+
+    def spread(self, d: torch.Tensor) -> torch.Tensor:
+        """A derivative by the value, so shaped that it multiplies a gradient by the prediction."""
+        if self.reduction == "none" and self.program.rule.prediction.axes:
+            return d.unsqueeze(self.axis)
+        return d
+
+    @staticmethod
+    def threads(z: Any) -> contextlib.AbstractContextManager[None]:
+        """As many as torch may use, unless ours have been chosen: each rank of a job on one machine has its share."""
+        if math.prod(z.shape) < LARGE:
+            return contextlib.nullcontext()
+        return at_most(torch.get_num_threads())

@@ -1,0 +1,332 @@
+"""The loss in autograd's graph: value, gradient and Hessian-vector product, each the derivative of the one before.
+
+``Lean`` is the value where nothing transforms it, as in every training step: forward keeps the gradient, and backward
+scales it in place. ``Value`` takes the transforms of ``torch.func`` and forward mode, and costs 100 us more. Neither
+has third derivatives: a function that returned None for one would be a silent zero, so each raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.autograd import Function, forward_ad
+
+from rashin.backends.torch import operators
+from rashin.backends.torch.call import Call
+
+__all__ = ["gradient", "hessian", "is_free", "product", "value"]
+
+_functorch = torch._C._functorch
+_transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
+
+
+def is_free(*tensors: torch.Tensor | None) -> bool:
+    """Whether autograd does not follow: plain numbers then come out of plain numbers."""
+    return not (_is_transformed() or _is_attached(tensors))
+
+
+def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
+    """The value, attached to whatever tensor needs a gradient."""
+    if _is_transformed():
+        return Value.apply(call, z, t, w, m)[0]  # type: ignore[no-any-return]
+    return Lean.apply(call, z, t, w, m)  # type: ignore[no-any-return]
+
+
+def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
+    """The gradient as a function of the prediction, in its dtype."""
+    return Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, None).to(z.dtype)  # type: ignore[no-any-return]
+
+
+def product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
+    """The Hessian times a vector, as a function of the vector."""
+    closed = (_closed(z, THIRD), _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES))
+    return Product.apply(call, *closed, m, v).to(z.dtype)  # type: ignore[no-any-return]
+
+
+def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
+    """The Hessian's diagonal; whoever differentiates it is told that it has no derivative here."""
+    return Diagonal.apply(call, z, t, w, m)  # type: ignore[no-any-return]
+
+
+def _is_transformed() -> bool:
+    return _transformed() or forward_ad._current_level >= 0
+
+
+def _is_attached(tensors: Any) -> bool:
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def _is_batched(tensor: Any) -> bool:
+    """Whether a vmap is at work, of ``torch.func`` or the older one of ``is_grads_batched``: then nothing in place."""
+    return bool(_functorch.is_functorch_wrapped_tensor(tensor) or _functorch.is_legacy_batchedtensor(tensor))
+
+
+# ------------------------------------------------------------------------------------------------- the ends
+
+THIRD = "a third derivative of a loss: got one that autograd needs; expected a value, a gradient or a Hessian"
+BY_SAMPLES = (
+    "a second derivative by target or weight: got one that autograd needs; expected derivatives by the prediction; "
+    "fix: use .detach() on the target and the weight"
+)
+NESTED = (
+    "forward mode inside forward mode: torch drops the inner derivative of every autograd.Function (PyTorch issue "
+    "197867); fix: use torch.func.jacfwd(torch.func.jacrev(f)), or torch.func.hessian(f)"
+)
+
+
+class Closed(Function):
+    """A tensor by which nothing further is differentiated. The graph comes here only for such a derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(tensor: torch.Tensor, message: str) -> torch.Tensor:
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.message = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, d: Any) -> Any:
+        raise NotImplementedError(ctx.message)
+
+    @staticmethod
+    def jvp(ctx: Any, d: Any, message: Any) -> Any:
+        raise NotImplementedError(ctx.message)
+
+
+def _closed(tensor: Any, message: str) -> Any:
+    if tensor is None or not tensor.is_floating_point():
+        return tensor
+    return Closed.apply(tensor, message)
+
+
+class Ends(Function):
+    """A result without derivatives, attached to what it came from so that nobody takes it for a constant."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(message: str, result: torch.Tensor, *sources: Any) -> torch.Tensor:
+        return result.view_as(result)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.message = inputs[0]
+
+    @staticmethod
+    def backward(ctx: Any, d: Any) -> Any:
+        raise NotImplementedError(ctx.message)
+
+    @staticmethod
+    def jvp(ctx: Any, *d: Any) -> Any:
+        raise NotImplementedError(ctx.message)
+
+
+# ------------------------------------------------------------------------------------------------ the value
+
+
+class Value(Function):
+    """The value, and beside it the gradient, which is no part of the graph but kept for it."""
+
+    @staticmethod
+    def forward(call: Call, z: Any, t: Any, w: Any, m: Any) -> Any:
+        return call.value_and_gradient(z, t, w, m)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.call, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors, output[1])
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
+        ctx.kept = output[1]
+
+    @staticmethod
+    def backward(ctx: Any, d: Any, _: Any = None) -> Any:
+        if d is None:
+            return None, None, None, None, None
+        by_prediction = _by_prediction(ctx, d) if ctx.needs_input_grad[1] else None
+        by_target = _by_target(ctx, d) if ctx.needs_input_grad[2] else None
+        by_weight = _by_weight(ctx, d) if ctx.needs_input_grad[3] else None
+        return None, by_prediction, by_target, by_weight, None
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, dz: Any, dt: Any, dw: Any, dm: Any) -> Any:
+        _refuse_nested()
+        z, t, w, m, kept = ctx.saved_tensors
+        call: Call = ctx.call
+        tangent: Any = 0.0
+        if dz is not None:
+            product = Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, kept) * dz
+            tangent = _summed(call, product, call.program.rule.prediction.axes)
+        if dt is not None:
+            product = Ends.apply(BY_SAMPLES, call.gradient_by_target(z, t, w, m), z, t, w) * dt
+            tangent = tangent + _summed(call, product, call.program.rule.prediction.axes)
+        if dw is not None:
+            product = Ends.apply(BY_SAMPLES, call.gradient_by_weight(z, t, w, m), z, t, w) * dw
+            tangent = tangent + _summed(call, product, 0)
+        return tangent.to(kept.dtype), None
+
+    @staticmethod
+    def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
+        return _looped(info, dims, lambda *one: Value.apply(call, *one), tensors)
+
+
+class Lean(Function):
+    """The value alone, in the oldest and cheapest form of a function."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, z: Any, t: Any, w: Any, m: Any) -> Any:
+        ctx.call = call
+        ctx.save_for_backward(z, t, w, m)
+        if not ctx.needs_input_grad[1]:
+            return call.value(z, t, w, m)
+        found, ctx.kept = call.value_and_gradient(z, t, w, m)
+        return found
+
+    backward = Value.backward
+
+
+def _by_prediction(ctx: Any, d: torch.Tensor) -> torch.Tensor:
+    """The gradient times what comes from above: the one that was kept, the first time, and in its own memory."""
+    call: Call = ctx.call
+    factor = call.spread(d)
+    if torch.is_grad_enabled():
+        z, t, w, m = ctx.saved_tensors
+        kept = Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, getattr(ctx, "kept", None))
+        return (kept * factor).to(z.dtype)  # type: ignore[no-any-return]
+    kept = ctx.__dict__.pop("kept", None)
+    if kept is None:  # a second backward
+        kept = call.gradient(*ctx.saved_tensors)
+    if _is_batched(d) or _is_batched(kept):
+        return kept * factor  # type: ignore[no-any-return]
+    return kept if factor.dim() == 0 and factor.item() == 1.0 else kept.mul_(factor)  # type: ignore[no-any-return]
+
+
+def _by_target(ctx: Any, d: torch.Tensor) -> torch.Tensor:
+    call: Call = ctx.call
+    return _once(call.gradient_by_target(*ctx.saved_tensors) * call.spread(d), d, ctx)
+
+
+def _by_weight(ctx: Any, d: torch.Tensor) -> torch.Tensor:
+    return _once(ctx.call.gradient_by_weight(*ctx.saved_tensors) * d, d, ctx)
+
+
+def _once(found: torch.Tensor, d: torch.Tensor, ctx: Any) -> torch.Tensor:
+    z, t, w, _ = ctx.saved_tensors
+    return Ends.apply(BY_SAMPLES, found, d, z, t, w) if torch.is_grad_enabled() else found
+
+
+def _summed(call: Call, product: torch.Tensor, axes: int) -> torch.Tensor:
+    """The tangent of the value: over the classes of a sample, or over everything."""
+    if call.reduction != "none":
+        return product.sum(dtype=torch.float64)
+    return product.sum(call.axis, dtype=torch.float64) if axes else product.double()
+
+
+def _refuse_nested() -> None:
+    stack = _functorch.get_interpreter_stack() or []
+    if sum(one.key() == _functorch.TransformType.Jvp for one in stack) > 1:
+        raise NotImplementedError(NESTED)
+
+
+def _looped(info: Any, dims: Any, function: Callable[..., Any], tensors: Any) -> Any:
+    """A call for each sample of a batch; samples are batched by the loss itself where that can be."""
+    found = [
+        function(*(x if at is None else x.select(at, k) for x, at in zip(tensors, dims[1:], strict=True)))
+        for k in range(info.batch_size)
+    ]
+    if isinstance(found[0], tuple):
+        return tuple(torch.stack(parts) for parts in zip(*found, strict=True)), (0,) * len(found[0])
+    return torch.stack(found), 0
+
+
+# --------------------------------------------------------------------------------------------- derivatives
+
+
+class Gradient(Function):
+    """The gradient of the prediction, for which the value has ``kept`` it, or which is computed."""
+
+    @staticmethod
+    def forward(call: Call, z: Any, t: Any, w: Any, m: Any, kept: Any) -> Any:
+        return call.gradient(z, t, w, m) if kept is None else kept.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.call, z, t, w, m, _ = inputs
+        ctx.save_for_backward(z, t, w, m)
+        ctx.save_for_forward(z, t, w, m)
+
+    @staticmethod
+    def backward(ctx: Any, d: Any) -> Any:
+        z, t, w, m = ctx.saved_tensors
+        zero = [None if x is None or not x.is_floating_point() else x.new_zeros(()).expand_as(x) for x in (t, w)]
+        return None, Product.apply(ctx.call, _closed(z, THIRD), t, w, m, d).to(z.dtype), *zero, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, dz: Any, dt: Any, dw: Any, dm: Any, dkept: Any) -> Any:
+        z, t, w, m = ctx.saved_tensors
+        return Product.apply(ctx.call, _closed(z, THIRD), t, w, m, dz)
+
+    @staticmethod
+    def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
+        return _looped(info, dims, lambda *one: Gradient.apply(call, *one), tensors)
+
+
+class Product(Function):
+    """The Hessian times a vector: linear in it, and its own transpose."""
+
+    @staticmethod
+    def forward(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> Any:
+        run = operators.hessian_vector_product if _is_batched(v) else Call.hessian_vector_product
+        return run(call, z, t, w, m, v)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.call, z, t, w, m, _ = inputs
+        ctx.save_for_backward(z, t, w, m)
+        ctx.save_for_forward(z, t, w, m)
+
+    @staticmethod
+    def backward(ctx: Any, d: Any) -> Any:
+        z, t, w, m = ctx.saved_tensors
+        by_vector = Product.apply(ctx.call, z, t, w, m, d)
+        zero = [None if x is None or not x.is_floating_point() else x.new_zeros(()).expand_as(x) for x in (z, t, w)]
+        return None, *zero, None, by_vector
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, dz: Any, dt: Any, dw: Any, dm: Any, dv: Any) -> Any:
+        z, t, w, m = ctx.saved_tensors
+        return Product.apply(ctx.call, z, t, w, m, dv)
+
+    @staticmethod
+    def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
+        return _looped(info, dims, lambda *one: Product.apply(call, *one), tensors)
+
+
+class Diagonal(Function):
+    """The diagonal of the Hessian."""
+
+    @staticmethod
+    def forward(call: Call, z: Any, t: Any, w: Any, m: Any) -> Any:
+        return call.hessian(z, t, w, m)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, d: Any) -> Any:
+        raise NotImplementedError(THIRD)
+
+    @staticmethod
+    def jvp(ctx: Any, *d: Any) -> Any:
+        raise NotImplementedError(THIRD)
+
+    @staticmethod
+    def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
+        return _looped(info, dims, lambda *one: Diagonal.apply(call, *one), tensors)

@@ -1,0 +1,83 @@
+"""Tensors as arrays on the same memory, and arrays as tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rashin.extras import needs
+
+__all__ = ["array_of", "checked", "empty_gradient", "scalar", "tensor_of", "value_type"]
+
+_REAL = {
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.bool,
+    torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32, torch.uint64,
+}  # fmt: skip
+
+
+def checked(name: str, tensor: Any, beside: torch.Tensor | None = None) -> torch.Tensor:
+    """A tensor of real numbers that lies in strides; ``beside`` another, on its device."""
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(
+            f"{name}: got {type(tensor).__name__}; expected a torch tensor, as the prediction is one; "
+            f"fix: torch.as_tensor({name}, device=prediction.device)"
+        )
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        raise TypeError(f"{name}: got a tensor of layout {tensor.layout}; expected torch.strided; fix: use .to_dense()")
+    if tensor.dtype not in _REAL:
+        raise TypeError(f"{name}: got dtype {tensor.dtype}; expected real numbers (floating, integer or bool)")
+    if beside is not None and tensor.device != beside.device:
+        raise ValueError(
+            f"{name}: got a tensor on {tensor.device}; expected {beside.device}, where the prediction is; "
+            f"fix: use .to(prediction.device)"
+        )
+    return tensor
+
+
+def array_of(tensor: torch.Tensor) -> NDArray[Any]:
+    """The tensor's memory as an array."""
+    tensor = tensor.detach()
+    if tensor.is_neg():  # a view that negates as it is read
+        tensor = tensor.resolve_neg()
+    if tensor.dtype is torch.bfloat16:
+        return tensor.view(torch.uint16).numpy().view(_bfloat16())  # type: ignore[no-any-return]
+    return tensor.numpy()  # type: ignore[no-any-return]
+
+
+def tensor_of(array: NDArray[Any]) -> torch.Tensor:
+    """The array's memory as a tensor."""
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def _bfloat16() -> Any:
+    """NumPy has no such type of its own."""
+    with needs("ml_dtypes", "torch", "a loss of bfloat16 tensors"):
+        from ml_dtypes import bfloat16
+    return bfloat16
+
+
+def value_type(prediction: torch.Tensor) -> torch.dtype:
+    """The prediction's dtype, or float32 if it has 16 bits, as a scaled float16 would soon be infinite."""
+    if prediction.dtype in (torch.float64, torch.float32):
+        return prediction.dtype
+    return torch.float32 if prediction.is_floating_point() else torch.float64
+
+
+def scalar(value: float, prediction: torch.Tensor) -> torch.Tensor:
+    """A 0-d tensor on the prediction's device, whatever the default device is."""
+    return torch.tensor(value, dtype=value_type(prediction), device=prediction.device)
+
+
+def empty_gradient(prediction: torch.Tensor) -> NDArray[Any]:
+    """Room for a gradient that autograd keeps: of float16 in float32, or what is scaled later would have vanished.
+
+    NumPy asks the system for huge pages. A fresh 262 MB took 180 ms from torch, and 25 ms from NumPy.
+    """
+    if prediction.dtype is torch.bfloat16:
+        return np.empty(prediction.shape, _bfloat16())
+    return np.empty(prediction.shape, np.float64 if value_type(prediction) is torch.float64 else np.float32)

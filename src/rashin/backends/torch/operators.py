@@ -1,0 +1,207 @@
+"""The loss as operators of torch's dispatcher, for ``torch.compile``, ``torch.export`` and fake tensors.
+
+A graph may be kept on disk and run by another process, so that an operator's arguments are tensors, names and numbers.
+Each operator has an Autograd key: without one, a compiled region would give wrong gradients in silence.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+from typing import Any
+
+import torch
+
+from rashin.backends import numpy as sweeps
+from rashin.backends.torch.call import Call
+from rashin.backends.torch.memory import value_type
+from rashin.native.described import described
+
+__all__ = ["gradient", "hessian", "hessian_vector_product", "value"]
+
+_library = torch.library.Library("rashin", "DEF")
+_TENSORS = "Tensor prediction, Tensor target, Tensor? weight, Tensor? where"
+_LOSS = "str loss, float[] parameters, str reduction, int axis"
+
+
+# ------------------------------------------------------------------------------------------- from Python
+
+
+def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
+    """The value."""
+    return torch.ops.rashin.value_and_gradient.default(z, t, w, m, *_described(call))[0]  # type: ignore[no-any-return]
+
+
+def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
+    """The gradient, in the prediction's dtype."""
+    return torch.ops.rashin.gradient.default(z, t, w, m, *_described(call)).to(z.dtype)  # type: ignore[no-any-return]
+
+
+def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
+    """The Hessian's diagonal."""
+    return torch.ops.rashin.hessian.default(z, t, w, m, *_described(call))  # type: ignore[no-any-return]
+
+
+def hessian_vector_product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
+    """The Hessian times a vector."""
+    return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *_described(call))  # type: ignore[no-any-return]
+
+
+def _described(call: Call) -> tuple[str, list[float], str, int]:
+    rule = call.program.rule
+    if "<locals>" in rule.name:
+        raise TypeError(
+            f"loss: got {rule.name.partition(':')[2].partition('@')[0]}, which is defined inside a function; expected "
+            f"one that an import finds, as compiled graphs are kept by name; fix: define it at the top of a module"
+        )
+    numbers = [*rule.parameters, *(number for _, number in rule.options)]
+    return rule.name, [math.nan if n is None else float(n) for n in numbers], call.reduction, call.axis
+
+
+@functools.lru_cache(1024)
+def _program(name: str, numbers: tuple[float, ...]) -> sweeps.Program:
+    address, _, digest = name.partition("@")
+    module, _, attribute = address.partition(":")
+    loss = getattr(importlib.import_module(module), attribute)
+    if digest and described(loss.formula) != digest:
+        raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
+    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
+    given = {n: None if math.isnan(number) else number for n, number in zip(names, numbers, strict=True)}
+    return loss.replace(**given).program  # type: ignore[no-any-return]
+
+
+def _call(loss: str, parameters: Any, reduction: str, axis: int) -> Call:
+    return Call(_program(loss, tuple(parameters)), reduction, axis)
+
+
+# ------------------------------------------------------------------------------------------ the operators
+
+
+def _value_and_gradient(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
+    return _call(*loss).value_and_gradient(z, t, w, m)
+
+
+def _gradient(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
+    return _call(*loss).gradient(z, t, w, m)
+
+
+def _hessian(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
+    return _call(*loss).hessian(z, t, w, m)
+
+
+def _product(z: Any, t: Any, w: Any, m: Any, v: Any, *loss: Any) -> Any:
+    return _call(*loss).hessian_vector_product(z, t, w, m, v)
+
+
+def _by_target(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
+    return _call(*loss).gradient_by_target(z, t, w, m)
+
+
+def _by_weight(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
+    return _call(*loss).gradient_by_weight(z, t, w, m)
+
+
+def _empty_value(z: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
+    shape = list(z.shape) if reduction == "none" else []
+    if shape and _program(loss, tuple(parameters)).rule.prediction.axes:
+        del shape[axis]
+    return z.new_empty(shape, dtype=value_type(z))
+
+
+def _empty_kept(z: Any, *_: Any) -> Any:
+    """As the gradient that autograd keeps: contiguous, of float16 in float32."""
+    wide = torch.float32 if z.dtype is torch.float16 else z.dtype if z.is_floating_point() else torch.float64
+    return z.new_empty(z.shape, dtype=wide)
+
+
+def _empty_as(x: Any) -> Any:
+    return x.new_empty(x.shape, dtype=x.dtype if x.is_floating_point() else torch.float64)
+
+
+_OPERATORS = {
+    "value_and_gradient": (
+        "(Tensor, Tensor)", _value_and_gradient,
+        lambda z, t, w, m, *loss: (_empty_value(z, *loss), _empty_kept(z)),
+    ),
+    "gradient": ("Tensor", _gradient, lambda z, t, w, m, *loss: _empty_kept(z)),
+    "hessian": ("Tensor", _hessian, lambda z, t, w, m, *loss: _empty_as(z)),
+    "gradient_by_target": ("Tensor", _by_target, lambda z, t, w, m, *loss: _empty_as(t)),
+    "gradient_by_weight": ("Tensor", _by_weight, lambda z, t, w, m, *loss: _empty_as(w)),
+    "hessian_vector_product": ("Tensor", _product, lambda z, t, w, m, v, *loss: _empty_kept(z)),
+}  # fmt: skip
+
+
+def _define() -> None:
+    for name, (result, run, fake) in _OPERATORS.items():
+        vector = ", Tensor vector" if name == "hessian_vector_product" else ""
+        _library.define(f"{name}({_TENSORS}{vector}, {_LOSS}) -> {result}", tags=[torch.Tag.pt2_compliant_tag])
+        _library.impl(name, run, "CPU")
+        torch.library.register_fake(f"rashin::{name}", fake, lib=_library)
+
+
+_define()
+
+
+# ------------------------------------------------------------------------------------------- derivatives
+
+
+def _keep(ctx: Any, inputs: Any, output: Any) -> None:
+    z, t, w, m, *ctx.loss = inputs
+    ctx.save_for_backward(z, t, w, m)
+
+
+def _keep_gradient(ctx: Any, inputs: Any, output: Any) -> None:
+    z, t, w, m, *ctx.loss = inputs
+    ctx.save_for_backward(z, t, w, m, output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _keep_product(ctx: Any, inputs: Any, output: Any) -> None:
+    z, t, w, m, _, *ctx.loss = inputs
+    ctx.save_for_backward(z, t, w, m)
+
+
+def _spread(d: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
+    rows = reduction == "none" and _program(loss, tuple(parameters)).rule.prediction.axes
+    return d.unsqueeze(axis) if rows else d
+
+
+def _of_value(ctx: Any, d: Any, d_gradient: Any) -> Any:
+    z, t, w, m, kept = ctx.saved_tensors
+    by_prediction = by_target = by_weight = None
+    if d is not None:
+        factor = _spread(d, *ctx.loss)
+        by_prediction = (kept * factor).to(z.dtype)
+        if ctx.needs_input_grad[1]:
+            by_target = torch.ops.rashin.gradient_by_target.default(z, t, w, m, *ctx.loss) * factor
+        if ctx.needs_input_grad[2]:
+            by_weight = torch.ops.rashin.gradient_by_weight.default(z, t, w, m, *ctx.loss) * d
+    if d_gradient is not None:
+        product = torch.ops.rashin.hessian_vector_product.default(z, t, w, m, d_gradient, *ctx.loss).to(z.dtype)
+        by_prediction = product if by_prediction is None else by_prediction + product
+    return by_prediction, by_target, by_weight, None, None, None, None, None
+
+
+def _of_gradient(ctx: Any, d: Any) -> Any:
+    z, *others = ctx.saved_tensors
+    product = torch.ops.rashin.hessian_vector_product.default(z, *others, d, *ctx.loss)
+    return (product.to(z.dtype), *[None] * 7)
+
+
+def _of_product(ctx: Any, d: Any) -> Any:
+    product = torch.ops.rashin.hessian_vector_product.default(*ctx.saved_tensors, d, *ctx.loss)
+    return (None, None, None, None, product, None, None, None, None)
+
+
+def _refused(ctx: Any, d: Any) -> Any:
+    raise NotImplementedError(
+        "a further derivative of a loss in a compiled graph; expected a value, or a gradient that is differentiated once"
+    )
+
+
+torch.library.register_autograd("rashin::value_and_gradient", _of_value, setup_context=_keep_gradient, lib=_library)
+torch.library.register_autograd("rashin::gradient", _of_gradient, setup_context=_keep, lib=_library)
+torch.library.register_autograd("rashin::hessian_vector_product", _of_product, setup_context=_keep_product, lib=_library)
+for _name in ("hessian", "gradient_by_target", "gradient_by_weight"):
+    torch.library.register_autograd(f"rashin::{_name}", _refused, lib=_library)

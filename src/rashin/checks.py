@@ -50,6 +50,11 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         raise TypeError(f"{name}: got a masked array; expected a plain one; fix: {name}.filled(0) and where=~mask")
     package = type(values).__module__.partition(".")[0]
+    if package == "torch":
+        raise TypeError(
+            f"{name}: got a torch tensor beside a prediction that is none; expected arrays of one library; "
+            f"fix: pass {name}.numpy(), or the prediction as a tensor"
+        )
     if package in FOREIGN:
         raise TypeError(
             f"{name}: got a {FOREIGN[package]} array, for which there is no backend yet; expected a NumPy array; fix: "

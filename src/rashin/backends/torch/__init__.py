@@ -121,7 +121,7 @@ def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, 
     if wanted == (True, False, False):
         return sweeps.Answer(call.value(*tensors), None, None)
     given = [None if o is None else _output(name, o, tensors[0]) for name, o in (("out", out), ("hessian_out", hessian_out))]
-    if None not in given:
+    if all(array is not None for array in given):
         checks.separate(*given)
     answer = call.swept(tensors, wanted, sweeps.Outputs(*given))
     value = call.as_tensor(answer.value, tensors[0]) if wanted[0] else None

@@ -47,7 +47,7 @@ def product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
 
 def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The Hessian's diagonal; whoever differentiates it is told that it has no derivative here."""
-    return Diagonal.apply(call, z, t, w, m)  # type: ignore[no-any-return]
+    return Last.apply("hessian", call, z, t, w, m)  # type: ignore[no-any-return]
 
 
 def _is_transformed() -> bool:
@@ -104,18 +104,16 @@ def _closed(tensor: Any, message: str) -> Any:
     return Closed.apply(tensor, message)
 
 
-class Ends(Function):
-    """A result without derivatives, attached to what it came from so that nobody takes it for a constant."""
-
-    generate_vmap_rule = True
+class Last(Function):
+    """What a call computes by the name of its method, and by which nothing further is differentiated."""
 
     @staticmethod
-    def forward(message: str, result: torch.Tensor, *sources: Any) -> torch.Tensor:
-        return result.view_as(result)
+    def forward(name: str, call: Call, z: Any, t: Any, w: Any, m: Any) -> Any:
+        return getattr(call, name)(z, t, w, m)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.message = inputs[0]
+        ctx.message = THIRD if inputs[0] == "hessian" else BY_SAMPLES
 
     @staticmethod
     def backward(ctx: Any, d: Any) -> Any:
@@ -124,6 +122,10 @@ class Ends(Function):
     @staticmethod
     def jvp(ctx: Any, *d: Any) -> Any:
         raise NotImplementedError(ctx.message)
+
+    @staticmethod
+    def vmap(info: Any, dims: Any, name: str, call: Call, *tensors: Any) -> Any:
+        return _looped(info, dims[1:], lambda *one: Last.apply(name, call, *one), tensors)
 
 
 # ------------------------------------------------------------------------------------------------ the value
@@ -150,8 +152,11 @@ class Value(Function):
         if d is None:
             return None, None, None, None, None
         by_prediction = _by_prediction(ctx, d) if ctx.needs_input_grad[1] else None
-        by_target = _by_target(ctx, d) if ctx.needs_input_grad[2] else None
-        by_weight = _by_weight(ctx, d) if ctx.needs_input_grad[3] else None
+        by_target = by_weight = None
+        if ctx.needs_input_grad[2]:
+            by_target = Last.apply("gradient_by_target", ctx.call, *ctx.saved_tensors) * ctx.call.spread(d)
+        if ctx.needs_input_grad[3]:
+            by_weight = Last.apply("gradient_by_weight", ctx.call, *ctx.saved_tensors) * d
         return None, by_prediction, by_target, by_weight, None
 
     @staticmethod
@@ -164,10 +169,10 @@ class Value(Function):
             product = Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, kept) * dz
             tangent = _summed(call, product, call.program.rule.prediction.axes)
         if dt is not None:
-            product = Ends.apply(BY_SAMPLES, call.gradient_by_target(z, t, w, m), z, t, w) * dt
+            product = Last.apply("gradient_by_target", call, z, t, w, m) * dt
             tangent = tangent + _summed(call, product, call.program.rule.prediction.axes)
         if dw is not None:
-            product = Ends.apply(BY_SAMPLES, call.gradient_by_weight(z, t, w, m), z, t, w) * dw
+            product = Last.apply("gradient_by_weight", call, z, t, w, m) * dw
             tangent = tangent + _summed(call, product, 0)
         return tangent.to(kept.dtype), None
 
@@ -205,20 +210,6 @@ def _by_prediction(ctx: Any, d: torch.Tensor) -> torch.Tensor:
     if _is_batched(d) or _is_batched(kept):
         return kept * factor  # type: ignore[no-any-return]
     return kept if factor.dim() == 0 and factor.item() == 1.0 else kept.mul_(factor)  # type: ignore[no-any-return]
-
-
-def _by_target(ctx: Any, d: torch.Tensor) -> torch.Tensor:
-    call: Call = ctx.call
-    return _once(call.gradient_by_target(*ctx.saved_tensors) * call.spread(d), d, ctx)
-
-
-def _by_weight(ctx: Any, d: torch.Tensor) -> torch.Tensor:
-    return _once(ctx.call.gradient_by_weight(*ctx.saved_tensors) * d, d, ctx)
-
-
-def _once(found: torch.Tensor, d: torch.Tensor, ctx: Any) -> torch.Tensor:
-    z, t, w, _ = ctx.saved_tensors
-    return Ends.apply(BY_SAMPLES, found, d, z, t, w) if torch.is_grad_enabled() else found
 
 
 def _summed(call: Call, product: torch.Tensor, axes: int) -> torch.Tensor:
@@ -306,27 +297,3 @@ class Product(Function):
     @staticmethod
     def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
         return _looped(info, dims, lambda *one: Product.apply(call, *one), tensors)
-
-
-class Diagonal(Function):
-    """The diagonal of the Hessian."""
-
-    @staticmethod
-    def forward(call: Call, z: Any, t: Any, w: Any, m: Any) -> Any:
-        return call.hessian(z, t, w, m)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, d: Any) -> Any:
-        raise NotImplementedError(THIRD)
-
-    @staticmethod
-    def jvp(ctx: Any, *d: Any) -> Any:
-        raise NotImplementedError(THIRD)
-
-    @staticmethod
-    def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
-        return _looped(info, dims, lambda *one: Diagonal.apply(call, *one), tensors)

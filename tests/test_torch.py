@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.autograd import forward_ad, gradcheck, gradgradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 import rashin
 from cases import is_share, numbers_of
@@ -94,7 +94,9 @@ def test_tensors_of_any_strides_and_axis_are_read_where_they_lie():
     assert np.array_equal(out.numpy(), ce.gradient(z.numpy(), t.numpy(), axis=1))
     negated = torch.randn(3, dtype=torch.complex64).conj().imag  # a view that negates as it is read
     assert negated.is_neg()
-    assert rashin.huber(negated, torch.zeros(3)).item() == np.float32(rashin.huber(negated.clone().numpy(), np.zeros(3)))
+    assert rashin.huber(negated, torch.zeros(3)).item() == np.float32(
+        rashin.huber(negated.clone().numpy(), np.zeros(3))
+    )
 
 
 def test_integers_single_numbers_and_parameters_of_modules_are_predictions():
@@ -202,7 +204,9 @@ def test_transforms_of_torch_func_agree_with_each_other_and_with_the_hessian():
     each = func.vmap(func.grad(lambda z, t: loss(z[None], t[None])))(z, t)  # gradients of single samples
     assert torch.equal(each, loss.gradient(z, t, reduction="none"))
     assert torch.allclose(func.jvp(of, (z,), (z,))[1], (loss.gradient(z, t) * z).sum(), rtol=1e-14, atol=0)
-    assert torch.allclose(torch.autograd.functional.hvp(of, z, z)[1], loss.hessian_vector_product(z, t, z), rtol=1e-14, atol=0)
+    assert torch.allclose(
+        torch.autograd.functional.hvp(of, z, z)[1], loss.hessian_vector_product(z, t, z), rtol=1e-14, atol=0
+    )
 
 
 def test_forward_mode_follows_prediction_target_and_weight():
@@ -382,7 +386,10 @@ def test_an_exported_program_runs_when_it_is_loaded(tmp_path):
 
 
 def test_meta_tensors_have_the_shapes_and_types():
-    z, t = torch.empty(6, 4, device="meta", dtype=torch.float16, requires_grad=True), torch.empty(6, device="meta").long()
+    z, t = (
+        torch.empty(6, 4, device="meta", dtype=torch.float16, requires_grad=True),
+        torch.empty(6, device="meta").long(),
+    )
     value = ce(z, t, reduction="none")
     assert (value.shape, value.dtype, value.device.type) == ((6,), torch.float32, "meta")
     value.sum().backward()

@@ -74,8 +74,13 @@ def _slopes(program: Program) -> Callable[[Doubles, Doubles], Doubles]:
     if rule.kind == "labelwise":
         return lambda z, t: _of_shares(rule, z)
     if rule.target_slope == RESIDUAL:
-        return lambda z, t: -evaluate_pointwise(program, z, t, weigh(None, None, z.shape, "sum"), _GRADIENT, None).gradient  # type: ignore[operator]
-    return lambda z, t: rule.target_slope(arrays, z, t, *rule.parameters)  # type: ignore[operator, no-any-return]
+        return lambda z, t: -np.asarray(_gradient(program, z, t))
+    slope: Any = rule.target_slope
+    return lambda z, t: slope(arrays, z, t, *rule.parameters)
+
+
+def _gradient(program: Program, z: Doubles, t: Doubles) -> Any:
+    return evaluate_pointwise(program, z, t, weigh(None, None, z.shape, "sum"), _GRADIENT, None).gradient
 
 
 def _of_shares(rule: Rule, z: Doubles) -> Doubles:

@@ -61,9 +61,7 @@ def _answer(module: Any, call: Call, tensors: Any, wanted: tuple[bool, bool, boo
     )
 
 
-def sample_losses(
-    program: sweeps.Program, prediction: Any, target: Any, where: Any, axis: int
-) -> torch.Tensor:
+def sample_losses(program: sweeps.Program, prediction: Any, target: Any, where: Any, axis: int) -> torch.Tensor:
     """The samples' losses as doubles, as they are summed; 0 outside ``where``."""
     call, tensors = _call(program, "none", axis, prediction, target, None, where)
     return graph.value(call._replace(rounded=False), *tensors)
@@ -120,7 +118,9 @@ def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, 
     """All in one pass over tensors that autograd does not follow."""
     if wanted == (True, False, False):
         return sweeps.Answer(call.value(*tensors), None, None)
-    given = [None if o is None else _output(name, o, tensors[0]) for name, o in (("out", out), ("hessian_out", hessian_out))]
+    given: Any = [
+        None if o is None else _output(name, o, tensors[0]) for name, o in (("out", out), ("hessian_out", hessian_out))
+    ]
     if all(array is not None for array in given):
         checks.separate(*given)
     answer = call.swept(tensors, wanted, sweeps.Outputs(*given))

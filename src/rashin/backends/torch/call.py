@@ -28,30 +28,29 @@ class Call(NamedTuple):
     axis: int
     rounded: bool = True  # False: the losses of samples are doubles
 
-    def value(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+    def value(self, *tensors: Any) -> torch.Tensor:
         """The reduced loss, or the loss of each sample."""
         return self.as_tensor(self.swept(tensors, VALUE).value, tensors[0])
 
-    def value_and_gradient(self, *tensors: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def value_and_gradient(self, *tensors: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """The same with a gradient that autograd keeps."""
-        z: torch.Tensor = tensors[0]  # type: ignore[assignment]
-        gradient = empty_gradient(z)
+        gradient = empty_gradient(tensors[0])
         answer = self.swept(tensors, VALUE_AND_GRADIENT, sweeps.Outputs(gradient, None))
-        return self.as_tensor(answer.value, z), tensor_of(gradient)
+        return self.as_tensor(answer.value, tensors[0]), tensor_of(gradient)
 
-    def gradient(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+    def gradient(self, *tensors: Any) -> torch.Tensor:
         """The gradient alone."""
-        gradient = empty_gradient(tensors[0])  # type: ignore[arg-type]
+        gradient = empty_gradient(tensors[0])
         self.swept(tensors, GRADIENT, sweeps.Outputs(gradient, None))
         return tensor_of(gradient)
 
-    def hessian(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+    def hessian(self, *tensors: Any) -> torch.Tensor:
         """The diagonal of the Hessian."""
         return tensor_of(self.swept(tensors, HESSIAN).hessian)
 
     def swept(self, tensors: Any, wanted: tuple[bool, bool, bool], outputs: sweeps.Outputs | None = None) -> Any:
         """What the sweeps give: arrays, and a value that is a double or an array of doubles."""
-        z, t, w, m = (None if tensor is None else array_of(tensor) for tensor in tensors)
+        z, t, w, m = _arrays(tensors)
         with self.threads(z):
             return sweeps.evaluate_arrays(
                 self.program, z, t, w, m, self.reduction, self.axis, wanted, outputs, rounded=False
@@ -63,32 +62,28 @@ class Call(NamedTuple):
             return scalar(value, prediction)
         return tensor_of(value).to(value_type(prediction)) if self.rounded else tensor_of(value)
 
-    def hessian_vector_product(
-        self, z: Any, t: Any, w: Any, m: Any, vector: torch.Tensor
-    ) -> torch.Tensor:
+    def hessian_vector_product(self, z: Any, t: Any, w: Any, m: Any, vector: torch.Tensor) -> torch.Tensor:
         """The Hessian times a vector of the prediction's shape; of float16 in float32."""
         if z.dtype is torch.float16:
             z = z.float()
-        z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (z, t, w, m, vector))
+        z, t, w, m, v = _arrays((z, t, w, m, vector))
         with self.threads(z):
             return tensor_of(
                 sweeps.hessian_vector_product(self.program, z, t, v, w, m, self.reduction, self.axis, None)
             )
 
-    def gradient_by_target(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+    def gradient_by_target(self, *tensors: Any) -> torch.Tensor:
         """The gradient by a target that can vary."""
-        z, t, w, m = (None if tensor is None else array_of(tensor) for tensor in tensors)
+        z, t, w, m = _arrays(tensors)
         with self.threads(z):
-            return tensor_of(
-                sensitivity.gradient_by_target(self.program, z, t, w, m, self.reduction, self.axis)  # type: ignore[arg-type]
-            )
+            return tensor_of(sensitivity.gradient_by_target(self.program, z, t, w, m, self.reduction, self.axis))
 
-    def gradient_by_weight(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+    def gradient_by_weight(self, *tensors: Any) -> torch.Tensor:
         """The gradient by the weights."""
-        z, t, w, m = (None if tensor is None else array_of(tensor) for tensor in tensors)
+        z, t, w, m = _arrays(tensors)
         with self.threads(z):
             found = sensitivity.gradient_by_weight(self.program, z, t, w, m, self.reduction, self.axis)
-        return tensor_of(found).to(tensors[2].dtype)  # type: ignore[union-attr]
+        return tensor_of(found).to(tensors[2].dtype)
 
     def spread(self, d: torch.Tensor) -> torch.Tensor:
         """A derivative by the value, so shaped that it multiplies a gradient by the prediction."""
@@ -102,3 +97,7 @@ class Call(NamedTuple):
         if math.prod(z.shape) < LARGE:
             return contextlib.nullcontext()
         return at_most(torch.get_num_threads())
+
+
+def _arrays(tensors: Any) -> Any:
+    return [None if tensor is None else array_of(tensor) for tensor in tensors]

@@ -30,24 +30,24 @@ def is_free(*tensors: torch.Tensor | None) -> bool:
 def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The value, attached to whatever tensor needs a gradient."""
     if _is_transformed():
-        return Value.apply(call, z, t, w, m)[0]  # type: ignore[no-any-return]
-    return Lean.apply(call, z, t, w, m)  # type: ignore[no-any-return]
+        return Value.apply(call, z, t, w, m)[0]
+    return Lean.apply(call, z, t, w, m)
 
 
 def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The gradient as a function of the prediction, in its dtype."""
-    return Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, None).to(z.dtype)  # type: ignore[no-any-return]
+    return Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, None).to(z.dtype)
 
 
 def product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
     """The Hessian times a vector, as a function of the vector."""
     closed = (_closed(z, THIRD), _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES))
-    return Product.apply(call, *closed, m, v).to(z.dtype)  # type: ignore[no-any-return]
+    return Product.apply(call, *closed, m, v).to(z.dtype)
 
 
 def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The Hessian's diagonal; whoever differentiates it is told that it has no derivative here."""
-    return Last.apply("hessian", call, z, t, w, m)  # type: ignore[no-any-return]
+    return Last.apply("hessian", call, z, t, w, m)
 
 
 def _is_transformed() -> bool:
@@ -203,13 +203,13 @@ def _by_prediction(ctx: Any, d: torch.Tensor) -> torch.Tensor:
     if torch.is_grad_enabled():
         z, t, w, m = ctx.saved_tensors
         kept = Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, getattr(ctx, "kept", None))
-        return (kept * factor).to(z.dtype)  # type: ignore[no-any-return]
+        return (kept * factor).to(z.dtype)
     kept = ctx.__dict__.pop("kept", None)
     if kept is None:  # a second backward
         kept = call.gradient(*ctx.saved_tensors)
     if _is_batched(d) or _is_batched(kept):
-        return kept * factor  # type: ignore[no-any-return]
-    return kept if factor.dim() == 0 and factor.item() == 1.0 else kept.mul_(factor)  # type: ignore[no-any-return]
+        return kept * factor
+    return kept if factor.dim() == 0 and factor.item() == 1.0 else kept.mul_(factor)
 
 
 def _summed(call: Call, product: torch.Tensor, axes: int) -> torch.Tensor:

@@ -43,8 +43,8 @@ def array_of(tensor: torch.Tensor) -> NDArray[Any]:
     if tensor.is_neg():  # a view that negates as it is read
         tensor = tensor.resolve_neg()
     if tensor.dtype is torch.bfloat16:
-        return tensor.view(torch.uint16).numpy().view(_bfloat16())  # type: ignore[no-any-return]
-    return tensor.numpy()  # type: ignore[no-any-return]
+        return tensor.view(torch.uint16).numpy().view(_bfloat16())
+    return tensor.numpy()
 
 
 def tensor_of(array: NDArray[Any]) -> torch.Tensor:

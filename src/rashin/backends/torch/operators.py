@@ -30,22 +30,22 @@ _LOSS = "str loss, float[] parameters, str reduction, int axis"
 
 def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The value."""
-    return torch.ops.rashin.value_and_gradient.default(z, t, w, m, *_described(call))[0]  # type: ignore[no-any-return]
+    return torch.ops.rashin.value_and_gradient.default(z, t, w, m, *_described(call))[0]
 
 
 def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The gradient, in the prediction's dtype."""
-    return torch.ops.rashin.gradient.default(z, t, w, m, *_described(call)).to(z.dtype)  # type: ignore[no-any-return]
+    return torch.ops.rashin.gradient.default(z, t, w, m, *_described(call)).to(z.dtype)
 
 
 def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The Hessian's diagonal."""
-    return torch.ops.rashin.hessian.default(z, t, w, m, *_described(call))  # type: ignore[no-any-return]
+    return torch.ops.rashin.hessian.default(z, t, w, m, *_described(call))
 
 
 def hessian_vector_product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
     """The Hessian times a vector."""
-    return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *_described(call))  # type: ignore[no-any-return]
+    return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *_described(call))
 
 
 def _described(call: Call) -> tuple[str, list[float], str, int]:
@@ -68,7 +68,7 @@ def _program(name: str, numbers: tuple[float, ...]) -> sweeps.Program:
         raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
     names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
     given = {n: None if math.isnan(number) else number for n, number in zip(names, numbers, strict=True)}
-    return loss.replace(**given).program  # type: ignore[no-any-return]
+    return loss.replace(**given).program
 
 
 def _call(loss: str, parameters: Any, reduction: str, axis: int) -> Call:
@@ -196,12 +196,14 @@ def _of_product(ctx: Any, d: Any) -> Any:
 
 def _refused(ctx: Any, d: Any) -> Any:
     raise NotImplementedError(
-        "a further derivative of a loss in a compiled graph; expected a value, or a gradient that is differentiated once"
+        "a further derivative of a loss in a compiled graph: expected a value, or a gradient differentiated once"
     )
 
 
 torch.library.register_autograd("rashin::value_and_gradient", _of_value, setup_context=_keep_gradient, lib=_library)
 torch.library.register_autograd("rashin::gradient", _of_gradient, setup_context=_keep, lib=_library)
-torch.library.register_autograd("rashin::hessian_vector_product", _of_product, setup_context=_keep_product, lib=_library)
+torch.library.register_autograd(
+    "rashin::hessian_vector_product", _of_product, setup_context=_keep_product, lib=_library
+)
 for _name in ("hessian", "gradient_by_target", "gradient_by_weight"):
     torch.library.register_autograd(f"rashin::{_name}", _refused, lib=_library)

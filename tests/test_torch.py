@@ -361,10 +361,9 @@ def test_a_compiled_loss_takes_varying_shapes_and_targets_that_vary(fresh_graphs
 
 def test_operators_pass_torchs_own_checks():
     from rashin.backends.torch.call import Call
-    from rashin.backends.torch.operators import _described
 
     z, t = torch.randn(5, 4, requires_grad=True), torch.randint(0, 4, (5,))
-    loss = _described(Call(ce.program, "mean", -1))
+    loss = Call(ce.program, "mean", -1).described()
     for operator in (torch.ops.rashin.value_and_gradient, torch.ops.rashin.gradient):
         torch.library.opcheck(operator.default, (z, t, torch.rand(5), None, *loss))
     vector = torch.randn(5, 4, requires_grad=True)
@@ -423,9 +422,8 @@ def test_a_loss_of_ones_own_is_compiled_by_its_name(fresh_graphs):
 
 def test_a_loss_that_has_changed_since_it_was_compiled_is_noticed():
     from rashin.backends.torch.call import Call
-    from rashin.backends.torch.operators import _described
 
-    name, *rest = _described(Call(cubed_residual.program, "mean", -1))
+    name, *rest = Call(cubed_residual.program, "mean", -1).described()
     address, _, digest = name.partition("@")
     with pytest.raises(ValueError, match="has changed since it was compiled"):
         torch.ops.rashin.gradient.default(*torch.ones(2, 3), None, None, f"{address}@{digest[::-1]}", *rest)

@@ -197,7 +197,7 @@ class Loss:
         >>> rashin.softmax_cross_entropy.hessian(logits, label)  # the diagonal
         array([[0.22222222, 0.22222222, 0.22222222]])
         """
-        number, program = self._axis(axis), self._program(**parameters)
+        number, program = self._axis(axis), self.program_for(**parameters)
         if self.kind == "rowwise" and not self.facts.separable:
             raise TypeError(
                 f"{self.name}: has no hessian_vector_product: its formula of whole rows gives the diagonal of the "
@@ -224,7 +224,7 @@ class Loss:
         >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
         array([0.125, 2.5  ])
         """
-        number, program = self._axis(axis), self._program(**parameters)
+        number, program = self._axis(axis), self.program_for(**parameters)
         return found.of(prediction).sample_losses(program, prediction, target, where, number)
 
     def replace(self, **parameters: float | None) -> Loss:
@@ -277,12 +277,12 @@ class Loss:
         out: Any = None,
         hessian_out: Any = None,
     ) -> Any:
-        number, program = self._axis(axis), self._program(**parameters)
+        number, program = self._axis(axis), self.program_for(**parameters)
         return found.of(prediction).evaluate(
             program, prediction, target, weight, where, reduction, number, wanted, out, hessian_out
         )
 
-    def _program(self, **parameters: float | None) -> Any:
+    def program_for(self, **parameters: float | None) -> Any:
         """The compiled form with these parameters: for torch.compile a constant, as the line below this class says."""
         return (self.replace(**parameters) if parameters else self).program
 
@@ -357,7 +357,7 @@ class Loss:
         )
 
 
-Loss._program._dynamo_marked_constant = True  # type: ignore[attr-defined]  # torch.compiler.assume_constant_result's mark
+Loss.program_for._dynamo_marked_constant = True  # type: ignore[attr-defined]  # torch.compiler.assume_constant_result's mark
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)
 _VALUE_AND_GRADIENT, _ALL_THREE = (True, True, False), (True, True, True)

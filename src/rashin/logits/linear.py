@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from rashin.backends import default
+from rashin.backends import found
 from rashin.logits.statistics import SoftmaxStatistics
 from rashin.loss import Loss
 from rashin.losses.multiclass import softmax_cross_entropy
@@ -79,8 +79,8 @@ class LinearLoss:
         softcap: float | None = None,
     ) -> Any:
         """The reduced loss: a float, or an array with the loss of each sample for ``reduction="none"``."""
-        loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
-        return _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, False)[0]
+        program = self.loss.program_for(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        return _evaluated(program, inputs, classifier, target, bias, weight, where, reduction, False)[0]
 
     def gradient(
         self,
@@ -97,8 +97,8 @@ class LinearLoss:
         softcap: float | None = None,
     ) -> Triple:
         """The gradient of the reduced loss with respect to inputs, classifier and bias."""
-        loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
-        gradients: Triple = _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, True)[1]
+        program = self.loss.program_for(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        gradients: Triple = _evaluated(program, inputs, classifier, target, bias, weight, where, reduction, True)[1]
         return gradients
 
     def value_and_gradient(
@@ -116,21 +116,21 @@ class LinearLoss:
         softcap: float | None = None,
     ) -> tuple[Any, Triple]:
         """The reduced loss and its gradient with respect to inputs, classifier and bias."""
-        loss = self.loss.replace(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
-        return _evaluated(loss, inputs, classifier, target, bias, weight, where, reduction, True)
+        program = self.loss.program_for(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        return _evaluated(program, inputs, classifier, target, bias, weight, where, reduction, True)
 
     def __repr__(self) -> str:
         return f"linear_{self.loss.name}"
 
 
 def _evaluated(
-    loss: Loss, inputs: Any, classifier: Any, target: Any, bias: Any, weight: Any, where: Any, reduction: str,
+    program: Any, inputs: Any, classifier: Any, target: Any, bias: Any, weight: Any, where: Any, reduction: str,
     derive: bool,
 ) -> tuple[Any, Any]:  # fmt: skip
-    found: tuple[Any, Any] = default().evaluate_linear(
-        loss.program, inputs, classifier, target, bias, weight, where, reduction, derive
+    parts: tuple[Any, Any] = found.of(inputs).evaluate_linear(
+        program, inputs, classifier, target, bias, weight, where, reduction, derive
     )
-    return found
+    return parts
 
 
 linear_softmax_cross_entropy = LinearLoss(softmax_cross_entropy)
@@ -158,4 +158,4 @@ def linear_softmax_statistics(
     >>> rashin.linear_softmax_statistics([[2.0]], [[1.0], [0.0], [-1.0]], [1]).log_probability
     array([-2.14293163])
     """
-    return SoftmaxStatistics(*default().linear_statistics(inputs, classifier, target, bias, where))
+    return SoftmaxStatistics(*found.of(inputs).linear_statistics(inputs, classifier, target, bias, where))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rashin.backends import default
+from rashin.backends import found
 
 __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax"]
 
@@ -24,7 +24,7 @@ def softmax(logits: Any, *, axis: int = -1) -> Any:
     >>> rashin.softmax([0.0, 1.0, -np.inf])
     array([0.26894142, 0.73105858, 0.        ])
     """
-    return default().softmax(logits, axis)
+    return found.of(logits).softmax(logits, axis)
 
 
 def log_softmax(logits: Any, *, axis: int = -1) -> Any:
@@ -38,7 +38,7 @@ def log_softmax(logits: Any, *, axis: int = -1) -> Any:
     >>> rashin.log_softmax([20.0, 0.0])
     array([-2.06115362e-09, -2.00000000e+01])
     """
-    return default().log_softmax(logits, axis)
+    return found.of(logits).log_softmax(logits, axis)
 
 
 def logsumexp(logits: Any, *, axis: int = -1) -> Any:
@@ -52,7 +52,7 @@ def logsumexp(logits: Any, *, axis: int = -1) -> Any:
     >>> rashin.logsumexp([[1000.0, 1000.0]])
     array([1000.69314718])
     """
-    return default().logsumexp(logits, axis)
+    return found.of(logits).logsumexp(logits, axis)
 
 
 def sigmoid(logits: Any) -> Any:
@@ -66,4 +66,4 @@ def sigmoid(logits: Any) -> Any:
     >>> rashin.sigmoid([0.0, -40.0])
     array([5.00000000e-01, 4.24835426e-18])
     """
-    return default().sigmoid(logits)
+    return found.of(logits).sigmoid(logits)

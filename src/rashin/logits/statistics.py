@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rashin.backends import default
+from rashin.backends import found
 
 __all__ = ["SoftmaxStatistics", "softmax_statistics"]
 
@@ -56,4 +56,4 @@ def softmax_statistics(logits: Any, target: Any, *, axis: int = -1, where: Any =
 
     Reference: Shannon (1948), A mathematical theory of communication.
     """
-    return SoftmaxStatistics(*default().softmax_statistics(logits, target, axis, where))
+    return SoftmaxStatistics(*found.of(logits).softmax_statistics(logits, target, axis, where))

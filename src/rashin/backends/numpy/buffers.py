@@ -53,7 +53,7 @@ def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDAr
         part = result[box]
         if part.dtype == HALF and row.dtype == DOUBLE:
             halves = np.empty(row.size, np.uint16)
-            round_to_half(DOUBLE)(row, halves)
+            round_to_half(DOUBLE)(row.reshape(-1), halves)
             row = halves.view(HALF)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             np.copyto(part, row.reshape(part.shape), casting="unsafe")

@@ -11,9 +11,22 @@ from rashin.backends import numpy as sweeps
 from rashin.backends.numpy.sensitivity import has_target_gradient
 from rashin.backends.torch import graph, operators
 from rashin.backends.torch.call import Call
-from rashin.backends.torch.memory import array_of, checked, tensor_of
+from rashin.backends.torch.linear import evaluate_linear, linear_statistics
+from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
+from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
 
-__all__ = ["evaluate", "hessian_vector_product", "sample_losses"]
+__all__ = [
+    "evaluate",
+    "evaluate_linear",
+    "hessian_vector_product",
+    "linear_statistics",
+    "log_softmax",
+    "logsumexp",
+    "sample_losses",
+    "sigmoid",
+    "softmax",
+    "softmax_statistics",
+]
 
 
 def evaluate(
@@ -30,21 +43,12 @@ def evaluate(
 ) -> sweeps.Answer:
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
-    if _is_symbolic(prediction):
+    if is_symbolic(prediction):
         return _of_operators(call, tensors, wanted, out, hessian_out)
     if graph.is_free(*tensors):
         return _swept(call, tensors, wanted, out, hessian_out)
     _refuse_outputs(out=out, hessian_out=hessian_out)
     return _answer(graph, call, tensors, wanted)
-
-
-def _is_symbolic(z: torch.Tensor) -> bool:
-    """Whether a graph is being made, or the tensor has no numbers: then it is for the dispatcher."""
-    if torch.compiler.is_compiling() or z.is_meta:
-        return True
-    return torch._C._len_torch_dispatch_stack() > 0 or (
-        type(z) is not torch.Tensor and type(z).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
-    )
 
 
 def _of_operators(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> Any:
@@ -86,7 +90,7 @@ def hessian_vector_product(
         return graph.product(call, *tensors, v)
     z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (*tensors, v))
     into = None if out is None else _output("out", out, prediction)
-    with call.threads(prediction):
+    with call.threads(prediction.numel()):
         return _given(out, sweeps.hessian_vector_product(program, z, t, v, w, m, reduction, axis, into))
 
 

@@ -51,7 +51,7 @@ class Call(NamedTuple):
     def swept(self, tensors: Any, wanted: tuple[bool, bool, bool], outputs: sweeps.Outputs | None = None) -> Any:
         """What the sweeps give: arrays, and a value that is a double or an array of doubles."""
         z, t, w, m = _arrays(tensors)
-        with self.threads(z):
+        with self.threads(z.size):
             return sweeps.evaluate_arrays(
                 self.program, z, t, w, m, self.reduction, self.axis, wanted, outputs, rounded=False
             )
@@ -67,7 +67,7 @@ class Call(NamedTuple):
         if z.dtype is torch.float16:
             z = z.float()
         z, t, w, m, v = _arrays((z, t, w, m, vector))
-        with self.threads(z):
+        with self.threads(z.size):
             return tensor_of(
                 sweeps.hessian_vector_product(self.program, z, t, v, w, m, self.reduction, self.axis, None)
             )
@@ -75,13 +75,13 @@ class Call(NamedTuple):
     def gradient_by_target(self, *tensors: Any) -> torch.Tensor:
         """The gradient by a target that can vary."""
         z, t, w, m = _arrays(tensors)
-        with self.threads(z):
+        with self.threads(z.size):
             return tensor_of(sensitivity.gradient_by_target(self.program, z, t, w, m, self.reduction, self.axis))
 
     def gradient_by_weight(self, *tensors: Any) -> torch.Tensor:
         """The gradient by the weights."""
         z, t, w, m = _arrays(tensors)
-        with self.threads(z):
+        with self.threads(z.size):
             found = sensitivity.gradient_by_weight(self.program, z, t, w, m, self.reduction, self.axis)
         return tensor_of(found).to(tensors[2].dtype)
 
@@ -91,10 +91,22 @@ class Call(NamedTuple):
             return d.unsqueeze(self.axis)
         return d
 
+    def described(self) -> tuple[str, list[float], str, int]:
+        """The same in names and numbers, as graphs are kept."""
+        rule = self.program.rule
+        if "<locals>" in rule.name:
+            raise TypeError(
+                f"loss: got {rule.name.partition(':')[2].partition('@')[0]}, which is defined inside a function; "
+                f"expected one that an import finds, as compiled graphs are kept by name; fix: define it at the top "
+                f"of a module"
+            )
+        numbers = [*rule.parameters, *(number for _, number in rule.options)]
+        return rule.name, [math.nan if n is None else float(n) for n in numbers], self.reduction, self.axis
+
     @staticmethod
-    def threads(z: Any) -> contextlib.AbstractContextManager[None]:
+    def threads(elements: int) -> contextlib.AbstractContextManager[None]:
         """As many as torch may use, unless ours have been chosen: each rank of a job on one machine has its share."""
-        if math.prod(z.shape) < LARGE:
+        if elements < LARGE:
             return contextlib.nullcontext()
         return at_most(torch.get_num_threads())
 

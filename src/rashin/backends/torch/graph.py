@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch.autograd import Function, forward_ad
 
-from rashin.backends.torch import operators
 from rashin.backends.torch.call import Call
 
-__all__ = ["gradient", "hessian", "is_free", "product", "value"]
+__all__ = ["gradient", "hessian", "is_batched", "is_free", "is_transformed", "product", "refuse_nested", "value"]
 
 _functorch = torch._C._functorch
 _transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -24,12 +23,12 @@ _transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 def is_free(*tensors: torch.Tensor | None) -> bool:
     """Whether autograd does not follow: plain numbers then come out of plain numbers."""
-    return not (_is_transformed() or _is_attached(tensors))
+    return not (is_transformed() or _is_attached(tensors))
 
 
 def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The value, attached to whatever tensor needs a gradient."""
-    if _is_transformed():
+    if is_transformed():
         return Value.apply(call, z, t, w, m)[0]
     return Lean.apply(call, z, t, w, m)
 
@@ -50,7 +49,7 @@ def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     return Last.apply("hessian", call, z, t, w, m)
 
 
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     return _transformed() or forward_ad._current_level >= 0
 
 
@@ -58,7 +57,7 @@ def _is_attached(tensors: Any) -> bool:
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
-def _is_batched(tensor: Any) -> bool:
+def is_batched(tensor: Any) -> bool:
     """Whether a vmap is at work, of ``torch.func`` or the older one of ``is_grads_batched``: then nothing in place."""
     return bool(_functorch.is_functorch_wrapped_tensor(tensor) or _functorch.is_legacy_batchedtensor(tensor))
 
@@ -161,7 +160,7 @@ class Value(Function):
 
     @staticmethod
     def jvp(ctx: Any, _: Any, dz: Any, dt: Any, dw: Any, dm: Any) -> Any:
-        _refuse_nested()
+        refuse_nested()
         z, t, w, m, kept = ctx.saved_tensors
         call: Call = ctx.call
         tangent: Any = 0.0
@@ -207,7 +206,7 @@ def _by_prediction(ctx: Any, d: torch.Tensor) -> torch.Tensor:
     kept = ctx.__dict__.pop("kept", None)
     if kept is None:  # a second backward
         kept = call.gradient(*ctx.saved_tensors)
-    if _is_batched(d) or _is_batched(kept):
+    if is_batched(d) or is_batched(kept):
         return kept * factor
     return kept if factor.dim() == 0 and factor.item() == 1.0 else kept.mul_(factor)
 
@@ -219,7 +218,7 @@ def _summed(call: Call, product: torch.Tensor, axes: int) -> torch.Tensor:
     return product.sum(call.axis, dtype=torch.float64) if axes else product.double()
 
 
-def _refuse_nested() -> None:
+def refuse_nested() -> None:
     stack = _functorch.get_interpreter_stack() or []
     if sum(one.key() == _functorch.TransformType.Jvp for one in stack) > 1:
         raise NotImplementedError(NESTED)
@@ -273,8 +272,9 @@ class Product(Function):
 
     @staticmethod
     def forward(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> Any:
-        run = operators.hessian_vector_product if _is_batched(v) else Call.hessian_vector_product
-        return run(call, z, t, w, m, v)
+        if is_batched(v):  # the older vmap asks the dispatcher alone
+            return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *call.described())
+        return call.hessian_vector_product(z, t, w, m, v)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rashin.extras import needs
 
-__all__ = ["array_of", "checked", "empty_gradient", "scalar", "tensor_of", "value_type"]
+__all__ = ["array_of", "checked", "empty_gradient", "is_symbolic", "scalar", "tensor_of", "value_type"]
 
 _REAL = {
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.bool,
@@ -35,6 +35,15 @@ def checked(name: str, tensor: Any, beside: torch.Tensor | None = None) -> torch
             f"fix: use .to(prediction.device)"
         )
     return tensor
+
+
+def is_symbolic(tensor: torch.Tensor) -> bool:
+    """Whether a graph is being made, or the tensor has no numbers: then it is for the dispatcher."""
+    if torch.compiler.is_compiling() or tensor.is_meta:
+        return True
+    return torch._C._len_torch_dispatch_stack() > 0 or (
+        type(tensor) is not torch.Tensor and type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    )
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:

@@ -15,6 +15,8 @@ import torch
 
 from rashin.backends import numpy as sweeps
 from rashin.backends.torch.call import Call
+from rashin.backends.torch.linear import run_linear
+from rashin.backends.torch.logits import run_link, run_statistics, slope_of_link, slope_of_statistics
 from rashin.backends.torch.memory import value_type
 from rashin.native.described import described
 
@@ -30,33 +32,22 @@ _LOSS = "str loss, float[] parameters, str reduction, int axis"
 
 def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The value."""
-    return torch.ops.rashin.value_and_gradient.default(z, t, w, m, *_described(call))[0]
+    return torch.ops.rashin.value_and_gradient.default(z, t, w, m, *call.described())[0]
 
 
 def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The gradient, in the prediction's dtype."""
-    return torch.ops.rashin.gradient.default(z, t, w, m, *_described(call)).to(z.dtype)
+    return torch.ops.rashin.gradient.default(z, t, w, m, *call.described()).to(z.dtype)
 
 
 def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The Hessian's diagonal."""
-    return torch.ops.rashin.hessian.default(z, t, w, m, *_described(call))
+    return torch.ops.rashin.hessian.default(z, t, w, m, *call.described())
 
 
 def hessian_vector_product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
     """The Hessian times a vector."""
-    return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *_described(call))
-
-
-def _described(call: Call) -> tuple[str, list[float], str, int]:
-    rule = call.program.rule
-    if "<locals>" in rule.name:
-        raise TypeError(
-            f"loss: got {rule.name.partition(':')[2].partition('@')[0]}, which is defined inside a function; expected "
-            f"one that an import finds, as compiled graphs are kept by name; fix: define it at the top of a module"
-        )
-    numbers = [*rule.parameters, *(number for _, number in rule.options)]
-    return rule.name, [math.nan if n is None else float(n) for n in numbers], call.reduction, call.axis
+    return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *call.described())
 
 
 @functools.lru_cache(1024)
@@ -132,15 +123,15 @@ _OPERATORS = {
 }  # fmt: skip
 
 
-def _define() -> None:
-    for name, (result, run, fake) in _OPERATORS.items():
-        vector = ", Tensor vector" if name == "hessian_vector_product" else ""
-        _library.define(f"{name}({_TENSORS}{vector}, {_LOSS}) -> {result}", tags=[torch.Tag.pt2_compliant_tag])
-        _library.impl(name, run, "CPU")
-        torch.library.register_fake(f"rashin::{name}", fake, lib=_library)
+def _define(name: str, arguments: str, result: str, run: Any, fake: Any) -> None:
+    _library.define(f"{name}({arguments}) -> {result}", tags=[torch.Tag.pt2_compliant_tag])
+    _library.impl(name, run, "CPU")
+    torch.library.register_fake(f"rashin::{name}", fake, lib=_library)
 
 
-_define()
+for _name, (_result, _run, _fake) in _OPERATORS.items():
+    _vector = ", Tensor vector" if _name == "hessian_vector_product" else ""
+    _define(_name, f"{_TENSORS}{_vector}, {_LOSS}", _result, _run, _fake)
 
 
 # ------------------------------------------------------------------------------------------- derivatives
@@ -207,3 +198,80 @@ torch.library.register_autograd(
 )
 for _name in ("hessian", "gradient_by_target", "gradient_by_weight"):
     torch.library.register_autograd(f"rashin::{_name}", _refused, lib=_library)
+
+
+# ------------------------------------------------------------------------- functions of logits, the linear form
+
+
+def _empty_link(z: Any, name: str, axis: int) -> Any:
+    shape = list(z.shape)
+    if name == "logsumexp":
+        del shape[axis]
+    return z.new_empty(shape, dtype=z.dtype if z.is_floating_point() else torch.float64)
+
+
+def _empty_statistics(z: Any, t: Any, m: Any, axis: int) -> Any:
+    empty = _empty_link(z, "logsumexp", axis)
+    return empty, torch.empty_like(empty), torch.empty_like(empty), empty.new_empty(empty.shape, dtype=torch.int64)
+
+
+def _linear(x: Any, c: Any, b: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
+    value, *gradients = run_linear(_call(*loss), x, c, b, t, w, m, True)
+    return value, *(x.new_empty(0) if gradient is None else gradient for gradient in gradients)
+
+
+def _empty_linear(x: Any, c: Any, b: Any, t: Any, w: Any, m: Any, name: str, p: Any, reduction: str, axis: int) -> Any:
+    value = x.new_empty(x.shape[:1] if reduction == "none" else (), dtype=value_type(x))
+    return value, _empty_as(x), _empty_as(c), x.new_empty(0) if b is None else _empty_as(b)
+
+
+_define("link", "Tensor logits, str name, int axis", "Tensor", run_link, _empty_link)
+_define(
+    "softmax_statistics", "Tensor logits, Tensor target, Tensor? where, int axis", "(Tensor, Tensor, Tensor, Tensor)",
+    run_statistics, _empty_statistics,
+)  # fmt: skip
+_define(
+    "linear", f"Tensor inputs, Tensor classifier, Tensor? bias, Tensor target, Tensor? weight, Tensor? where, {_LOSS}",
+    "(Tensor, Tensor, Tensor, Tensor)", _linear, _empty_linear,
+)  # fmt: skip
+
+
+def _keep_link(ctx: Any, inputs: Any, output: Any) -> None:
+    z, ctx.name, ctx.axis = inputs
+    ctx.save_for_backward(z)
+
+
+def _of_link(ctx: Any, d: Any) -> Any:
+    return slope_of_link(ctx.name, ctx.saved_tensors[0], ctx.axis, d), None, None
+
+
+def _keep_statistics(ctx: Any, inputs: Any, output: Any) -> None:
+    z, t, m, ctx.axis = inputs
+    ctx.save_for_backward(z, t, m)
+    ctx.set_materialize_grads(False)
+
+
+def _of_statistics(ctx: Any, *d: Any) -> Any:
+    return slope_of_statistics(*ctx.saved_tensors, ctx.axis, *d[:3]), None, None, None
+
+
+def _keep_linear(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.reduction, ctx.has_bias = inputs[8], inputs[2] is not None
+    ctx.save_for_backward(*output[1:])
+
+
+def _of_linear(ctx: Any, d: Any, *_: Any) -> Any:
+    if ctx.reduction == "none":
+        raise NotImplementedError(
+            "the gradient of the linear form's losses of samples in a compiled graph; expected reduction='mean' or "
+            "'sum'; fix: pass the factors of the samples as weight"
+        )
+    x, c, b = (gradient * d for gradient in ctx.saved_tensors)
+    return (x, c, b if ctx.has_bias else None, *[None] * 7)
+
+
+torch.library.register_autograd("rashin::link", _of_link, setup_context=_keep_link, lib=_library)
+torch.library.register_autograd(
+    "rashin::softmax_statistics", _of_statistics, setup_context=_keep_statistics, lib=_library
+)
+torch.library.register_autograd("rashin::linear", _of_linear, setup_context=_keep_linear, lib=_library)

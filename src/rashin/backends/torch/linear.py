@@ -1,0 +1,142 @@
+"""The loss after a linear layer on tensors: value and gradients from one walk over blocks of logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd import Function
+
+from rashin.backends import numpy as sweeps
+from rashin.backends.torch.call import Call
+from rashin.backends.torch.graph import is_batched, is_free, is_transformed
+from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
+
+__all__ = ["evaluate_linear", "linear_statistics"]
+
+
+def evaluate_linear(
+    program: sweeps.Program, inputs: Any, classifier: Any, target: Any, bias: Any, weight: Any, where: Any,
+    reduction: str, derive: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    """The reduced value, and the gradients if ``derive``."""
+    call, given = Call(program, reduction, -1), (inputs, classifier, bias, target, weight, where)
+    names = ("inputs", "classifier", "bias", "target", "weight", "where")
+    for name, tensor in zip(names, given, strict=True):
+        if tensor is not None or name in ("inputs", "classifier", "target"):
+            checked(name, tensor, inputs if name != "inputs" else None)
+    _refuse_varying(target=target, weight=weight)
+    if is_symbolic(inputs):
+        if derive:
+            raise TypeError("linear_softmax_cross_entropy: in a compiled graph, differentiate the value instead")
+        return torch.ops.rashin.linear.default(*given, *call.described())[0], None
+    if derive:
+        value, *gradients = run_linear(call, *(x if x is None else x.detach() for x in given), True)
+        return value, tuple(gradients)
+    if is_free(*given):
+        return run_linear(call, *given, False)[0], None
+    return Linear.apply(call, *given)[0], None
+
+
+def _refuse_varying(**tensors: Any) -> None:
+    for name, tensor in tensors.items():
+        if tensor is not None and tensor.requires_grad:
+            raise TypeError(
+                f"{name}: got a tensor that requires a gradient; expected a constant, as the linear form has "
+                f"derivatives by inputs, classifier and bias only; fix: use {name}.detach()"
+            )
+
+
+def run_linear(call: Call, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any, derive: bool) -> tuple[Any, ...]:
+    """Value and gradients by NumPy's backend on the tensors' memory."""
+    arrays = [None if tensor is None else array_of(tensor) for tensor in (x, c, t, b, w, m)]
+    with call.threads(x.shape[0] * c.shape[0]):
+        value, gradients = sweeps.evaluate_linear(call.program, *arrays, call.reduction, derive)
+    found = call.as_tensor(value, x)
+    if gradients is None:
+        return found, None, None, None
+    return found, *(None if gradient is None else tensor_of(gradient) for gradient in gradients)
+
+
+class Linear(Function):
+    """The value, and beside it the gradients, kept for backward."""
+
+    @staticmethod
+    def forward(call: Call, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any) -> Any:
+        return run_linear(call, x, c, b, t, w, m, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.call, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.mark_non_differentiable(*(gradient for gradient in output[1:] if gradient is not None))
+        ctx.kept = output[1:]
+
+    @staticmethod
+    def backward(ctx: Any, d: Any, *_: Any) -> Any:
+        if torch.is_grad_enabled():
+            return None, *Once.apply(ctx.call, d, *ctx.saved_tensors), None, None, None
+        kept = ctx.__dict__.pop("kept", None)
+        return None, *_gradients(ctx.call, d, kept, *ctx.saved_tensors), None, None, None
+
+
+class Once(Function):
+    """The gradients where a graph of them is asked for: they are in it, and have no derivatives."""
+
+    @staticmethod
+    def forward(call: Call, d: Any, *tensors: Any) -> Any:
+        return tuple(_gradients(call, d, None, *tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *d: Any) -> Any:
+        raise NotImplementedError(
+            "a second derivative of the linear form: got one that autograd needs; expected a value or a gradient; "
+            "fix: use softmax_cross_entropy of the logits"
+        )
+
+
+def _gradients(call: Call, d: torch.Tensor, kept: Any, *tensors: Any) -> Any:
+    """By inputs, classifier and bias, times what comes from above; in place of what was ``kept``."""
+    if call.reduction == "none":
+        return kept if kept is not None and bool((d == 1.0).all()) else _weighted(call, d, *tensors)
+    if kept is None:  # a second backward
+        kept = run_linear(call, *tensors, True)[1:]
+    return [None if gradient is None else _scaled(gradient, d) for gradient in kept]
+
+
+def _scaled(gradient: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
+    if is_batched(d) or is_transformed():
+        return gradient * d
+    return gradient if d.item() == 1.0 else gradient.mul_(d)
+
+
+def _weighted(call: Call, d: torch.Tensor, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any) -> list[Any]:
+    """The gradients of a weighted sum of the samples' losses: the part with weights >= 0, less the other one's."""
+    total = call._replace(reduction="sum")
+    parts = []
+    for sign in (1.0, -1.0):
+        weight = (sign * d.double()).clamp(min=0.0) * (1.0 if w is None else w)
+        if sign > 0.0 or weight.any():
+            parts.append(run_linear(total, x, c, b, t, weight, m, True)[1:])
+    if len(parts) == 1:
+        return list(parts[0])
+    return [None if plus is None else plus - minus for plus, minus in zip(*parts, strict=True)]
+
+
+def linear_statistics(inputs: Any, classifier: Any, target: Any, bias: Any, where: Any) -> tuple[torch.Tensor, ...]:
+    """The statistics of the rows of logits, which have no derivatives here."""
+    checked("inputs", inputs)
+    for name, tensor in (("classifier", classifier), ("target", target), ("bias", bias), ("where", where)):
+        if tensor is not None:
+            checked(name, tensor, inputs)
+    if not is_free(inputs, classifier, bias):
+        raise TypeError(
+            "inputs: got tensors that autograd follows; expected constants, as these statistics have no derivatives; "
+            "fix: call it inside `with torch.no_grad():`, or use softmax_statistics of the logits"
+        )
+    arrays = [None if x is None else array_of(x) for x in (inputs, classifier, target, bias, where)]
+    return tuple(map(tensor_of, sweeps.linear_statistics(*arrays)))

@@ -9,6 +9,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import rashin
 from cases import is_share, numbers_of
+from rashin.backends.numpy.sensitivity import gradient_by_target
 from rashin.backends.torch.memory import array_of, tensor_of
 from shipped import LOSSES, changed, of_any_rows
 from test_reduction import CASES
@@ -306,7 +307,7 @@ def test_first_derivatives_by_labels_and_all_third_derivatives_raise():
         (lambda z, t: ce(z, t[:, None]), r"target: got shape \(5, 1\)"),
         (lambda z, t: ce(z[:0], t[:0]), "prediction: got 0 samples"),
         (lambda z, t: ce(z, t, reduction="avg"), "reduction: got 'avg'"),
-        (lambda z, t: ce.gradient(z.requires_grad_(), t, out=torch.empty(5, 4)), "out: got a tensor while autograd"),
+        (lambda z, t: ce.gradient(z.requires_grad_(), t, out=torch.empty(5, 4)), "out: got a tensor where autograd"),
         (lambda z, t: ce.gradient(z, t, out=torch.empty(5, 4).double()), r"out: got shape \(5, 4\), torch.float64"),
         (lambda z, t: torch.jit.trace(lambda z, t: ce(z, t), (z, t)), "torch.jit.trace"),
     ],
@@ -427,3 +428,57 @@ def test_a_loss_that_has_changed_since_it_was_compiled_is_noticed():
     address, _, digest = name.partition("@")
     with pytest.raises(ValueError, match="has changed since it was compiled"):
         torch.ops.rashin.gradient.default(*torch.ones(2, 3), None, None, f"{address}@{digest[::-1]}", *rest)
+
+
+# ------------------------------------------------------------------------------------------------ other devices
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """The CPU taken for a device that the sweeps do not reach."""
+    monkeypatch.setattr("rashin.backends.torch.device.SWEPT", {"meta"})
+
+
+OF_DEVICES = [(case, torch.float32) for case in CASES] + [(case, dtype) for case in KINDS for dtype in TYPES[::2]]
+
+
+@pytest.mark.parametrize(("case", "dtype"), [*OF_DEVICES, *((case, torch.float16) for case in KINDS)])
+def test_another_device_has_the_numbers_of_numpy_rounded_once(case, dtype, elsewhere):
+    loss, draw_z, draw_t = CASES[case]
+    loss, rng = of_any_rows(loss), np.random.default_rng(6)
+    z, t = torch.tensor(draw_z(rng, 20)).to(dtype).requires_grad_(), torch.tensor(draw_t(rng, 20))
+    weight, where = torch.tensor(rng.random(20)), torch.tensor(rng.random(20) > 0.3)
+    of_arrays = {"weight": array_of(weight), "where": array_of(where), "reduction": "none"}
+    exact = loss.value_gradient_and_hessian(array_of(z.double()), array_of(t), **of_arrays)
+    keywords = {"weight": weight, "where": where, "reduction": "none"}
+    value = loss(z, t, **keywords)
+    value.backward(torch.ones_like(value))
+    for found, part in zip((value.detach(), z.grad, loss.hessian(z.detach(), t, **keywords)), exact, strict=True):
+        rounded = torch.tensor(part).to(found.dtype)
+        rtol = 2.0**-40 if dtype is torch.float64 else torch.finfo(found.dtype).eps
+        assert torch.allclose(found, rounded, rtol=rtol, atol=0)
+
+
+@pytest.mark.parametrize("case", KINDS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_another_device_has_the_derivatives_too(case, reduction, elsewhere):
+    loss, z, t, weight, where = smooth(case)
+    varying = (z.requires_grad_(), weight.requires_grad_())
+
+    def of(z, weight):
+        return loss(z, t, weight=weight, where=where, reduction=reduction)
+
+    assert gradcheck(of, varying, check_forward_ad=True)
+    assert gradgradcheck(lambda z: of(z, weight.detach()), (z,), check_fwd_over_rev=True)
+    slope = torch.autograd.grad(loss(z, t.requires_grad_()), t)[0]
+    exact = gradient_by_target(loss.program, array_of(z), array_of(t), None, None, "mean", -1)
+    assert torch.allclose(slope, torch.tensor(exact), rtol=1e-12, atol=0)
+    with pytest.raises(TypeError, match="out: got a tensor where autograd follows"):
+        loss.gradient(z.detach(), t.detach(), out=torch.empty_like(z))
+
+
+def test_a_device_without_doubles_is_refused(monkeypatch):
+    monkeypatch.setattr("rashin.backends.torch.device.SWEPT", set())
+    monkeypatch.setattr("rashin.backends.torch.device.WITHOUT_DOUBLES", {"cpu"})
+    with pytest.raises(TypeError, match="which has no float64"):
+        rashin.huber(torch.zeros(2), torch.zeros(2))

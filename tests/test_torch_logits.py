@@ -32,6 +32,16 @@ def test_links_have_the_bits_of_numpy(ours, theirs, dtype):
 
 
 @every_link
+def test_links_on_another_device_are_their_formulas(ours, theirs, monkeypatch):
+    z = torch.tensor([[20.0, 0.0, -40.0], [-3.0, 1e4, 1e4 - 30.0]])
+    exact = ours(z, axis=1)
+    monkeypatch.setattr("rashin.backends.torch.device.SWEPT", {"meta"})
+    assert torch.allclose(ours(z, axis=1), exact, rtol=2.0**-23, atol=0)
+    with pytest.raises(ValueError, match="logits: got nan at index"):
+        ours(z * torch.nan, axis=1)
+
+
+@every_link
 def test_links_have_derivatives_of_every_order_and_under_every_transform(ours, theirs):
     z = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda z: ours(z, axis=1), z, check_forward_ad=True, check_batched_grad=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rashin.extras import needs
+
 __all__ = ["of"]
 
 _known: dict[type, Any] = {}
@@ -21,7 +23,8 @@ def of(array: Any) -> Any:
 def _looked_up(kind: type) -> Any:
     """By the packages of the class and of those it derives from, since a user's own is of the user's package."""
     for ancestor in kind.__mro__:
-        backend = _BACKENDS.get(ancestor.__module__.partition(".")[0])
+        module = ancestor.__module__
+        backend = _BACKENDS.get(module) or _BACKENDS.get(module.partition(".")[0])
         if backend is not None:
             return backend()
     return _numpy()
@@ -39,4 +42,16 @@ def _torch() -> Any:
     return torch
 
 
-_BACKENDS: dict[str, Callable[[], Any]] = {"torch": _torch}
+def _array_api() -> Any:
+    with needs("array_api_compat", "arrays", "a loss of arrays that are neither of NumPy nor of torch"):
+        from rashin.backends import array_api
+    return array_api
+
+
+# By package, or by module where a package has other things too, such as data frames.
+_BACKENDS: dict[str, Callable[[], Any]] = {
+    "torch": _torch,
+    "array_api_strict": _array_api,
+    "cupy": _array_api,
+    "dask.array.core": _array_api,
+}

@@ -11,6 +11,7 @@ from rashin.backends import numpy as sweeps
 from rashin.backends.numpy.sensitivity import has_target_gradient
 from rashin.backends.torch import graph, operators
 from rashin.backends.torch.call import Call
+from rashin.backends.torch.device import DeviceCall, call_on
 from rashin.backends.torch.linear import evaluate_linear, linear_statistics
 from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
 from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
@@ -45,7 +46,7 @@ def evaluate(
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
     if is_symbolic(prediction):
         return _of_operators(call, tensors, wanted, out, hessian_out)
-    if graph.is_free(*tensors):
+    if graph.is_free(*tensors) and type(call) is Call:
         return _swept(call, tensors, wanted, out, hessian_out)
     _refuse_outputs(out=out, hessian_out=hessian_out)
     return _answer(graph, call, tensors, wanted)
@@ -85,7 +86,7 @@ def hessian_vector_product(
     """The Hessian of the reduced loss times a vector."""
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
     v = checked("vector", vector, prediction)
-    if not graph.is_free(*tensors, v):
+    if not graph.is_free(*tensors, v) or type(call) is DeviceCall:
         _refuse_outputs(out=out)
         return graph.product(call, *tensors, v)
     z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (*tensors, v))
@@ -115,7 +116,7 @@ def _call(
             "fix: use torch.export or torch.compile"
         )
     checks.choice("reduction", reduction)
-    return Call(program, reduction, axis), (z, t, w, m)
+    return call_on(z, program, reduction, axis), (z, t, w, m)
 
 
 def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> sweeps.Answer:
@@ -153,6 +154,6 @@ def _refuse_outputs(**outputs: Any) -> None:
     for name, out in outputs.items():
         if out is not None:
             raise TypeError(
-                f"{name}: got a tensor while autograd follows the loss, which cannot write to one; "
-                f"fix: leave {name} out, or call it inside `with torch.no_grad():`"
+                f"{name}: got a tensor where autograd follows the loss, or on another device than the CPU; expected "
+                f"None there; fix: leave {name} out, or call it inside `with torch.no_grad():`"
             )

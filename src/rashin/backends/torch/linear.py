@@ -20,22 +20,32 @@ def evaluate_linear(
     reduction: str, derive: bool,
 ) -> tuple[Any, Any]:  # fmt: skip
     """The reduced value, and the gradients if ``derive``."""
-    call, given = Call(program, reduction, -1), (inputs, classifier, bias, target, weight, where)
+    given: Any = (inputs, classifier, bias, target, weight, where)
+    call = Call(program, reduction, -1)
     names = ("inputs", "classifier", "bias", "target", "weight", "where")
     for name, tensor in zip(names, given, strict=True):
         if tensor is not None or name in ("inputs", "classifier", "target"):
             checked(name, tensor, inputs if name != "inputs" else None)
+    _refuse_devices("inputs", inputs)
     _refuse_varying(target=target, weight=weight)
     if is_symbolic(inputs):
         if derive:
             raise TypeError("linear_softmax_cross_entropy: in a compiled graph, differentiate the value instead")
         return torch.ops.rashin.linear.default(*given, *call.described())[0], None
     if derive:
-        value, *gradients = run_linear(call, *(x if x is None else x.detach() for x in given), True)
+        value, *gradients = run_linear(call, True, *given)
         return value, tuple(gradients)
     if is_free(*given):
-        return run_linear(call, *given, False)[0], None
+        return run_linear(call, False, *given)[0], None
     return Linear.apply(call, *given)[0], None
+
+
+def _refuse_devices(name: str, tensor: torch.Tensor) -> None:
+    if tensor.device.type not in ("cpu", "meta"):
+        raise TypeError(
+            f"{name}: got a tensor on {tensor.device}; expected the CPU, as this function has no form for other "
+            f"devices yet; fix: use .cpu()"
+        )
 
 
 def _refuse_varying(**tensors: Any) -> None:
@@ -47,11 +57,11 @@ def _refuse_varying(**tensors: Any) -> None:
             )
 
 
-def run_linear(call: Call, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any, derive: bool) -> tuple[Any, ...]:
+def run_linear(call: Call, derive: bool, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any) -> tuple[Any, ...]:
     """Value and gradients by NumPy's backend on the tensors' memory."""
-    arrays = [None if tensor is None else array_of(tensor) for tensor in (x, c, t, b, w, m)]
+    arrays: Any = [None if tensor is None else array_of(tensor) for tensor in (x, c, t, b, w, m)]
     with call.threads(x.shape[0] * c.shape[0]):
-        value, gradients = sweeps.evaluate_linear(call.program, *arrays, call.reduction, derive)
+        value, gradients = sweeps.evaluate_linear(call.program, *arrays, reduction=call.reduction, derive=derive)
     found = call.as_tensor(value, x)
     if gradients is None:
         return found, None, None, None
@@ -63,7 +73,7 @@ class Linear(Function):
 
     @staticmethod
     def forward(call: Call, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any) -> Any:
-        return run_linear(call, x, c, b, t, w, m, True)
+        return run_linear(call, True, x, c, b, t, w, m)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -99,12 +109,13 @@ class Once(Function):
         )
 
 
-def _gradients(call: Call, d: torch.Tensor, kept: Any, *tensors: Any) -> Any:
+def _gradients(call: Call, d: torch.Tensor, kept: Any, *given: Any) -> Any:
     """By inputs, classifier and bias, times what comes from above; in place of what was ``kept``."""
     if call.reduction == "none":
-        return kept if kept is not None and bool((d == 1.0).all()) else _weighted(call, d, *tensors)
+        return kept if kept is not None and bool((d == 1.0).all()) else _weighted(call, d, *given)
     if kept is None:  # a second backward
-        kept = run_linear(call, *tensors, True)[1:]
+        tensors: Any = given
+        kept = run_linear(call, True, *tensors)[1:]
     return [None if gradient is None else _scaled(gradient, d) for gradient in kept]
 
 
@@ -121,7 +132,7 @@ def _weighted(call: Call, d: torch.Tensor, x: Any, c: Any, b: Any, t: Any, w: An
     for sign in (1.0, -1.0):
         weight = (sign * d.double()).clamp(min=0.0) * (1.0 if w is None else w)
         if sign > 0.0 or weight.any():
-            parts.append(run_linear(total, x, c, b, t, weight, m, True)[1:])
+            parts.append(run_linear(total, True, x, c, b, t, weight, m)[1:])
     if len(parts) == 1:
         return list(parts[0])
     return [None if plus is None else plus - minus for plus, minus in zip(*parts, strict=True)]

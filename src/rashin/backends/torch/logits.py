@@ -8,6 +8,8 @@ import torch
 from torch.autograd import Function
 
 from rashin.backends import numpy as sweeps
+from rashin.backends.array_api.formula import links
+from rashin.backends.torch.device import is_swept, space_of, to_host
 from rashin.backends.torch.graph import refuse_nested
 from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
 
@@ -41,9 +43,26 @@ def _link(name: str, logits: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def run_link(logits: torch.Tensor, name: str, axis: int) -> torch.Tensor:
-    """A link of NumPy's backend on the tensor's memory."""
+    """A link of NumPy's backend on the tensor's memory, or by its formula where that is out of reach."""
+    if not is_swept(logits):
+        return _by_formula(logits, name, axis)
     given = (array_of(logits),) if name == "sigmoid" else (array_of(logits), axis)
     return tensor_of(getattr(sweeps, name)(*given))
+
+
+def _by_formula(logits: torch.Tensor, name: str, axis: int) -> torch.Tensor:
+    space, z = space_of(logits), logits.double()
+    if name == "sigmoid":
+        if z.isnan().any():
+            sweeps.sigmoid(to_host(logits))
+        e = torch.exp(-z.abs())
+        return (torch.where(z >= 0.0, 1.0, e) / (1.0 + e)).to(logits.dtype)
+    parts = links(space, z.movedim(axis, -1))
+    if parts[2].isnan().any():
+        getattr(sweeps, name)(to_host(logits), axis)  # which says what is wrong
+    if name == "logsumexp":
+        return parts[2].to(logits.dtype)
+    return parts[0 if name == "softmax" else 1].movedim(-1, axis).to(logits.dtype)
 
 
 def slope_of_link(name: str, z: torch.Tensor, axis: int, d: torch.Tensor, forward: bool = False) -> torch.Tensor:
@@ -100,6 +119,11 @@ def softmax_statistics(logits: Any, target: Any, axis: int, where: Any) -> tuple
     """Log-probability of the label, logsumexp, entropy and rank of each row; the first three have derivatives."""
     checked("logits", logits)
     checked("target", target, logits)
+    if not is_swept(logits):
+        raise TypeError(
+            f"logits: got a tensor on {logits.device}; expected the CPU, as this function has no form for other "
+            f"devices yet; fix: use .cpu()"
+        )
     if where is not None:
         checked("where", where, logits)
     if is_symbolic(logits):
@@ -148,4 +172,5 @@ class Statistics(Function):
 
     @staticmethod
     def backward(ctx: Any, *d: Any) -> Any:
-        return slope_of_statistics(*ctx.saved_tensors, ctx.axis, *d[:3]), None, None, None
+        z, t, m = ctx.saved_tensors
+        return slope_of_statistics(z, t, m, ctx.axis, *d[:3]), None, None, None

@@ -15,6 +15,7 @@ import torch
 
 from rashin.backends import numpy as sweeps
 from rashin.backends.torch.call import Call
+from rashin.backends.torch.device import call_on
 from rashin.backends.torch.linear import run_linear
 from rashin.backends.torch.logits import run_link, run_statistics, slope_of_link, slope_of_statistics
 from rashin.backends.torch.memory import value_type
@@ -62,35 +63,35 @@ def _program(name: str, numbers: tuple[float, ...]) -> sweeps.Program:
     return loss.replace(**given).program
 
 
-def _call(loss: str, parameters: Any, reduction: str, axis: int) -> Call:
-    return Call(_program(loss, tuple(parameters)), reduction, axis)
+def _call(z: torch.Tensor, loss: str, parameters: Any, reduction: str, axis: int) -> Call:
+    return call_on(z, _program(loss, tuple(parameters)), reduction, axis)
 
 
 # ------------------------------------------------------------------------------------------ the operators
 
 
 def _value_and_gradient(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
-    return _call(*loss).value_and_gradient(z, t, w, m)
+    return _call(z, *loss).value_and_gradient(z, t, w, m)
 
 
 def _gradient(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
-    return _call(*loss).gradient(z, t, w, m)
+    return _call(z, *loss).gradient(z, t, w, m)
 
 
 def _hessian(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
-    return _call(*loss).hessian(z, t, w, m)
+    return _call(z, *loss).hessian(z, t, w, m)
 
 
 def _product(z: Any, t: Any, w: Any, m: Any, v: Any, *loss: Any) -> Any:
-    return _call(*loss).hessian_vector_product(z, t, w, m, v)
+    return _call(z, *loss).hessian_vector_product(z, t, w, m, v)
 
 
 def _by_target(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
-    return _call(*loss).gradient_by_target(z, t, w, m)
+    return _call(z, *loss).gradient_by_target(z, t, w, m)
 
 
 def _by_weight(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
-    return _call(*loss).gradient_by_weight(z, t, w, m)
+    return _call(z, *loss).gradient_by_weight(z, t, w, m)
 
 
 def _empty_value(z: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
@@ -125,7 +126,8 @@ _OPERATORS = {
 
 def _define(name: str, arguments: str, result: str, run: Any, fake: Any) -> None:
     _library.define(f"{name}({arguments}) -> {result}", tags=[torch.Tag.pt2_compliant_tag])
-    _library.impl(name, run, "CPU")
+    for device in ("CPU", "CUDA", "XPU"):
+        _library.impl(name, run, device)
     torch.library.register_fake(f"rashin::{name}", fake, lib=_library)
 
 
@@ -216,7 +218,7 @@ def _empty_statistics(z: Any, t: Any, m: Any, axis: int) -> Any:
 
 
 def _linear(x: Any, c: Any, b: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
-    value, *gradients = run_linear(_call(*loss), x, c, b, t, w, m, True)
+    value, *gradients = run_linear(_call(x, *loss), True, x, c, b, t, w, m)
     return value, *(x.new_empty(0) if gradient is None else gradient for gradient in gradients)
 
 
@@ -252,7 +254,8 @@ def _keep_statistics(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _of_statistics(ctx: Any, *d: Any) -> Any:
-    return slope_of_statistics(*ctx.saved_tensors, ctx.axis, *d[:3]), None, None, None
+    z, t, m = ctx.saved_tensors
+    return slope_of_statistics(z, t, m, ctx.axis, *d[:3]), None, None, None
 
 
 def _keep_linear(ctx: Any, inputs: Any, output: Any) -> None:

@@ -1,0 +1,37 @@
+"""The vocabulary on the arrays of any library that follows the array API standard: CuPy, Dask and others.
+
+The standard gives numbers no dtype where two of them meet, and has no ``float_power``. So the vocabulary is made for an
+array, and numbers take its dtype and its device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+__all__ = ["like"]
+
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "sqrt", "sum", "tanh")
+
+
+def like(z: Any) -> SimpleNamespace:
+    """The vocabulary for arrays with the dtype and the device of ``z``, float32 or float64."""
+    xp = array_namespace(z)
+
+    def array(x: Any, dtype: Any = z.dtype) -> Any:
+        return x if is_array_api_obj(x) else xp.asarray(x, dtype=dtype, device=device(z))
+
+    def taking_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *x, **axis: function(*map(array, x), **axis)
+
+    def where(condition: Any, a: Any, b: Any) -> Any:
+        return xp.where(array(condition, xp.bool), array(a), array(b))
+
+    def sign(x: Any) -> Any:  # that of NaN is 0 in some libraries
+        return xp.where(xp.isnan(array(x)), array(x), xp.sign(array(x)))
+
+    same = {name: taking_numbers(getattr(xp, name)) for name in _SAME}
+    return SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(xp.pow), sign=sign, where=where)

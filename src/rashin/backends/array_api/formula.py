@@ -1,0 +1,165 @@
+"""A loss by its formula, on arrays that the sweeps do not reach: in doubles, and without sums that are exact.
+
+Arrays are of any library of the array API, with the classes last, in float64; ``words`` is the vocabulary of
+``rashin.arithmetic`` for them, and ``xp`` their namespace. Results are those of each sample, not yet weighted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rashin.rule import RESIDUAL, Rule
+
+__all__ = ["Space", "derived", "links", "product", "target_slope"]
+
+
+class Space(NamedTuple):
+    """A library's arrays: its namespace, and what a formula is computed with."""
+
+    xp: Any
+    words: Any
+
+
+class _Row(NamedTuple):
+    """A row of logits: log p, p, 1 - p, logsumexp, and how a soft cap bends each logit."""
+
+    u: Any
+    p: Any
+    away: Any
+    lse: Any
+    first: Any
+    second: Any
+
+
+def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
+    """Value, gradient and Hessian diagonal of samples (n,) or (n, C); labels (n,) or distributions (n, C)."""
+    if rule.kind == "labelwise":
+        return _of_labels(space, rule, z, t)
+    if rule.kind == "pointwise":
+        return _whole(space, z, rule.formula(space.words, z, t, *rule.parameters))
+    t = _shares(space, t, z.shape[-1])
+    if not rule.separable:
+        value, gradient, hessian = rule.formula(space.words, z, t, *rule.parameters)
+        return value, *_whole(space, z, (gradient, hessian))
+    parts = rule.formula(space.words, z, t, *rule.parameters)
+    value, gradient, hessian = (space.words.where(t > 0.0, part, 0.0) for part in _whole(space, z, parts))
+    return space.xp.sum(value, axis=-1), gradient, hessian
+
+
+def product(space: Space, rule: Rule, z: Any, t: Any, v: Any) -> Any:
+    """The Hessian of each sample times a vector."""
+    if rule.kind != "labelwise":
+        hessian = derived(space, rule, z, t)[2]
+        return space.words.where(v == 0.0, 0.0, hessian * v)
+    row, _, slopes, curvatures, options = _parts(space, rule, z, t)
+    total = _sum(space, slopes)
+    moved = v * row.first
+    mean = _sum(space, row.p * moved)
+    c, z_loss = moved - mean, options.get("z_loss") or 0.0
+    found = curvatures * c - row.p * _sum(space, curvatures * c)
+    found = found + (2.0 * z_loss * row.lse - total) * (row.p * c) + 2.0 * z_loss * row.p * mean
+    if row.second is None:
+        return found
+    return found * row.first + _by_logit(space, row, slopes, total, z_loss) * row.second * v
+
+
+def target_slope(space: Space, rule: Rule, z: Any, t: Any) -> Any:
+    """How the loss of each sample changes with its target, which can vary."""
+    if rule.kind == "labelwise":
+        options = dict(rule.options)
+        loss = rule.formula(space.words, _row(space, z, options).u, *rule.parameters)[0]
+        return (1.0 - (options.get("label_smoothing") or 0.0)) * loss
+    if rule.target_slope == RESIDUAL:
+        return -derived(space, rule, z, t)[1]
+    slope: Any = rule.target_slope
+    return slope(space.words, z, t, *rule.parameters)
+
+
+def links(space: Space, z: Any) -> tuple[Any, Any, Any]:
+    """softmax, log softmax and logsumexp of rows."""
+    row = _row(space, z, {})
+    return row.p, row.u, row.lse[..., 0]
+
+
+def _whole(space: Space, z: Any, parts: Any) -> tuple[Any, ...]:
+    """Parts as arrays, also where a formula gives one number for all."""
+    return tuple(space.words.where(True, part, 0.0) + 0.0 * space.xp.zeros_like(z) for part in parts)
+
+
+def _sum(space: Space, x: Any) -> Any:
+    return space.xp.sum(x, axis=-1, keepdims=True)
+
+
+def _shares(space: Space, t: Any, classes: int) -> Any:
+    """Labels as distributions."""
+    return t if t.ndim == 2 else _one_hot(space, t, classes)
+
+
+def _one_hot(space: Space, labels: Any, classes: int) -> Any:
+    numbers = space.xp.arange(classes, dtype=labels.dtype, device=_device(labels))
+    return space.words.where(labels[..., None] == numbers, 1.0, 0.0)
+
+
+def _device(x: Any) -> Any:
+    from array_api_compat import device
+
+    return device(x)
+
+
+# ------------------------------------------------------------------------------------------- losses of labels
+
+
+def _of_labels(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
+    """The chain rule of losses of u = log softmax(z)."""
+    row, q, slopes, curvatures, options = _parts(space, rule, z, t)
+    z_loss, total = options.get("z_loss") or 0.0, _sum(space, slopes)
+    losses = rule.formula(space.words, row.u, *rule.parameters)[0]
+    value = space.xp.sum(space.words.where(q > 0.0, q * losses, 0.0), axis=-1)
+    gradient = _by_logit(space, row, slopes, total, z_loss)
+    bent = curvatures * row.away * row.away + row.p * row.p * (_sum(space, curvatures) - curvatures)
+    hessian = bent - row.p * row.away * total
+    if z_loss:
+        value = value + z_loss * row.lse[..., 0] * row.lse[..., 0]
+        hessian = hessian + 2.0 * z_loss * row.p * (row.lse * row.away + row.p)
+    if row.second is None:
+        return value, gradient, hessian
+    return value, gradient * row.first, hessian * row.first * row.first + gradient * row.second
+
+
+def _parts(space: Space, rule: Rule, z: Any, t: Any) -> tuple[_Row, Any, Any, Any, dict[str, Any]]:
+    """The row, its smoothed distribution, and phi' and phi'' of each class times its share."""
+    options = dict(rule.options)
+    row, q = _row(space, z, options), _shares(space, t, z.shape[-1])
+    smoothing = options.get("label_smoothing") or 0.0
+    if smoothing:
+        q = (1.0 - smoothing) * q + smoothing / z.shape[-1]
+    _, first, second = rule.formula(space.words, row.u, *rule.parameters)
+    slopes, curvatures = (space.words.where(q > 0.0, q * part, 0.0) for part in _whole(space, z, (first, second)))
+    return row, q, slopes, curvatures, options
+
+
+def _row(space: Space, z: Any, options: dict[str, Any]) -> _Row:
+    """Exact beside a dominant class: its log-probability is -log1p of the others, which are summed without it."""
+    xp, words = space.xp, space.words
+    first, second, cap = 1.0, None, options.get("softcap")
+    if cap:
+        bend = words.tanh(z / cap)
+        first = (1.0 - bend) * (1.0 + bend)
+        second, z = -2.0 * bend * first / cap, cap * bend
+    peak = xp.max(z, axis=-1, keepdims=True)
+    below = words.where(z == peak, 0.0, z - peak)  # also where the peak is infinite
+    place = _one_hot(space, xp.argmax(z, axis=-1), z.shape[-1])
+    e = words.exp(below)
+    others = _sum(space, words.where(place == 1.0, 0.0, e))
+    rest, p = words.log1p(others), e / (1.0 + others)
+    away = words.where(place == 1.0, others / (1.0 + others), 1.0 - p)
+    top = _sum(space, words.where(z == peak, 1.0, 0.0))
+    limit = (xp.abs(peak) < xp.inf) | ((peak == xp.inf) & (top == 1.0))  # not all -inf, and at most one +inf
+    lse = words.where(limit, peak + rest, xp.nan)
+    return _Row(below - words.where(limit, rest, xp.nan), p, away, lse, first, second)
+
+
+def _by_logit(space: Space, row: _Row, slopes: Any, total: Any, z_loss: float) -> Any:
+    """q_j phi'_j - p_j S; where a class has all of q, (1 - p_j) S, which loses no digits."""
+    gradient = space.words.where(slopes == total, total * row.away, slopes - row.p * total)
+    return gradient + 2.0 * z_loss * row.lse * row.p if z_loss else gradient

@@ -59,9 +59,13 @@ def _refuse_varying(**tensors: Any) -> None:
 
 def run_linear(call: Call, derive: bool, x: Any, c: Any, b: Any, t: Any, w: Any, m: Any) -> tuple[Any, ...]:
     """Value and gradients by NumPy's backend on the tensors' memory."""
-    arrays: Any = [None if tensor is None else array_of(tensor) for tensor in (x, c, t, b, w, m)]
+    inputs, classifier, target, bias, weight, where = (
+        None if tensor is None else array_of(tensor) for tensor in (x, c, t, b, w, m)
+    )
     with call.threads(x.shape[0] * c.shape[0]):
-        value, gradients = sweeps.evaluate_linear(call.program, *arrays, reduction=call.reduction, derive=derive)
+        value, gradients = sweeps.evaluate_linear(
+            call.program, inputs, classifier, target, bias, weight, where, call.reduction, derive
+        )
     found = call.as_tensor(value, x)
     if gradients is None:
         return found, None, None, None

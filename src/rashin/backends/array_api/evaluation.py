@@ -145,7 +145,9 @@ class ByFormula:
         if bool(self.space.xp.all(good)):
             return
         self._ask_numpy(z, t, w, m)
-        raise ValueError("prediction: got samples whose loss is not a number on this device; fix: use NumPy arrays")
+        raise ValueError(
+            "prediction: got samples whose loss is no number on this device; expected numbers; fix: pass NumPy arrays"
+        )
 
     def _ask_numpy(self, *given: Any) -> None:
         arrays: Any = [None if x is None else self.to_host(x) for x in given]

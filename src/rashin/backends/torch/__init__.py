@@ -113,7 +113,7 @@ def _call(
     if torch.jit.is_tracing():
         raise TypeError(
             "prediction: got a tensor under torch.jit.trace, which would keep the loss of these numbers as a constant; "
-            "fix: use torch.export or torch.compile"
+            "expected a call outside it; fix: use torch.export or torch.compile"
         )
     checks.choice("reduction", reduction)
     return call_on(z, program, reduction, axis), (z, t, w, m)

@@ -26,8 +26,8 @@ def is_swept(tensor: torch.Tensor) -> bool:
     """Whether the sweeps reach the tensor's memory; a device without doubles is refused."""
     if tensor.device.type in WITHOUT_DOUBLES:
         raise TypeError(
-            f"got a tensor on {tensor.device}, which has no float64; expected a device that has it, as "
-            f"losses are computed in double; fix: use .to('cpu')"
+            f"device: got {tensor.device}, which has no float64; expected one that has it, as losses are computed in "
+            f"double; fix: use .to('cpu')"
         )
     return tensor.device.type in SWEPT
 

@@ -64,14 +64,14 @@ def is_batched(tensor: Any) -> bool:
 
 # ------------------------------------------------------------------------------------------------- the ends
 
-THIRD = "a third derivative of a loss: got one that autograd needs; expected a value, a gradient or a Hessian"
+THIRD = "loss: got a call for its third derivative; expected one for the second at most"
 BY_SAMPLES = (
-    "a second derivative by target or weight: got one that autograd needs; expected derivatives by the prediction; "
+    "loss: got a call for a second derivative by target or weight; expected second derivatives by the prediction; "
     "fix: use .detach() on the target and the weight"
 )
 NESTED = (
-    "forward mode inside forward mode: torch drops the inner derivative of every autograd.Function (PyTorch issue "
-    "197867); fix: use torch.func.jacfwd(torch.func.jacrev(f)), or torch.func.hessian(f)"
+    "loss: got forward mode inside forward mode, where torch drops the inner derivative of every autograd.Function "
+    "(PyTorch issue 197867); expected one of the two in reverse; fix: use torch.func.jacfwd(torch.func.jacrev(f))"
 )
 
 

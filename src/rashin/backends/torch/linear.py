@@ -30,7 +30,10 @@ def evaluate_linear(
     _refuse_varying(target=target, weight=weight)
     if is_symbolic(inputs):
         if derive:
-            raise TypeError("linear_softmax_cross_entropy: in a compiled graph, differentiate the value instead")
+            raise TypeError(
+                "linear_softmax_cross_entropy: got a call of gradient in a compiled graph; expected one of the value; "
+                "fix: differentiate the value"
+            )
         return torch.ops.rashin.linear.default(*given, *call.described())[0], None
     if derive:
         value, *gradients = run_linear(call, True, *given)
@@ -108,7 +111,7 @@ class Once(Function):
     @staticmethod
     def backward(ctx: Any, *d: Any) -> Any:
         raise NotImplementedError(
-            "a second derivative of the linear form: got one that autograd needs; expected a value or a gradient; "
+            "linear_softmax_cross_entropy: got a call for its second derivative; expected one for the first at most; "
             "fix: use softmax_cross_entropy of the logits"
         )
 

@@ -57,7 +57,10 @@ def _program(name: str, numbers: tuple[float, ...]) -> sweeps.Program:
     module, _, attribute = address.partition(":")
     loss = getattr(importlib.import_module(module), attribute)
     if digest and described(loss.formula) != digest:
-        raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
+        raise ValueError(
+            f"loss: got {address}, which has changed since it was compiled; expected the same formula; fix: compile it "
+            f"again"
+        )
     names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
     given = {n: None if math.isnan(number) else number for n, number in zip(names, numbers, strict=True)}
     return loss.replace(**given).program
@@ -189,7 +192,8 @@ def _of_product(ctx: Any, d: Any) -> Any:
 
 def _refused(ctx: Any, d: Any) -> Any:
     raise NotImplementedError(
-        "a further derivative of a loss in a compiled graph: expected a value, or a gradient differentiated once"
+        "loss: got a call for a further derivative in a compiled graph; expected a value, or a gradient differentiated "
+        "once"
     )
 
 
@@ -266,8 +270,8 @@ def _keep_linear(ctx: Any, inputs: Any, output: Any) -> None:
 def _of_linear(ctx: Any, d: Any, *_: Any) -> Any:
     if ctx.reduction == "none":
         raise NotImplementedError(
-            "the gradient of the linear form's losses of samples in a compiled graph; expected reduction='mean' or "
-            "'sum'; fix: pass the factors of the samples as weight"
+            "reduction: got 'none' for a gradient of the linear form in a compiled graph; expected 'mean' or 'sum'; "
+            "fix: pass the factors of the samples as weight"
         )
     x, c, b = (gradient * d for gradient in ctx.saved_tensors)
     return (x, c, b if ctx.has_bias else None, *[None] * 7)

@@ -1,0 +1,1 @@
+"""Losses in the words of other libraries: one file for each."""

@@ -10,7 +10,7 @@ import torch
 
 from rashin.backends import numpy as sweeps
 from rashin.backends.numpy import sensitivity
-from rashin.backends.torch.memory import array_of, empty_gradient, scalar, tensor_of, value_type
+from rashin.backends.torch.memory import array_of, kept_apart, scalar, tensor_of, value_type
 from rashin.kernels.threads import at_most
 
 __all__ = ["Call"]
@@ -34,15 +34,12 @@ class Call(NamedTuple):
 
     def value_and_gradient(self, *tensors: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """The same with a gradient that autograd keeps."""
-        gradient = empty_gradient(tensors[0])
-        answer = self.swept(tensors, VALUE_AND_GRADIENT, sweeps.Outputs(gradient, None))
-        return self.as_tensor(answer.value, tensors[0]), tensor_of(gradient)
+        answer = self.swept(tensors, VALUE_AND_GRADIENT, kept_apart(tensors[0]))
+        return self.as_tensor(answer.value, tensors[0]), tensor_of(answer.gradient)
 
     def gradient(self, *tensors: Any) -> torch.Tensor:
         """The gradient alone."""
-        gradient = empty_gradient(tensors[0])
-        self.swept(tensors, GRADIENT, sweeps.Outputs(gradient, None))
-        return tensor_of(gradient)
+        return tensor_of(self.swept(tensors, GRADIENT, kept_apart(tensors[0])).gradient)
 
     def hessian(self, *tensors: Any) -> torch.Tensor:
         """The diagonal of the Hessian."""
@@ -51,10 +48,11 @@ class Call(NamedTuple):
     def swept(self, tensors: Any, wanted: tuple[bool, bool, bool], outputs: sweeps.Outputs | None = None) -> Any:
         """What the sweeps give: arrays, and a value that is a double or an array of doubles."""
         z, t, w, m = _arrays(tensors)
+        settings = (self.reduction, self.axis, wanted, outputs, False)
+        if z.size < LARGE:  # a context costs a small call more than it seems
+            return sweeps.evaluate_arrays(self.program, z, t, w, m, *settings)
         with self.threads(z.size):
-            return sweeps.evaluate_arrays(
-                self.program, z, t, w, m, self.reduction, self.axis, wanted, outputs, rounded=False
-            )
+            return sweeps.evaluate_arrays(self.program, z, t, w, m, *settings)
 
     def as_tensor(self, value: Any, prediction: Any) -> torch.Tensor:
         """The value that a sweep gave, rounded once."""

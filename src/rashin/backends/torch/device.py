@@ -24,12 +24,15 @@ WITHOUT_DOUBLES = {"mps"}
 
 def is_swept(tensor: torch.Tensor) -> bool:
     """Whether the sweeps reach the tensor's memory; a device without doubles is refused."""
-    if tensor.device.type in WITHOUT_DOUBLES:
+    kind = tensor.device.type
+    if kind in SWEPT:
+        return True
+    if kind in WITHOUT_DOUBLES:
         raise TypeError(
             f"device: got {tensor.device}, which has no float64; expected one that has it, as losses are computed in "
             f"double; fix: use .to('cpu')"
         )
-    return tensor.device.type in SWEPT
+    return False
 
 
 def call_on(tensor: torch.Tensor, *settings: Any) -> Call:

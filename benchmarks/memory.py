@@ -22,7 +22,7 @@ from benchmarks.limit import ours
 from benchmarks.peers import PEERS
 from benchmarks.workloads import LINEAR, Workload
 
-__all__ = ["CAN_MEASURE", "memory_records"]
+__all__ = ["CAN_MEASURE", "RESET", "kibibytes", "memory_records", "trim"]
 
 ROOT = Path(__file__).parents[1]
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -54,17 +54,17 @@ def _run_of(name: str, workload: Workload, threads: int) -> Run | None:
 
 def _measured(run: Run) -> dict[str, int]:
     run()  # imports, thread pools, compiled code and the buffers that BLAS keeps are there before the measurement
-    _trim()
-    before = _kibibytes("VmRSS")
+    trim()
+    before = kibibytes("VmRSS")
     RESET.write_text("5", encoding="ascii")  # forget the high-water mark
     _, gradients = run()
     return {
-        "bytes": 1024 * (_kibibytes("VmHWM") - before),
+        "bytes": 1024 * (kibibytes("VmHWM") - before),
         "gradients": sum(gradient.nbytes for gradient in gradients),
     }
 
 
-def _trim() -> None:
+def trim() -> None:
     """Give freed memory back to the system, so that what is used next shows."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -72,7 +72,7 @@ def _trim() -> None:
         trim(0)
 
 
-def _kibibytes(key: str) -> int:
+def kibibytes(key: str) -> int:
     lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 

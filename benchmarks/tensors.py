@@ -1,8 +1,8 @@
 """``python -m benchmarks.tensors``: losses on torch tensors, forward and backward, beside torch's own.
 
 Each environment is a process of its own, in which the contestants take turns: torch as it is installed, and torch under
-``THP_MEM_ALLOC_ENABLE=1``, which it reads once. What a step takes of memory beyond its logits, a fresh process tells for
-each contestant.
+``THP_MEM_ALLOC_ENABLE=1``, which it reads once. What a step takes of memory beyond its logits, a fresh process tells
+for each contestant.
 """
 
 from __future__ import annotations

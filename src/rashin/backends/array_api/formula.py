@@ -143,13 +143,16 @@ def _row(space: Space, z: Any, options: dict[str, Any]) -> _Row:
     xp, words = space.xp, space.words
     first, second, cap = 1.0, None, options.get("softcap")
     if cap:
-        bend = words.tanh(z / cap)
-        first = (1.0 - bend) * (1.0 + bend)
+        bend, far = words.tanh(z / cap), words.exp(-2.0 * words.abs(z / cap))
+        first = 4.0 * far / ((1.0 + far) * (1.0 + far))  # 1 - tanh^2 without cancellation
         second, z = -2.0 * bend * first / cap, cap * bend
     peak = xp.max(z, axis=-1, keepdims=True)
     below = words.where(z == peak, 0.0, z - peak)  # also where the peak is infinite
     place = _one_hot(space, xp.argmax(z, axis=-1), z.shape[-1])
+    back = below + peak
+    lost = (z - back) - (peak - (back - below))  # the rounding error of z - peak (Knuth, TAOCP 2, 4.2.2)
     e = words.exp(below)
+    e = words.where(xp.abs(lost) < 1.0, e + e * lost, e)
     others = _sum(space, words.where(place == 1.0, 0.0, e))
     rest, p = words.log1p(others), e / (1.0 + others)
     away = words.where(place == 1.0, others / (1.0 + others), 1.0 - p)

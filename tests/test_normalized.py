@@ -302,8 +302,8 @@ ASKED = {"prediction": "p_*", "target": "target"}
 def test_a_column_that_a_pattern_took_by_mistake_is_named(stranger):
     words = (
         rf"^{re.escape(str(stranger))}, row 1: got \[0.5  0.5  0.04\] in the columns p_cat, p_dog, p_value, which "
-        r"sums to 1.04; expected probabilities, which sum to 1; fix: .*normalized=False.*; 'p_value' is among the "
-        r"columns, and the others sum to 1: rename it, or name the others$"
+        r"sums to 1.04; expected probabilities, which sum to 1; fix: .*normalized=False.*, or leave out "
+        r"'p_value', without which the columns sum to 1$"
     )
     for keywords in ({}, {"batch_rows": 1}):
         with pytest.raises(ValueError, match=words):

@@ -1,6 +1,7 @@
-"""Numbers of float16 to doubles and back, subnormal ones as fast as others.
+"""Numbers of 16 bits to wider ones and back, subnormal ones as fast as others.
 
-NumPy takes 6 ns to round a number, and 95 where the result is subnormal, as most of a gradient are; this takes 1.
+NumPy takes 6 ns to round a number to float16, and 95 where the result is subnormal, as most of a gradient are; this
+takes 1. bfloat16 is no type of NumPy's, and ml_dtypes takes 3 ns either way.
 """
 
 from __future__ import annotations
@@ -9,22 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from rashin.native.kernel import DOUBLE, kernel
+from rashin.native.kernel import kernel
 from rashin.native.language import bits, from_bits, select
 
-__all__ = ["doubles_of_halves", "round_to_half"]
+__all__ = ["round_to_bfloat", "round_to_half", "widen_bfloats", "widen_halves"]
 
 _SIGN, _MAGNITUDE = -(1 << 63), (1 << 63) - 1
 _LEAST_NORMAL = 2.0**-14
 _LARGEST = 65520.0  # from here on it is infinity
 _ROUND_SUBNORMAL = 1.5 * 2.0**28  # whose last bit is 2^-24: adding it rounds to a multiple of that
+_LEAST_NORMAL_B, _LARGEST_B = 2.0**-126, 2.0**128 - 2.0**119  # the same of bfloat16
+_ROUND_SUBNORMAL_B = 1.5 * 2.0**-81
 
 
-@kernel("f8[:] u2[:]", elements=(DOUBLE,))
+@kernel("x[:] u2[:]")
 def round_to_half(x: Any, half: Any) -> None:
     """Fill in the bits of the nearest float16, ties to even; as the processor rounds, once."""
     for i in range(x.size):
-        pattern = bits(x[i])
+        pattern = bits(np.float64(x[i]))
         size = pattern & _MAGNITUDE
         magnitude = from_bits(size)
         # Half of the last bit kept is added, a little less where that bit is even. A carry ends in the exponent.
@@ -36,8 +39,23 @@ def round_to_half(x: Any, half: Any) -> None:
         half[i] = np.uint16(bits(found) | ((pattern & _SIGN) >> 48 & 0x8000))
 
 
-@kernel("u2[:] f8[:]", elements=(DOUBLE,))
-def doubles_of_halves(half: Any, x: Any) -> None:
+@kernel("x[:] u2[:]")
+def round_to_bfloat(x: Any, bfloat: Any) -> None:
+    """Fill in the bits of the nearest bfloat16, ties to even."""
+    for i in range(x.size):
+        pattern = bits(np.float64(x[i]))
+        size = pattern & _MAGNITUDE
+        magnitude = from_bits(size)
+        normal = ((size + ((1 << 44) - 1) + ((size >> 45) & 1)) >> 45) - ((1023 - 127) << 7)
+        subnormal = bits(magnitude + _ROUND_SUBNORMAL_B) - bits(_ROUND_SUBNORMAL_B)
+        found = select(magnitude < _LEAST_NORMAL_B, from_bits(subnormal), from_bits(normal))
+        found = select(magnitude < _LARGEST_B, found, from_bits(0x7F80))
+        found = select(magnitude == magnitude, found, from_bits(0x7FC0))
+        bfloat[i] = np.uint16(bits(found) | ((pattern & _SIGN) >> 48 & 0x8000))
+
+
+@kernel("u2[:] x[:]")
+def widen_halves(half: Any, x: Any) -> None:
     """Fill in the numbers that the bits of float16 stand for, exactly."""
     for i in range(half.size):
         pattern = np.int64(half[i])
@@ -46,4 +64,17 @@ def doubles_of_halves(half: Any, x: Any) -> None:
         normal = from_bits((size << 42) + bits(shift))
         subnormal = from_bits(bits(_ROUND_SUBNORMAL) | size) - _ROUND_SUBNORMAL
         found = select(size < 0x0400, subnormal, normal)
+        x[i] = from_bits(bits(found) | ((pattern & 0x8000) << 48))
+
+
+@kernel("u2[:] x[:]")
+def widen_bfloats(bfloat: Any, x: Any) -> None:
+    """Fill in the numbers that the bits of bfloat16 stand for, exactly."""
+    for i in range(bfloat.size):
+        pattern = np.int64(bfloat[i])
+        size = pattern & 0x7FFF
+        shift = select(size < 0x7F80, from_bits((1023 - 127) << 52), from_bits((2047 - 255) << 52))
+        normal = from_bits((size << 45) + bits(shift))
+        subnormal = from_bits(bits(_ROUND_SUBNORMAL_B) | size) - _ROUND_SUBNORMAL_B
+        found = select(size < 0x0080, subnormal, normal)
         x[i] = from_bits(bits(found) | ((pattern & 0x8000) << 48))

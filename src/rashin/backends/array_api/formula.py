@@ -90,6 +90,15 @@ def _sum(space: Space, x: Any) -> Any:
     return space.xp.sum(x, axis=-1, keepdims=True)
 
 
+def _sum_of_others(space: Space, x: Any) -> Any:
+    """For each entry of a row the sum of the others, from both sides: a large one would hide them in a difference."""
+    xp = space.xp
+    zero = xp.zeros_like(x[..., :1])
+    before = xp.concat([zero, xp.cumulative_sum(x, axis=-1)[..., :-1]], axis=-1)
+    after = xp.concat([zero, xp.cumulative_sum(xp.flip(x, axis=-1), axis=-1)[..., :-1]], axis=-1)
+    return before + xp.flip(after, axis=-1)
+
+
 def _shares(space: Space, t: Any, classes: int) -> Any:
     """Labels as distributions."""
     return t if t.ndim == 2 else _one_hot(space, t, classes)
@@ -116,7 +125,7 @@ def _of_labels(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]
     losses = rule.formula(space.words, row.u, *rule.parameters)[0]
     value = space.xp.sum(space.words.where(q > 0.0, q * losses, 0.0), axis=-1)
     gradient = _by_logit(space, row, slopes, total, z_loss)
-    bent = curvatures * row.away * row.away + row.p * row.p * (_sum(space, curvatures) - curvatures)
+    bent = curvatures * row.away * row.away + row.p * row.p * _sum_of_others(space, curvatures)
     hessian = bent - row.p * row.away * total
     if z_loss:
         value = value + z_loss * row.lse[..., 0] * row.lse[..., 0]

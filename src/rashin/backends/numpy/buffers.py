@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rashin.chunks import Box
-from rashin.kernels.halves import doubles_of_halves, round_to_half
-from rashin.native.kernel import DOUBLE
+from rashin.kernels.halves import round_to_bfloat, round_to_half, widen_bfloats, widen_halves
+from rashin.native.kernel import DOUBLE, SINGLE, Kernel
 
 __all__ = ["factors", "is_contiguous", "multiply", "place_in", "read", "store"]
 
 HALF = np.dtype(np.float16)
+WIDE = (SINGLE, DOUBLE)
 
 
 def read(source: NDArray[Any], box: Box, buffer: NDArray[Any], own: bool = False) -> NDArray[Any]:
@@ -22,11 +24,22 @@ def read(source: NDArray[Any], box: Box, buffer: NDArray[Any], own: bool = False
     if not own and part.dtype == buffer.dtype and part.flags.c_contiguous and part.flags.aligned:
         return part.reshape(-1)
     row = buffer[: part.size]
-    if part.dtype == HALF and row.dtype == DOUBLE:
-        doubles_of_halves(DOUBLE)(np.require(part, HALF, ["C", "A"]).reshape(-1).view(np.uint16), row)
+    widen = _widening(part.dtype) if row.dtype in WIDE else None
+    if widen is not None:
+        widen(row.dtype)(np.require(part, None, ["C", "A"]).reshape(-1).view(np.uint16), row)
     else:
         np.copyto(row.reshape(part.shape), part, casting="unsafe")
     return row
+
+
+@functools.cache
+def _widening(dtype: np.dtype[Any]) -> Kernel | None:
+    return widen_halves if dtype == HALF else widen_bfloats if dtype.name == "bfloat16" else None
+
+
+@functools.cache
+def _rounding(dtype: np.dtype[Any]) -> Kernel | None:
+    return round_to_half if dtype == HALF else round_to_bfloat if dtype.name == "bfloat16" else None
 
 
 def is_contiguous(array: NDArray[Any] | None, element: np.dtype[Any]) -> bool:
@@ -51,10 +64,11 @@ def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDAr
     """Put a row of the buffer back in its box, rounded to the result's type; other rows are there already."""
     if result is not None and row.base is buffer:
         part = result[box]
-        if part.dtype == HALF and row.dtype == DOUBLE:
-            halves = np.empty(row.size, np.uint16)
-            round_to_half(DOUBLE)(row.reshape(-1), halves)
-            row = halves.view(HALF)
+        rounding = _rounding(part.dtype) if row.dtype in WIDE else None
+        if rounding is not None:
+            pattern = np.empty(row.size, np.uint16)
+            rounding(row.dtype)(row.reshape(-1), pattern)
+            row = pattern.view(part.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             np.copyto(part, row.reshape(part.shape), casting="unsafe")
 

@@ -164,15 +164,17 @@ def _gradient_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def element_type(prediction: NDArray[Any], target: NDArray[Any] | None = None) -> np.dtype[Any]:
-    """float32 where the sweep may read and write single precision without a second rounding, else float64."""
+    """float32 where the sweep may read single precision, else float64.
+
+    Results of 16 bits are then rounded twice, the first time to 13 or 16 bits more than they have.
+    """
     return _element_type(prediction.dtype, None if target is None else target.dtype)
 
 
 @functools.cache
 def _element_type(prediction: np.dtype[Any], target: np.dtype[Any] | None) -> np.dtype[Any]:
-    narrow = _gradient_type(prediction) == np.float32 and (
-        target is None or target.newbyteorder("=") in _NARROW or target.name == "bfloat16"
-    )
+    narrow = _gradient_type(prediction) in (np.float32, np.float16) or prediction.name == "bfloat16"
+    narrow = narrow and (target is None or target.newbyteorder("=") in _NARROW or target.name == "bfloat16")
     return np.dtype(np.float32) if narrow else DOUBLE
 
 

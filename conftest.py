@@ -2,4 +2,5 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") else ["docs/torch.md", "src/rashin/adapters/torch.py"]
+OF_TORCH = ["docs/torch*.md", "src/rashin/adapters/torch*.py", "tests/shards.py"]
+collect_ignore_glob = [] if find_spec("torch") else OF_TORCH

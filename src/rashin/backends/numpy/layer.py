@@ -31,7 +31,7 @@ from rashin.domain import REAL
 from rashin.kernels import threads
 from rashin.kernels.linear import column_sums
 
-__all__ = ["Gradients", "Layer", "checked_layer"]
+__all__ = ["Gradients", "Layer", "checked_layer", "ready"]
 
 LOGITS = 56 << 20  # bytes of a block of logits
 GATHERED = 44 << 20  # the same where the sweep needs buffers of its own; with them it stays below 64 MiB
@@ -223,13 +223,17 @@ class Gradients:
 
         threads.share(work, range(0, g.shape[1], COLUMNS), threads.count() if g.size > PIECE else 1)
 
-    def finished(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-        """The three, in the types of what they are gradients by."""
+    def sums(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """The three as they are summed: the classifier's in the type of the products, the bias's in double."""
         if not self._begun:
             self._classifier[...] = 0.0
-        layer = self.layer
+        return self.inputs, self._classifier, self._bias
+
+    def finished(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """The three, in the types of what they are gradients by."""
+        (inputs, classifier, bias), layer = self.sums(), self.layer
         with np.errstate(over="ignore", under="ignore"):
-            classifier = self._classifier.astype(gradient_type(layer.classifier), copy=False)
-            if layer.bias is None or self._bias is None:
-                return self.inputs, classifier, None
-            return self.inputs, classifier, self._bias.astype(gradient_type(layer.bias))
+            classifier = classifier.astype(gradient_type(layer.classifier), copy=False)
+            if layer.bias is None or bias is None:
+                return inputs, classifier, None
+            return inputs, classifier, bias.astype(gradient_type(layer.bias))

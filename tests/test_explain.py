@@ -49,7 +49,7 @@ def written(found, tmp_path_factory):
 
 @pytest.fixture
 def copied(written, monkeypatch):
-    """Pictures are built, and a finished one is saved in place of each: nine tenths of a page's time is their drawing."""
+    """Pictures are built, and a finished one is saved in place of each: drawing takes nine tenths of a page's time."""
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: shutil.copyfile(written.weight, path))
 
 

@@ -19,7 +19,9 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def exactly(x):
-    return sum(map(Fraction, np.asarray(x, dtype=np.float64).tolist()), Fraction(0))
+    """The sum, as a fraction of 2^-1074, of which every double is a whole multiple."""
+    ratios = map(float.as_integer_ratio, np.asarray(x, dtype=np.float64).tolist())
+    return Fraction(sum(numerator << 1075 - denominator.bit_length() for numerator, denominator in ratios), 1 << 1074)
 
 
 def summed(x):
@@ -185,9 +187,7 @@ def test_many_blocks_overflow_no_limb(kind):
     limbs = empty_limbs()
     for _ in range(5):
         add(limbs, x)
-    scale = Fraction(2) ** -UNIT_EXPONENT
-    exact = sum((Fraction(value) * scale).numerator for value in x.tolist())
-    assert as_integer(limbs) == 5 * exact
+    assert as_integer(limbs) == integer_of(5 * exactly(x))
 
 
 def test_ten_million_terms_are_summed_exactly():

@@ -28,3 +28,16 @@ def undrawn(small_picture, monkeypatch):
         path.write_bytes(small_picture)
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Pictures are drawn whole, every line, tick and word of them, but small and where they happen to stand."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    def save(figure, path, metadata, **_):
+        figure.set_layout_engine("none")
+        figure.set_dpi(30)
+        FigureCanvasAgg(figure).print_png(path, metadata=metadata)
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)

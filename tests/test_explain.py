@@ -46,19 +46,6 @@ def written(found, tmp_path_factory):
     return write_explanation(found, tmp_path_factory.mktemp("explained") / "deep" / "folder")
 
 
-@pytest.fixture
-def sketched(monkeypatch):
-    """Pictures are drawn whole, every line, tick and word of them, but small and where they happen to stand."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    def save(figure, path, metadata, **_):
-        figure.set_layout_engine("none")
-        figure.set_dpi(30)
-        FigureCanvasAgg(figure).print_png(path, metadata=metadata)
-
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
-
-
 # --------------------------------------------------------------------------------------------- what is measured
 
 

@@ -22,7 +22,7 @@ from benchmarks.workloads import LINEAR, all_workloads, linear_workload
 
 KEPT = Path(__file__).parent / "results.json"
 FIRST_CALLS, MEMORY = "first calls", f"memory of {LINEAR}"
-QUICK = Protocol(seconds=0.0, rounds=2, sample=0.0)
+QUICK = Protocol(seconds=0.0, rounds=2)
 WIDE = 180  # columns that the tables take with the quartiles
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -15,19 +15,16 @@ __all__ = ["TOLERANCE", "Protocol", "Run", "agree", "race", "summaries"]
 Run: TypeAlias = Callable[[], tuple[float, Any]]  # gives the value, and the gradient or several
 
 TOLERANCE = 1e-3  # relative, of value and gradient: room for float32 sums, none for another definition
+SAMPLE = 0.03  # seconds that a sample lasts at least: short calls are repeated, and the pause does not count
 PAUSE = 0.01  # seconds before each sample, in which the last contestant's threads stop spinning
 
 
 class Protocol(NamedTuple):
-    """How long each workload is measured: at least ``rounds``, and more until ``seconds`` have passed.
-
-    A sample lasts ``sample`` seconds at least: short calls are repeated, and the pause does not count.
-    """
+    """How long each workload is measured: at least ``rounds``, and more until ``seconds`` have passed."""
 
     seconds: float = 10.0
     rounds: int = 7
     most: int = 200
-    sample: float = 0.03
 
 
 def agree(result: tuple[float, Any], reference: tuple[float, Any]) -> bool:
@@ -47,7 +44,7 @@ def _gradients(gradients: Any) -> list[Any]:
 def race(runs: Mapping[str, Run], protocol: Protocol) -> dict[str, list[float]]:
     """Seconds per call of each contestant, round after round, one sample each in a round: A B C A B C ..."""
     gc.freeze()  # what the libraries made at their import need not be looked through before every sample
-    calls = {name: _calls_per_sample(run, protocol.sample) for name, run in runs.items()}
+    calls = {name: _calls_per_sample(run, min(SAMPLE, protocol.seconds)) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
     start, rounds = time.perf_counter(), 0
     while rounds < protocol.rounds or (rounds < protocol.most and time.perf_counter() - start < protocol.seconds):

@@ -11,17 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from exact_sums import exactly
 from rashin.exact import BLOCK, UNIT_EXPONENT, add, as_float, as_integer, empty_limbs, quotient
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
 finite = st.floats(allow_nan=False, allow_infinity=False)
-
-
-def exactly(x):
-    """The sum, as a fraction of 2^-1074, of which every double is a whole multiple."""
-    ratios = map(float.as_integer_ratio, np.asarray(x, dtype=np.float64).tolist())
-    return Fraction(sum(numerator << 1075 - denominator.bit_length() for numerator, denominator in ratios), 1 << 1074)
 
 
 def summed(x):
@@ -84,6 +79,12 @@ KINDS = {
     "all bits set": lambda rng, n: np.ldexp(2.0 - 2.0**-52, rng.integers(-1000, 1000, n)) * rng.choice([-1, 1], n),
     "halfway": lambda rng, n: np.concatenate([[1.0, 2.0**-53], rng.choice([LEAST, -LEAST], n)]),
 }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_judge_adds_as_fractions_do(kind):
+    x = KINDS[kind](np.random.default_rng(6), 300)
+    assert exactly(x) == sum(map(Fraction, x.tolist()), Fraction(0))
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 63, BLOCK - 1, BLOCK, BLOCK + 1, 5000])

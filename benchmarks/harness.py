@@ -43,9 +43,9 @@ def _gradients(gradients: Any) -> list[Any]:
 
 def race(runs: Mapping[str, Run], protocol: Protocol) -> dict[str, list[float]]:
     """Seconds per call of each contestant, round after round, one sample each in a round: A B C A B C ..."""
-    calls = {name: _calls_per_sample(run) for name, run in runs.items()}
-    times: dict[str, list[float]] = {name: [] for name in runs}
     gc.freeze()  # what the libraries made at their import need not be looked through before every sample
+    calls = {name: _calls_per_sample(run, min(SAMPLE, protocol.seconds)) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     start, rounds = time.perf_counter(), 0
     while rounds < protocol.rounds or (rounds < protocol.most and time.perf_counter() - start < protocol.seconds):
         for name, run in runs.items():
@@ -55,9 +55,9 @@ def race(runs: Mapping[str, Run], protocol: Protocol) -> dict[str, list[float]]:
     return times
 
 
-def _calls_per_sample(run: Run) -> int:
+def _calls_per_sample(run: Run, seconds: float) -> int:
     """Two calls to warm up, and the shorter says how many make a sample."""
-    return max(1, math.ceil(SAMPLE / min(_sample(run, 1), _sample(run, 1))))
+    return max(1, math.ceil(seconds / min(_sample(run, 1), _sample(run, 1))))
 
 
 def _sample(run: Run, calls: int) -> float:

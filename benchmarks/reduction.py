@@ -26,7 +26,7 @@ from rashin.measurement.dask import FAN_IN, LEAST_TASKS, TASKS_PER_THREAD
 
 KINDS = {"the mean alone": (0, 0), "10 groups": (10, 0), "1,000 groups": (1000, 0), "1,000 clusters": (0, 1000)}
 PARTITIONS = (10**3, 10**4, 10**5)
-DIFFERENT = 64  # measurements, each of rows of its own, which stand in turn for the partitions
+DIFFERENT = 64  # measurements at most, each of rows of its own, which stand in turn for the partitions
 ROWS = 4096  # of each
 PROTOCOL = 5  # of pickle
 
@@ -65,7 +65,7 @@ def main(
     console = Console(width=140)
     trees, costs = _table("Measured: trees", ("measurement of", "partitions", "depth", "added", "ms an addition")), {}
     for kind, (groups, clusters) in KINDS.items():
-        parts = list(measurements(groups, clusters))
+        parts = list(measurements(groups, clusters, min(DIFFERENT, most)))
         packed = [pickle.dumps(part, PROTOCOL) for part in parts]
         for count in sorted({min(count, most) for count in PARTITIONS}):
             found = reduced(packed, count, seconds)
@@ -74,9 +74,9 @@ def main(
     console.print(trees, _sizes(costs), _computed(costs))
 
 
-def measurements(groups: int, clusters: int) -> Iterator[Measurement]:
+def measurements(groups: int, clusters: int, different: int) -> Iterator[Measurement]:
     """Of weighted rows of ten classes; every group and cluster occurs in each."""
-    for seed in range(DIFFERENT):
+    for seed in range(different):
         rng = np.random.default_rng(seed)
         logits = rng.normal(size=(ROWS, 10)).astype(np.float32)
         keys = {name: np.arange(ROWS) % count for name, count in (("group", groups), ("cluster", clusters)) if count}

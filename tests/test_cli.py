@@ -23,7 +23,7 @@ import rashin
 from rashin.cli import main
 from rashin.cli.plain_text import formula_line, plain
 from rashin.datasets import load_digits
-from rashin.learn import Network, evaluate
+from rashin.learn import Network, evaluate, read_samples
 from shipped import LOSSES, every_loss
 
 COMMAND = [sys.executable, "-m", "rashin"]
@@ -90,6 +90,17 @@ def in_terminal(*arguments, columns):
     return process.wait(timeout=60), text
 
 
+@pytest.fixture
+def arrays(tmp_path):
+    """A file with ten classes of points, and one with numbers to predict: digits need scikit-learn, a slow import."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 500)
+    x = rng.normal(size=(500, 2, 5)) + 4 * np.eye(10).reshape(10, 2, 5)[labels]
+    np.savez(tmp_path / "classes.npz", x_train=x[:400], t_train=labels[:400], x_test=x[400:], t_test=labels[400:])
+    np.savez(tmp_path / "numbers.npz", x=x, t=np.sin(x[:, 0, :2]))
+    return tmp_path
+
+
 # ------------------------------------------------------------------------------------------------- the main job
 
 
@@ -119,17 +130,20 @@ def test_train_tells_scores_and_files(trained):
     assert (out / "history.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_train_repeats_itself_and_overwrites_its_own_folder(here, tmp_path):
+@pytest.mark.usefixtures("undrawn")
+def test_train_repeats_itself_and_overwrites_its_own_folder(here, arrays, tmp_path):
     options = ("train", "--epochs", 1, "--seed", 4, "--hidden", 7, "--batch-size", 100, "--learning-rate", 0.2)
+    options += ("--data", arrays / "classes.npz")
     for _ in range(2):
         assert here(*options, cwd=tmp_path).returncode == 0
     assert run(*options, "--out", tmp_path / "again").returncode == 0
     first, again = (tmp_path / folder / "history.csv" for folder in ("rashin-run", "again"))
     assert first.read_text() == again.read_text()
-    assert Network.load(tmp_path / "again" / "model.npz").sizes == (64, 7, 10)
+    assert Network.load(tmp_path / "again" / "model.npz").sizes == (10, 7, 10)
 
 
 @every_loss
+@pytest.mark.usefixtures("undrawn")
 def test_every_loss_trains_on_digits_or_is_refused_in_one_line(loss, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rashin", "train", "--loss", loss.name, "--epochs", "1", "--out", str(tmp_path)])
     code, shown = main(), capsys.readouterr()
@@ -143,6 +157,7 @@ def test_every_loss_trains_on_digits_or_is_refused_in_one_line(loss, tmp_path, m
         )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_loss_parameter_is_used(here, tmp_path):
     plain_run = here("train", "--loss", "focal", "--loss-parameter", "gamma=0", "--epochs", 1, "--out", tmp_path / "a")
     same = here("train", "--epochs", 1, "--out", tmp_path / "b")
@@ -151,8 +166,9 @@ def test_a_loss_parameter_is_used(here, tmp_path):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_a_terminal_shows_progress_and_fits(columns, tmp_path):
-    code, text = in_terminal("train", "--epochs", 2, "--out", tmp_path, columns=columns)
+def test_a_terminal_shows_progress_and_fits(columns, arrays, tmp_path):
+    data = ("--data", arrays / "classes.npz")
+    code, text = in_terminal("train", *data, "--epochs", 2, "--out", tmp_path / "run", columns=columns)
     assert code == 0
     assert re.search(r"epoch 2/2 .*loss \d\.\d{4}  accuracy +\d+\.\d%", text)
     tables = [line for line in text.splitlines() if line.startswith(("│", "╭", "╰"))]
@@ -174,8 +190,8 @@ def interrupted(out, *options, at):
     return text
 
 
-def test_ctrl_c_ends_with_130_and_the_best_model(tmp_path):
-    text = interrupted(tmp_path / "run", "--epochs", 10**6, at=r"epoch [4-9]")
+def test_ctrl_c_ends_with_130_and_the_best_model(arrays, tmp_path):
+    text = interrupted(tmp_path / "run", "--data", arrays / "classes.npz", "--epochs", 10**6, at=r"epoch [4-9]")
     best = int(re.search(r"interrupted: these are the parameters of epoch (\d+), the best", text)[1])
     rows = [
         row
@@ -183,18 +199,22 @@ def test_ctrl_c_ends_with_130_and_the_best_model(tmp_path):
         if row["held_out_loss"]
     ]
     losses = [float(row["held_out_loss"]) for row in rows]
-    score = evaluate(Network.load(tmp_path / "run" / "model.npz"), rashin.softmax_cross_entropy, *load_digits()[1])
+    held_out = read_samples(arrays / "classes.npz")[1]
+    score = evaluate(Network.load(tmp_path / "run" / "model.npz"), rashin.softmax_cross_entropy, *held_out)
     assert score.loss == losses[best - 1] == min(losses)
 
 
-def test_ctrl_c_before_anything_is_learnt_leaves_nothing(tmp_path):
-    interrupted(tmp_path / "run", "--batch-size", 1, "--hidden", "3000,3000", at=r"epoch 1")
+def test_ctrl_c_before_anything_is_learnt_leaves_nothing(arrays, tmp_path):
+    data = ("--data", arrays / "classes.npz")
+    interrupted(tmp_path / "run", *data, "--batch-size", 1, "--hidden", "3000,3000", at=r"epoch 1")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
-    options = ("train", "--epochs", 40, "--schedule", "cosine", "--hidden", "9,8", "--quiet")
-    assert run(*options, "--out", tmp_path / "whole").stdout == ""
+@pytest.mark.usefixtures("undrawn")
+def test_a_killed_run_resumes_to_the_same_bits(here, arrays, tmp_path):
+    options = ("train", "--epochs", 300, "--schedule", "cosine", "--hidden", "9,8", "--quiet")
+    options += ("--data", arrays / "classes.npz")
+    assert here(*options, "--out", tmp_path / "whole").stdout == ""
     process = subprocess.Popen([*COMMAND, *map(str, (*options, "--out", tmp_path / "cut"))])
     deadline = time.monotonic() + 60
     while not (tmp_path / "cut" / "checkpoint.npz").exists() and time.monotonic() < deadline:
@@ -202,7 +222,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     process.kill()
     process.wait(timeout=60)
     assert not (tmp_path / "cut" / "model.npz").exists(), "it had ended before it was killed"
-    result = run(*options, "--resume", "--out", tmp_path / "cut")
+    result = here(*options, "--resume", "--out", tmp_path / "cut")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     for name in ("model.npz", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -211,17 +231,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
 # ------------------------------------------------------------------------------------------ data, files, scripts
 
 
-@pytest.fixture
-def arrays(tmp_path):
-    """A file with ten classes of points, and one with numbers to predict."""
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 10, 500)
-    x = rng.normal(size=(500, 2, 5)) + 4 * np.eye(10).reshape(10, 2, 5)[labels]
-    np.savez(tmp_path / "classes.npz", x_train=x[:400], t_train=labels[:400], x_test=x[400:], t_test=labels[400:])
-    np.savez(tmp_path / "numbers.npz", x=x, t=np.sin(x[:, 0, :2]))
-    return tmp_path
-
-
+@pytest.mark.usefixtures("undrawn")
 def test_data_of_ones_own_and_json_for_scripts(here, arrays):
     options = ("--patience", 4, "--hidden", "20,10", "--optimizer", "momentum", "--weight-decay", "1e-4")
     files = ("--out", arrays / "run", "--predictions", arrays / "held-out.npz")
@@ -254,6 +264,7 @@ def test_numbers_are_predicted_where_the_targets_are_floats(here, arrays):
     assert parquet.read_table(arrays / "held-out.parquet").column_names == ["z_0", "z_1", "target_0", "target_1"]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("variant", ["mnist", "fashion", "kmnist"])
 def test_the_family_of_mnist_is_asked_for_by_name(variant, tmp_path, monkeypatch, capsys):
     def load_mnist(normalize=True, flatten=True, one_hot_label=False, variant="mnist", path=None):
@@ -270,6 +281,7 @@ def test_the_family_of_mnist_is_asked_for_by_name(variant, tmp_path, monkeypatch
     assert json.loads(capsys.readouterr().out)["settings"]["optimizer"] == "adam"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_network_that_learns_nothing_is_told_so(here, arrays):
     np.savez(arrays / "noise.npz", x=np.zeros((60, 2)), t=np.resize([0, 1], 60))
     result = here("train", "--data", arrays / "noise.npz", "--epochs", 1, "--out", arrays / "run")
@@ -430,13 +442,13 @@ def test_an_error_is_one_line_and_exit_code_2(arguments, words, here, tmp_path):
     [
         (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["train", "--learning-rate", "1e9"], "expected a loss that falls; fix: a learning rate well below"),
-        (["train", "--out", "."], "got other files, such as taken.txt"),
+        (["train", "--out", "."], "got other files, such as "),
     ],
     ids=["of the parser", "while it runs", "of the disk"],
 )
-def test_an_error_of_the_process_is_one_line_and_exit_code_2(arguments, words, tmp_path):
+def test_an_error_of_the_process_is_one_line_and_exit_code_2(arguments, words, arrays, tmp_path):
     (tmp_path / "taken.txt").write_text("mine")
-    assert_refused(run(*arguments, cwd=tmp_path), words)
+    assert_refused(run(*arguments, "--data", arrays / "classes.npz", cwd=tmp_path), words)
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch, capsys):

@@ -106,7 +106,8 @@ CASES = {
 @pytest.mark.parametrize("size", [1, 7, 256])
 def test_any_split_in_any_order_gives_the_same_bits(case, weighted, size):
     loss, z, t, w = CASES[case]
-    z, t, w = z[:300], t[:300], w[:300] if weighted else None
+    some = slice(100 if size == 1 else 300)
+    z, t, w = z[some], t[some], w[some] if weighted else None
     whole = details(loss, z, t, w)
     order = np.random.default_rng(2).permutation(len(t))
     pieces = [order[start : start + size] for start in range(0, len(t), size)]

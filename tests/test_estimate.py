@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -41,15 +42,23 @@ def misses(intervals, truth):
     return int(np.count_nonzero(missed))
 
 
+@cache
 def drawn(kind, seed):
-    rng, shape = np.random.default_rng(seed), (RUNS, ROWS)
+    """A row for each run; rows drawn together lie together, since all runs add them together."""
+    rng, shape = np.random.default_rng(seed), (ROWS, RUNS)
     return {
         "uniform": lambda: rng.random(shape),
         "rare": lambda: (rng.random(shape) < 0.02) * 1.0,
         "skew": lambda: rng.beta(0.5, 3.0, shape),
         "normal": lambda: rng.normal(5.0, 1.0, shape),
         "lognormal": lambda: rng.lognormal(0.0, 1.0, shape),
-    }[kind]()
+    }[kind]().T
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    yield
+    drawn.cache_clear()  # 80 MB for each kind
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("uniform", 0.01), ("uniform", 0.05), ("rare", 0.1), ("skew", 0.03)])
@@ -66,7 +75,7 @@ def test_normal_losses_are_covered_at_all_looks(tolerance):
     assert not rejects(misses(looks(sequence, np.ones((1, ROWS)), losses, MINIMUM), losses.mean(1)), RUNS)
 
 
-@pytest.mark.parametrize("tolerance", [0.02, 0.05, 0.1, 1.0])
+@pytest.mark.parametrize("tolerance", [0.02, 0.1, 1.0])
 def test_lognormal_losses_are_covered_at_all_looks(tolerance):
     losses = drawn("lognormal", 3)
     sequence = Asymptotic(ROWS, MINIMUM, tolerance, CONFIDENCE)
@@ -76,7 +85,7 @@ def test_lognormal_losses_are_covered_at_all_looks(tolerance):
 def test_unequal_weights_are_covered_at_all_looks():
     rng = np.random.default_rng(4)
     weight = rng.exponential(size=ROWS)
-    each = np.stack([rng.permutation(ROWS) for _ in range(RUNS)])
+    each = np.stack([rng.permutation(ROWS) for _ in range(RUNS)], axis=1).T
     heavier_is_worse = rng.random(ROWS) * weight / weight.max()
     truth = np.full(RUNS, np.average(heavier_is_worse, weights=weight))
     weights, losses = weight[each], heavier_is_worse[each]
@@ -91,8 +100,10 @@ def test_an_interval_for_one_look_would_fail():
     losses = drawn("normal", 5)
 
     def usual():
+        sums, squares = losses.cumsum(1), (losses**2).cumsum(1)
         for n in range(MINIMUM, ROWS, LOOK):
-            mean, error = losses[:, :n].mean(1), losses[:, :n].std(1) * np.sqrt((1 / n) * (1 - n / ROWS))
+            mean = sums[:, n - 1] / n
+            error = np.sqrt((squares[:, n - 1] / n - mean**2) * (1 / n) * (1 - n / ROWS))
             yield mean, mean - 1.96 * error, mean + 1.96 * error
 
     assert rejects(misses(usual(), losses.mean(1)), RUNS)
@@ -193,11 +204,12 @@ def test_more_confidence_is_a_wider_interval(confidence):
 def test_a_shuffle_has_every_row_once(size):
     for seed in range(5):
         shuffle = Shuffle(size, seed)
-        parts = [shuffle.rows(start, min(start + 7, size)) for start in range(0, size, 7)]
+        step = 7 + size // 50
+        parts = [shuffle.rows(start, min(start + step, size)) for start in range(0, size, step)]
         assert sorted(np.concatenate(parts).tolist()) == list(range(size))
 
 
-@pytest.mark.parametrize("size", [9, 50, 300])
+@pytest.mark.parametrize("size", [60, 300])  # of 256 places, the fewest, and of 512, whose bits have unequal halves
 def test_a_shuffle_puts_every_row_everywhere_alike(size):
     counts, seeds = np.zeros((size, size)), 400
     for seed in range(seeds):
@@ -223,13 +235,13 @@ def lognormal(size, seed=7):
     return np.random.default_rng(seed).lognormal(size=size), np.zeros(size)
 
 
-@pytest.mark.parametrize(("tolerance", "bounds"), [(0.1, None), (0.05, (0.0, 60.0))])
-def test_where_it_stops_the_exact_mean_is_covered(tolerance, bounds):
+@pytest.mark.parametrize(("tolerance", "bounds", "batch"), [(0.1, None, 250), (0.05, (0.0, 60.0), 1000)])
+def test_where_it_stops_the_exact_mean_is_covered(tolerance, bounds, batch):
     z, t = lognormal(30_000)
     assert z.max() < 60.0
     exact, missed, runs = rashin.absolute_error(z, t), 0, 150
     for seed in range(runs):
-        found = rashin.estimate("absolute_error", z, t, tolerance=tolerance, seed=seed, batch=250, bounds=bounds)
+        found = rashin.estimate("absolute_error", z, t, tolerance=tolerance, seed=seed, batch=batch, bounds=bounds)
         assert found.reached
         assert found.count < found.rows == 30_000
         assert (found.high - found.low) / 2 <= tolerance * found.mean

@@ -11,15 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from exact_sums import exactly
 from rashin.exact import BLOCK, UNIT_EXPONENT, add, as_float, as_integer, empty_limbs, quotient
 
 LARGEST = float(np.finfo(np.float64).max)
 LEAST = 5e-324
 finite = st.floats(allow_nan=False, allow_infinity=False)
-
-
-def exactly(x):
-    return sum(map(Fraction, np.asarray(x, dtype=np.float64).tolist()), Fraction(0))
 
 
 def summed(x):
@@ -82,6 +79,12 @@ KINDS = {
     "all bits set": lambda rng, n: np.ldexp(2.0 - 2.0**-52, rng.integers(-1000, 1000, n)) * rng.choice([-1, 1], n),
     "halfway": lambda rng, n: np.concatenate([[1.0, 2.0**-53], rng.choice([LEAST, -LEAST], n)]),
 }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_judge_adds_as_fractions_do(kind):
+    x = KINDS[kind](np.random.default_rng(6), 300)
+    assert exactly(x) == sum(map(Fraction, x.tolist()), Fraction(0))
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 63, BLOCK - 1, BLOCK, BLOCK + 1, 5000])
@@ -185,9 +188,7 @@ def test_many_blocks_overflow_no_limb(kind):
     limbs = empty_limbs()
     for _ in range(5):
         add(limbs, x)
-    scale = Fraction(2) ** -UNIT_EXPONENT
-    exact = sum((Fraction(value) * scale).numerator for value in x.tolist())
-    assert as_integer(limbs) == 5 * exact
+    assert as_integer(limbs) == integer_of(5 * exactly(x))
 
 
 def test_ten_million_terms_are_summed_exactly():

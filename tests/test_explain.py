@@ -86,8 +86,9 @@ def test_an_infinite_loss_is_told():
         explain(network, np.ones((2, 1)), [1, 0], rashin.categorical_cross_entropy)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_a_few_samples_are_explained_too(n, tmp_path):
+@pytest.mark.parametrize(("n", "saved"), [(1, "sketched"), (2, "undrawn"), (3, "undrawn")])
+def test_a_few_samples_are_explained_too(n, saved, tmp_path, request):
+    request.getfixturevalue(saved)
     network = Network((64, 6, 10))
     network.parameters[2][...] = 0.0  # every sample costs log 10, so that mini-batches do not differ
     found = explain(network, np.ones((n, 64), np.float32), np.zeros(n, int), LOSS)
@@ -101,6 +102,7 @@ def test_a_flat_place_is_told():
         explain(network, np.zeros((2, 1)), [0, 1], rashin.softmax_cross_entropy)
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("name", ["huber", "sigmoid_focal", "binary_cross_entropy", "negative_log_likelihood"])
 def test_other_losses_are_explained_too(name, digits, tmp_path):
     loss = getattr(rashin, name)
@@ -120,6 +122,7 @@ def test_the_files_are_whole_and_no_other(written):
     assert written.page.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_own_files_are_replaced_and_those_of_others_are_not(found, tmp_path):
     write_explanation(found, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
@@ -136,6 +139,7 @@ def test_own_files_are_replaced_and_those_of_others_are_not(found, tmp_path):
         (tmp_path / name).unlink()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_that_fails_leaves_the_old_one(found, tmp_path, monkeypatch):
     page = write_explanation(found, tmp_path).page
     before = page.read_bytes()
@@ -177,7 +181,7 @@ def model(network, tmp_path, monkeypatch):
     return tmp_path / "rashin-run" / "model.npz"
 
 
-@pytest.mark.usefixtures("model")
+@pytest.mark.usefixtures("model", "undrawn")
 def test_without_arguments_the_last_run_is_explained(rashin_explain, tmp_path):
     code, shown = rashin_explain()
     assert (code, shown.err) == (0, "")
@@ -192,6 +196,7 @@ def own_data(path, x, labels):
     np.savez(path, x_train=x, t_train=labels, x_test=x[:2], t_test=labels[:2])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_file_of_samples_serves_as_data(rashin_explain, model, digits, tmp_path):
     x, labels = digits
     own_data(tmp_path / "own.npz", x.reshape(-1, 8, 8), labels)

@@ -32,7 +32,9 @@ def checked(network, data, loss=rashin.softmax_cross_entropy, **options):
 @pytest.mark.parametrize("loss", LEARNING, ids=lambda loss: loss.name)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_right_gradient_agrees_within_what_is_expected(loss, activation, data):
-    report = checked(Network((6, 5, CLASSES), activation=activation, output=output_for(loss)), data, loss)
+    entries = None if activation == "sigmoid" else 8  # of each array; a loss or an activation errs in all of them
+    network = Network((6, 5, CLASSES), activation=activation, output=output_for(loss))
+    report = checked(network, data, loss, entries=entries)
     assert report.ok, report
     for array in report.arrays:
         assert array.difference <= 4 * array.expected, report

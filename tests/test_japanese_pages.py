@@ -122,6 +122,7 @@ def test_an_explanation_in_japanese_has_no_english_left(explained):
     judge(page_html(explanation_page(explained, "ja")), "softmax_cross_entropy")
 
 
+@pytest.mark.usefixtures("sketched")
 def test_pages_and_pictures_in_japanese_are_written(explained, tmp_path):
     try:
         font_family("ja")

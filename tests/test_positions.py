@@ -30,6 +30,8 @@ from rashin.report.measured.thumbnails import thumbnails
 
 pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 N = 24
 RNG = np.random.default_rng(8)
 X, T = RNG.normal(size=(N, 3)), RNG.integers(0, 3, N)

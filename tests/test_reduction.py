@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import rashin
 from cases import is_logarithm, is_share, numbers_of
+from exact_sums import exactly
 from rashin.domain import LABEL
 from shipped import LOSSES, changed, of_any_rows, settings_of
 
@@ -91,10 +92,6 @@ def everything(loss, z, t, **keywords):
     value, gradient = loss.value_and_gradient(z, t, **keywords)
     parts = [np.asarray(value), np.asarray(gradient), np.asarray(loss.hessian(z, t, **keywords))]
     return [part.astype(part.dtype.newbyteorder("=")).tobytes() for part in parts]
-
-
-def exactly(numbers):
-    return sum(map(Fraction, np.asarray(numbers, dtype=np.float64).ravel().tolist()), Fraction(0))
 
 
 # -------------------------------------------------------------------------------------- exact sums

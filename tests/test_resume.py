@@ -11,6 +11,8 @@ from rashin.learn.samples.fingerprint import fingerprint
 from rashin.learn.training.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
 from rashin.storage import alone
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CLASSES = 3
 LOSS = rashin.softmax_cross_entropy
 

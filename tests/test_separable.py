@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rashin
+from exact_sums import exactly
 from rashin import rowwise
 from rashin.domain import NONNEGATIVE
 
@@ -34,17 +35,13 @@ def rows(n, classes, dtype=np.float64, seed=0):
     return rng.standard_exponential((n, classes)).astype(dtype), q, rng.integers(0, classes, n)
 
 
-def exact_sum(x):
-    return sum(map(Fraction, np.asarray(x, np.float64).ravel().tolist()), Fraction(0))
-
-
 @pytest.mark.parametrize("classes", LENGTHS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_rows_of_any_length_are_summed(classes, dtype):
     z, q, labels = rows(12, classes, dtype)
     got = expected_cost(z, q, reduction="none")
     for value, terms in zip(got, z.astype(float) * q.astype(float), strict=True):  # the terms as the loop rounds them
-        exact = exact_sum(terms)
+        exact = exactly(terms)
         unit = Fraction(float(np.spacing(value)))
         assert abs(Fraction(float(value)) - exact) <= unit * Fraction(2 if dtype == "float64" else 0.501)
     assert np.array_equal(expected_cost(z, labels, reduction="none"), z[np.arange(12), labels])
@@ -59,7 +56,7 @@ def test_any_number_of_rows_fills_every_entry(n, classes):
     for keywords, factor in (({"reduction": "sum"}, np.ones(n)), ({"weight": weight, "reduction": "sum"}, weight)):
         out = np.full(z.shape, np.nan)
         value, gradient = expected_cost.value_and_gradient(z, labels, out=out, **keywords)
-        assert value == float(exact_sum(factor * z[np.arange(n), labels]))
+        assert value == float(exactly(factor * z[np.arange(n), labels]))
         assert np.array_equal(gradient, factor[:, None] * np.eye(classes)[labels])
         out[:] = np.nan
         assert np.array_equal(expected_cost.gradient(z, q, out=out, **keywords), factor[:, None] * q)

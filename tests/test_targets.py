@@ -13,6 +13,8 @@ from rashin.cli import main
 from rashin.learn import Network, evaluate, named_labels, read_samples, run_training
 from rashin.learn.samples.targets import outputs_for, targets_for
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RNG = np.random.default_rng(4)
 N = 120
 X = RNG.normal(size=(N, 3))

@@ -363,6 +363,16 @@ def test_a_compiled_loss_takes_varying_shapes_and_targets_that_vary(fresh_graphs
             assert torch.allclose(a, b, rtol=1e-14, atol=0)
 
 
+def test_a_graph_is_not_reused_for_another_loss_or_another_number(fresh_graphs):
+    z, t = torch.linspace(-1, 2, 20, dtype=torch.float64).reshape(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    compiled = torch.compile(lambda loss, **numbers: loss(z, t, **numbers), fullgraph=True, backend="eager")
+    for loss in (ce, rashin.focal, ce.replace(softcap=2.0)):
+        assert torch.equal(compiled(loss), loss(z, t))
+    for smoothing in (0.1, 0.2, 0.3):  # of the third number on, torch would make a symbol
+        assert torch.equal(compiled(ce, label_smoothing=smoothing), ce(z, t, label_smoothing=smoothing))
+    assert torch.equal(compiled(ce, softcap=3), ce(z, t, softcap=3.0))
+
+
 def test_operators_pass_torchs_own_checks():
     from rashin.backends.torch.call import Call
 

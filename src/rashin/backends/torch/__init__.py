@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -24,10 +25,20 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "sample_losses",
+    "settled",
     "sigmoid",
     "softmax",
     "softmax_statistics",
 ]
+
+
+def settled(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters as plain numbers: a graph is compiled for these, and again for others."""
+    if not torch.compiler.is_compiling():
+        return parameters
+    from torch.fx.experimental.symbolic_shapes import guard_scalar  # slow, and loaded by then
+
+    return {name: None if x is None else guard_scalar(x) for name, x in parameters.items()}
 
 
 def evaluate(

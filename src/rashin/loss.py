@@ -359,7 +359,6 @@ class Loss:
         )
 
 
-
 def _program_of(loss: Loss, /, **parameters: float | None) -> Any:
     return loss.replace(**parameters).program
 

@@ -23,7 +23,7 @@ def of(array: Any) -> Any:
 def settled(array: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters of a loss as plain numbers, where a backend traces them to compile a graph."""
     settle = getattr(of(array), "settled", None)
-    return parameters if settle is None else settle(parameters)  # type: ignore[no-any-return]
+    return parameters if settle is None else settle(parameters)
 
 
 def _looked_up(kind: type) -> Any:

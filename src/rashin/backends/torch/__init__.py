@@ -10,12 +10,12 @@ import torch
 from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.numpy.sensitivity import has_target_gradient
-from rashin.backends.torch import graph, operators
+from rashin.backends.torch import graph, operators  # noqa: F401  # operators are known to torch from here on
 from rashin.backends.torch.call import Call
-from rashin.backends.torch.device import DeviceCall, call_on
+from rashin.backends.torch.device import call_for
 from rashin.backends.torch.linear import evaluate_linear, linear_statistics
 from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
-from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
+from rashin.backends.torch.memory import array_of, checked, tensor_of
 
 __all__ = [
     "evaluate",
@@ -55,25 +55,13 @@ def evaluate(
 ) -> sweeps.Answer:
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
-    if is_symbolic(prediction):
-        return _of_operators(call, tensors, wanted, out, hessian_out)
-    if graph.is_free(*tensors) and type(call) is Call:
+    if type(call) is Call and graph.is_free(*tensors):
         return _swept(call, tensors, wanted, out, hessian_out)
     _refuse_outputs(out=out, hessian_out=hessian_out)
-    return _answer(graph, call, tensors, wanted)
-
-
-def _of_operators(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> Any:
-    _refuse_outputs(out=out, hessian_out=hessian_out)
-    return _answer(operators, call, tensors, wanted)
-
-
-def _answer(module: Any, call: Call, tensors: Any, wanted: tuple[bool, bool, bool]) -> sweeps.Answer:
-    """What is wanted, each by the function of the module that bears its name."""
     return sweeps.Answer(
-        module.value(call, *tensors) if wanted[0] else None,
-        module.gradient(call, *tensors) if wanted[1] else None,
-        module.hessian(call, *tensors) if wanted[2] else None,
+        graph.value(call, *tensors) if wanted[0] else None,
+        graph.gradient(call, *tensors) if wanted[1] else None,
+        graph.hessian(call, *tensors) if wanted[2] else None,
     )
 
 
@@ -97,7 +85,7 @@ def hessian_vector_product(
     """The Hessian of the reduced loss times a vector."""
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
     v = checked("vector", vector, prediction)
-    if not graph.is_free(*tensors, v) or type(call) is DeviceCall:
+    if type(call) is not Call or not graph.is_free(*tensors, v):
         _refuse_outputs(out=out)
         return graph.product(call, *tensors, v)
     z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (*tensors, v))
@@ -127,7 +115,7 @@ def _call(
             "expected a call outside it; fix: use torch.export or torch.compile"
         )
     checks.choice("reduction", reduction)
-    return call_on(z, program, reduction, axis), (z, t, w, m)
+    return call_for((z, t, w, m), program, reduction, axis), (z, t, w, m)
 
 
 def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> sweeps.Answer:

@@ -7,10 +7,12 @@ has third derivatives: a function that returned None for one would be a silent z
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._compile import _disable_dynamo
 from torch.autograd import Function, forward_ad
 
 from rashin.backends.torch.call import Call
@@ -20,12 +22,12 @@ __all__ = [
     "gradient",
     "hessian",
     "is_batched",
-    "is_compiled",
     "is_free",
     "is_transformed",
     "looped",
     "product",
     "refuse_nested",
+    "transformable",
     "value",
 ]
 
@@ -38,41 +40,53 @@ def is_free(*tensors: torch.Tensor | None) -> bool:
     return not (is_transformed() or _is_attached(tensors))
 
 
-def is_compiled() -> bool:
-    """Whether operators have to stand for what they differentiate.
+def transformable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, at which a compiled graph breaks where ``torch.func`` or forward mode is at work.
 
-    They have neither forward mode nor ``torch.func``: there a graph breaks at the functions below, and is right.
+    The operators of a graph have neither: torch would take 0 for their tangents.
     """
-    return torch.compiler.is_compiling() and not is_transformed()
+    outside: Callable[..., Any] = _disable_dynamo(function)
+
+    @functools.wraps(function)
+    def entered(*arguments: Any) -> Any:
+        if torch.compiler.is_compiling() and is_transformed():
+            return outside(*arguments)
+        return function(*arguments)
+
+    return entered
 
 
+@transformable
 def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The value, attached to whatever tensor needs a gradient."""
-    if is_compiled():
+    if torch.compiler.is_compiling():
         return call.value(z, t, w, m)
     if is_transformed():
         return Value.apply(call, z, t, w, m)[0]
     return Lean.apply(call, z, t, w, m)
 
 
+@transformable
 def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The gradient as a function of the prediction, in its dtype."""
-    if is_compiled():
+    if torch.compiler.is_compiling():
         return call.gradient(z, t, w, m).to(_dtype(z))
     return Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, None).to(_dtype(z))
 
 
+@transformable
 def product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
     """The Hessian times a vector, as a function of the vector."""
-    if is_compiled():
+    if torch.compiler.is_compiling():
         return call.hessian_vector_product(z, t, w, m, v).to(_dtype(z))
     closed = (_closed(z, THIRD), _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES))
     return Product.apply(call, *closed, m, v).to(_dtype(z))
 
 
+@transformable
 def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The Hessian's diagonal; whoever differentiates it is told that it has no derivative here."""
-    if is_compiled():
+    if torch.compiler.is_compiling():
         return call.hessian(z, t, w, m)
     return Last.apply("hessian", call, z, t, w, m)
 

@@ -9,12 +9,13 @@ from torch.autograd import Function
 
 from rashin.backends import numpy as sweeps
 from rashin.backends.torch.call import Call
-from rashin.backends.torch.graph import is_batched, is_compiled, is_free, is_transformed, looped, refuse_nested
+from rashin.backends.torch.graph import is_batched, is_free, is_transformed, looped, refuse_nested, transformable
 from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
 
 __all__ = ["evaluate_linear", "linear_statistics"]
 
 
+@transformable
 def evaluate_linear(
     program: sweeps.Program, inputs: Any, classifier: Any, target: Any, bias: Any, weight: Any, where: Any,
     reduction: str, derive: bool,
@@ -28,7 +29,7 @@ def evaluate_linear(
             checked(name, tensor, inputs if name != "inputs" else None)
     _refuse_devices("inputs", inputs)
     _refuse_varying(target=target, weight=weight)
-    if is_compiled():
+    if torch.compiler.is_compiling():
         if derive:
             raise TypeError(
                 "linear_softmax_cross_entropy: got a call of gradient in a compiled graph; expected one of the value; "

@@ -10,7 +10,7 @@ from torch.autograd import Function
 from rashin.backends import numpy as sweeps
 from rashin.backends.array_api.formula import links
 from rashin.backends.torch.device import is_swept, space_of, to_host
-from rashin.backends.torch.graph import is_compiled, looped, refuse_nested
+from rashin.backends.torch.graph import looped, refuse_nested, transformable
 from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
 
 __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax", "softmax_statistics"]
@@ -36,8 +36,9 @@ def sigmoid(logits: Any) -> torch.Tensor:
     return _link("sigmoid", checked("logits", logits), 0)
 
 
+@transformable
 def _link(name: str, logits: torch.Tensor, axis: int) -> torch.Tensor:
-    if is_compiled():
+    if torch.compiler.is_compiling():
         return torch.ops.rashin.link.default(logits, name, axis)
     return Link.apply(name, logits, axis)
 
@@ -117,6 +118,7 @@ class Link(Function):
 # ------------------------------------------------------------------------------------------------ statistics
 
 
+@transformable
 def softmax_statistics(logits: Any, target: Any, axis: int, where: Any) -> tuple[torch.Tensor, ...]:
     """Log-probability of the label, logsumexp, entropy and rank of each row; the first three have derivatives."""
     checked("logits", logits)
@@ -128,7 +130,7 @@ def softmax_statistics(logits: Any, target: Any, axis: int, where: Any) -> tuple
         )
     if where is not None:
         checked("where", where, logits)
-    if is_compiled():
+    if torch.compiler.is_compiling():
         return tuple(torch.ops.rashin.softmax_statistics.default(logits, target, where, axis))
     return Statistics.apply(logits, target, where, axis)
 

@@ -91,6 +91,7 @@ def hessian_vector_product(
     z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (*tensors, v))
     into = None if out is None else _output("out", out, prediction)
     with call.threads(prediction.numel()):
+        _mark_changed(out)
         return _given(out, sweeps.hessian_vector_product(program, z, t, v, w, m, reduction, axis, into))
 
 
@@ -128,6 +129,7 @@ def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, 
     if all(array is not None for array in given):
         checks.separate(*given)
     answer = call.swept(tensors, wanted, sweeps.Outputs(*given))
+    _mark_changed(out, hessian_out)
     value = call.as_tensor(answer.value, tensors[0]) if wanted[0] else None
     return sweeps.Answer(value, _given(out, answer.gradient), _given(hessian_out, answer.hessian))
 
@@ -146,7 +148,24 @@ def _output(name: str, out: Any, z: torch.Tensor) -> Any:
             f"{name}: got shape {tuple(out.shape)}, {out.dtype} on {out.device}; expected shape {tuple(z.shape)}, "
             f"{dtype} on {z.device}"
         )
+    if out.requires_grad:
+        raise ValueError(
+            f"{name}: got a tensor that requires a gradient; expected memory that autograd does not follow; "
+            f"fix: use torch.empty_like(prediction)"
+        )
+    if out.is_neg() or any(step == 0 and size > 1 for step, size in zip(out.stride(), out.shape, strict=True)):
+        raise ValueError(
+            f"{name}: got a view without memory for each of its elements; expected a tensor that can be written to; "
+            f"fix: use {name}.clone()"
+        )
     return array_of(out)
+
+
+def _mark_changed(*outputs: torch.Tensor | None) -> None:
+    """NumPy writes behind torch's back: without a new version, a backward would take the new numbers for the old."""
+    for out in outputs:
+        if out is not None:
+            torch.autograd.graph.increment_version(out)
 
 
 def _refuse_outputs(**outputs: Any) -> None:

@@ -97,6 +97,29 @@ def test_what_is_wrong_is_said_in_the_words_for_numpy_arrays(made, back, z, t, k
 
 
 @every_library
+def test_vectors_and_links_are_checked_too(made, back):
+    z, t = np.array([[0.5, 1.0], [2.0, -1.0]]), made(np.array([0, 1]))
+    ce, vector = rashin.softmax_cross_entropy, np.array([[np.nan, 1.0], [1.0, 2.0]])
+    with pytest.raises(ValueError, match=r"vector: got nan at index \(0, 0\)"):
+        ce.hessian_vector_product(made(z), t, made(vector))
+    with pytest.raises(ValueError, match=r"vector: got shape \(2, 1\)"):
+        ce.hessian_vector_product(made(z), t, made(vector[:, 1:]))
+    outside = np.array([False, True])
+    found = back(ce.hessian_vector_product(made(z), t, made(vector), where=made(outside)))
+    assert near(found, ce.hessian_vector_product(z, [0, 1], vector, where=outside), np.float64)
+    with pytest.raises(ValueError, match="logits: got nan at index 0"):
+        rashin.sigmoid(made(np.array([np.nan, 1.0])))
+
+
+def test_an_unknown_shape_of_dask_is_refused_by_name():
+    z = dask.array.from_array(np.ones((4, 2)), chunks=2)
+    with pytest.raises(ValueError, match="prediction: got an array of unknown shape"):
+        rashin.huber(z[z > 0.0], z[z > 0.0])
+    with pytest.raises(ValueError, match="logits: got an array of unknown shape"):
+        rashin.softmax(z[z[:, 0] > 0.0])
+
+
+@every_library
 def test_other_arrays_and_outputs_are_refused(made, back):
     z, t = made(np.zeros(3)), made(np.zeros(3))
     with pytest.raises(TypeError, match="target: got ndarray; expected an array of the prediction's library"):

@@ -226,6 +226,69 @@ def test_forward_mode_follows_prediction_target_and_weight():
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=lambda dtype: str(dtype)[6:])
+def test_a_tangent_has_the_dtype_of_the_value(dtype):
+    z, t = torch.linspace(-1, 2, 20).reshape(5, 4).to(dtype), torch.tensor([0, 1, 2, 3, 0])
+    exact = (ce.gradient(z.double(), t) * z.double()).sum()
+    for of in (lambda z: ce(z, t), lambda z: ce.per_sample(z, t).mean()):
+        value, tangent = torch.func.jvp(of, (z,), (z,))
+        assert tangent.dtype is value.dtype
+        assert torch.isclose(tangent.double(), exact, rtol=8 * torch.finfo(dtype).eps, atol=0)
+
+
+def test_a_gradient_by_integers_stays_a_fraction_where_autograd_follows_the_weight():
+    z, t = torch.tensor([2, -3, 0]), torch.tensor([0.0, 0.5, 0.25])
+    weight = torch.tensor([0.5, 1.0, 2.5], requires_grad=True)
+    assert torch.equal(rashin.huber.gradient(z, t, weight=weight), rashin.huber.gradient(z.double(), t, weight=weight))
+
+
+@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+def test_a_traced_function_has_the_derivatives_of_every_mode(mode):
+    """Such a mode sees the operators of the dispatcher, which alone would have tangents of 0."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    z, t = torch.linspace(-1, 2, 20, dtype=torch.float64).reshape(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    func, other = torch.func, z.cos()
+    for of in (
+        lambda z, t: func.jvp(lambda z: ce(z, t), (z,), (z,))[1],
+        lambda z, t: func.jvp(rashin.logsumexp, (z,), (z,))[1],
+        lambda z, t: func.hessian(lambda z: ce(z, t))(z),
+    ):
+        assert torch.allclose(make_fx(of, tracing_mode=mode)(z, t)(other, t), of(other, t), rtol=1e-14, atol=0)
+
+
+def test_derivatives_under_a_dispatch_mode_and_of_fake_tensors():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.utils.flop_counter import FlopCounterMode
+
+    z, t = torch.randn(5, 4, dtype=torch.float64, requires_grad=True), torch.tensor([0, 1, 2, 3, 0])
+    weight = torch.rand(5, dtype=torch.float64, requires_grad=True)
+    with FlopCounterMode(display=False):
+        slope = torch.autograd.grad(ce(z, t, weight=weight), z, create_graph=True)[0]
+        product = torch.autograd.grad(slope.square().sum(), z, retain_graph=True)[0]
+        tangent = torch.func.jvp(lambda z: ce(z, t), (z.detach(),), (z.detach(),))[1]
+        with pytest.raises(NotImplementedError, match="second derivative by target or weight"):
+            torch.autograd.grad(slope.sum(), weight)
+    keywords = {"weight": weight.detach()}
+    exact = ce.gradient(z.detach(), t, **keywords)
+    assert torch.equal(slope, exact)
+    assert torch.equal(product, ce.hessian_vector_product(z.detach(), t, 2.0 * exact, **keywords))
+    assert torch.isclose(tangent, (ce.gradient(z.detach(), t) * z).sum(), rtol=1e-14, atol=0)
+    with FakeTensorMode():
+        z = torch.randn(5, 4, dtype=torch.float16, requires_grad=True)
+        slope = torch.autograd.grad(ce(z, torch.zeros(5).long()), z, create_graph=True)[0]
+        slope.sum().backward()
+        assert (slope.dtype, z.grad.shape) == (z.dtype, z.shape)
+        assert ce.per_sample(z, torch.zeros(5).long()).dtype is torch.float64
+
+
+def test_a_subclass_that_dispatches_may_be_the_target_alone():
+    from torch.testing._internal.two_tensor import TwoTensor
+
+    z, t = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    assert torch.equal(ce(z, TwoTensor(t, t.clone())).a, ce(z, t))
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=lambda dtype: str(dtype)[6:])
 def test_the_kept_gradient_is_scaled_once_and_made_again_for_a_second_backward(dtype):
     z, t = torch.randn(8, 5).to(dtype).requires_grad_(), torch.randint(0, 5, (8,))
     value = ce(z, t, label_smoothing=0.1)
@@ -312,12 +375,25 @@ def test_first_derivatives_by_labels_and_all_third_derivatives_raise():
         (lambda z, t: ce(z, t, reduction="avg"), "reduction: got 'avg'"),
         (lambda z, t: ce.gradient(z.requires_grad_(), t, out=torch.empty(5, 4)), "out: got a tensor where autograd"),
         (lambda z, t: ce.gradient(z, t, out=torch.empty(5, 4).double()), r"out: got shape \(5, 4\), torch.float64"),
+        (lambda z, t: ce.gradient(z, t, out=z.clone().requires_grad_()), "out: got a tensor that requires a gradient"),
+        (lambda z, t: ce.gradient(z, t, out=torch.empty(5, 1).expand(5, 4)), "out: got a view without memory for each"),
         (lambda z, t: torch.jit.trace(lambda z, t: ce(z, t), (z, t)), "torch.jit.trace"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(call, words):
     with pytest.raises((TypeError, ValueError), match=words):
         call(torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0]))
+
+
+def test_a_backward_notices_that_an_output_was_written_to():
+    factor = torch.ones(3, requires_grad=True)
+    buffer = factor * 2.0
+    loss = buffer.square().sum()
+    rashin.huber.gradient(torch.ones(3), torch.zeros(3), out=buffer.detach())
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    rashin.huber.hessian_vector_product(torch.ones(3), torch.zeros(3), torch.ones(3), out=buffer.detach())
+    assert buffer._version == 2
 
 
 # --------------------------------------------------------------------------------- compile, export, the meta device
@@ -361,6 +437,52 @@ def test_a_compiled_loss_takes_varying_shapes_and_targets_that_vary(fresh_graphs
         exact = torch.autograd.grad(distilled(*leaves), leaves)
         for a, b in zip(torch.autograd.grad(compiled(*leaves), leaves), exact, strict=True):
             assert torch.allclose(a, b, rtol=1e-14, atol=0)
+
+
+def test_a_graph_is_not_reused_for_another_loss_or_another_number(fresh_graphs):
+    z, t = torch.linspace(-1, 2, 20, dtype=torch.float64).reshape(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    compiled = torch.compile(lambda loss, **numbers: loss(z, t, **numbers), fullgraph=True, backend="eager")
+    for loss in (ce, rashin.focal, ce.replace(softcap=2.0)):
+        assert torch.equal(compiled(loss), loss(z, t))
+    for smoothing in (0.1, 0.2, 0.3):  # of the third number on, torch would make a symbol
+        assert torch.equal(compiled(ce, label_smoothing=smoothing), ce(z, t, label_smoothing=smoothing))
+    assert torch.equal(compiled(ce, softcap=3), ce(z, t, softcap=3.0))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda z, t, v: ce.per_sample(z, t).square().sum(),
+        lambda z, t, v: ce.hessian_vector_product(z.detach(), t, z).square().sum(),
+        lambda z, t, v: rashin.linear_softmax_cross_entropy(z, v, t, reduction="none").cos().sum(),
+        lambda z, t, v: z.sum() * sum(rashin.linear_softmax_statistics(z.detach(), v, t)[:3]).sum(),
+    ],
+    ids=["per_sample", "hessian_vector_product", "linear", "linear_statistics"],
+)
+def test_other_methods_are_compiled_too(method, fresh_graphs):
+    z, v = (torch.linspace(a, b, 20, dtype=torch.float64).reshape(5, 4) for a, b in ((-1, 2), (3, -1)))
+    t, leaves = torch.tensor([0, 1, 2, 3, 0]), [z.clone().requires_grad_() for _ in range(2)]
+    values = [
+        f(leaf, t, v)
+        for f, leaf in zip((method, torch.compile(method, fullgraph=True, backend="aot_eager")), leaves, strict=True)
+    ]
+    for value in values:
+        value.backward()
+    assert torch.allclose(*values, rtol=1e-14, atol=0)
+    assert torch.allclose(leaves[0].grad, leaves[1].grad, rtol=1e-12, atol=1e-15)
+
+
+def test_a_compiled_region_has_no_silent_zeros(fresh_graphs):
+    """torch has neither forward mode nor third derivatives for an operator, and would take 0 for them."""
+    z, t = torch.linspace(-1, 2, 20).reshape(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    for of in (lambda z: ce(z, t), lambda z: rashin.logsumexp(z).sum()):
+        moved = torch.compile(lambda z, of=of: torch.func.jvp(of, (z,), (z,))[1], fullgraph=True, backend="aot_eager")
+        with pytest.raises(torch._dynamo.exc.Unsupported, match="skipped"):
+            moved(z)
+    weight = torch.ones(5, requires_grad=True)
+    second = torch.compile(lambda w: ce.gradient(z, t, weight=w).square().sum(), fullgraph=True, backend="aot_eager")
+    with pytest.raises(Exception, match="second derivative by target or weight"):
+        second(weight).backward()
 
 
 def test_operators_pass_torchs_own_checks():

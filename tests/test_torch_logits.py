@@ -116,6 +116,44 @@ def test_the_linear_form_is_the_loss_of_its_logits(reduction, soft):
         assert np.array_equal(a.numpy(), exact)
 
 
+def test_the_linear_form_is_transformed():
+    x, c = (torch.randn(size, dtype=torch.float64) for size in ((6, 3), (4, 3)))
+    t, func = torch.randint(0, 4, (6,)), torch.func
+    each, dense = lambda x: linear(x, c, t, reduction="none"), lambda x: rashin.softmax_cross_entropy(x @ c.T, t)
+    exact = func.jacrev(lambda x: rashin.softmax_cross_entropy(x @ c.T, t, reduction="none"))(x)
+    leaf = x.clone().requires_grad_()
+    older = torch.autograd.grad(each(leaf), leaf, torch.eye(6, dtype=torch.float64), is_grads_batched=True)[0]
+    for jacobian in (func.jacrev(each)(x), older):
+        assert torch.allclose(jacobian, exact, rtol=1e-12, atol=1e-15)  # entries of BLAS near 1 that cancel
+    moved = func.jvp(lambda x, c: linear(x, c, t), (x, c), (x, c))[1]
+    assert torch.isclose(moved, func.jvp(lambda x, c: rashin.softmax_cross_entropy(x @ c.T, t), (x, c), (x, c))[1])
+    batch = torch.stack([x, x.cos()])
+    assert torch.allclose(func.vmap(lambda x: linear(x, c, t))(batch), torch.stack([*map(dense, batch)]))
+    with pytest.raises(NotImplementedError, match="reduction: got 'none' for a derivative"):
+        func.jvp(each, (x,), (x,))
+    for further in (
+        lambda: linear.gradient(leaf, c, t)[0].sum().backward(),
+        lambda: func.jacfwd(func.grad(lambda x: linear(x, c, t)))(x),
+    ):
+        with pytest.raises(NotImplementedError, match="call for its second derivative"):
+            further()
+
+
+def test_statistics_are_transformed():
+    z, t, func = torch.randn(2, 5, 4, dtype=torch.float64), torch.randint(0, 4, (5,)), torch.func
+
+    def of(z):
+        return torch.stack(rashin.softmax_statistics(z, t)[:3])
+
+    def definition(z):
+        u = torch.log_softmax(z, -1)
+        return torch.stack([u.gather(-1, t[:, None])[:, 0], torch.logsumexp(z, -1), -(u.exp() * u).sum(-1)])
+
+    assert torch.allclose(func.vmap(of)(z), torch.stack([*map(of, z)]), rtol=0, atol=0)
+    exact = func.jvp(definition, (z[0],), (z[1],))[1]
+    assert torch.allclose(func.jvp(of, (z[0],), (z[1],))[1], exact, rtol=1e-11, atol=1e-16)  # entries near 1
+
+
 def test_the_linear_form_is_compiled_and_refuses_what_it_has_no_derivative_for():
     torch._dynamo.reset()
     x, c = torch.randn(6, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)

@@ -196,7 +196,7 @@ class Loss:
         >>> rashin.softmax_cross_entropy.hessian(logits, label)  # the diagonal
         array([[0.22222222, 0.22222222, 0.22222222]])
         """
-        number, program = self._axis(axis), self.program_for(**parameters)
+        number, program = self._axis(axis), self.program_for(prediction, **parameters)
         if self.kind == "rowwise" and not self.facts.separable:
             raise TypeError(
                 f"{self.name}: has no hessian_vector_product: its formula of whole rows gives the diagonal of the "
@@ -223,7 +223,7 @@ class Loss:
         >>> rashin.huber.per_sample(np.float32([0.5, 3.0]), [0.0, 0.0])
         array([0.125, 2.5  ])
         """
-        number, program = self._axis(axis), self.program_for(**parameters)
+        number, program = self._axis(axis), self.program_for(prediction, **parameters)
         return found.of(prediction).sample_losses(program, prediction, target, where, number)
 
     def replace(self, **parameters: float | None) -> Loss:
@@ -276,14 +276,14 @@ class Loss:
         out: Any = None,
         hessian_out: Any = None,
     ) -> Any:
-        number, program = self._axis(axis), self.program_for(**parameters)
+        number, program = self._axis(axis), self.program_for(prediction, **parameters)
         return found.of(prediction).evaluate(
             program, prediction, target, weight, where, reduction, number, wanted, out, hessian_out
         )
 
-    def program_for(self, **parameters: float | None) -> Any:
-        """The compiled form with these parameters: for torch.compile a constant, as the line below this class says."""
-        return (self.replace(**parameters) if parameters else self).program
+    def program_for(self, beside: Any = None, /, **parameters: float | None) -> Any:
+        """The compiled form with these parameters, ``beside`` an array, whose backend may have to settle them."""
+        return _program_of(self, **(found.settled(beside, parameters) if parameters else {}))
 
     def _axis(self, axis: int | None) -> int:
         if axis is not None and not self.prediction.axes:
@@ -359,7 +359,13 @@ class Loss:
         )
 
 
-Loss.program_for._dynamo_marked_constant = True  # type: ignore[attr-defined]  # torch.compiler.assume_constant_result's mark
+def _program_of(loss: Loss, /, **parameters: float | None) -> Any:
+    return loss.replace(**parameters).program
+
+
+# The mark of torch.compiler.assume_constant_result. On a function, and not on a method: torch guards the identity of
+# arguments, but not that of ``self``, and a graph would go on with the loss that it was compiled for.
+_program_of._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)
 _VALUE_AND_GRADIENT, _ALL_THREE = (True, True, False), (True, True, True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rashin.extras import needs
 
-__all__ = ["of"]
+__all__ = ["of", "settled"]
 
 _known: dict[type, Any] = {}
 
@@ -18,6 +18,12 @@ def of(array: Any) -> Any:
     if backend is None:
         backend = _known[type(array)] = _looked_up(type(array))
     return backend
+
+
+def settled(array: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a loss as plain numbers, where a backend traces them to compile a graph."""
+    settle = getattr(of(array), "settled", None)
+    return parameters if settle is None else settle(parameters)
 
 
 def _looked_up(kind: type) -> Any:

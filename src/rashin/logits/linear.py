@@ -79,7 +79,7 @@ class LinearLoss:
         softcap: float | None = None,
     ) -> Any:
         """The reduced loss: a float, or an array with the loss of each sample for ``reduction="none"``."""
-        program = self.loss.program_for(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        program = self.loss.program_for(inputs, label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
         return _evaluated(program, inputs, classifier, target, bias, weight, where, reduction, False)[0]
 
     def gradient(
@@ -97,7 +97,7 @@ class LinearLoss:
         softcap: float | None = None,
     ) -> Triple:
         """The gradient of the reduced loss with respect to inputs, classifier and bias."""
-        program = self.loss.program_for(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        program = self.loss.program_for(inputs, label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
         gradients: Triple = _evaluated(program, inputs, classifier, target, bias, weight, where, reduction, True)[1]
         return gradients
 
@@ -116,7 +116,7 @@ class LinearLoss:
         softcap: float | None = None,
     ) -> tuple[Any, Triple]:
         """The reduced loss and its gradient with respect to inputs, classifier and bias."""
-        program = self.loss.program_for(label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
+        program = self.loss.program_for(inputs, label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap)
         return _evaluated(program, inputs, classifier, target, bias, weight, where, reduction, True)
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ Sums are those of the library, not exact ones, and nothing is fused. Dask arrays
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
@@ -88,6 +89,8 @@ def sigmoid(logits: Any) -> Any:
     """The logistic function, element by element."""
     xp = array_namespace(logits)
     z = xp.astype(logits, xp.float64)
+    if bool(xp.any(xp.isnan(z))):
+        sweeps.sigmoid(to_numpy(logits))  # which says what is wrong
     space = Space(xp, vocabulary.like(z))
     e = space.words.exp(-xp.abs(z))
     return _rounded(space.words.where(z >= 0.0, 1.0, e) / (1.0 + e), logits)
@@ -132,12 +135,21 @@ def _checked(prediction: Any, **others: Any) -> list[Any]:
             raise TypeError(
                 f"{name}: got {type(array).__name__}; expected an array of the prediction's library; fix: convert it"
             )
+        _require_sizes(name, array)
         kinds = "bool" if name == "where" else ("real floating", "integral", "bool")
         if not space.isdtype(array.dtype, kinds):
             raise TypeError(
                 f"{name}: got dtype {array.dtype}; expected {'bool' if name == 'where' else 'real numbers'}"
             )
     return list(others.values())
+
+
+def _require_sizes(name: str, array: Any) -> None:
+    if any(size is None or math.isnan(size) for size in array.shape):  # NaN is Dask's
+        raise ValueError(
+            f"{name}: got an array of unknown shape {array.shape}; expected one whose sizes are known; "
+            f"fix: use .compute_chunk_sizes()"
+        )
 
 
 def _by_formula(program: sweeps.Program, z: Any, reduction: str, axis: int) -> ByFormula:
@@ -162,6 +174,7 @@ def _rounded(found: Any, like: Any) -> Any:
 
 
 def _link(logits: Any, axis: int, which: int) -> Any:
+    _require_sizes("logits", logits)
     space = _space(logits)
     axis = checks.axis(np.broadcast_to(0.0, tuple(logits.shape)), axis, "logits")
     rows = space.xp.moveaxis(space.xp.astype(logits, space.xp.float64), axis, -1)

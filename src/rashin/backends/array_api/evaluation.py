@@ -61,6 +61,7 @@ class ByFormula:
     def product(self, z: Any, t: Any, w: Any, m: Any, v: Any) -> Any:
         """The Hessian of the reduced loss times a vector."""
         samples = self._samples(z, t, w, m)
+        self._require_vector(v, z, m)
         rows = self._rows(self.space.xp.astype(v, self.space.xp.float64))
         chosen = samples.counts if rows.ndim == 1 else samples.counts[:, None]
         rows = self.space.words.where(chosen, rows, 0.0)
@@ -148,6 +149,17 @@ class ByFormula:
         raise ValueError(
             "prediction: got samples whose loss is no number on this device; expected numbers; fix: pass NumPy arrays"
         )
+
+    def _require_vector(self, v: Any, z: Any, m: Any) -> None:
+        """Finite numbers in the shape of the prediction; NumPy's backend says what is not."""
+        if tuple(v.shape) == tuple(z.shape):
+            xp = self.space.xp
+            rows = self._rows(xp.astype(v, xp.float64))
+            finite = xp.isfinite(rows) if rows.ndim == 1 else xp.all(xp.isfinite(rows), axis=-1)
+            if bool(xp.all(finite if m is None else finite | ~xp.reshape(m, (-1,)))):
+                return
+        z, v, m = (None if x is None else self.to_host(x) for x in (z, v, m))
+        checks.vector(v, z, m, self.axis)
 
     def _ask_numpy(self, *given: Any) -> None:
         arrays: Any = [None if x is None else self.to_host(x) for x in given]

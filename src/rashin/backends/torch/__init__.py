@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,12 +10,12 @@ import torch
 from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.numpy.sensitivity import has_target_gradient
-from rashin.backends.torch import graph, operators
+from rashin.backends.torch import graph, operators  # noqa: F401  # operators are known to torch from here on
 from rashin.backends.torch.call import Call
-from rashin.backends.torch.device import DeviceCall, call_on
+from rashin.backends.torch.device import call_for
 from rashin.backends.torch.linear import evaluate_linear, linear_statistics
 from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
-from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
+from rashin.backends.torch.memory import array_of, checked, tensor_of
 
 __all__ = [
     "evaluate",
@@ -24,10 +25,20 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "sample_losses",
+    "settled",
     "sigmoid",
     "softmax",
     "softmax_statistics",
 ]
+
+
+def settled(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters as plain numbers: a graph is compiled for these, and again for others."""
+    if not torch.compiler.is_compiling():
+        return parameters
+    from torch.fx.experimental.symbolic_shapes import guard_scalar  # slow, and loaded by then
+
+    return {name: None if x is None else guard_scalar(x) for name, x in parameters.items()}
 
 
 def evaluate(
@@ -44,25 +55,13 @@ def evaluate(
 ) -> sweeps.Answer:
     """Value, gradient and Hessian diagonal, as ``wanted``, of the reduced loss."""
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
-    if is_symbolic(prediction):
-        return _of_operators(call, tensors, wanted, out, hessian_out)
-    if graph.is_free(*tensors) and type(call) is Call:
+    if type(call) is Call and graph.is_free(*tensors):
         return _swept(call, tensors, wanted, out, hessian_out)
     _refuse_outputs(out=out, hessian_out=hessian_out)
-    return _answer(graph, call, tensors, wanted)
-
-
-def _of_operators(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> Any:
-    _refuse_outputs(out=out, hessian_out=hessian_out)
-    return _answer(operators, call, tensors, wanted)
-
-
-def _answer(module: Any, call: Call, tensors: Any, wanted: tuple[bool, bool, bool]) -> sweeps.Answer:
-    """What is wanted, each by the function of the module that bears its name."""
     return sweeps.Answer(
-        module.value(call, *tensors) if wanted[0] else None,
-        module.gradient(call, *tensors) if wanted[1] else None,
-        module.hessian(call, *tensors) if wanted[2] else None,
+        graph.value(call, *tensors) if wanted[0] else None,
+        graph.gradient(call, *tensors) if wanted[1] else None,
+        graph.hessian(call, *tensors) if wanted[2] else None,
     )
 
 
@@ -86,12 +85,13 @@ def hessian_vector_product(
     """The Hessian of the reduced loss times a vector."""
     call, tensors = _call(program, reduction, axis, prediction, target, weight, where)
     v = checked("vector", vector, prediction)
-    if not graph.is_free(*tensors, v) or type(call) is DeviceCall:
+    if type(call) is not Call or not graph.is_free(*tensors, v):
         _refuse_outputs(out=out)
         return graph.product(call, *tensors, v)
     z, t, w, m, v = (None if tensor is None else array_of(tensor) for tensor in (*tensors, v))
     into = None if out is None else _output("out", out, prediction)
     with call.threads(prediction.numel()):
+        _mark_changed(out)
         return _given(out, sweeps.hessian_vector_product(program, z, t, v, w, m, reduction, axis, into))
 
 
@@ -116,7 +116,7 @@ def _call(
             "expected a call outside it; fix: use torch.export or torch.compile"
         )
     checks.choice("reduction", reduction)
-    return call_on(z, program, reduction, axis), (z, t, w, m)
+    return call_for((z, t, w, m), program, reduction, axis), (z, t, w, m)
 
 
 def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, hessian_out: Any) -> sweeps.Answer:
@@ -129,6 +129,7 @@ def _swept(call: Call, tensors: Any, wanted: tuple[bool, bool, bool], out: Any, 
     if all(array is not None for array in given):
         checks.separate(*given)
     answer = call.swept(tensors, wanted, sweeps.Outputs(*given))
+    _mark_changed(out, hessian_out)
     value = call.as_tensor(answer.value, tensors[0]) if wanted[0] else None
     return sweeps.Answer(value, _given(out, answer.gradient), _given(hessian_out, answer.hessian))
 
@@ -147,7 +148,24 @@ def _output(name: str, out: Any, z: torch.Tensor) -> Any:
             f"{name}: got shape {tuple(out.shape)}, {out.dtype} on {out.device}; expected shape {tuple(z.shape)}, "
             f"{dtype} on {z.device}"
         )
+    if out.requires_grad:
+        raise ValueError(
+            f"{name}: got a tensor that requires a gradient; expected memory that autograd does not follow; "
+            f"fix: use torch.empty_like(prediction)"
+        )
+    if out.is_neg() or any(step == 0 and size > 1 for step, size in zip(out.stride(), out.shape, strict=True)):
+        raise ValueError(
+            f"{name}: got a view without memory for each of its elements; expected a tensor that can be written to; "
+            f"fix: use {name}.clone()"
+        )
     return array_of(out)
+
+
+def _mark_changed(*outputs: torch.Tensor | None) -> None:
+    """NumPy writes behind torch's back: without a new version, a backward would take the new numbers for the old."""
+    for out in outputs:
+        if out is not None:
+            torch.autograd.graph.increment_version(out)
 
 
 def _refuse_outputs(**outputs: Any) -> None:

@@ -13,8 +13,9 @@ from rashin.backends.numpy import sensitivity
 from rashin.backends.torch.memory import array_of, kept_apart, scalar, tensor_of, value_type
 from rashin.kernels.threads import at_most
 
-__all__ = ["Call"]
+__all__ = ["SAMPLES", "Call"]
 
+SAMPLES = "samples"  # the reduction "none" in doubles, by another name in graphs
 VALUE, GRADIENT, HESSIAN = (True, False, False), (False, True, False), (False, False, True)
 VALUE_AND_GRADIENT = (True, True, False)
 LARGE = 1 << 17  # elements from which on more than one thread works
@@ -99,7 +100,8 @@ class Call(NamedTuple):
                 f"of a module"
             )
         numbers = [*rule.parameters, *(number for _, number in rule.options)]
-        return rule.name, [math.nan if n is None else float(n) for n in numbers], self.reduction, self.axis
+        reduction = self.reduction if self.rounded else SAMPLES
+        return rule.name, [math.nan if n is None else float(n) for n in numbers], reduction, self.axis
 
     @staticmethod
     def threads(elements: int) -> contextlib.AbstractContextManager[None]:

@@ -13,10 +13,11 @@ from rashin.arithmetic.torch import like
 from rashin.backends.array_api.evaluation import ByFormula
 from rashin.backends.array_api.formula import Space
 from rashin.backends.torch.call import Call
-from rashin.backends.torch.memory import array_of, value_type
+from rashin.backends.torch.memory import array_of, is_symbolic, value_type
+from rashin.backends.torch.traced import Traced
 from rashin.extras import needs
 
-__all__ = ["DeviceCall", "call_on", "is_swept", "space_of", "to_host"]
+__all__ = ["DeviceCall", "call_for", "call_on", "is_swept", "space_of", "to_host"]
 
 SWEPT = {"cpu", "meta"}
 WITHOUT_DOUBLES = {"mps"}
@@ -38,6 +39,11 @@ def is_swept(tensor: torch.Tensor) -> bool:
 def call_on(tensor: torch.Tensor, *settings: Any) -> Call:
     """The call for a tensor's device."""
     return Call(*settings) if is_swept(tensor) else DeviceCall(*settings)
+
+
+def call_for(tensors: Any, *settings: Any) -> Call:
+    """The call for tensors: for the dispatcher, or for the device of the first."""
+    return Traced(*settings) if is_symbolic(*tensors) else call_on(tensors[0], *settings)
 
 
 class DeviceCall(Call):

@@ -7,15 +7,29 @@ has third derivatives: a function that returned None for one would be a silent z
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._compile import _disable_dynamo
 from torch.autograd import Function, forward_ad
 
 from rashin.backends.torch.call import Call
+from rashin.backends.torch.memory import is_symbolic
 
-__all__ = ["gradient", "hessian", "is_batched", "is_free", "is_transformed", "product", "refuse_nested", "value"]
+__all__ = [
+    "gradient",
+    "hessian",
+    "is_batched",
+    "is_free",
+    "is_transformed",
+    "looped",
+    "product",
+    "refuse_nested",
+    "transformable",
+    "value",
+]
 
 _functorch = torch._C._functorch
 _transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -26,27 +40,59 @@ def is_free(*tensors: torch.Tensor | None) -> bool:
     return not (is_transformed() or _is_attached(tensors))
 
 
+def transformable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, at which a compiled graph breaks where ``torch.func`` or forward mode is at work.
+
+    The operators of a graph have neither: torch would take 0 for their tangents.
+    """
+    outside: Callable[..., Any] = _disable_dynamo(function)
+
+    @functools.wraps(function)
+    def entered(*arguments: Any) -> Any:
+        if torch.compiler.is_compiling() and is_transformed():
+            return outside(*arguments)
+        return function(*arguments)
+
+    return entered
+
+
+@transformable
 def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The value, attached to whatever tensor needs a gradient."""
+    if torch.compiler.is_compiling():
+        return call.value(z, t, w, m)
     if is_transformed():
         return Value.apply(call, z, t, w, m)[0]
     return Lean.apply(call, z, t, w, m)
 
 
+@transformable
 def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The gradient as a function of the prediction, in its dtype."""
-    return Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, None).to(z.dtype)
+    if torch.compiler.is_compiling():
+        return call.gradient(z, t, w, m).to(_dtype(z))
+    return Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, None).to(_dtype(z))
 
 
+@transformable
 def product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
     """The Hessian times a vector, as a function of the vector."""
+    if torch.compiler.is_compiling():
+        return call.hessian_vector_product(z, t, w, m, v).to(_dtype(z))
     closed = (_closed(z, THIRD), _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES))
-    return Product.apply(call, *closed, m, v).to(z.dtype)
+    return Product.apply(call, *closed, m, v).to(_dtype(z))
 
 
+@transformable
 def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
     """The Hessian's diagonal; whoever differentiates it is told that it has no derivative here."""
+    if torch.compiler.is_compiling():
+        return call.hessian(z, t, w, m)
     return Last.apply("hessian", call, z, t, w, m)
+
+
+def _dtype(prediction: torch.Tensor) -> torch.dtype:
+    return prediction.dtype if prediction.is_floating_point() else torch.float64
 
 
 def is_transformed() -> bool:
@@ -124,7 +170,7 @@ class Last(Function):
 
     @staticmethod
     def vmap(info: Any, dims: Any, name: str, call: Call, *tensors: Any) -> Any:
-        return _looped(info, dims[1:], lambda *one: Last.apply(name, call, *one), tensors)
+        return looped(info, dims[1:], lambda *one: Last.apply(name, call, *one), tensors)
 
 
 # ------------------------------------------------------------------------------------------------ the value
@@ -144,7 +190,7 @@ class Value(Function):
         ctx.save_for_forward(*tensors, output[1])
         ctx.mark_non_differentiable(output[1])
         ctx.set_materialize_grads(False)
-        ctx.kept = output[1]
+        ctx.kept, ctx.dtype = output[1], output[0].dtype
 
     @staticmethod
     def backward(ctx: Any, d: Any, _: Any = None) -> Any:
@@ -173,11 +219,11 @@ class Value(Function):
         if dw is not None:
             product = Last.apply("gradient_by_weight", call, z, t, w, m) * dw
             tangent = tangent + _summed(call, product, 0)
-        return tangent.to(kept.dtype), None
+        return tangent.to(ctx.dtype), None
 
     @staticmethod
     def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
-        return _looped(info, dims, lambda *one: Value.apply(call, *one), tensors)
+        return looped(info, dims, lambda *one: Value.apply(call, *one), tensors)
 
 
 class Lean(Function):
@@ -206,7 +252,7 @@ def _by_prediction(ctx: Any, d: torch.Tensor) -> torch.Tensor:
     kept = ctx.__dict__.pop("kept", None)
     if kept is None:  # a second backward
         kept = call.gradient(*ctx.saved_tensors)
-    if is_batched(d) or is_batched(kept):
+    if is_batched(d) or is_batched(kept) or is_symbolic(d, kept):
         return kept * factor
     return kept if factor.dim() == 0 and factor.item() == 1.0 else kept.mul_(factor)
 
@@ -224,14 +270,15 @@ def refuse_nested() -> None:
         raise NotImplementedError(NESTED)
 
 
-def _looped(info: Any, dims: Any, function: Callable[..., Any], tensors: Any) -> Any:
+def looped(info: Any, dims: Any, function: Callable[..., Any], tensors: Any) -> Any:
     """A call for each sample of a batch; samples are batched by the loss itself where that can be."""
     found = [
         function(*(x if at is None else x.select(at, k) for x, at in zip(tensors, dims[1:], strict=True)))
         for k in range(info.batch_size)
     ]
     if isinstance(found[0], tuple):
-        return tuple(torch.stack(parts) for parts in zip(*found, strict=True)), (0,) * len(found[0])
+        stacked = (None if parts[0] is None else torch.stack(parts) for parts in zip(*found, strict=True))
+        return tuple(stacked), tuple(None if part is None else 0 for part in found[0])
     return torch.stack(found), 0
 
 
@@ -264,7 +311,7 @@ class Gradient(Function):
 
     @staticmethod
     def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
-        return _looped(info, dims, lambda *one: Gradient.apply(call, *one), tensors)
+        return looped(info, dims, lambda *one: Gradient.apply(call, *one), tensors)
 
 
 class Product(Function):
@@ -296,4 +343,4 @@ class Product(Function):
 
     @staticmethod
     def vmap(info: Any, dims: Any, call: Call, *tensors: Any) -> Any:
-        return _looped(info, dims, lambda *one: Product.apply(call, *one), tensors)
+        return looped(info, dims, lambda *one: Product.apply(call, *one), tensors)

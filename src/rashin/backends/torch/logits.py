@@ -10,7 +10,7 @@ from torch.autograd import Function
 from rashin.backends import numpy as sweeps
 from rashin.backends.array_api.formula import links
 from rashin.backends.torch.device import is_swept, space_of, to_host
-from rashin.backends.torch.graph import refuse_nested
+from rashin.backends.torch.graph import looped, refuse_nested, transformable
 from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of
 
 __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax", "softmax_statistics"]
@@ -36,8 +36,9 @@ def sigmoid(logits: Any) -> torch.Tensor:
     return _link("sigmoid", checked("logits", logits), 0)
 
 
+@transformable
 def _link(name: str, logits: torch.Tensor, axis: int) -> torch.Tensor:
-    if is_symbolic(logits):
+    if torch.compiler.is_compiling():
         return torch.ops.rashin.link.default(logits, name, axis)
     return Link.apply(name, logits, axis)
 
@@ -86,6 +87,8 @@ class Link(Function):
 
     @staticmethod
     def forward(name: str, z: Any, axis: int) -> Any:
+        if is_symbolic(z):
+            return torch.ops.rashin.link.default(z, name, axis)
         return run_link(z, name, axis)
 
     @staticmethod
@@ -115,6 +118,7 @@ class Link(Function):
 # ------------------------------------------------------------------------------------------------ statistics
 
 
+@transformable
 def softmax_statistics(logits: Any, target: Any, axis: int, where: Any) -> tuple[torch.Tensor, ...]:
     """Log-probability of the label, logsumexp, entropy and rank of each row; the first three have derivatives."""
     checked("logits", logits)
@@ -126,7 +130,7 @@ def softmax_statistics(logits: Any, target: Any, axis: int, where: Any) -> tuple
         )
     if where is not None:
         checked("where", where, logits)
-    if is_symbolic(logits):
+    if torch.compiler.is_compiling():
         return tuple(torch.ops.rashin.softmax_statistics.default(logits, target, where, axis))
     return Statistics.apply(logits, target, where, axis)
 
@@ -161,16 +165,36 @@ class Statistics(Function):
 
     @staticmethod
     def forward(z: Any, t: Any, m: Any, axis: int) -> Any:
+        if is_symbolic(z, t, m):
+            return tuple(torch.ops.rashin.softmax_statistics.default(z, t, m, axis))
         return run_statistics(z, t, m, axis)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         z, t, m, ctx.axis = inputs
         ctx.save_for_backward(z, t, m)
+        ctx.save_for_forward(z, t, m)
         ctx.mark_non_differentiable(output[3])
+        ctx.dtype = output[0].dtype
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *d: Any) -> Any:
         z, t, m = ctx.saved_tensors
         return slope_of_statistics(z, t, m, ctx.axis, *d[:3]), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dz: Any, *_: Any) -> Any:
+        """Each statistic of a row, moved by the row of its slopes."""
+        refuse_nested()
+        z, t, m = ctx.saved_tensors
+        ones = torch.ones_like(z.select(ctx.axis, 0), dtype=torch.float64)
+        slopes = (
+            slope_of_statistics(z, t, m, ctx.axis, *(ones if k == which else None for k in range(3)))
+            for which in range(3)
+        )
+        return *((slope * dz).sum(ctx.axis, dtype=torch.float64).to(ctx.dtype) for slope in slopes), None
+
+    @staticmethod
+    def vmap(info: Any, dims: Any, z: Any, t: Any, m: Any, axis: int) -> Any:
+        return looped(info, (None, *dims[:3]), lambda *one: Statistics.apply(*one, axis), (z, t, m))

@@ -38,13 +38,19 @@ def checked(name: str, tensor: Any, beside: torch.Tensor | None = None) -> torch
     return tensor
 
 
-def is_symbolic(tensor: torch.Tensor) -> bool:
-    """Whether a graph is being made, or the tensor has no numbers: then it is for the dispatcher."""
-    if torch.compiler.is_compiling() or tensor.is_meta:
+def is_symbolic(*tensors: torch.Tensor | None) -> bool:
+    """Whether a graph is being made, or one of the tensors has no numbers: then they are for the dispatcher."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
         return True
-    return torch._C._len_torch_dispatch_stack() > 0 or (
-        type(tensor) is not torch.Tensor and type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
-    )
+    return any(tensor is not None and _has_no_numbers(tensor) for tensor in tensors)
+
+
+def _has_no_numbers(tensor: torch.Tensor) -> bool:
+    """Also if it has them in other tensors, as a subclass with a ``__torch_dispatch__`` of its own may."""
+    if tensor.is_meta:
+        return True
+    kind = type(tensor)
+    return kind is not torch.Tensor and kind.__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:

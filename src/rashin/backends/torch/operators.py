@@ -14,41 +14,17 @@ from typing import Any
 import torch
 
 from rashin.backends import numpy as sweeps
-from rashin.backends.torch.call import Call
+from rashin.backends.torch.call import SAMPLES, Call
 from rashin.backends.torch.device import call_on
-from rashin.backends.torch.linear import run_linear
+from rashin.backends.torch.graph import BY_SAMPLES, THIRD
+from rashin.backends.torch.linear import run_linear, run_linear_statistics, weighted_gradients
 from rashin.backends.torch.logits import run_link, run_statistics, slope_of_link, slope_of_statistics
 from rashin.backends.torch.memory import value_type
 from rashin.native.described import described
 
-__all__ = ["gradient", "hessian", "hessian_vector_product", "value"]
-
 _library = torch.library.Library("rashin", "DEF")
 _TENSORS = "Tensor prediction, Tensor target, Tensor? weight, Tensor? where"
 _LOSS = "str loss, float[] parameters, str reduction, int axis"
-
-
-# ------------------------------------------------------------------------------------------- from Python
-
-
-def value(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
-    """The value."""
-    return torch.ops.rashin.value_and_gradient.default(z, t, w, m, *call.described())[0]
-
-
-def gradient(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
-    """The gradient, in the prediction's dtype."""
-    return torch.ops.rashin.gradient.default(z, t, w, m, *call.described()).to(z.dtype)
-
-
-def hessian(call: Call, z: Any, t: Any, w: Any, m: Any) -> torch.Tensor:
-    """The Hessian's diagonal."""
-    return torch.ops.rashin.hessian.default(z, t, w, m, *call.described())
-
-
-def hessian_vector_product(call: Call, z: Any, t: Any, w: Any, m: Any, v: Any) -> torch.Tensor:
-    """The Hessian times a vector."""
-    return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *call.described())
 
 
 @functools.lru_cache(1024)
@@ -67,7 +43,10 @@ def _program(name: str, numbers: tuple[float, ...]) -> sweeps.Program:
 
 
 def _call(z: torch.Tensor, loss: str, parameters: Any, reduction: str, axis: int) -> Call:
-    return call_on(z, _program(loss, tuple(parameters)), reduction, axis)
+    program = _program(loss, tuple(parameters))
+    if reduction == SAMPLES:
+        return call_on(z, program, "none", axis, False)
+    return call_on(z, program, reduction, axis)
 
 
 # ------------------------------------------------------------------------------------------ the operators
@@ -98,10 +77,10 @@ def _by_weight(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
 
 
 def _empty_value(z: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
-    shape = list(z.shape) if reduction == "none" else []
+    shape = list(z.shape) if reduction in ("none", SAMPLES) else []
     if shape and _program(loss, tuple(parameters)).rule.prediction.axes:
         del shape[axis]
-    return z.new_empty(shape, dtype=value_type(z))
+    return z.new_empty(shape, dtype=torch.float64 if reduction == SAMPLES else value_type(z))
 
 
 def _empty_kept(z: Any, *_: Any) -> Any:
@@ -159,8 +138,14 @@ def _keep_product(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _spread(d: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
-    rows = reduction == "none" and _program(loss, tuple(parameters)).rule.prediction.axes
+    rows = reduction in ("none", SAMPLES) and _program(loss, tuple(parameters)).rule.prediction.axes
     return d.unsqueeze(axis) if rows else d
+
+
+def _refuse_further(message: str, needed: Any) -> None:
+    """A derivative that is not there: None would be a silent zero."""
+    if any(needed):
+        raise NotImplementedError(message)
 
 
 def _of_value(ctx: Any, d: Any, d_gradient: Any) -> Any:
@@ -174,18 +159,21 @@ def _of_value(ctx: Any, d: Any, d_gradient: Any) -> Any:
         if ctx.needs_input_grad[2]:
             by_weight = torch.ops.rashin.gradient_by_weight.default(z, t, w, m, *ctx.loss) * d
     if d_gradient is not None:
+        _refuse_further(BY_SAMPLES, ctx.needs_input_grad[1:3])
         product = torch.ops.rashin.hessian_vector_product.default(z, t, w, m, d_gradient, *ctx.loss).to(z.dtype)
         by_prediction = product if by_prediction is None else by_prediction + product
     return by_prediction, by_target, by_weight, None, None, None, None, None
 
 
 def _of_gradient(ctx: Any, d: Any) -> Any:
+    _refuse_further(BY_SAMPLES, ctx.needs_input_grad[1:3])
     z, *others = ctx.saved_tensors
     product = torch.ops.rashin.hessian_vector_product.default(z, *others, d, *ctx.loss)
     return (product.to(z.dtype), *[None] * 7)
 
 
 def _of_product(ctx: Any, d: Any) -> Any:
+    _refuse_further(THIRD, ctx.needs_input_grad[:3])
     product = torch.ops.rashin.hessian_vector_product.default(*ctx.saved_tensors, d, *ctx.loss)
     return (None, None, None, None, product, None, None, None, None)
 
@@ -231,6 +219,10 @@ def _empty_linear(x: Any, c: Any, b: Any, t: Any, w: Any, m: Any, name: str, p: 
     return value, _empty_as(x), _empty_as(c), x.new_empty(0) if b is None else _empty_as(b)
 
 
+def _empty_linear_statistics(x: Any, c: Any, t: Any, b: Any, m: Any) -> Any:
+    return _empty_statistics(x, t, m, 1)
+
+
 _define("link", "Tensor logits, str name, int axis", "Tensor", run_link, _empty_link)
 _define(
     "softmax_statistics", "Tensor logits, Tensor target, Tensor? where, int axis", "(Tensor, Tensor, Tensor, Tensor)",
@@ -239,6 +231,12 @@ _define(
 _define(
     "linear", f"Tensor inputs, Tensor classifier, Tensor? bias, Tensor target, Tensor? weight, Tensor? where, {_LOSS}",
     "(Tensor, Tensor, Tensor, Tensor)", _linear, _empty_linear,
+)  # fmt: skip
+
+
+_define(
+    "linear_statistics", "Tensor inputs, Tensor classifier, Tensor target, Tensor? bias, Tensor? where",
+    "(Tensor, Tensor, Tensor, Tensor)", run_linear_statistics, _empty_linear_statistics,
 )  # fmt: skip
 
 
@@ -263,17 +261,16 @@ def _of_statistics(ctx: Any, *d: Any) -> Any:
 
 
 def _keep_linear(ctx: Any, inputs: Any, output: Any) -> None:
-    ctx.reduction, ctx.has_bias = inputs[8], inputs[2] is not None
-    ctx.save_for_backward(*output[1:])
+    *tensors, name, parameters, ctx.reduction, axis = inputs
+    ctx.loss, ctx.has_bias = (name, parameters, "sum", axis), inputs[2] is not None
+    ctx.save_for_backward(*(tensors if ctx.reduction == "none" else output[1:]))
 
 
 def _of_linear(ctx: Any, d: Any, *_: Any) -> Any:
     if ctx.reduction == "none":
-        raise NotImplementedError(
-            "reduction: got 'none' for a gradient of the linear form in a compiled graph; expected 'mean' or 'sum'; "
-            "fix: pass the factors of the samples as weight"
-        )
-    x, c, b = (gradient * d for gradient in ctx.saved_tensors)
+        x, c, b = weighted_gradients(ctx.loss, d, *ctx.saved_tensors)
+    else:
+        x, c, b = (gradient * d for gradient in ctx.saved_tensors)
     return (x, c, b if ctx.has_bias else None, *[None] * 7)
 
 
@@ -281,4 +278,5 @@ torch.library.register_autograd("rashin::link", _of_link, setup_context=_keep_li
 torch.library.register_autograd(
     "rashin::softmax_statistics", _of_statistics, setup_context=_keep_statistics, lib=_library
 )
+torch.library.register_autograd("rashin::linear_statistics", _refused, lib=_library)
 torch.library.register_autograd("rashin::linear", _of_linear, setup_context=_keep_linear, lib=_library)

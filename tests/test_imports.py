@@ -54,7 +54,6 @@ FLOORS = {
 BASE = {"numpy", "typer", "click", "rich"}
 COMPILERS = {"numba", "llvmlite"}  # only in these files; all but the first two import them inside functions
 COMPILING = {"native/compiler.py", "native/instructions.py", "native/engine.py", "native/targets.py"}
-FOREIGN = ("arithmetic", "backends", "adapters")  # where files and folders bear the names of optional packages
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -184,7 +184,7 @@ def command(monkeypatch, capsys, tmp_path):
             ("measure", "there_is_none.csv", "--report", "a.html", "--lang", "fr"),
             "'--lang': got 'fr'; expected en or ja",
         ),
-        (("measure", "there_is_none.csv", "--lang", "ja"), "add --report FILE.html"),
+        (("measure", "there_is_none.csv", "--lang", "ja"), "expected it with --report FILE.html"),
         (("explain", "there_is_none.npz", "--lang", "JA"), "'--lang': got 'JA'; expected en or ja"),
         (("train", "--data", "there_is_none.npz", "--lang", ""), "'--lang': got ''; expected en or ja"),
     ],

@@ -55,6 +55,11 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
             f"{name}: got a torch tensor beside a prediction that is none; expected arrays of one library; "
             f"fix: pass {name}.numpy(), or the prediction as a tensor"
         )
+    if FOREIGN.get(package) == "jax":
+        raise TypeError(
+            f"{name}: got a JAX array beside a prediction that is none; expected arrays of one library; "
+            f"fix: pass np.asarray({name}), or the prediction as a JAX array"
+        )
     if package in FOREIGN:
         raise TypeError(
             f"{name}: got a {FOREIGN[package]} array, for which there is no backend yet; expected a NumPy array; fix: "

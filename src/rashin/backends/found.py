@@ -48,6 +48,12 @@ def _torch() -> Any:
     return torch
 
 
+def _jax() -> Any:
+    from rashin.backends import jax
+
+    return jax
+
+
 def _array_api() -> Any:
     with needs("array_api_compat", "arrays", "a loss of arrays that are neither of NumPy nor of torch"):
         from rashin.backends import array_api
@@ -57,6 +63,8 @@ def _array_api() -> Any:
 # By package, or by module where a package has other things too, such as data frames.
 _BACKENDS: dict[str, Callable[[], Any]] = {
     "torch": _torch,
+    "jax": _jax,
+    "jaxlib": _jax,
     "array_api_strict": _array_api,
     "cupy": _array_api,
     "dask.array.core": _array_api,

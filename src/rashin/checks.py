@@ -23,6 +23,8 @@ REDUCTIONS = ("mean", "sum", "none")
 _NUMBERS = (Real, np.bool_)
 _LARGEST = float(np.finfo(np.float64).max)
 FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow", "cupy": "cupy"}
+_OF_JAX = ("a jax array", "np.asarray({})", "a jax array")
+_BESIDE = {"torch": ("a torch tensor", "{}.numpy()", "a tensor"), "jax": _OF_JAX, "jaxlib": _OF_JAX}
 
 # ---------------------------------------------------------------------------------------------- arrays
 
@@ -50,15 +52,11 @@ def _from_elsewhere(name: str, values: Any) -> NDArray[Any]:
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         raise TypeError(f"{name}: got a masked array; expected a plain one; fix: {name}.filled(0) and where=~mask")
     package = type(values).__module__.partition(".")[0]
-    if package == "torch":
+    if package in _BESIDE:
+        got, fix, prediction = _BESIDE[package]
         raise TypeError(
-            f"{name}: got a torch tensor beside a prediction that is none; expected arrays of one library; "
-            f"fix: pass {name}.numpy(), or the prediction as a tensor"
-        )
-    if FOREIGN.get(package) == "jax":
-        raise TypeError(
-            f"{name}: got a JAX array beside a prediction that is none; expected arrays of one library; "
-            f"fix: pass np.asarray({name}), or the prediction as a JAX array"
+            f"{name}: got {got} beside a prediction that is none; expected arrays of one library; "
+            f"fix: pass {fix.format(name)}, or the prediction as {prediction}"
         )
     if package in FOREIGN:
         raise TypeError(

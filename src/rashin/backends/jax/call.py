@@ -16,8 +16,6 @@ __all__ = ["Arrays", "Call", "run"]
 
 Arrays: TypeAlias = "list[NDArray[Any]]"
 
-ORDER = ("value", "gradient", "hessian")  # what one sweep gives
-
 
 @dataclass(frozen=True)
 class Call:
@@ -64,7 +62,7 @@ def _run(call: Call, arrays: Arrays, results: Arrays) -> None:
 
 
 def _sweep(call: Call, z: Any, t: Any, w: Any, m: Any, results: dict[str, NDArray[Any]]) -> None:
-    wanted = tuple(name in results for name in ORDER)
+    wanted = "value" in results, "gradient" in results, "hessian" in results
     outputs = sweeps.Outputs(results.get("gradient"), results.get("hessian"))
     answer = sweeps.evaluate_arrays(
         call.program,
@@ -76,7 +74,7 @@ def _sweep(call: Call, z: Any, t: Any, w: Any, m: Any, results: dict[str, NDArra
         call.axis,
         wanted,
         outputs,
-        rounded=False,  # type: ignore[arg-type]
+        rounded=False,
     )
     if "value" in results:
         with np.errstate(over="ignore", under="ignore"):

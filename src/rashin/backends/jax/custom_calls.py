@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,12 +69,12 @@ def _made(name: str, numbers: list[str | None], *rest: Any) -> Call:
     """The call of a program that another process has made."""
     address, _, digest = name.partition("@")
     module, _, attribute = address.partition(":")
-    loss = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    if digest and described(loss.formula) != digest:  # type: ignore[attr-defined]
+    loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+    if digest and described(loss.formula) != digest:
         raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
-    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]  # type: ignore[attr-defined]
+    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
     given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
-    program = loss.replace(**given).program  # type: ignore[attr-defined]
+    program = loss.replace(**given).program
     reduction, axis, weighted, masked, asked, rounded, batch = rest
     return Call(program, program.rule, reduction, axis, weighted, masked, tuple(asked), rounded, batch)
 
@@ -82,7 +82,7 @@ def _made(name: str, numbers: list[str | None], *rest: Any) -> Call:
 # --------------------------------------------------------------------- what XLA's header xla/ffi/api/c_api.h says
 
 _pointer, _size, _int = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-_START = [("struct_size", _size), ("extension", _pointer)]
+_START: list[tuple[str, Any]] = [("struct_size", _size), ("extension", _pointer)]
 
 
 class _Buffer(ctypes.Structure):
@@ -140,7 +140,7 @@ _VERSION = (0, 3)  # of the header
 _TYPES = {
     1: np.dtype(np.bool_), 2: np.dtype(np.int8), 3: np.dtype(np.int16), 4: np.dtype(np.int32), 5: np.dtype(np.int64),
     6: np.dtype(np.uint8), 7: np.dtype(np.uint16), 8: np.dtype(np.uint32), 9: np.dtype(np.uint64),
-    10: np.dtype(np.float16), 11: np.dtype(np.float32), 12: np.dtype(np.float64), 16: np.dtype(ml_dtypes.bfloat16),
+    10: np.dtype(np.float16), 11: np.dtype(np.float32), 12: np.dtype(np.float64), 16: np.dtype(jnp.bfloat16),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ that is refused elsewhere, such as a label that is no class, makes the value and
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,18 +31,19 @@ class Jet(NamedTuple):
     by_target: Any
 
 
-def evaluate(*arrays: Any, call: Call) -> list[Any]:
-    """The results that the call asks for, in float64; ``like`` says what they are rounded to."""
+def evaluate(call: Call, dtypes: list[Any], *arrays: Any) -> list[Any]:
+    """The results that the call asks for, of these types."""
     with jax.enable_x64(True):
         batch = np.broadcast_shapes(*(array.shape[: call.batch] for array in arrays))
-        arrays = tuple(jnp.broadcast_to(array, batch + array.shape[call.batch :]) for array in arrays)
+        whole = [jnp.broadcast_to(array, batch + array.shape[call.batch :]) for array in arrays]
 
         def one(*arrays: Any) -> list[Any]:
-            return _evaluate(call, *arrays)
+            found = _evaluate(call, *arrays)
+            return [result.astype(dtype) for result, dtype in zip(found, dtypes, strict=True)]
 
         for _ in batch:
             one = jax.vmap(one)
-        return one(*arrays)
+        return one(*whole)
 
 
 def _evaluate(call: Call, z: Any, t: Any, *others: Any) -> list[Any]:

@@ -22,7 +22,7 @@ from rashin.backends.jax import custom_calls, formula
 from rashin.backends.jax.call import Call, run
 from rashin.backends.numpy.sensitivity import has_target_gradient
 
-__all__ = ["bind", "kept_type", "of_formula"]
+__all__ = ["bind", "kept_type"]
 
 THIRD = "a third derivative of a loss: got one that JAX needs; expected a value, a gradient or a Hessian"
 BY_SAMPLES = (
@@ -40,7 +40,7 @@ loss_p.multiple_results = True
 
 def bind(call: Call, *arrays: Any) -> list[Any]:
     """The results that the call asks for."""
-    return loss_p.bind(*_alike(arrays), call=call)  # type: ignore[no-any-return]
+    return loss_p.bind(*_alike(arrays), call=call)
 
 
 def _alike(arrays: tuple[Any, ...]) -> list[Any]:
@@ -55,7 +55,7 @@ def _alike(arrays: tuple[Any, ...]) -> list[Any]:
 
 def _varying(aval: Any) -> frozenset[Any]:
     found = getattr(aval, "manual_axis_type", None)
-    return frozenset(getattr(aval, "vma", ())) if found is None else found.varying  # type: ignore[no-any-return]
+    return frozenset(getattr(aval, "vma", ())) if found is None else found.varying
 
 
 # ------------------------------------------------------------------------------------------ shapes and types
@@ -140,13 +140,12 @@ def _lowered(context: Any, *operands: Any, call: Call) -> Any:
     return custom_calls.lowered(context, operands, call) or _lowered_formula(context, *operands, call=call)
 
 
-def of_formula(*arrays: Any, call: Call) -> list[Any]:
-    """The results of the formula, rounded once."""
-    avals = _abstract(*map(jax.typeof, arrays), call=call)
-    return [found.astype(aval.dtype) for found, aval in zip(formula.evaluate(*arrays, call=call), avals, strict=True)]
+def _lowered_formula(context: Any, *operands: Any, call: Call) -> Any:
+    evaluate = functools.partial(formula.evaluate, call, [aval.dtype for aval in context.avals_out])
+    with jax.enable_x64(True):  # JAX asks again as it lowers each operation
+        return mlir.lower_fun(evaluate, multiple_results=True)(context, *operands)
 
 
-_lowered_formula = mlir.lower_fun(of_formula, multiple_results=True)
 mlir.register_lowering(loss_p, _lowered, platform="cpu")
 mlir.register_lowering(loss_p, _lowered_formula)
 

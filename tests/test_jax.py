@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from jax.test_util import check_grads
 import rashin
 from cases import is_share, numbers_of
 from rashin.backends.jax import _call, custom_calls, formula, primitive
+from rashin.backends.jax import plans as plans_of
 from shipped import LOSSES, changed, of_any_rows
 from test_reduction import CASES
 
@@ -311,6 +313,65 @@ def test_value_and_gradient_are_one_custom_call_and_a_value_makes_no_gradient():
     value = jax.jit(lambda z: ce(z, t)).lower(z).as_text()
     assert "gradient" not in value
     assert value.count("@rashin_loss") == 1
+
+
+@pytest.fixture
+def python(monkeypatch):
+    """How often a custom call has come to Python."""
+    calls, run = [], custom_calls.run
+    monkeypatch.setattr(custom_calls, "run", lambda *call: (calls.append(call), run(*call)))
+    return calls
+
+
+@pytest.mark.parametrize("dtype", TYPES[:2])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("loss", [rashin.log_cosh, rashin.poisson, ce.replace(z_loss=0.1), rashin.focal], ids=str)
+def test_small_arrays_are_computed_without_python(loss, reduction, dtype, python, doubles):
+    rng = np.random.default_rng(8)
+    z = rng.normal(size=(6, 5)).astype(dtype)
+    t = rng.integers(0, 5, (6, 5)).astype(dtype) if loss.kind == "pointwise" else rng.integers(0, 5, 6)
+
+    def everything(z, t):
+        return loss.value_gradient_and_hessian(z, t, reduction=reduction)
+
+    narrow = t.astype(np.int32) if loss.kind != "pointwise" else t
+    found, each = jax.jit(lambda z, t, narrow: (everything(z, narrow), jax.vmap(everything)(z[:, None], t[:, None])))(
+        z, t, narrow
+    )
+    assert not python
+    for ours, exact in zip(found, everything(z, t), strict=True):
+        same(ours, np.asarray(exact, dtype))
+    for i in range(6):
+        for ours, exact in zip(each, everything(z[i, None], t[i, None]), strict=True):
+            same(ours[i], np.asarray(exact, dtype))
+
+
+def test_what_compiled_code_finds_wrong_is_left_to_python(python):
+    z, t = jnp.ones((5, 4)), jnp.array([0, 1, 2, 3, 7])
+    step = jax.jit(jax.grad(ce))
+    with pytest.raises(JaxRuntimeError, match="target: got 7 at index 4"):
+        jax.block_until_ready(step(z, t))
+    infinite = jnp.array([-jnp.inf, 1.0])
+    assert jax.jit(lambda z: rashin.absolute_error(z, jnp.zeros(2)))(infinite) == jnp.inf
+    assert len(python) == 2
+    step(z, t % 4)
+    assert len(python) == 2
+
+
+def test_a_table_finds_its_plans_as_it_grows():
+    table, plans = plans_of.Table(), {}
+    for k in range(200):
+        digest = hashlib.blake2b(bytes([k]), digest_size=16).digest()
+        plans[digest] = plans_of._Plan([k])
+        table.add(digest, plans[digest])
+    slots = table._old[-1]
+    for digest, plan in plans.items():
+        first, second = np.frombuffer(digest, np.int64)
+        place = int(first) & int(slots[0])
+        while (slots[1 + 3 * place], slots[2 + 3 * place]) != (first, second):
+            assert slots[3 + 3 * place]
+            place = (place + 1) & int(slots[0])
+        assert slots[3 + 3 * place] == plan.address
 
 
 def test_loops_conditions_and_shards(doubles):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-__all__ = ["ENTRY", "Machine"]
+__all__ = ["ENTRY", "Machine", "host"]
 
 ENTRY = "rashin_entry"  # the function of an object
 
 
 @functools.cache
-def _host() -> Any:
+def host() -> Any:
+    """LLVM's target for this process."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -26,7 +27,7 @@ class Machine:
         import llvmlite.binding as llvm
 
         # An engine of its own, which frees the code with the object; it becomes the owner of its target machine.
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _host().create_target_machine())
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), host().create_target_machine())
         engine.add_object_file(llvm.ObjectFileRef.from_data(content))
         engine.finalize_object()
         self._engine = engine

@@ -30,10 +30,13 @@ def _instruction(result: Any, arguments: tuple[Any, ...], emit: Callable[..., An
     def unary(typing: Any, a: Any) -> Any:
         return signature, generate
 
+    def binary(typing: Any, a: Any, b: Any) -> Any:
+        return signature, generate
+
     def ternary(typing: Any, a: Any, b: Any, c: Any) -> Any:
         return signature, generate
 
-    return intrinsic({1: unary, 3: ternary}[len(arguments)])
+    return intrinsic({1: unary, 2: binary, 3: ternary}[len(arguments)])
 
 
 def _named(name: str) -> Callable[..., Any]:
@@ -224,19 +227,37 @@ def _call(
     return nb.void(_I, *arrays, _I), generate
 
 
+# ------------------------------------------------------------------------------------------- other machine code
+
+
+def _enter(builder: Any, machine: Any, block: Any) -> Any:
+    word = ir.IntType(64)
+    function = builder.inttoptr(machine, ir.FunctionType(word, [ir.IntType(8).as_pointer()]).as_pointer())
+    return builder.call(function, [builder.inttoptr(block, ir.IntType(8).as_pointer())])
+
+
+def _row_at(dtype: Any) -> Any:
+    return array_at(types.Array(dtype, 1, "C"))
+
+
 INSTRUCTIONS: dict[str, Any] = {
     "address": intrinsic(_address),
     "as_elements": intrinsic(_as_elements),
     "as_integers": intrinsic(_as_integers),
     "bits": bits_of,
     "call": intrinsic(_call),
+    "doubles_at": _row_at(_F),
+    "enter": _instruction(_I, (_I, _I), _enter),
     "fetch": intrinsic(_fetch),
     "fma": _instruction(_F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)),
     "from_bits": number_of,
+    "integers_at": _row_at(_I),
+    "labels_at": _row_at(types.int32),
     "magnitude": _instruction(_F, (_F,), _named("llvm.fabs")),
     "maximum": intrinsic(_maximum),
     "select": _instruction(_F, (types.boolean, _F, _F), lambda builder, c, a, b: builder.select(c, a, b)),
     "shaped": intrinsic(_shaped),
+    "singles_at": _row_at(types.float32),
     "square_root": _instruction(_F, (_F,), _named("llvm.sqrt")),
     "stack": intrinsic(_stack),
     "turn": intrinsic(_turn),

@@ -84,15 +84,16 @@ class Kernel:
     def __call__(self, element: np.dtype[Any]) -> Callable[..., Any]:
         run = self._compiled.get(element)
         if run is None:
-            run = self._compiled[element] = caller(self, element, self._machine(element))
+            run = self._compiled[element] = caller(self, element, self.machine(element))
         return run
 
     def fixing(self, element: np.dtype[Any], **fixed: Any) -> Callable[..., Any]:
         """The compiled kernel with some of its arguments fixed, which saves a call the time to pack them."""
-        return caller(self, element, self._machine(element), fixed)
+        return caller(self, element, self.machine(element), fixed)
 
     @functools.cached_property
-    def _machine(self) -> Callable[[np.dtype[Any]], Machine]:
+    def machine(self) -> Callable[[np.dtype[Any]], Machine]:
+        """The machine code for an element type."""
         return functools.cache(lambda element: loaded(self.code(element)))
 
 

@@ -19,15 +19,20 @@ __all__ = [
     "as_integers",
     "bits",
     "call",
+    "doubles_at",
+    "enter",
     "fetch",
     "fma",
     "from_bits",
     "inline",
+    "integers_at",
     "interleaved",
+    "labels_at",
     "magnitude",
     "maximum",
     "select",
     "shaped",
+    "singles_at",
     "square_root",
     "stack",
     "turn",
@@ -134,3 +139,28 @@ def fetch(array: Any, i: int, j: int) -> None:
 def call(loop: int, z: Any, t: Any, w: Any, parameters: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
     """Call a formula's loop by its address, with arrays of at least ``n`` elements."""
     _instruction("call")
+
+
+def integers_at(address: int, shape: tuple[int]) -> Any:
+    """The int64 that lie there."""
+    _instruction("integers_at")
+
+
+def labels_at(address: int, shape: tuple[int]) -> Any:
+    """The int32 that lie there."""
+    _instruction("labels_at")
+
+
+def singles_at(address: int, shape: tuple[int]) -> Any:
+    """The float32 that lie there."""
+    _instruction("singles_at")
+
+
+def doubles_at(address: int, shape: tuple[int]) -> Any:
+    """The doubles that lie there."""
+    _instruction("doubles_at")
+
+
+def enter(machine: int, block: int) -> Any:
+    """Run a kernel's machine code on the block of words that lies there; its answer."""
+    _instruction("enter")

@@ -9,13 +9,13 @@ import math
 from typing import Any, NoReturn
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj, is_cupy_array, is_dask_array
+from array_api_compat import array_namespace, device, is_array_api_obj, is_cupy_array, is_dask_array
 
 from rashin import checks
 from rashin.arithmetic import array_api as vocabulary
 from rashin.backends import numpy as sweeps
 from rashin.backends.array_api.evaluation import ByFormula
-from rashin.backends.array_api.formula import Space, links
+from rashin.backends.formula import Space, links
 
 __all__ = [
     "evaluate",
@@ -158,7 +158,7 @@ def _by_formula(program: sweeps.Program, z: Any, reduction: str, axis: int) -> B
 
 def _space(z: Any) -> Space:
     xp = array_namespace(z)
-    return Space(xp, vocabulary.like(xp.astype(z, xp.float64)))
+    return Space(xp, vocabulary.like(xp.astype(z, xp.float64)), device(z))
 
 
 def to_numpy(array: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
-from rashin.backends.array_api.formula import Space, derived, product, target_slope
+from rashin.backends.formula import Space, derived, product, target_slope
 from rashin.domain import LABEL, LOG_PROBABILITY, Domain
 
 __all__ = ["ByFormula", "Evaluation"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,17 @@ class _Plan:
         return int(self._words.ctypes.data)
 
 
+class _Sweep(NamedTuple):
+    """A sweep over samples of a shape, what it is given, and what must be kept for it."""
+
+    kernel: Kernel
+    shape: tuple[int, ...]
+    given: dict[str, Any]
+    samples: int
+    narrow: int  # labels of 32 bits
+    kept: Any
+
+
 class _Room:
     """Where each thing lies in the room to work in, by its offset in bytes."""
 
@@ -116,20 +127,20 @@ def planned(call: Call, arguments: Any, results: Any) -> tuple[_Plan, int] | Non
         return None
     sweep = {"pointwise": _pointwise, "labelwise": _labels}.get(call.rule.kind)
     found = None if sweep is None else sweep(call, arguments)
-    return None if found is None else _laid_out(call, *found, batch=batch, buffers=[*arguments, *results])
+    return None if found is None else _laid_out(call, found, batch, [*arguments, *results])
 
 
-def _pointwise(call: Call, arguments: Any) -> Any:
+def _pointwise(call: Call, arguments: Any) -> _Sweep | None:
     z, t = arguments
     if t.dtype != z.dtype:
         return None
     order = 2 if "hessian" in call.asked else 1 if "gradient" in call.asked else 0
     made = prepared(call.program, order, z.dtype)
     samples = math.prod(z.shape[call.batch :])
-    return pointwise.sweep, (samples,), {**made.fixed, "t": _At(1, (samples,))}, samples, 0, made
+    return _Sweep(pointwise.sweep, (samples,), made.fixed | {"t": _At(1, (samples,))}, samples, 0, made)
 
 
-def _labels(call: Call, arguments: Any) -> Any:
+def _labels(call: Call, arguments: Any) -> _Sweep | None:
     z, t = arguments
     options = dict(call.rule.options)
     if options.get("label_smoothing") or options.get("softcap") or call.axis != -1:
@@ -139,14 +150,13 @@ def _labels(call: Call, arguments: Any) -> Any:
     samples, loop = math.prod(t.shape[call.batch :]), call.program.loop(2, DOUBLE)
     fixed = {"loop": loop.address, "parameters": call.program.numbers, "z_loss": options.get("z_loss") or 0.0}
     narrow = samples if t.dtype == np.int32 else 0
-    return labelwise.sweep_labels, (samples, z.shape[-1]), fixed | {"labels": _At(1, (samples,))}, samples, narrow, loop
+    given = fixed | {"labels": _At(1, (samples,))}
+    return _Sweep(labelwise.sweep_labels, (samples, z.shape[-1]), given, samples, narrow, loop)
 
 
-def _laid_out(
-    call: Call, kernel: Kernel, shape: tuple[int, ...], given: dict[str, Any], samples: int, narrow: int, kept: Any,
-    batch: tuple[int, ...], buffers: list[Any],
-) -> tuple[_Plan, int]:  # fmt: skip
+def _laid_out(call: Call, sweep: _Sweep, batch: tuple[int, ...], buffers: list[Any]) -> tuple[_Plan, int]:
     """The block of the sweep's arguments, and what of it each call fills in."""
+    kernel, shape, given, samples, narrow, kept = sweep
     last, element, mean = len(buffers), buffers[0].dtype, call.reduction == "mean"
     place = {name: 2 + place for place, name in enumerate(call.asked)}
     values = samples if call.reduction == "none" and "value" in place else 0

@@ -11,7 +11,7 @@ import torch
 
 from rashin.arithmetic.torch import like
 from rashin.backends.array_api.evaluation import ByFormula
-from rashin.backends.array_api.formula import Space
+from rashin.backends.formula import Space
 from rashin.backends.torch.call import Call
 from rashin.backends.torch.memory import array_of, is_symbolic, value_type
 from rashin.backends.torch.traced import Traced
@@ -93,7 +93,7 @@ def space_of(z: torch.Tensor) -> Space:
     """What formulas of doubles are computed with on a tensor's device."""
     with needs("array_api_compat", "torch", "a loss of tensors on other devices than the CPU"):
         from array_api_compat import torch as namespace
-    return Space(namespace, like(torch.empty(0, dtype=torch.float64, device=z.device)))
+    return Space(namespace, like(torch.empty(0, dtype=torch.float64, device=z.device)), z.device)
 
 
 def to_host(tensor: torch.Tensor) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch.autograd import Function
 
 from rashin.backends import numpy as sweeps
-from rashin.backends.array_api.formula import links
+from rashin.backends.formula import links
 from rashin.backends.torch.device import is_swept, space_of, to_host
 from rashin.backends.torch.graph import looped, refuse_nested, transformable
 from rashin.backends.torch.memory import array_of, checked, is_symbolic, tensor_of

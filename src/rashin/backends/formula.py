@@ -14,10 +14,11 @@ __all__ = ["Space", "derived", "links", "product", "target_slope"]
 
 
 class Space(NamedTuple):
-    """A library's arrays: its namespace, and what a formula is computed with."""
+    """A library's arrays: its namespace, what a formula is computed with, and where they lie, if that must be said."""
 
     xp: Any
     words: Any
+    device: Any = None
 
 
 class _Row(NamedTuple):
@@ -105,14 +106,8 @@ def _shares(space: Space, t: Any, classes: int) -> Any:
 
 
 def _one_hot(space: Space, labels: Any, classes: int) -> Any:
-    numbers = space.xp.arange(classes, dtype=labels.dtype, device=_device(labels))
+    numbers = space.xp.arange(classes, dtype=labels.dtype, device=space.device)
     return space.words.where(labels[..., None] == numbers, 1.0, 0.0)
-
-
-def _device(x: Any) -> Any:
-    from array_api_compat import device
-
-    return device(x)
 
 
 # ------------------------------------------------------------------------------------------- losses of labels

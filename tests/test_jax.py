@@ -20,6 +20,7 @@ import rashin
 from cases import is_share, numbers_of
 from rashin.backends.jax import _call, custom_calls, formula, primitive
 from rashin.backends.jax import plans as plans_of
+from rashin.backends.jax.call import Call
 from shipped import LOSSES, changed, of_any_rows
 from test_reduction import CASES
 
@@ -318,8 +319,8 @@ def test_value_and_gradient_are_one_custom_call_and_a_value_makes_no_gradient():
 @pytest.fixture
 def python(monkeypatch):
     """How often a custom call has come to Python."""
-    calls, run = [], custom_calls.run
-    monkeypatch.setattr(custom_calls, "run", lambda *call: (calls.append(call), run(*call)))
+    calls, run = [], Call.run
+    monkeypatch.setattr(Call, "run", lambda *call: (calls.append(call), run(*call)))
     return calls
 
 
@@ -418,12 +419,10 @@ def test_a_program_that_another_process_has_made_finds_its_loss_and_whether_it_h
     loss = ce.replace(label_smoothing=0.1)
     z = jnp.zeros((2, 3))
     call, _ = _call(loss.program, "mean", -1, ("value",), z, jnp.zeros(2, int), None, None)
-    words = custom_calls._words(call)
-    made = custom_calls._made(*json.loads(words))
-    assert made == call
-    name, *rest = json.loads(words)
+    kind, name, *rest = json.loads(json.dumps(call.words()))
+    assert custom_calls._kinds[kind].of_words(name, *rest) == call
     with pytest.raises(ValueError, match="has changed since it was compiled"):
-        custom_calls._made(f"{name}@{'0' * 64}", *rest)
+        Call.of_words(f"{name}@{'0' * 64}", *rest)
 
 
 PROGRAM = """

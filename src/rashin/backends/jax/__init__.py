@@ -7,16 +7,29 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.jax.call import Call
-from rashin.backends.jax.primitive import bind, kept_type
+from rashin.backends.jax.linear import evaluate_linear, linear_statistics
+from rashin.backends.jax.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
+from rashin.backends.jax.memory import array_of, kept_type, shadow
+from rashin.backends.jax.primitive import bind
 from rashin.domain import LABEL
 from rashin.reduction import weigh
 
-__all__ = ["evaluate", "hessian_vector_product", "sample_losses"]
+__all__ = [
+    "evaluate",
+    "evaluate_linear",
+    "hessian_vector_product",
+    "linear_statistics",
+    "log_softmax",
+    "logsumexp",
+    "sample_losses",
+    "sigmoid",
+    "softmax",
+    "softmax_statistics",
+]
 
 NAMES = ("value", "gradient", "hessian")
 
@@ -64,8 +77,8 @@ def hessian_vector_product(
     """The Hessian of the reduced loss times a vector."""
     _refuse_outputs(out=out)
     call, arrays = _call(program, reduction, axis, ("product",), prediction, target, weight, where)
-    v = _array("vector", vector)
-    checks.vector(_shadow(v), _shadow(prediction))
+    v = array_of("vector", vector)
+    checks.vector(shadow(v), shadow(prediction))
     found = bind(call, *arrays, v.astype(kept_type(prediction)))[0]
     return found.astype(jnp.float16) if prediction.dtype == jnp.float16 else found
 
@@ -82,9 +95,9 @@ def _call(
     rounded: bool = True,
 ) -> tuple[Call, list[Any]]:
     """The call and its arrays, whose shapes and types are checked here, and their numbers when it runs."""
-    z, t = _array("prediction", prediction), _array("target", target)
-    w = None if weight is None else _array("weight", weight)
-    m = None if where is None else _array("where", where)
+    z, t = array_of("prediction", prediction), array_of("target", target)
+    w = None if weight is None else array_of("weight", weight)
+    m = None if where is None else array_of("where", where)
     counted = _checked(program, z, t, w, m, reduction, axis)
     call = Call(program, program.rule, reduction, counted, w is not None, m is not None, asked, rounded)
     return call, [array for array in (z, t, w, m) if array is not None]
@@ -93,7 +106,7 @@ def _call(
 def _checked(program: sweeps.Program, z: Any, t: Any, w: Any, m: Any, reduction: str, axis: int) -> int:
     """The class axis, counted from the end; -1 for losses that have none."""
     checks.choice("reduction", reduction)
-    prediction, target, samples = _shadow(z), _shadow(t), z.shape
+    prediction, target, samples = shadow(z), shadow(t), z.shape
     if not program.rule.prediction.axes:
         checks.same_shape(prediction, target)
         axis = -1
@@ -101,40 +114,11 @@ def _checked(program: sweeps.Program, z: Any, t: Any, w: Any, m: Any, reduction:
         axis = checks.axis(prediction, axis)
         samples = tuple(np.delete(z.shape, axis).tolist())
         checks.holds_distributions(prediction, target, samples, program.rule.target == LABEL)
-    weigh(None, None if m is None else _shadow(m), samples, "sum")
+    weigh(None, None if m is None else shadow(m), samples, "sum")
     weigh(None, None, samples, reduction)
     if w is not None:
-        checks.weights(_shadow(w), samples)
+        checks.weights(shadow(w), samples)
     return axis
-
-
-def _shadow(array: Any) -> NDArray[Any]:
-    """An array of zeros of its shape and type, which takes no memory."""
-    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
-
-
-def _array(name: str, values: Any) -> Any:
-    """The argument as JAX's array, whose type is one of real numbers."""
-    if not isinstance(values, jax.Array):
-        values = _from_numpy(name, values)
-    if getattr(values.dtype, "kind", "other") not in "fiub" and values.dtype != jnp.bfloat16:
-        raise TypeError(f"{name}: got dtype {values.dtype}; expected real numbers (floating, integer or bool)")
-    return values
-
-
-def _from_numpy(name: str, values: Any) -> jax.Array:
-    """A constant; JAX makes 32-bit numbers of it unless its 64-bit types are enabled, which must not change a label."""
-    given = checks.mask(values) if name == "where" else checks.array(name, values)
-    array = jnp.asarray(given)
-    if given.dtype.kind in "iu" and array.dtype.itemsize < given.dtype.itemsize:
-        wrong = given != given.astype(array.dtype)
-        if wrong.any():
-            index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
-            raise ValueError(
-                f"{name}: got {given[index]} at index {index[0] if len(index) == 1 else index}; expected numbers of "
-                f"{array.dtype}; fix: jax.config.update('jax_enable_x64', True)"
-            )
-    return array
 
 
 def _refuse_outputs(**outputs: Any) -> None:

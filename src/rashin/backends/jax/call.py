@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import uuid
+import weakref
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,9 +14,10 @@ from numpy.typing import NDArray
 
 from rashin.backends import numpy as sweeps
 from rashin.backends.numpy import sensitivity
+from rashin.native.described import described
 from rashin.rule import Rule
 
-__all__ = ["Arrays", "Call", "run"]
+__all__ = ["Arrays", "Call", "Link", "Statistics"]
 
 Arrays: TypeAlias = "list[NDArray[Any]]"
 
@@ -36,12 +41,38 @@ class Call:
     rounded: bool = True
     batch: int = 0
 
+    def run(self, arrays: Arrays, results: Arrays) -> None:
+        """Fill the results."""
+        for index in np.ndindex(results[0].shape[: self.batch]):
+            one = [a[tuple(min(i, n - 1) for i, n in zip(index, a.shape, strict=False))] for a in arrays]
+            _run(self, one, [result[(*index, ...)] for result in results])
 
-def run(call: Call, arrays: Arrays, results: Arrays) -> None:
-    """Fill the results."""
-    for index in np.ndindex(results[0].shape[: call.batch]):
-        one = [a[tuple(min(i, n - 1) for i, n in zip(index, a.shape, strict=False))] for a in arrays]
-        _run(call, one, [result[(*index, ...)] for result in results])
+    def words(self) -> list[Any]:
+        """All that distinguishes the call, in names and numbers."""
+        rule = self.rule
+        name = rule.name
+        if name.endswith("@None"):  # its formula may change without notice: no other has its name
+            name += _tokens.setdefault(rule.formula, uuid.uuid4().hex)
+        numbers = [*rule.parameters, *(number for _, number in rule.options)]
+        rest = (self.reduction, self.axis, self.weighted, self.masked, self.asked, self.rounded, self.batch)
+        return ["loss", name, [None if n is None else float(n).hex() for n in numbers], *rest]
+
+    @classmethod
+    def of_words(cls, name: str, numbers: list[str | None], *rest: Any) -> Call:
+        """The call of a program that another process has made."""
+        address, _, digest = name.partition("@")
+        module, _, attribute = address.partition(":")
+        loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+        if digest and described(loss.formula) != digest:
+            raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
+        names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
+        given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
+        program = loss.replace(**given).program
+        reduction, axis, weighted, masked, asked, rounded, batch = rest
+        return cls(program, program.rule, reduction, axis, weighted, masked, tuple(asked), rounded, batch)
+
+
+_tokens: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 def _run(call: Call, arrays: Arrays, results: Arrays) -> None:
@@ -79,3 +110,50 @@ def _sweep(call: Call, z: Any, t: Any, w: Any, m: Any, results: dict[str, NDArra
     if "value" in results:
         with np.errstate(over="ignore", under="ignore"):
             results["value"][...] = answer.value
+
+
+# ------------------------------------------------------------------------------------------- rows of logits
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of logits, by its name; the axis is counted from the end."""
+
+    name: str
+    axis: int
+
+    def run(self, arrays: Arrays, results: Arrays) -> None:
+        """Fill the result."""
+        axis = () if self.name == "sigmoid" else (self.axis,)
+        results[0][...] = getattr(sweeps, self.name)(*arrays, *axis)
+
+    def words(self) -> list[Any]:
+        """Name and number."""
+        return ["link", self.name, self.axis]
+
+    @classmethod
+    def of_words(cls, *words: Any) -> Link:
+        """Of another process."""
+        return cls(*words)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The statistics of rows of logits with their labels, and their mask if there is one; the classes lie last."""
+
+    masked: bool
+
+    def run(self, arrays: Arrays, results: Arrays) -> None:
+        """Fill the four results."""
+        found = sweeps.softmax_statistics(arrays[0], arrays[1], -1, arrays[2] if self.masked else None)
+        for result, array in zip(results, found, strict=True):
+            result[...] = array
+
+    def words(self) -> list[Any]:
+        """The switch."""
+        return ["statistics", self.masked]
+
+    @classmethod
+    def of_words(cls, *words: Any) -> Statistics:
+        """Of another process."""
+        return cls(*words)

@@ -10,12 +10,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import importlib
 import json
 import math
 import sys
-import uuid
-import weakref
 from typing import Any
 
 import jax
@@ -23,10 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.backends.jax.call import Call, run
+from rashin.backends.jax.call import Call, Link, Statistics
 from rashin.backends.jax.plans import Table, planned
 from rashin.kernels.custom_call import direct
-from rashin.native.described import described
 from rashin.native.doorway import Doorway
 from rashin.native.kernel import DOUBLE
 
@@ -35,11 +31,12 @@ __all__ = ["lowered"]
 TARGET = "rashin_loss"
 
 
-def lowered(context: Any, operands: Any, call: Call) -> Any:
+def lowered(context: Any, operands: Any, call: Any) -> Any:
     """The custom call in a program that is being made, or None where there are no handlers."""
     if not _is_registered():
         return None
-    words, plan = _words(call), planned(call, context.avals_in, context.avals_out)
+    words = _words(call)
+    plan = planned(call, context.avals_in, context.avals_out) if isinstance(call, Call) else None
     shapes = [(aval.shape, aval.dtype.name) for aval in context.avals_in]
     digest = hashlib.blake2b(f"{words} {shapes}".encode(), digest_size=16).digest()
     room = 0
@@ -55,42 +52,23 @@ def lowered(context: Any, operands: Any, call: Call) -> Any:
 
 # ------------------------------------------------------------------------------------- the call in words
 
-_calls: dict[bytes, Call] = {}
-_tokens: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+_kinds: dict[str, Any] = {"loss": Call, "link": Link, "statistics": Statistics}
+_calls: dict[bytes, Any] = {}
 
 
-def _words(call: Call) -> str:
+def _words(call: Any) -> str:
     """All that distinguishes the call, from which another process can make it."""
-    rule = call.rule
-    name = rule.name
-    if name.endswith("@None"):  # its formula may change without notice: no other has its name
-        name += _tokens.setdefault(rule.formula, uuid.uuid4().hex)
-    numbers = [*rule.parameters, *(number for _, number in rule.options)]
-    rest = (call.reduction, call.axis, call.weighted, call.masked, call.asked, call.rounded, call.batch)
-    words = json.dumps([name, [None if n is None else float(n).hex() for n in numbers], *rest])
+    words = json.dumps(call.words())
     _calls[words.encode()] = call
     return words
 
 
-def _call(words: bytes) -> Call:
+def _call(words: bytes) -> Any:
     found = _calls.get(words)
     if found is None:
-        found = _calls[words] = _made(*json.loads(words))
+        kind, *rest = json.loads(words)
+        found = _calls[words] = _kinds[kind].of_words(*rest)
     return found
-
-
-def _made(name: str, numbers: list[str | None], *rest: Any) -> Call:
-    """The call of a program that another process has made."""
-    address, _, digest = name.partition("@")
-    module, _, attribute = address.partition(":")
-    loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    if digest and described(loss.formula) != digest:
-        raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
-    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
-    given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
-    program = loss.replace(**given).program
-    reduction, axis, weighted, masked, asked, rounded, batch = rest
-    return Call(program, program.rule, reduction, axis, weighted, masked, tuple(asked), rounded, batch)
 
 
 # --------------------------------------------------------------------- what XLA's header xla/ffi/api/c_api.h says
@@ -175,7 +153,7 @@ def _handler(frame: Any) -> Any:
         results = _arrays(here.results, writable=True)[:-1]  # the last is room to work in
         for result in results:
             _ask_for_huge_pages(result)
-        run(call, _arrays(here.arguments), results)
+        call.run(_arrays(here.arguments), results)
     except BaseException as error:  # none may reach XLA, which is C++
         code = _INVALID_ARGUMENT if isinstance(error, (ValueError, TypeError)) else _INTERNAL
         message = str(error) if code == _INVALID_ARGUMENT else f"{type(error).__name__}: {error}"

@@ -10,19 +10,17 @@ import dataclasses
 import functools
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.errors import JaxRuntimeError
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.interpreters import ad, batching
 
-from rashin.backends.jax import custom_calls, formula
-from rashin.backends.jax.call import Call, run
+from rashin.backends.jax import formula
+from rashin.backends.jax.call import Call
+from rashin.backends.jax.memory import kept_type, value_type, wide_type
+from rashin.backends.jax.programs import alike, beside, defined
 from rashin.backends.numpy.sensitivity import has_target_gradient
 
-__all__ = ["bind", "kept_type"]
+__all__ = ["bind"]
 
 THIRD = "a third derivative of a loss: got one that JAX needs; expected a value, a gradient or a Hessian"
 BY_SAMPLES = (
@@ -34,49 +32,13 @@ CONSTANT = (
     "fix: use jax.lax.stop_gradient(target)"
 )
 
-loss_p = Primitive("rashin_loss")
-loss_p.multiple_results = True
-
 
 def bind(call: Call, *arrays: Any) -> list[Any]:
     """The results that the call asks for."""
-    return loss_p.bind(*_alike(arrays), call=call)
-
-
-def _alike(arrays: tuple[Any, ...]) -> list[Any]:
-    """The arrays, all of which vary over the same axes of a mesh, as shard_map wants it of what meets."""
-    axes = [_varying(jax.typeof(array)) for array in arrays]
-    every = frozenset().union(*axes)
-    return [
-        jax.lax.pcast(array, tuple(every - own), to="varying") if every - own else array
-        for array, own in zip(arrays, axes, strict=True)
-    ]
-
-
-def _varying(aval: Any) -> frozenset[Any]:
-    found = getattr(aval, "manual_axis_type", None)
-    return frozenset(getattr(aval, "vma", ())) if found is None else found.varying
+    return loss_p.bind(*alike(arrays), call=call)
 
 
 # ------------------------------------------------------------------------------------------ shapes and types
-
-
-def kept_type(prediction: Any) -> Any:
-    """The type of a gradient that is kept: of float16 float32, or what is scaled later would have vanished."""
-    if prediction.dtype == jnp.float16:
-        return jnp.dtype(jnp.float32)
-    return prediction.dtype if jnp.issubdtype(prediction.dtype, jnp.floating) else wide_type()
-
-
-def value_type(prediction: Any) -> Any:
-    """The prediction's dtype, or float32 if it has 16 bits, as a scaled float16 would soon be infinite."""
-    kept = kept_type(prediction)
-    return kept if kept.itemsize > 2 else jnp.dtype(jnp.float32)
-
-
-def wide_type() -> Any:
-    """The widest that JAX has: float64, or float32 unless its 64-bit types are enabled."""
-    return jnp.dtype(jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
 
 
 def _abstract(*avals: Any, call: Call) -> list[Any]:
@@ -88,13 +50,15 @@ def _result(name: str, batch: tuple[int, ...], avals: Any, call: Call) -> Any:
     z, t = avals[0], avals[1]
     core = z.shape[call.batch :]
     if name == "value":
-        return _of(z, batch + _samples(call, core), value_type(z) if call.rounded else wide_type())
+        return beside(z, batch + _samples(call, core), value_type(z) if call.rounded else wide_type())
     if name == "by_target":
-        return _of(z, batch + t.shape[call.batch :], t.dtype if jnp.issubdtype(t.dtype, jnp.floating) else wide_type())
+        return beside(
+            z, batch + t.shape[call.batch :], t.dtype if jnp.issubdtype(t.dtype, jnp.floating) else wide_type()
+        )
     if name == "by_weight":
-        return _of(z, batch + avals[2].shape[call.batch :], value_type(avals[2]))
+        return beside(z, batch + avals[2].shape[call.batch :], value_type(avals[2]))
     dtype = z.dtype if name == "hessian" and jnp.issubdtype(z.dtype, jnp.floating) else kept_type(z)
-    return _of(z, batch + core, dtype)
+    return beside(z, batch + core, dtype)
 
 
 def _samples(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -104,50 +68,7 @@ def _samples(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(np.delete(shape, call.axis).tolist()) if call.rule.prediction.axes else shape
 
 
-def _of(z: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """A result beside z: on its mesh, and varying as it does."""
-    sharding = NamedSharding(z.sharding.mesh, PartitionSpec(*[None] * len(shape)))
-    return z.update(shape=shape, dtype=dtype, weak_type=False, sharding=sharding)
-
-
-loss_p.def_abstract_eval(_abstract)
-
-
-# ----------------------------------------------------------------------------------------------- running
-
-
-@loss_p.def_impl
-def _evaluated(*arrays: Any, call: Call) -> Any:
-    """Outside of jit: with the errors that NumPy's arrays have."""
-    with jax.disable_jit(False):
-        try:
-            return jax.block_until_ready(_compiled(call)(*arrays))
-        except JaxRuntimeError:
-            if not all(isinstance(array, np.ndarray) or array.is_fully_addressable for array in arrays):
-                raise
-    given = [np.asarray(array) for array in arrays]
-    run(call, given, [np.empty(r.shape, r.dtype) for r in jax.eval_shape(functools.partial(bind, call), *arrays)])
-    raise RuntimeError("a loss that JAX could not compute could be computed again")
-
-
-@functools.lru_cache(1024)
-def _compiled(call: Call) -> Any:
-    return jax.jit(functools.partial(bind, call))
-
-
-def _lowered(context: Any, *operands: Any, call: Call) -> Any:
-    """On the CPU the compiled sweeps, elsewhere the formula."""
-    return custom_calls.lowered(context, operands, call) or _lowered_formula(context, *operands, call=call)
-
-
-def _lowered_formula(context: Any, *operands: Any, call: Call) -> Any:
-    evaluate = functools.partial(formula.evaluate, call, [aval.dtype for aval in context.avals_out])
-    with jax.enable_x64(True):  # JAX asks again as it lowers each operation
-        return mlir.lower_fun(evaluate, multiple_results=True)(context, *operands)
-
-
-mlir.register_lowering(loss_p, _lowered, platform="cpu")
-mlir.register_lowering(loss_p, _lowered_formula)
+loss_p = defined("rashin_loss", formula.evaluate, _abstract)
 
 
 # ------------------------------------------------------------------------------------------- derivatives

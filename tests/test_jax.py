@@ -9,10 +9,13 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytest.importorskip("jax")
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from jax.errors import JaxRuntimeError
 from jax.test_util import check_grads
 

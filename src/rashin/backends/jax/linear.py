@@ -139,11 +139,10 @@ _value.defvjp(_forward, _backward, symbolic_zeros=True)
 
 def _run(call: Call, reduction: str, factor: Any, *arrays: Any) -> Any:
     """The value, and the gradients if the call asks for them, times the factor of each sample."""
-    found = _walked(call, reduction, factor, *arrays)
     if any(isinstance(array, jax.core.Tracer) for array in (*arrays, factor)):
-        return found
+        return _walked(call, reduction, factor, *arrays)
     try:
-        return jax.block_until_ready(found)
+        return jax.block_until_ready(_walked(call, reduction, factor, *arrays))
     except JaxRuntimeError:  # whose words count the rows of a block
         x, w, b, t, weights, m = (None if array is None else np.asarray(array) for array in arrays)
     sweeps.evaluate_linear(call.program, x, w, t, b, weights, m, reduction, False)

@@ -17,7 +17,7 @@ from rashin.backends.numpy import sensitivity
 from rashin.native.described import described
 from rashin.rule import Rule
 
-__all__ = ["Arrays", "Call", "Link", "Statistics"]
+__all__ = ["Arrays", "Call", "Linear", "Link", "Statistics"]
 
 Arrays: TypeAlias = "list[NDArray[Any]]"
 
@@ -49,30 +49,39 @@ class Call:
 
     def words(self) -> list[Any]:
         """All that distinguishes the call, in names and numbers."""
-        rule = self.rule
-        name = rule.name
-        if name.endswith("@None"):  # its formula may change without notice: no other has its name
-            name += _tokens.setdefault(rule.formula, uuid.uuid4().hex)
-        numbers = [*rule.parameters, *(number for _, number in rule.options)]
         rest = (self.reduction, self.axis, self.weighted, self.masked, self.asked, self.rounded, self.batch)
-        return ["loss", name, [None if n is None else float(n).hex() for n in numbers], *rest]
+        return ["loss", *_named(self.rule), *rest]
 
     @classmethod
     def of_words(cls, name: str, numbers: list[str | None], *rest: Any) -> Call:
         """The call of a program that another process has made."""
-        address, _, digest = name.partition("@")
-        module, _, attribute = address.partition(":")
-        loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-        if digest and described(loss.formula) != digest:
-            raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
-        names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
-        given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
-        program = loss.replace(**given).program
+        program = _found(name, numbers)
         reduction, axis, weighted, masked, asked, rounded, batch = rest
         return cls(program, program.rule, reduction, axis, weighted, masked, tuple(asked), rounded, batch)
 
 
 _tokens: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+
+def _named(rule: Rule) -> tuple[str, list[str | None]]:
+    """A name and numbers by which a loss is found again."""
+    name = rule.name
+    if name.endswith("@None"):  # its formula may change without notice: no other has its name
+        name += _tokens.setdefault(rule.formula, uuid.uuid4().hex)
+    numbers = [*rule.parameters, *(number for _, number in rule.options)]
+    return name, [None if n is None else float(n).hex() for n in numbers]
+
+
+def _found(name: str, numbers: list[str | None]) -> sweeps.Program:
+    """The loss of a program that another process has made."""
+    address, _, digest = name.partition("@")
+    module, _, attribute = address.partition(":")
+    loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+    if digest and described(loss.formula) != digest:
+        raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
+    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
+    given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
+    return loss.replace(**given).program
 
 
 def _run(call: Call, arrays: Arrays, results: Arrays) -> None:
@@ -157,3 +166,41 @@ class Statistics:
     def of_words(cls, *words: Any) -> Statistics:
         """Of another process."""
         return cls(*words)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The loss after a linear layer of inputs, classifier and target, and bias, weight and mask where there are such.
+
+    The results are the value, and the gradients by inputs, classifier and bias if they are asked for.
+    """
+
+    program: sweeps.Program = field(compare=False)
+    rule: Rule
+    reduction: str
+    biased: bool
+    weighted: bool
+    masked: bool
+    derive: bool
+
+    def run(self, arrays: Arrays, results: Arrays) -> None:
+        """Fill the results."""
+        x, w, t, b, weight, where = self.sorted(arrays)
+        value, gradients = sweeps.evaluate_linear(self.program, x, w, t, b, weight, where, self.reduction, self.derive)
+        for result, array in zip(results, [value, *(gradients or ())], strict=False):  # without a bias one is None
+            result[...] = array
+
+    def sorted(self, arrays: Any) -> list[Any]:
+        """The arrays, None where there is none."""
+        x, w, t, *others = arrays
+        return [x, w, t, *(others.pop(0) if there else None for there in (self.biased, self.weighted, self.masked))]
+
+    def words(self) -> list[Any]:
+        """All that distinguishes the call, in names and numbers."""
+        return ["linear", *_named(self.rule), self.reduction, self.biased, self.weighted, self.masked, self.derive]
+
+    @classmethod
+    def of_words(cls, name: str, numbers: list[str | None], *rest: Any) -> Linear:
+        """The call of a program that another process has made."""
+        program = _found(name, numbers)
+        return cls(program, program.rule, *rest)

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.errors import JaxRuntimeError
+from jax.interpreters import batching
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
-from rashin.backends.jax.call import Call
+from rashin.backends.jax.call import Call, Linear
 from rashin.backends.jax.logits import softmax_statistics
-from rashin.backends.jax.memory import array_of, kept_type, shadow, wide_type
+from rashin.backends.jax.memory import array_of, floating, kept_type, shadow, value_type, wide_type
 from rashin.backends.jax.primitive import bind
+from rashin.backends.jax.programs import alike, beside, defined
 from rashin.backends.numpy.layer import LEAST, LOGITS, MOST, checked_layer
 from rashin.reduction import weigh
 
@@ -43,12 +44,10 @@ def evaluate_linear(
     weigh(None, None, (len(x),), reduction)
     if weights is not None:
         checks.weights(shadow(weights), (len(x),))
-    asked = ("value", "gradient") if derive else ("value",)
-    kept = "none" if reduction == "none" else "sum"
-    call = Call(program, program.rule, kept, -1, weight is not None, False, asked)
+    call = Linear(program, program.rule, reduction, b is not None, weight is not None, m is not None, derive)
     if not derive:
-        return _value(call, reduction, x, w, b, t, weights, m), None
-    return _run(call, reduction, None, x, w, b, t, weights, m)
+        return _value(call, x, w, b, t, weights, m), None
+    return _evaluated(call, x, w, b, t, weights, m)
 
 
 def linear_statistics(inputs: Any, classifier: Any, target: Any, bias: Any, where: Any) -> tuple[jax.Array, ...]:
@@ -66,11 +65,7 @@ def linear_statistics(inputs: Any, classifier: Any, target: Any, bias: Any, wher
 
 
 def _like(part: Any, x: Any) -> Any:
-    return part.dtype if not jnp.issubdtype(part.dtype, jnp.floating) else _floating(x)
-
-
-def _floating(x: Any) -> Any:
-    return x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else wide_type()
+    return part.dtype if not jnp.issubdtype(part.dtype, jnp.floating) else floating(x)
 
 
 def _arguments(inputs: Any, classifier: Any, target: Any, bias: Any, where: Any, only_labels: bool) -> Any:
@@ -102,12 +97,12 @@ def _product(a: Any, b: Any) -> Any:
 # --------------------------------------------------------------------------------------- value and derivatives
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _value(call: Call, reduction: str, x: Any, w: Any, b: Any, t: Any, weights: Any, m: Any) -> Any:
-    return _run(call, reduction, None, x, w, b, t, weights, m)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _value(call: Linear, *arrays: Any) -> Any:
+    return _evaluated(call, *arrays)[0]
 
 
-def _forward(call: Call, reduction: str, *primals: Any) -> Any:
+def _forward(call: Linear, *primals: Any) -> Any:
     """The value, and the gradients beside it; if each sample has its own, they wait for what comes from above."""
     for name, primal in zip(("target", "weight"), primals[3:5], strict=True):
         if primal is not None and primal.perturbed:
@@ -116,72 +111,101 @@ def _forward(call: Call, reduction: str, *primals: Any) -> Any:
                 f"derivatives by inputs, classifier and bias only; fix: use jax.lax.stop_gradient({name})"
             )
     given = [None if primal is None else primal.value for primal in primals]
-    if reduction == "none":
-        return _run(call, reduction, None, *given)[0], given
-    value, gradients = _run(_derived(call), reduction, None, *given)
-    return value, gradients
+    types = [None if array is None else array[:0] for array in given[:3]]
+    if call.reduction == "none":
+        return _evaluated(call, *given)[0], (types, given)
+    # What is scaled later would have vanished in float16.
+    wide = [None if array is None else array.astype(kept_type(array)) for array in given[:3]]
+    value, gradients = _evaluated(dataclasses.replace(call, derive=True), *wide, *given[3:])
+    return value, (types, gradients)
 
 
-def _derived(call: Call) -> Call:
-    return dataclasses.replace(call, asked=("value", "gradient"))
-
-
-def _backward(call: Call, reduction: str, kept: Any, d: Any) -> Any:
-    if reduction == "none":
-        gradients = _run(_derived(call), reduction, d, *kept)[1]
-    else:
-        gradients = tuple(None if part is None else (part * d).astype(part.dtype) for part in kept)
-    return (*gradients, None, None, None)
+def _backward(call: Linear, kept: Any, d: Any) -> Any:
+    types, parts = kept
+    if call.reduction == "none":
+        parts, d = _walked(dataclasses.replace(call, derive=True), d, *parts)[1], 1.0
+    scaled = (None if one is None else (part * d).astype(one.dtype) for one, part in zip(types, parts, strict=True))
+    return (*scaled, None, None, None)
 
 
 _value.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _run(call: Call, reduction: str, factor: Any, *arrays: Any) -> Any:
+def _evaluated(call: Linear, x: Any, w: Any, b: Any, t: Any, weights: Any, m: Any) -> Any:
+    """The value, and the gradients if the call asks for them."""
+    arrays = [array for array in (x, w, t, b, weights, m) if array is not None]
+    value, *gradients = linear_p.bind(*alike(tuple(arrays)), call=call)
+    return value, (*gradients, None)[:3] if call.derive else None
+
+
+def _results(*avals: Any, call: Linear) -> list[Any]:
+    x, w, _, b, *_ = call.sorted(avals)
+    value = beside(x, x.shape[:1], floating(x)) if call.reduction == "none" else beside(x, (), value_type(x))
+    if not call.derive:
+        return [value]
+    return [value, *(beside(each, each.shape, floating(each)) for each in (x, w, b) if each is not None)]
+
+
+def _formula(call: Linear, dtypes: list[Any], *arrays: Any) -> list[Any]:
+    """Block by block, by products of JAX's."""
+    x, w, t, b, weights, m = call.sorted(arrays)
+    value, gradients = _walked(call, None, x, w, b, t, weights, m)
+    found = [value, *(part for part in gradients or () if part is not None)]
+    return [result.astype(dtype) for result, dtype in zip(found, dtypes, strict=True)]
+
+
+linear_p = defined("rashin_linear", _formula, _results)
+
+
+def _batched(arrays: Any, axes: Any, *, call: Linear) -> Any:
+    """One after the other: each is large."""
+    fixed = [array for array, axis in zip(arrays, axes, strict=True) if axis is None]
+    moved = [jnp.moveaxis(array, axis, 0) for array, axis in zip(arrays, axes, strict=True) if axis is not None]
+
+    def one(batched: list[Any]) -> list[Any]:
+        left, right = list(fixed), list(batched)
+        return linear_p.bind(*((left if axis is None else right).pop(0) for axis in axes), call=call)
+
+    found = jax.lax.map(one, moved)
+    return found, [0] * len(found)
+
+
+batching.primitive_batchers[linear_p] = _batched
+
+
+# ------------------------------------------------------------------------------------------ block by block
+
+
+def _walked(call: Linear, factor: Any, x: Any, w: Any, b: Any, t: Any, weights: Any, m: Any) -> Any:
     """The value, and the gradients if the call asks for them, times the factor of each sample."""
-    if any(isinstance(array, jax.core.Tracer) for array in (*arrays, factor)):
-        return _walked(call, reduction, factor, *arrays)
-    try:
-        return jax.block_until_ready(_walked(call, reduction, factor, *arrays))
-    except JaxRuntimeError:  # whose words count the rows of a block
-        x, w, b, t, weights, m = (None if array is None else np.asarray(array) for array in arrays)
-    sweeps.evaluate_linear(call.program, x, w, t, b, weights, m, reduction, False)
-    raise RuntimeError("a loss that JAX could not compute could be computed again")
-
-
-def _walked(call: Call, reduction: str, factor: Any, x: Any, w: Any, b: Any, t: Any, weights: Any, m: Any) -> Any:
-    dtype, wide = _dtype(x, w, b), wide_type()
-    counts = jnp.ones(len(x), wide) if weights is None else weights.astype(wide)
+    dtype, wide, samples = _dtype(x, w, b), wide_type(), len(x)
+    counts = jnp.ones(samples, wide) if weights is None else weights.astype(wide)
     counts = counts if m is None else jnp.where(m, counts, 0.0)
-    total = jnp.sum(counts) if reduction == "mean" else jnp.ones((), wide)
-    every = jnp.broadcast_to((1.0 / total).astype(dtype), (len(x),)) if factor is None else factor.astype(dtype)
+    total = jnp.sum(counts) if call.reduction == "mean" else jnp.ones((), wide)
+    every = jnp.broadcast_to((1.0 / total).astype(dtype), samples) if factor is None else factor.astype(dtype)
     if weights is not None or m is not None:
         x = jnp.where((counts != 0.0)[:, None], x, 0)  # 0 * inf must not appear
-    rows = _blocks(_Rows(x, t, weights, m, every), len(w), dtype)
-    derive, matrix = "gradient" in call.asked, w.astype(dtype)
+    rows, matrix = _blocks(_Rows(x, t, weights, m, every), len(w), dtype), w.astype(dtype)
+    asked = ("value", "gradient") if call.derive else ("value",)
+    kept = "none" if call.reduction == "none" else "sum"
 
     def body(sums: Any, rows: _Rows) -> Any:
         given = rows.inputs.astype(dtype)
         arrays = [_logits(given, matrix, b), rows.target, rows.weight, rows.where]
-        one = dataclasses.replace(call, masked=rows.where is not None)
+        one = Call(call.program, call.rule, kept, -1, rows.weight is not None, rows.where is not None, asked)
         value, *gradient = bind(one, *(array for array in arrays if array is not None))
-        if not derive:
+        if not call.derive:
             return sums, (value, None)
-        g = gradient[0] * rows.factor[:, None]
-        return (sums[0] + _product(g.T, given), sums[1] + jnp.sum(g, 0)), (value, _product(g, matrix).astype(x.dtype))
+        (g,), column = gradient, rows.factor[:, None]
+        by_inputs = column * _product(g, matrix)
+        return (sums[0] + _product(g.T, column * given), sums[1] + _product(rows.factor, g)), (value, by_inputs)
 
-    zeros = (jnp.zeros(w.shape, dtype), jnp.zeros(len(w), dtype)) if derive else None
+    zeros = (jnp.zeros(w.shape, dtype), jnp.zeros(len(w), dtype)) if call.derive else None
     sums, (values, by_inputs) = jax.lax.scan(body, zeros, rows)
-    value = values.reshape(-1)[: len(x)] if reduction == "none" else jnp.sum(values) / total
-    value = value.astype(_floating(x) if reduction == "none" else kept_type(x))
-    if not derive:
+    value = values.reshape(-1)[:samples] if call.reduction == "none" else jnp.sum(values) / total
+    if not call.derive:
         return value, None
-    by_bias = None if b is None else sums[1].astype(_floating(b))
-    return value, (
-        by_inputs.reshape(-1, x.shape[1])[: len(x)].astype(_floating(x)),
-        sums[0].astype(_floating(w)),
-        by_bias,
-    )
+    return value, (by_inputs.reshape(-1, x.shape[1])[:samples], sums[0], None if b is None else sums[1])
 
 
 def _blocks(rows: _Rows, classes: int, dtype: Any) -> _Rows:

@@ -14,7 +14,7 @@ from rashin import checks
 from rashin.arithmetic.jax import like
 from rashin.backends.formula import Space, links
 from rashin.backends.jax.call import Link, Statistics
-from rashin.backends.jax.memory import array_of, shadow, wide_type
+from rashin.backends.jax.memory import array_of, floating, shadow
 from rashin.backends.jax.programs import alike, beside, defined
 
 __all__ = ["log_softmax", "logsumexp", "sigmoid", "softmax", "softmax_statistics"]
@@ -70,11 +70,7 @@ def _link_differentiated(name: str, axis: int, primals: Any, tangents: Any) -> A
 
 def _link_result(z: Any, call: Link) -> list[Any]:
     shape = tuple(np.delete(z.shape, call.axis).tolist()) if call.name == "logsumexp" else z.shape
-    return [beside(z, shape, _type(z))]
-
-
-def _type(z: Any) -> Any:
-    return z.dtype if jnp.issubdtype(z.dtype, jnp.floating) else wide_type()
+    return [beside(z, shape, floating(z))]
 
 
 def _link_formula(call: Link, dtypes: list[Any], logits: Any) -> list[Any]:
@@ -137,7 +133,7 @@ def _statistics_differentiated(primals: Any, tangents: Any) -> Any:
 
 def _statistics_results(z: Any, t: Any, *m: Any, call: Statistics) -> list[Any]:
     rank = jnp.dtype(jnp.int64 if jax.config.jax_enable_x64 else jnp.int32)
-    return [beside(z, z.shape[:-1], dtype) for dtype in (*[_type(z)] * 3, rank)]
+    return [beside(z, z.shape[:-1], dtype) for dtype in (*[floating(z)] * 3, rank)]
 
 
 def _statistics_formula(call: Statistics, dtypes: list[Any], logits: Any, t: Any, *m: Any) -> list[Any]:

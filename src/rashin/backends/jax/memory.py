@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rashin import checks
 
-__all__ = ["array_of", "kept_type", "shadow", "value_type", "wide_type"]
+__all__ = ["array_of", "floating", "kept_type", "shadow", "value_type", "wide_type"]
 
 
 def shadow(array: Any) -> NDArray[Any]:
@@ -59,3 +59,8 @@ def value_type(prediction: Any) -> Any:
 def wide_type() -> Any:
     """The widest that JAX has: float64, or float32 unless its 64-bit types are enabled."""
     return jnp.dtype(jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
+
+
+def floating(array: Any) -> Any:
+    """The array's dtype if it is floating, else the widest."""
+    return array.dtype if jnp.issubdtype(array.dtype, jnp.floating) else wide_type()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -68,6 +69,10 @@ def wide(dtype):
 # ------------------------------------------------------------------------------------------ the same numbers
 
 
+# Every loss, and for one loss of each kind what is made of the samples' losses.
+KINDS = ["huber", "softmax_cross_entropy, soft", "categorical_cross_entropy, soft"]
+
+
 @every_case
 def test_value_and_gradient_have_the_bits_of_numpy(case, doubles):
     loss, draw_z, draw_t = CASES[case]
@@ -83,21 +88,20 @@ def test_value_and_gradient_have_the_bits_of_numpy(case, doubles):
             value, back = jax.vjp(lambda z: of(z, reduction), z)
             return value, back(jnp.ones_like(value))[0]
 
-        return {dtype: {reduction: both(z, reduction) for reduction in REDUCTIONS} for dtype, z in given.items()}
+        return [both(given[dtype], reduction) for dtype, reduction in tried]
 
-    found = jax.jit(everything)(given, t, weight, where)
-    for dtype, z in given.items():
-        for reduction in REDUCTIONS:
-            z = np.asarray(z)
-            keywords = {"weight": weight, "where": where, "reduction": reduction}
-            value, gradient = loss.value_and_gradient(z, t, **keywords)
-            if reduction == "none":
-                value = loss.per_sample(z, t, where=where) * np.where(where, weight, 0.0)
-            same(found[dtype][reduction][0], np.asarray(value).astype(wide(dtype)))
-            same(found[dtype][reduction][1], gradient)
+    some = zip(TYPES, ("none", "mean", "sum", "none"), strict=True)
+    tried = list(itertools.product(TYPES, REDUCTIONS)) if case in KINDS else list(some)
+    for (dtype, reduction), found in zip(tried, jax.jit(everything)(given, t, weight, where), strict=True):
+        z = np.asarray(given[dtype])
+        value, gradient = loss.value_and_gradient(z, t, weight=weight, where=where, reduction=reduction)
+        if reduction == "none":
+            value = loss.per_sample(z, t, where=where) * np.where(where, weight, 0.0)
+        same(found[0], np.asarray(value).astype(wide(dtype)))
+        same(found[1], gradient)
 
 
-@every_case
+@pytest.mark.parametrize("case", KINDS)
 def test_the_other_methods_have_the_bits_of_numpy_outside_of_jit(case, doubles):
     loss, z, t, weight, where = smooth(case)
     keywords = {"weight": weight, "where": where}
@@ -116,8 +120,6 @@ def is_near(found, expected, terms=1e-14):
     assert np.allclose(found, expected, rtol=1e-12, atol=terms * np.max(np.abs(expected), initial=0.0))
 
 
-# Every loss, and for one loss of each kind what is made of the samples' losses.
-KINDS = ["huber", "softmax_cross_entropy, soft", "categorical_cross_entropy, soft"]
 DERIVED = [(case, "mean") for case in CASES] + [(case, reduction) for case in KINDS for reduction in ("sum", "none")]
 
 
@@ -177,11 +179,13 @@ def test_second_derivatives_have_the_bits_of_the_hessian_vector_product(case, do
 
     vector = np.cos(z)
     exact = loss.hessian_vector_product(z, t, vector, weight=weight, where=where)
-    forward = jax.jit(lambda z, v: jax.jvp(gradient, (z,), (v,))[1])(z, vector)
-    backward = jax.jit(lambda z, v: jax.vjp(gradient, z)[1](v)[0])(z, vector)
-    same(forward, exact)
-    same(backward, exact)
-    same(loss.hessian_vector_product(jnp.asarray(z), t, vector, weight=weight, where=where), exact)
+
+    def everything(z, v):
+        forward, backward = jax.jvp(gradient, (z,), (v,))[1], jax.vjp(gradient, z)[1](v)[0]
+        return forward, backward, loss.hessian_vector_product(z, t, v, weight=weight, where=where)
+
+    for found in jax.jit(everything)(jnp.asarray(z), vector):
+        same(found, exact)
 
 
 def varies(case):
@@ -227,9 +231,10 @@ def test_batches_of_some_arguments_and_of_batches(doubles):
 
     inner = jax.vmap(jax.value_and_grad(of, (0, 1, 2)), in_axes=(0, 0, None))
     found = jax.jit(jax.vmap(inner, in_axes=(0, None, 0)))(z, t, w)
+    single = jax.jit(jax.value_and_grad(of, (0, 1, 2)))
     for i in range(3):
         for j in range(2):
-            value, (by_z, by_t, by_w) = jax.value_and_grad(of, (0, 1, 2))(z[i, j], t[j], w[i])
+            value, (by_z, by_t, by_w) = single(z[i, j], t[j], w[i])
             same(found[0][i, j], value)
             for batch, one in zip(found[1], (by_z, by_t, by_w), strict=True):
                 same(batch[i, j], one)
@@ -275,8 +280,11 @@ def test_a_target_at_the_end_of_its_range_has_the_derivative_too(loss, doubles):
 def test_second_derivatives_are_finite_at_kinks_and_behind_masks():
     z = np.array([1.0, 0.0, np.nan, 1.0, -np.inf], np.float32)
     where = np.array([True, True, False, True, False])
-    for loss in (rashin.huber, rashin.absolute_error, rashin.hinge.replace()):
-        hessian = jax.hessian(lambda z, loss=loss: loss(z, jnp.ones(5), where=where))(z)
+    losses = (rashin.huber, rashin.absolute_error, rashin.hinge)
+    hessians = jax.jit(
+        lambda z: [jax.hessian(lambda z, loss=loss: loss(z, jnp.ones(5), where=where))(z) for loss in losses]
+    )
+    for loss, hessian in zip(losses, hessians(z), strict=True):
         same(jnp.diagonal(hessian), loss.hessian(z, np.ones(5, np.float32), where=where))
         assert np.isfinite(hessian).all()
 

@@ -35,6 +35,13 @@ ce = rashin.softmax_cross_entropy
 every_case = pytest.mark.parametrize("case", CASES)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_that_are_compiled_quickly():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def doubles():
     with jax.enable_x64(True):

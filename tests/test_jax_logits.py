@@ -18,6 +18,13 @@ LINKS = ["softmax", "log_softmax", "logsumexp", "sigmoid"]
 ce = rashin.softmax_cross_entropy
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_that_are_compiled_quickly():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(autouse=True)
 def doubles():
     with jax.enable_x64(True):

@@ -3,4 +3,6 @@
 from importlib.util import find_spec
 
 OF_TORCH = ["docs/torch*.md", "src/rashin/adapters/torch*.py", "tests/shards.py"]
-collect_ignore_glob = [] if find_spec("torch") else OF_TORCH
+OF_JAX = ["docs/jax.md"]
+collect_ignore_glob = [] if find_spec("torch") else list(OF_TORCH)
+collect_ignore_glob += [] if find_spec("jax") else OF_JAX

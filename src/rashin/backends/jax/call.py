@@ -194,13 +194,3 @@ class Linear:
         """The arrays, None where there is none."""
         x, w, t, *others = arrays
         return [x, w, t, *(others.pop(0) if there else None for there in (self.biased, self.weighted, self.masked))]
-
-    def words(self) -> list[Any]:
-        """All that distinguishes the call, in names and numbers."""
-        return ["linear", *_named(self.rule), self.reduction, self.biased, self.weighted, self.masked, self.derive]
-
-    @classmethod
-    def of_words(cls, name: str, numbers: list[str | None], *rest: Any) -> Linear:
-        """The call of a program that another process has made."""
-        program = _found(name, numbers)
-        return cls(program, program.rule, *rest)

@@ -147,14 +147,18 @@ def _results(*avals: Any, call: Linear) -> list[Any]:
 
 
 def _formula(call: Linear, dtypes: list[Any], *arrays: Any) -> list[Any]:
-    """Block by block, by products of JAX's."""
+    """Block by block, by products of JAX's, also on the CPU.
+
+    Of 512 rows and 128256 classes (D 256, float32, a busy machine), value and gradients took 2.9 s, of all logits at
+    once 2.2 s, and by NumPy's backend in a custom call 14 s.
+    """
     x, w, t, b, weights, m = call.sorted(arrays)
     value, gradients = _walked(call, None, x, w, b, t, weights, m)
     found = [value, *(part for part in gradients or () if part is not None)]
     return [result.astype(dtype) for result, dtype in zip(found, dtypes, strict=True)]
 
 
-linear_p = defined("rashin_linear", _formula, _results)
+linear_p = defined("rashin_linear", _formula, _results, swept=False)
 
 
 def _batched(arrays: Any, axes: Any, *, call: Linear) -> Any:

@@ -18,11 +18,13 @@ from rashin.backends.jax import custom_calls
 __all__ = ["alike", "beside", "defined"]
 
 
-def defined(name: str, formula: Callable[..., list[Any]], results: Callable[..., list[Any]]) -> Primitive:
+def defined(
+    name: str, formula: Callable[..., list[Any]], results: Callable[..., list[Any]], swept: bool = True
+) -> Primitive:
     """A primitive with one parameter, ``call``, whose ``run(arrays, results)`` is what NumPy's backend does.
 
     ``formula(call, dtypes, *arrays)`` does it in JAX's operations on doubles, and ``results(*avals, call)`` has the
-    shapes.
+    shapes. What is not ``swept`` is computed by the formula everywhere.
     """
     primitive = Primitive(name)
     primitive.multiple_results = True
@@ -37,7 +39,8 @@ def defined(name: str, formula: Callable[..., list[Any]], results: Callable[...,
     def lowered(context: Any, *operands: Any, call: Any) -> Any:
         return custom_calls.lowered(context, operands, call) or of_formula(context, *operands, call=call)
 
-    mlir.register_lowering(primitive, lowered, platform="cpu")
+    if swept:
+        mlir.register_lowering(primitive, lowered, platform="cpu")
     mlir.register_lowering(primitive, of_formula)
     return primitive
 

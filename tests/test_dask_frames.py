@@ -218,7 +218,7 @@ def test_arrays_with_a_mask_of_their_own(made):
 
 
 def test_series_of_other_rows_are_refused(made):
-    with pytest.raises(ValueError, match=r"block \d: target: got shape \(\d+,\) for a prediction of shape"):
+    with pytest.raises(ValueError, match=r"block \d, target: got shape \(\d+,\) for a prediction of shape"):
         rashin.measure(LOSS, made.d.p[made.d.p > 0.5], made.d.hit[made.d.p > 0.4])
     with pytest.raises(ValueError, match="target: got 3 partitions for a prediction of 5; expected a partition of the"):
         rashin.measure(LOSS, made.d.p, made.d.hit.repartition(npartitions=3))

@@ -332,7 +332,7 @@ def test_rows_are_calibrated_by_their_top_class():
     curve = reliability(found, equal="width")
     np.testing.assert_allclose(curve.predicted, predicted, rtol=1e-12)
     np.testing.assert_allclose(curve.frequency, frequency, rtol=1e-12)
-    with pytest.raises(ValueError, match="thresholds need binary targets"):
+    with pytest.raises(ValueError, match="thresholds need two classes"):
         thresholds(found)
 
 

@@ -363,5 +363,5 @@ def test_missing_gradients_are_counted(data):
         def backward(self, trace, gradient):
             return super().backward(trace, gradient)[1:]
 
-    with pytest.raises(ValueError, match="backward gave 3 arrays for 4 parameter arrays"):
+    with pytest.raises(ValueError, match="backward: got 3 arrays; expected 4, as parameters has"):
         checked(Forgetful((6, 5, CLASSES)), data)

@@ -177,7 +177,7 @@ def test_derivatives_of_first_and_second_order_are_those_of_differences(case, re
 def test_second_derivatives_have_the_bits_of_the_hessian_vector_product(case, doubles):
     loss, z, t, weight, where = smooth(case)
     if loss.kind == "rowwise" and not loss.facts.separable:
-        with pytest.raises(TypeError, match="has no second derivative"):
+        with pytest.raises(TypeError, match="call for its second derivative"):
             jax.hessian(lambda z: loss(z, t))(z)
         return
 

@@ -34,6 +34,7 @@ EXCEPTIONS = {
     "{}); expected rows whose product is a number; fix: replace what is infinite{}": "two arguments, each fine",
     "{} is an instruction of compiled code; it cannot be called from Python": "cannot happen to a user",
     "a row that was refused is refused again": "cannot happen",
+    "a loss that JAX could not compute could be computed again": "cannot happen",
 }
 
 

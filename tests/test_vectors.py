@@ -35,9 +35,12 @@ DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 
 # These compare, count and add to scattered places, or hand blocks to functions of their own, of which below.
 WITHOUT_ARITHMETIC = {
+    "custom_call.direct",
     "decisions.first_largest",
-    "halves.doubles_of_halves",
+    "halves.round_to_bfloat",
     "halves.round_to_half",
+    "halves.widen_bfloats",
+    "halves.widen_halves",
     "moments.add_by_cell",
     "moments.add_together",
     "moments.carry",
@@ -78,9 +81,13 @@ def test_sums_of_a_measurement_are_several_doubles_at_a_time():
     assert re.search(r"\bvp(?:cmpgt|max)\w*q\b[^\n]*[yz]mm", assembly)
 
 
-@pytest.mark.parametrize("made", [halves.round_to_half, halves.doubles_of_halves], ids=lambda made: made.name)
-def test_numbers_of_float16_are_taken_several_at_a_time(made):
-    assembly = assembly_of(object_of(made.code(np.dtype(np.float64)), of_this_machine()))
+HALVES = [halves.round_to_bfloat, halves.round_to_half, halves.widen_bfloats, halves.widen_halves]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("made", HALVES, ids=lambda made: made.name)
+def test_numbers_of_16_bits_are_taken_several_at_a_time(made, dtype):
+    assembly = assembly_of(object_of(made.code(dtype), of_this_machine()))
     assert len(re.findall(r"\bvp(?:add|sub|and|or|sll|srl)\w*\b[^\n]*[yz]mm", assembly)) >= 4
 
 

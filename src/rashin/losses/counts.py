@@ -21,13 +21,23 @@ def grown(xp, x, half, up):
     return xp.where(x != 0.0, ((x * half) * half) * up, 0.0)
 
 
+def minus_prediction(xp, z, t):
+    """dl/dt = -z."""
+    return -z
+
+
+def inverse_mean(xp, z, t):
+    """dl/dt = e^-z."""
+    return xp.exp(-z)
+
+
 @pointwise(
     target=NONNEGATIVE,
     convex=True,
     link="log",
     best_constant=log_mean,
     target_degree=1,
-    target_slope=lambda xp, z, t: -z,
+    target_slope=minus_prediction,
 )
 def poisson(xp, z, t):
     r"""Negative log-likelihood of a count with mean e^z, less its constant log t!.
@@ -51,7 +61,7 @@ def poisson(xp, z, t):
     link="log",
     best_constant=log_mean,
     target_degree=1,
-    target_slope=lambda xp, z, t: xp.exp(-z),
+    target_slope=inverse_mean,
 )
 def gamma(xp, z, t):
     r"""Negative log-likelihood of a positive amount with mean e^z and a constant coefficient of variation.

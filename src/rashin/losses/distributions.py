@@ -9,6 +9,11 @@ from rashin.losses.compensated import inverse_and_log
 from rashin.losses.constants import log_frequencies, shrunk_frequencies
 
 
+def surprise(xp, z, t, epsilon):
+    """dl/dt of a class: -log(z + epsilon)."""
+    return -inverse_and_log(xp, z, 0.0, epsilon)[1]
+
+
 @rowwise(
     separable=True,
     prediction=PROBABILITY,
@@ -17,7 +22,7 @@ from rashin.losses.constants import log_frequencies, shrunk_frequencies
     convex=True,
     best_constant=shrunk_frequencies,
     target_degree=1,
-    target_slope=lambda xp, z, t, epsilon: -inverse_and_log(xp, z, 0.0, epsilon)[1],
+    target_slope=surprise,
     bounds=shifted_logarithms,
 )
 def categorical_cross_entropy(xp, z, t, epsilon=0.0):

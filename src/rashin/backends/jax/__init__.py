@@ -125,5 +125,5 @@ def _refuse_outputs(**outputs: Any) -> None:
     for name, out in outputs.items():
         if out is not None:
             raise TypeError(
-                f"{name}: got {type(out).__name__}, while JAX's arrays cannot be written; fix: leave it out"
+                f"{name}: got {type(out).__name__}; expected None, as JAX's arrays cannot be written; fix: leave it out"
             )

@@ -78,7 +78,10 @@ def _found(name: str, numbers: list[str | None]) -> sweeps.Program:
     module, _, attribute = address.partition(":")
     loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
     if digest and described(loss.formula) != digest:
-        raise ValueError(f"loss: got {address}, which has changed since it was compiled; fix: compile again")
+        raise ValueError(
+            f"loss: got {address}, which has changed since it was compiled; expected the same formula; fix: compile it "
+            f"again"
+        )
     names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
     given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
     return loss.replace(**given).program

@@ -131,8 +131,9 @@ def _contracted(call: Call, derivative: Any, tangent: Any, dtype: Any, axes: int
 def _product(primals: Any, call: Call, vector: Any) -> Any:
     if call.rule.kind == "rowwise" and not call.rule.separable:
         raise TypeError(
-            f"{call.rule.formula.__name__}: has no second derivative here: its formula of whole rows gives the "
-            f"diagonal of the Hessian only; fix: write it with separable=True if it is a sum over the classes"
+            f"{call.rule.formula.__name__}: got a call for its second derivative; expected one for the first at most, "
+            f"as a formula of whole rows gives the diagonal of the Hessian only; fix: write it with separable=True if "
+            f"it is a sum over the classes"
         )
     vector = jnp.broadcast_to(vector, jnp.broadcast_shapes(vector.shape, primals[0].shape))
     return bind(_asking(call, "product"), *primals, vector.astype(kept_type(primals[0])))[0]

@@ -27,12 +27,12 @@ class Protocol(NamedTuple):
     most: int = 200
 
 
-def agree(result: tuple[float, Any], reference: tuple[float, Any]) -> bool:
-    """Whether a peer computed the same thing as rashin: value and every gradient within ``TOLERANCE``."""
+def agree(result: tuple[float, Any], reference: tuple[float, Any], tolerance: float = TOLERANCE) -> bool:
+    """Whether a peer computed the same thing as rashin: value and every gradient within the tolerance."""
     pairs = list(zip(_gradients(result[1]), _gradients(reference[1]), strict=True))
     return bool(
-        math.isclose(float(result[0]), float(reference[0]), rel_tol=TOLERANCE)
-        and all(a.shape == b.shape and np.linalg.norm(a - b) <= TOLERANCE * np.linalg.norm(b) for a, b in pairs)
+        math.isclose(float(result[0]), float(reference[0]), rel_tol=tolerance)
+        and all(a.shape == b.shape and np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b) for a, b in pairs)
     )
 
 

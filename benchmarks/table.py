@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from benchmarks.peers import PEERS
 from benchmarks.records import Results
 
-__all__ = ["PAGES", "Table", "between_markers", "page_text", "rewritten", "tables"]
+__all__ = ["PAGES", "Table", "between_markers", "page_text", "rewritten", "shown_ratio", "shown_time", "tables"]
 
 HERE = Path(__file__).parent
 PAGES = {"front": HERE.parent / "README.md", "all": HERE / "README.md"}
@@ -60,12 +60,12 @@ def _compared(records: list[Results], spread: bool) -> list[list[str]]:
 
 def _own_cells(record: Results, spread: bool) -> list[str]:
     own = record["contestants"]["rashin"]
-    return [_name(record), _time(own["seconds"]["median"]), _times(own.get("over_limit"), spread)]
+    return [_name(record), shown_time(own["seconds"]["median"]), shown_ratio(own.get("over_limit"), spread)]
 
 
 def _peer_cells(record: Results, peers: list[str], spread: bool) -> list[str]:
     found = (record["contestants"].get(name, {}).get("over_rashin") for name in peers)
-    return [_times(ratio, spread) for ratio in found]
+    return [shown_ratio(ratio, spread) for ratio in found]
 
 
 def _name(record: Results) -> str:
@@ -73,7 +73,7 @@ def _name(record: Results) -> str:
     return f"`{loss}`, {rest}"
 
 
-def _times(ratio: dict[str, float] | None, spread: bool) -> str:
+def shown_ratio(ratio: dict[str, float] | None, spread: bool) -> str:
     if ratio is None:
         return ""
     between = f" ({_short(ratio['low'])}-{_short(ratio['high'])})" if spread else ""
@@ -84,7 +84,7 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number >= 20 else f"{number:.1f}" if number >= 3 else f"{number:.2f}"
 
 
-def _time(seconds: float) -> str:
+def shown_time(seconds: float) -> str:
     unit, size = next(((u, s) for u, s in UNITS if seconds >= s), UNITS[-1])
     return f"{seconds / size:.3g} {unit}"
 
@@ -104,7 +104,7 @@ def _linear_cells(found: dict[str, Any] | None, mark: Results | None) -> list[st
     extra = "" if mark is None else f"{max(mark['bytes'] - mark['gradients'], 0) / 2**20:.0f} MiB"
     if found is None:
         return ["", "", extra]
-    return [_time(found["seconds"]["median"]), _times(found.get("over_rashin"), spread=False), extra]
+    return [shown_time(found["seconds"]["median"]), shown_ratio(found.get("over_rashin"), spread=False), extra]
 
 
 def _title(name: str) -> str:
@@ -123,7 +123,7 @@ def _sizes(records: list[Results]) -> list[list[str]]:
 
 def _first_calls(found: dict[str, dict[str, float]]) -> list[list[str]]:
     head = ["in a fresh process", "nothing kept", "compiled code kept on disk"]
-    return [head, *([step, _time(found["new"][step]), _time(found["kept"][step])] for step in found["new"])]
+    return [head, *([step, shown_time(found["new"][step]), shown_time(found["kept"][step])] for step in found["new"])]
 
 
 # ---------------------------------------------------------------------------------------------- the pages

@@ -17,15 +17,15 @@ from shipped import LOSSES, of_any_rows
 from ulp import DTYPES
 from worst_cases import record
 
-__all__ = ["PAGE", "replaced", "rows_of"]
+__all__ = ["PAGE", "cells_of", "replaced", "rows_of", "table", "worst_samples"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
 
 
-def rows_of(page: str) -> dict[str, list[str]]:
-    """The cells of the page's table by the name of the loss."""
-    lines = page.split(BEGIN)[1].split(END)[0].splitlines()[2:]
+def rows_of(page: str, begin: str = BEGIN, end: str = END) -> dict[str, list[str]]:
+    """The cells of a table of the page, between two markers, by the name of the loss."""
+    lines = page.split(begin)[1].split(end)[0].splitlines()[2:]
     rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return {row[0].strip("`"): row[1:] for row in rows}
 

@@ -13,13 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from accuracy_table import PAGE, cells_of, replaced, table
-from losses import ENTRIES
-from measuring import Sample, measure
+from accuracy_table import PAGE, cells_of, replaced, rows_of, table, worst_samples
 from rashin.backends.torch import device
 from rashin.backends.torch.memory import array_of, tensor_of
 from shipped import LOSSES, of_any_rows
-from ulp import DTYPES
 
 __all__ = ["BEGIN", "END", "ByFormula"]
 
@@ -65,29 +62,15 @@ def _elsewhere() -> Iterator[None]:
         device.SWEPT = before
 
 
-def worst_samples(loss: Any) -> dict[tuple[str, str], Sample]:
-    """The worst sample for each dtype and each of value, gradient, Hessian."""
-    worst: dict[tuple[str, str], Sample] = {}
-    for parameters in ENTRIES[loss.name].settings:
-        for dtype in DTYPES:
-            for sample in measure(ByFormula(of_any_rows(loss)), dtype, parameters):
-                key = (sample.dtype, sample.what)
-                if key not in worst or sample.error > worst[key].error:
-                    worst[key] = sample
-    return worst
-
-
 def main(names: list[str]) -> None:
-    page, rows = PAGE.read_text(encoding="utf-8"), {}
-    for line in page.split(BEGIN)[1].split(END)[0].splitlines()[2:]:
-        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        rows[name.strip("`")] = cells
+    page = PAGE.read_text(encoding="utf-8")
+    rows = rows_of(page, BEGIN, END)
     for loss in LOSSES:
         if not names or loss.name in names:
-            worst = worst_samples(loss)
+            worst = worst_samples(ByFormula(of_any_rows(loss)))
             rows[loss.name] = cells_of(worst)
             for sample in worst.values():
-                if sample.error > 4:
+                if not sample.within:
                     print(sample)  # noqa: T201
     PAGE.write_text(replaced(page, BEGIN, END, table(rows)), encoding="utf-8")
 

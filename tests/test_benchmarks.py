@@ -179,3 +179,19 @@ def test_torch_with_huge_pages_answers_from_a_process_of_its_own(monkeypatch):
     assert np.linalg.norm(gradient - exact_gradient) <= 1e-5 * np.linalg.norm(exact_gradient)
     assert run() == (value, None)  # the gradients are asked for once
     assert huge_pages.eager(workloads.Workload("huber", (huge_pages.LEAST - 1,), "elements").problem(1)) is None
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_losses_on_tensors_are_compared_with_what_equals_them(dtype):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from benchmarks.harness import TOLERANCE, agree
+    from benchmarks.tensors import LOOSE, WORKLOADS, Step, contestants
+
+    kinds = {each.kind: each for each in WORKLOADS}
+    for workload in kinds.values():
+        small = workload._replace(shape=tuple(min(n, 8) for n in workload.shape), dtype=dtype)
+        losses = contestants(small.kind)
+        ours, eager = (Step(small, losses[name]).result() for name in ("rashin", "eager"))
+        assert agree(eager, ours, TOLERANCE if dtype == "float32" else LOOSE)
+        assert not agree((2.0 * eager[0], eager[1]), ours, LOOSE)

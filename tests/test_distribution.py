@@ -103,5 +103,5 @@ def test_twine_accepts_both(built):
 
 
 def test_the_tagline_is_one_sentence_everywhere(metadata):
-    assert metadata["Summary"] == "Loss functions for NumPy arrays and PyTorch tensors: exact, at memory speed."
+    assert metadata["Summary"] == "Loss functions for NumPy, PyTorch and JAX arrays: exact, at memory speed."
     assert rashin.__doc__ == f"rashin: {metadata['Summary'][0].lower()}{metadata['Summary'][1:]}".replace(": e", " - e")

@@ -21,7 +21,7 @@ ROWS = [Row(LOGIT), Row(PROBABILITY), Row(LOG_PROBABILITY), Row(POSITIVE)]
 FLOOR = {"rule.py", "facts.py", "loss.py", "decorators.py", "registry.py", "backends/numpy/__init__.py"}
 FLOOR |= {"backends/numpy/results.py", "kernels/formula.py"}
 # These run formulas, each kind in its way.
-FLOOR |= {"backends/formula.py", "backends/numpy/sensitivity.py", "backends/jax/plans.py", "backends/jax/primitive.py"}
+FLOOR |= {"backends/formula.py", "backends/numpy/sensitivity.py", "backends/jax/plans.py"}
 KINDS = {"pointwise", "labelwise", "rowwise"}
 
 

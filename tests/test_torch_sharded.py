@@ -260,6 +260,21 @@ def test_graphs_have_first_derivatives_as_often_as_they_are_asked_for(pool, size
             assert found["another factor"][1].startswith("loss: got a gradient on rank 1 other than on rank 0")
 
 
+@pytest.mark.parametrize("size", shards.SIZES)
+def test_the_measurement_of_all_processes_has_the_bits_of_one(pool, size):
+    z, t, w = np.random.default_rng(4).normal(size=(3, 27)) ** 2
+    whole = rashin.measure("huber", z, t, weight=w)
+    exact = (whole.mean, whole.sum, whole.weight, whole.count)
+    assert pool.run(size, shards.measured, z, t, w) == [exact] * size
+
+
+def test_a_measurement_is_reduced_in_a_group_only():
+    from rashin.adapters.torch import all_reduced
+
+    with pytest.raises(ValueError, match="group: got no process group"):
+        all_reduced(rashin.measure("huber", [1.0], [0.0]))
+
+
 @pytest.fixture
 def alone():
     """A group of this process only."""

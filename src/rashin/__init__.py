@@ -1,4 +1,4 @@
-"""rashin: loss functions for NumPy arrays and PyTorch tensors - exact, at memory speed."""
+"""rashin: loss functions for NumPy, PyTorch and JAX arrays - exact, at memory speed."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rashin.chunks import with_axis
 from rashin.domain import BINARY, PROBABILITY, SIGN, SWITCH, Domain
 from rashin.refusal import Refusal, place_in_words
+from rashin.rule import Rule
 
 REDUCTIONS = ("mean", "sum", "none")
 _NUMBERS = (Real, np.bool_)
@@ -352,6 +353,15 @@ def separate(out: NDArray[Any], hessian_out: NDArray[Any]) -> None:
         raise ValueError(
             "hessian_out: got an array that overlaps out; expected two arrays that share no memory; fix: pass "
             "np.empty_like(out)"
+        )
+
+
+def products(rule: Rule) -> None:
+    """The rule must have products of its Hessian with vectors."""
+    if not rule.has_products:
+        raise TypeError(
+            f"{rule.formula.__name__}: has no hessian_vector_product: its formula of whole rows gives the diagonal of "
+            f"the Hessian only; fix: use hessian, or write it with separable=True if it is a sum over the classes"
         )
 
 

@@ -197,11 +197,6 @@ class Loss:
         array([[0.22222222, 0.22222222, 0.22222222]])
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
-        if self.kind == "rowwise" and not self.facts.separable:
-            raise TypeError(
-                f"{self.name}: has no hessian_vector_product: its formula of whole rows gives the diagonal of the "
-                f"Hessian only; fix: use hessian, or write it with separable=True if it is a sum over the classes"
-            )
         return found.of(prediction).hessian_vector_product(
             program, prediction, target, vector, weight, where, reduction, number, out
         )

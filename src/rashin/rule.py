@@ -35,5 +35,10 @@ class Rule:
     separable: bool
     target_slope: TargetSlope | None
 
+    @property
+    def has_products(self) -> bool:
+        """Whether the Hessian times a vector is known: a formula of whole rows gives the diagonal of a dense one."""
+        return self.kind != "rowwise" or self.separable
+
     def __hash__(self) -> int:
         return hash((self.formula, self.parameters, self.options))  # these distinguish rules; domains follow from them

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 __all__ = ["like"]
@@ -22,7 +23,10 @@ def like(z: Any) -> SimpleNamespace:
     xp = array_namespace(z)
 
     def array(x: Any, dtype: Any = z.dtype) -> Any:
-        return x if is_array_api_obj(x) else xp.asarray(x, dtype=dtype, device=device(z))
+        if is_array_api_obj(x) and not isinstance(x, np.generic):  # NumPy's numbers are no arrays here
+            return x
+        with np.errstate(over="ignore"):  # libraries convert through NumPy, which warns of what becomes infinite
+            return xp.asarray(x.item() if isinstance(x, np.generic) else x, dtype=dtype, device=device(z))
 
     def taking_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *x, **axis: function(*map(array, x), **axis)

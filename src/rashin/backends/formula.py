@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from rashin import checks
+from rashin.domain import Domain
 from rashin.rule import RESIDUAL, Rule
 
-__all__ = ["Space", "derived", "links", "product", "target_slope"]
+__all__ = ["Space", "accepts", "derived", "links", "product", "target_slope"]
 
 
 class Space(NamedTuple):
@@ -49,6 +51,7 @@ def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
 
 def product(space: Space, rule: Rule, z: Any, t: Any, v: Any) -> Any:
     """The Hessian of each sample times a vector."""
+    checks.products(rule)
     if rule.kind != "labelwise":
         hessian = derived(space, rule, z, t)[2]
         return space.words.where(v == 0.0, 0.0, hessian * v)
@@ -80,6 +83,25 @@ def links(space: Space, z: Any) -> tuple[Any, Any, Any]:
     """softmax, log softmax and logsumexp of rows."""
     row = _row(space, z, {})
     return row.p, row.u, row.lse[..., 0]
+
+
+def accepts(space: Space, rule: Rule, z: Any, t: Any, tolerance: float) -> Any:
+    """Which samples lie in the loss's domains; ``tolerance`` is for the sums of distributions."""
+    xp = space.xp
+    good = _contains(space, rule.prediction.entry(), z)
+    if z.ndim == 1:
+        return good & _contains(space, rule.target, t)
+    good = xp.all(good, axis=-1)
+    if t.ndim == 1:
+        return good & (t >= 0.0) & (t < z.shape[-1]) & (t == xp.floor(t))
+    return good & xp.all((t >= 0.0) & (t <= 1.0), axis=-1) & (xp.abs(xp.sum(t, axis=-1) - 1.0) <= tolerance)
+
+
+def _contains(space: Space, domain: Domain, x: Any) -> Any:
+    """As the domain has it, of another library's arrays; predictions and targets lie in intervals or at two ends."""
+    if domain.shape == "ends":
+        return (x == domain.low) | (x == domain.high)
+    return (x >= domain.low) & (x <= domain.high)
 
 
 def _whole(space: Space, z: Any, parts: Any) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rashin.backends import default
 from rashin.extras import needs
 
 __all__ = ["of", "settled"]
@@ -33,13 +34,7 @@ def _looked_up(kind: type) -> Any:
         backend = _BACKENDS.get(module) or _BACKENDS.get(module.partition(".")[0])
         if backend is not None:
             return backend()
-    return _numpy()
-
-
-def _numpy() -> Any:
-    from rashin.backends import numpy
-
-    return numpy
+    return default()
 
 
 def _torch() -> Any:

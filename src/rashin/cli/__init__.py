@@ -22,7 +22,7 @@ __all__ = ["main"]
 _CLOSED = 141  # 128 and SIGPIPE
 
 app = typer.Typer(
-    help="Loss functions for NumPy arrays and PyTorch tensors: exact, at memory speed.",
+    help="Loss functions for NumPy, PyTorch and JAX arrays: exact, at memory speed.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

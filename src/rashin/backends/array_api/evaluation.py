@@ -10,8 +10,8 @@ import numpy as np
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
-from rashin.backends.formula import Space, derived, product, target_slope
-from rashin.domain import LABEL, LOG_PROBABILITY, Domain
+from rashin.backends.formula import Space, accepts, derived, product, target_slope
+from rashin.domain import LABEL, LOG_PROBABILITY
 
 __all__ = ["ByFormula", "Evaluation"]
 
@@ -84,7 +84,11 @@ class ByFormula:
         weights = xp.ones_like(flat) if w is None else xp.astype(xp.reshape(w, (-1,)), xp.float64)
         selected = xp.ones_like(flat, dtype=xp.bool) if m is None else xp.reshape(m, (-1,))
         weights = words.where(selected, weights, 0.0)
-        inside = self._inside(rows, targets, t.dtype, labels) & (weights >= 0.0) & (weights < math.inf)
+        inside = (
+            accepts(self.space, self.rule, rows, targets, self._tolerance(rows, t))
+            & (weights >= 0.0)
+            & (weights < math.inf)
+        )
         self._require(inside | ~selected, z, t, w, m)
         if dict(self.rule.options).get("normalized") and not bool(xp.all(self._sums_to_one(rows) | ~selected)):
             self._ask_numpy(z, t, w, m)  # which knows what rounding may do to a sum
@@ -122,24 +126,11 @@ class ByFormula:
             checks.refuse_mean(0, False, False)
         return labels
 
-    def _inside(self, z: Any, t: Any, of_target: Any, labels: bool) -> Any:
-        """Which samples lie where their numbers may lie."""
-        xp, rule = self.space.xp, self.rule
-        good = self._contains(rule.prediction.entry(), z)
-        if not rule.prediction.axes:
-            return good & self._contains(rule.target, t)
-        good = xp.all(good, axis=-1)
-        if labels:
-            return good & (t >= 0.0) & (t < z.shape[-1]) & (t == xp.floor(t))
-        tolerance = 4.0 * z.shape[-1] * xp.finfo(of_target).eps if xp.isdtype(of_target, "real floating") else 1e-9
-        return good & xp.all((t >= 0.0) & (t <= 1.0), axis=-1) & (xp.abs(xp.sum(t, axis=-1) - 1.0) <= tolerance)
-
-    def _contains(self, domain: Domain, x: Any) -> Any:
-        if domain.shape == "ends":
-            return (x == domain.low) | (x == domain.high)
-        if domain.shape == "outside":
-            return ((x <= domain.low) | (x >= domain.high)) & (self.space.xp.abs(x) <= domain.reach)
-        return (x >= domain.low) & (x <= domain.high)
+    def _tolerance(self, rows: Any, t: Any) -> float:
+        """What the sum of a distribution may differ from 1 by."""
+        xp = self.space.xp
+        kind = t.dtype if xp.isdtype(t.dtype, "real floating") else xp.float64
+        return 4.0 * float(rows.shape[-1] * xp.finfo(kind).eps)
 
     def _require(self, good: Any, z: Any, t: Any, w: Any, m: Any) -> None:
         """All must be good; else NumPy's backend finds the first that is not, and says what it is."""

@@ -76,6 +76,7 @@ def hessian_vector_product(
 ) -> jax.Array:
     """The Hessian of the reduced loss times a vector."""
     _refuse_outputs(out=out)
+    checks.products(program.rule)
     call, arrays = _call(program, reduction, axis, ("product",), prediction, target, weight, where)
     v = array_of("vector", vector)
     checks.vector(shadow(v), shadow(prediction))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import uuid
 import weakref
 from dataclasses import dataclass, field
@@ -13,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.backends import numpy as sweeps
+from rashin.backends.named import numbers_of, program_of
 from rashin.backends.numpy import sensitivity
-from rashin.native.described import described
 from rashin.rule import Rule
 
 __all__ = ["Arrays", "Call", "Linear", "Link", "Statistics"]
@@ -53,9 +51,9 @@ class Call:
         return ["loss", *_named(self.rule), *rest]
 
     @classmethod
-    def of_words(cls, name: str, numbers: list[str | None], *rest: Any) -> Call:
+    def of_words(cls, name: str, numbers: list[str], *rest: Any) -> Call:
         """The call of a program that another process has made."""
-        program = _found(name, numbers)
+        program = program_of(name, tuple(map(float.fromhex, numbers)))
         reduction, axis, weighted, masked, asked, rounded, batch = rest
         return cls(program, program.rule, reduction, axis, weighted, masked, tuple(asked), rounded, batch)
 
@@ -63,28 +61,12 @@ class Call:
 _tokens: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
-def _named(rule: Rule) -> tuple[str, list[str | None]]:
+def _named(rule: Rule) -> tuple[str, list[str]]:
     """A name and numbers by which a loss is found again."""
     name = rule.name
     if name.endswith("@None"):  # its formula may change without notice: no other has its name
         name += _tokens.setdefault(rule.formula, uuid.uuid4().hex)
-    numbers = [*rule.parameters, *(number for _, number in rule.options)]
-    return name, [None if n is None else float(n).hex() for n in numbers]
-
-
-def _found(name: str, numbers: list[str | None]) -> sweeps.Program:
-    """The loss of a program that another process has made."""
-    address, _, digest = name.partition("@")
-    module, _, attribute = address.partition(":")
-    loss: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    if digest and described(loss.formula) != digest:
-        raise ValueError(
-            f"loss: got {address}, which has changed since it was compiled; expected the same formula; fix: compile it "
-            f"again"
-        )
-    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
-    given = {n: None if x is None else float.fromhex(x) for n, x in zip(names, numbers, strict=True)}
-    return loss.replace(**given).program
+    return name, [number.hex() for number in numbers_of(rule)]
 
 
 def _run(call: Call, arrays: Arrays, results: Arrays) -> None:

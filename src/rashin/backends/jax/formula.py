@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from rashin.arithmetic.jax import like
-from rashin.backends.formula import Space, derived, product, target_slope
+from rashin.backends.formula import Space, accepts, derived, product, target_slope
 from rashin.backends.jax.call import Call
-from rashin.domain import LOG_PROBABILITY, Domain
+from rashin.domain import LOG_PROBABILITY
 from rashin.rule import Rule
 
 __all__ = ["evaluate"]
 
-FAR = 0.05  # from 1, farther than the sum of any row of probabilities that is accepted
+FAR = 0.05  # from 1, farther than the sum of any row of predictions that is accepted
 
 
 def evaluate(call: Call, dtypes: list[Any], *arrays: Any) -> list[Any]:
@@ -49,12 +49,12 @@ def _evaluate(call: Call, z: Any, t: Any, *others: Any) -> list[Any]:
     selected = jnp.ones(samples, bool) if m is None else m.reshape(-1)
     weights = jnp.ones(samples, jnp.float64) if w is None else w.reshape(-1).astype(jnp.float64)
     weights = jnp.where(selected, weights, 0.0)
-    fine = _is_fine(call.rule, rows, targets) & (weights >= 0.0) & (weights < jnp.inf)
+    space = Space(jnp, like(rows))
+    fine = _is_fine(space, call.rule, rows, targets, t.dtype) & (weights >= 0.0) & (weights < jnp.inf)
     counts = selected & fine
     rows = jnp.where(_beside(counts, rows), rows, call.rule.prediction.entry().samples[0])
     targets = jnp.where(_beside(counts, targets), targets, 0.0 if rows.ndim > 1 else call.rule.target.samples[0])
     total = jnp.sum(weights) if call.reduction == "mean" else 1.0
-    space = Space(jnp, like(rows))
 
     def weighed(part: Any) -> Any:
         factor = _beside(weights, part)
@@ -108,25 +108,11 @@ def _beside(x: Any, like: Any) -> Any:
     return x if like.ndim == 1 else x[:, None]
 
 
-# -------------------------------------------------------------------------------------- what is accepted
-
-
-def _is_fine(rule: Rule, z: Any, t: Any) -> Any:
-    """Which samples have no number that would be refused."""
-    fine = _contains(rule.prediction.entry(), z)
-    if z.ndim == 1:
-        return fine & _contains(rule.target, t)
-    fine = jnp.all(fine, -1)
+def _is_fine(space: Space, rule: Rule, z: Any, t: Any, dtype: Any) -> Any:
+    """Which samples have no number that would be refused; ``dtype`` is the target's own."""
+    kind = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.float64
+    fine = accepts(space, rule, z, t, 4.0 * z.shape[-1] * float(jnp.finfo(kind).eps))
     if dict(rule.options).get("normalized"):
         parts = jnp.exp(z) if rule.prediction.entry() == LOG_PROBABILITY else z
         fine &= jnp.abs(jnp.sum(parts, -1) - 1.0) <= FAR
-    if t.ndim == 2:
-        return fine & jnp.all((t >= 0.0) & (t <= 1.0), -1) & (jnp.abs(jnp.sum(t, -1) - 1.0) <= FAR)
-    return fine & (t >= 0.0) & (t < z.shape[-1]) & (t == jnp.floor(t))
-
-
-def _contains(domain: Domain, x: Any) -> Any:
-    """As the domain has it, of JAX's arrays."""
-    if domain.shape == "ends":
-        return (x == domain.low) | (x == domain.high)
-    return (x >= domain.low) & (x <= domain.high)
+    return fine

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.interpreters import ad, batching
 
+from rashin import checks
 from rashin.backends.jax import formula
 from rashin.backends.jax.call import Call
 from rashin.backends.jax.memory import kept_type, value_type, wide_type
@@ -22,9 +23,9 @@ from rashin.backends.numpy.sensitivity import has_target_gradient
 
 __all__ = ["bind"]
 
-THIRD = "a third derivative of a loss: got one that JAX needs; expected a value, a gradient or a Hessian"
+THIRD = "loss: got a call for its third derivative; expected one for the second at most"
 BY_SAMPLES = (
-    "a second derivative by target or weight: got one that JAX needs; expected derivatives by the prediction; "
+    "loss: got a call for a second derivative by target or weight; expected second derivatives by the prediction; "
     "fix: use jax.lax.stop_gradient on the target and the weight"
 )
 CONSTANT = (
@@ -129,12 +130,7 @@ def _contracted(call: Call, derivative: Any, tangent: Any, dtype: Any, axes: int
 
 
 def _product(primals: Any, call: Call, vector: Any) -> Any:
-    if call.rule.kind == "rowwise" and not call.rule.separable:
-        raise TypeError(
-            f"{call.rule.formula.__name__}: got a call for its second derivative; expected one for the first at most, "
-            f"as a formula of whole rows gives the diagonal of the Hessian only; fix: write it with separable=True if "
-            f"it is a sum over the classes"
-        )
+    checks.products(call.rule)
     vector = jnp.broadcast_to(vector, jnp.broadcast_shapes(vector.shape, primals[0].shape))
     return bind(_asking(call, "product"), *primals, vector.astype(kept_type(primals[0])))[0]
 

@@ -38,6 +38,7 @@ def hessian_vector_product(
     out: Any,
 ) -> NDArray[Any]:
     """The Hessian of the reduced loss times a vector. Formulas of whole rows have none."""
+    checks.products(program.rule)
     z, t = checks.array("prediction", prediction, where, axis), checks.array("target", target, where, axis)
     if out is not None:
         checks.output("out", out, z.shape, gradient_type(z))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import Any, NamedTuple
 
 import torch
 
 from rashin.backends import numpy as sweeps
+from rashin.backends.named import numbers_of
 from rashin.backends.numpy import sensitivity
 from rashin.backends.torch.memory import array_of, kept_apart, scalar, tensor_of, value_type
 from rashin.kernels.threads import at_most
@@ -92,16 +92,19 @@ class Call(NamedTuple):
 
     def described(self) -> tuple[str, list[float], str, int]:
         """The same in names and numbers, as graphs are kept."""
-        rule = self.program.rule
-        if "<locals>" in rule.name:
+        name = self.program.rule.name
+        if "<locals>" in name:
             raise TypeError(
-                f"loss: got {rule.name.partition(':')[2].partition('@')[0]}, which is defined inside a function; "
-                f"expected one that an import finds, as compiled graphs are kept by name; fix: define it at the top "
-                f"of a module"
+                f"loss: got {name.partition(':')[2].partition('@')[0]}, which is defined inside a function; expected "
+                f"one that an import finds, as compiled graphs are kept by name; fix: define it at the top of a module"
             )
-        numbers = [*rule.parameters, *(number for _, number in rule.options)]
+        if name.endswith("@None"):
+            raise TypeError(
+                f"loss: got {name.partition(':')[2].partition('@')[0]}, whose formula uses what may change without "
+                f"notice, such as a list; expected one that always computes the same; fix: make that a parameter"
+            )
         reduction = self.reduction if self.rounded else SAMPLES
-        return rule.name, [math.nan if n is None else float(n) for n in numbers], reduction, self.axis
+        return name, list(numbers_of(self.program.rule)), reduction, self.axis
 
     @staticmethod
     def threads(elements: int) -> contextlib.AbstractContextManager[None]:

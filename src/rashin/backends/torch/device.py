@@ -51,13 +51,12 @@ class DeviceCall(Call):
 
     def value(self, *tensors: Any) -> torch.Tensor:
         """The reduced loss, or the loss of each sample."""
-        found: torch.Tensor = self._formula(tensors[0]).evaluated(*tensors).value
-        return found.to(value_type(tensors[0])) if self.rounded else found
+        return self._rounded(self._formula(tensors[0]).evaluated(*tensors).value, tensors[0])
 
     def value_and_gradient(self, *tensors: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """The same with a gradient that autograd keeps."""
         found = self._formula(tensors[0]).evaluated(*tensors)
-        return found.value.to(value_type(tensors[0])), found.gradient.to(_kept_type(tensors[0]))
+        return self._rounded(found.value, tensors[0]), found.gradient.to(_kept_type(tensors[0]))
 
     def gradient(self, *tensors: Any) -> torch.Tensor:
         """The gradient alone."""
@@ -84,6 +83,9 @@ class DeviceCall(Call):
             total = (w if m is None else torch.where(m, w, 0.0)).sum(dtype=torch.float64)
             losses = (losses - self._formula(z).evaluated(*tensors).value) / total
         return (losses if m is None else torch.where(m, losses, 0.0)).to(w.dtype)
+
+    def _rounded(self, value: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
+        return value.to(value_type(prediction)) if self.rounded else value
 
     def _formula(self, z: torch.Tensor) -> ByFormula:
         return ByFormula(space_of(z), to_host, self.program, self.reduction, self.axis)

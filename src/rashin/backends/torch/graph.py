@@ -285,6 +285,17 @@ def looped(info: Any, dims: Any, function: Callable[..., Any], tensors: Any) -> 
 # --------------------------------------------------------------------------------------------- derivatives
 
 
+def _keep(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.call, *tensors, _ = inputs
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+
+
+def _zeros(*tensors: Any) -> list[Any]:
+    """Not None, so that the graph goes on to where a derivative by these is refused."""
+    return [None if x is None or not x.is_floating_point() else x.new_zeros(()).expand_as(x) for x in tensors]
+
+
 class Gradient(Function):
     """The gradient of the prediction, for which the value has ``kept`` it, or which is computed."""
 
@@ -292,17 +303,12 @@ class Gradient(Function):
     def forward(call: Call, z: Any, t: Any, w: Any, m: Any, kept: Any) -> Any:
         return call.gradient(z, t, w, m) if kept is None else kept.clone()
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.call, z, t, w, m, _ = inputs
-        ctx.save_for_backward(z, t, w, m)
-        ctx.save_for_forward(z, t, w, m)
+    setup_context = staticmethod(_keep)
 
     @staticmethod
     def backward(ctx: Any, d: Any) -> Any:
         z, t, w, m = ctx.saved_tensors
-        zero = [None if x is None or not x.is_floating_point() else x.new_zeros(()).expand_as(x) for x in (t, w)]
-        return None, Product.apply(ctx.call, _closed(z, THIRD), t, w, m, d).to(z.dtype), *zero, None, None
+        return None, Product.apply(ctx.call, _closed(z, THIRD), t, w, m, d).to(z.dtype), *_zeros(t, w), None, None
 
     @staticmethod
     def jvp(ctx: Any, _: Any, dz: Any, dt: Any, dw: Any, dm: Any, dkept: Any) -> Any:
@@ -323,18 +329,12 @@ class Product(Function):
             return torch.ops.rashin.hessian_vector_product.default(z, t, w, m, v, *call.described())
         return call.hessian_vector_product(z, t, w, m, v)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.call, z, t, w, m, _ = inputs
-        ctx.save_for_backward(z, t, w, m)
-        ctx.save_for_forward(z, t, w, m)
+    setup_context = staticmethod(_keep)
 
     @staticmethod
     def backward(ctx: Any, d: Any) -> Any:
         z, t, w, m = ctx.saved_tensors
-        by_vector = Product.apply(ctx.call, z, t, w, m, d)
-        zero = [None if x is None or not x.is_floating_point() else x.new_zeros(()).expand_as(x) for x in (z, t, w)]
-        return None, *zero, None, by_vector
+        return None, *_zeros(z, t, w), None, Product.apply(ctx.call, z, t, w, m, d)
 
     @staticmethod
     def jvp(ctx: Any, _: Any, dz: Any, dt: Any, dw: Any, dm: Any, dv: Any) -> Any:

@@ -6,44 +6,25 @@ Each operator has an Autograd key: without one, a compiled region would give wro
 
 from __future__ import annotations
 
-import functools
-import importlib
-import math
 from typing import Any
 
 import torch
 
-from rashin.backends import numpy as sweeps
+from rashin.backends.named import program_of
 from rashin.backends.torch.call import SAMPLES, Call
 from rashin.backends.torch.device import call_on
 from rashin.backends.torch.graph import BY_SAMPLES, THIRD
 from rashin.backends.torch.linear import run_linear, run_linear_statistics, weighted_gradients
 from rashin.backends.torch.logits import run_link, run_statistics, slope_of_link, slope_of_statistics
 from rashin.backends.torch.memory import value_type
-from rashin.native.described import described
 
 _library = torch.library.Library("rashin", "DEF")
 _TENSORS = "Tensor prediction, Tensor target, Tensor? weight, Tensor? where"
 _LOSS = "str loss, float[] parameters, str reduction, int axis"
 
 
-@functools.lru_cache(1024)
-def _program(name: str, numbers: tuple[float, ...]) -> sweeps.Program:
-    address, _, digest = name.partition("@")
-    module, _, attribute = address.partition(":")
-    loss = getattr(importlib.import_module(module), attribute)
-    if digest and described(loss.formula) != digest:
-        raise ValueError(
-            f"loss: got {address}, which has changed since it was compiled; expected the same formula; fix: compile it "
-            f"again"
-        )
-    names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
-    given = {n: None if math.isnan(number) else number for n, number in zip(names, numbers, strict=True)}
-    return loss.replace(**given).program
-
-
 def _call(z: torch.Tensor, loss: str, parameters: Any, reduction: str, axis: int) -> Call:
-    program = _program(loss, tuple(parameters))
+    program = program_of(loss, tuple(parameters))
     if reduction == SAMPLES:
         return call_on(z, program, "none", axis, False)
     return call_on(z, program, reduction, axis)
@@ -78,7 +59,7 @@ def _by_weight(z: Any, t: Any, w: Any, m: Any, *loss: Any) -> Any:
 
 def _empty_value(z: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
     shape = list(z.shape) if reduction in ("none", SAMPLES) else []
-    if shape and _program(loss, tuple(parameters)).rule.prediction.axes:
+    if shape and program_of(loss, tuple(parameters)).rule.prediction.axes:
         del shape[axis]
     return z.new_empty(shape, dtype=torch.float64 if reduction == SAMPLES else value_type(z))
 
@@ -138,7 +119,7 @@ def _keep_product(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _spread(d: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
-    rows = reduction in ("none", SAMPLES) and _program(loss, tuple(parameters)).rule.prediction.axes
+    rows = reduction in ("none", SAMPLES) and program_of(loss, tuple(parameters)).rule.prediction.axes
     return d.unsqueeze(axis) if rows else d
 
 

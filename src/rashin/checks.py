@@ -192,6 +192,22 @@ def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
         )
 
 
+def columns(prediction: NDArray[Any], target: NDArray[Any] | None, axis: int, rule: Rule) -> tuple[int, ...]:
+    """The shape of samples of several numbers, which the axis must hold and the targets must have."""
+    names, samples = rule.prediction.name, prediction.shape[:axis] + prediction.shape[axis:][1:]
+    if prediction.shape[axis] != rule.columns:
+        raise ValueError(
+            f"prediction: got {prediction.shape[axis]} numbers per sample; expected {rule.columns} ({names}) along "
+            f"`axis`; fix: pass np.stack([{names}], axis=-1)"
+        )
+    if target is not None and target.shape != samples:
+        raise ValueError(
+            f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected {samples}, one "
+            f"target for each sample of {rule.columns} numbers ({names})"
+        )
+    return samples
+
+
 def _reshaping(wanted: tuple[int, ...], got: tuple[int, ...]) -> str:
     if math.prod(wanted) == math.prod(got):
         return f"use target.reshape({wanted})"
@@ -363,6 +379,22 @@ def products(rule: Rule) -> None:
             f"{rule.formula.__name__}: has no hessian_vector_product: its formula of whole rows gives the diagonal of "
             f"the Hessian only; fix: use hessian, or write it with separable=True if it is a sum over the classes"
         )
+
+
+def several_numbers(rule: Rule, method: str) -> None:
+    """The rule must have several numbers per sample."""
+    if not rule.columns:
+        raise TypeError(
+            f"{rule.formula.__name__}: has no {method}: it has one number per sample, or one for each class; "
+            f"fix: use hessian, or hessian_vector_product"
+        )
+
+
+def fisher(rule: Rule) -> None:
+    """The rule must have an expected Hessian."""
+    several_numbers(rule, "fisher")
+    if rule.fisher is None:
+        raise TypeError(f"{rule.formula.__name__}: has no fisher in closed form; fix: use hessian_matrix")
 
 
 # ------------------------------------------------------------------------------------- scalars and names

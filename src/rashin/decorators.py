@@ -1,4 +1,4 @@
-"""Three decorators that make a loss of one formula, one for each kind of loss."""
+"""Four decorators that make a loss of one formula, one for each kind of loss."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from rashin.domain import (
     PROBABILITY,
     REAL,
     SWITCH,
+    Columns,
     Domain,
     Row,
 )
 from rashin.facts import Facts
 from rashin.loss import Loss
 from rashin.registry import register
-from rashin.rule import Formula, Kind, TargetSlope
+from rashin.rule import Fisher, Formula, Kind, TargetSlope
 
-__all__ = ["labelwise", "pointwise", "rowwise"]
+__all__ = ["columnwise", "labelwise", "pointwise", "rowwise"]
 
 RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out", "hessian_out", "vector"})
 
@@ -169,6 +170,51 @@ def rowwise(
         bounds=bounds,
     )
     return lambda formula: register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))
+
+
+def columnwise(
+    *,
+    prediction: Columns,
+    target: Domain = REAL,
+    parameters: Mapping[str, Domain] | None = None,
+    kinks: Callable[..., tuple[Any, ...]] | None = None,
+    convex: bool = False,
+    best_constant: Callable[..., Any] | None = None,
+    target_slope: TargetSlope | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
+    fisher: Fisher | None = None,
+) -> Callable[[Formula], Loss]:
+    """Make a loss of several numbers per sample: ``f(xp, a, b, ..., t, *parameters) -> value, slopes, curvatures``.
+
+    ``prediction`` names the numbers a, b, ... and their domains. The formula is written as for :func:`pointwise`; it
+    returns the value, a tuple of the slopes by a, b, ..., and a tuple of the second derivatives: the upper triangle of
+    their symmetric matrix, row by row (aa, ab, bb). ``fisher`` has the triangle that is expected for targets with the
+    distribution that the prediction describes, ``(xp, a, b, ..., *parameters)``.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> from rashin.domain import POSITIVE, REAL, Columns
+    >>> @rashin.columnwise(prediction=Columns(log_rate=REAL), target=POSITIVE)
+    ... def exponential_time(xp, log_rate, t):
+    ...     "Negative log-likelihood of a waiting time with rate e^log_rate."
+    ...     share = t * xp.exp(log_rate)
+    ...     return share - log_rate, (share - 1.0,), (share,)
+    >>> exponential_time([[0.0], [0.0]], [1.0, 2.0])
+    1.5
+    """
+    facts = Facts(
+        prediction,
+        target,
+        parameters or {},
+        kinks=kinks,
+        convex=convex,
+        best_constant=best_constant,
+        target_slope=target_slope,
+        bounds=bounds,
+        fisher=fisher,
+    )
+    return lambda formula: register(_made("columnwise", formula, facts, skip=2 + len(prediction)))
 
 
 def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[float | None, Domain]]) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
 """What a sample is, and where its numbers may lie: shapes, membership, words for errors, and samples for tests.
 
-A sample is one number in a :class:`Domain`, or a :class:`Row` of numbers, one for each class. Both answer the same
-questions (``axes``, ``has_classes``, ``batch_shape``, ``sample_shape``, ``flattened``, ``entry``, ``contains``,
+A sample is one number in a :class:`Domain`, a :class:`Row` of numbers, one for each class, or :class:`Columns`, a few
+numbers of different meaning, such as location and scale. All answer the same questions (``axes``, ``has_classes``, ``batch_shape``, ``sample_shape``, ``flattened``, ``entry``, ``contains``,
 ``draw``, ``name``). The code above the losses asks these, and not which decorator made the loss.
 
 Losses name the domains of their prediction, target and parameters; ``checks`` words its errors from them, the kernels
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BINARY",
+    "COUNT",
     "DISTRIBUTION",
     "FACTOR",
     "FOCUS",
@@ -34,6 +35,7 @@ __all__ = [
     "SIGN",
     "SWITCH",
     "TWEEDIE_POWER",
+    "Columns",
     "Domain",
     "Row",
     "Sample",
@@ -51,10 +53,12 @@ class _Shaped:
     Attributes
     ----------
     axes : number of axes of one sample, the last ones of an array: 0 for numbers, 1 for rows.
+    target_axes : number of axes of its target, if the target can vary: of a row it is a distribution over the classes.
     has_classes : True if a sample has one entry for each class.
     """
 
     axes: ClassVar[int]
+    target_axes: ClassVar[int] = 0
     has_classes: ClassVar[bool]
 
     def batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -128,6 +132,11 @@ class Domain(_Shaped):
         """The domain of the number at that place of a sample."""
         return self
 
+    @property
+    def harmless(self) -> float:
+        """A sample that every target can have."""
+        return self.samples[0]
+
     def draw(self, rng: np.random.Generator, size: int, classes: int = 3) -> NDArray[np.float64]:
         """``size`` numbers of the domain, its hard samples first; labels and distributions are of ``classes``."""
         if self.shape == "shares":
@@ -162,6 +171,7 @@ class Row(_Shaped):
     """
 
     axes: ClassVar[int] = 1
+    target_axes: ClassVar[int] = 1
     has_classes: ClassVar[bool] = True
 
     of: Domain
@@ -176,6 +186,11 @@ class Row(_Shaped):
         """The domain of the number at that place of a sample."""
         return self.of
 
+    @property
+    def harmless(self) -> float:
+        """A number that all classes of a sample can have."""
+        return self.of.harmless
+
     def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Whether each number belongs; NaN belongs nowhere."""
         return self.of.contains(x)
@@ -188,7 +203,65 @@ class Row(_Shaped):
         return p if self.of == PROBABILITY else np.log(p)
 
 
-Sample: TypeAlias = Domain | Row  # what one prediction is
+class Columns(_Shaped):
+    """A sample with a few numbers of different meaning along the last axis, such as location and scale.
+
+    Parameters
+    ----------
+    **entries : domain of each number, in their order.
+
+    Examples
+    --------
+    >>> from rashin.domain import REAL, Columns
+    >>> sample = Columns(location=REAL, log_scale=REAL)
+    >>> sample.name, sample.batch_shape((60, 2)), sample.sample_shape((60, 2))
+    ('location, log_scale', (60,), (2,))
+    """
+
+    axes: ClassVar[int] = 1
+    has_classes: ClassVar[bool] = False
+
+    def __init__(self, **entries: Domain) -> None:
+        self.names, self._entries = tuple(entries), tuple(entries.values())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Columns) and (self.names, self._entries) == (other.names, other._entries)
+
+    def __hash__(self) -> int:
+        return hash((self.names, self._entries))
+
+    def __repr__(self) -> str:
+        return f"Columns({', '.join(f'{name}={one.name}' for name, one in zip(self.names, self._entries, strict=True))})"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def name(self) -> str:
+        """The names of the numbers."""
+        return ", ".join(self.names)
+
+    def entry(self, place: int = 0) -> Domain:
+        """The domain of the number at that place of a sample."""
+        return self._entries[place]
+
+    @property
+    def harmless(self) -> tuple[float, ...]:
+        """A sample that every target can have."""
+        return tuple(one.harmless for one in self._entries)
+
+    def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each number belongs; NaN belongs nowhere."""
+        values = np.asarray(x, dtype=np.float64)
+        columns = [one.contains(values[..., place]) for place, one in enumerate(self._entries)]
+        return np.stack(columns, axis=-1)
+
+    def draw(self, rng: np.random.Generator, size: int, classes: int = 3) -> NDArray[np.float64]:
+        """Rows (size, P), the hard samples first."""
+        return np.stack([one.draw(rng, size) for one in self._entries], axis=-1)
+
+
+Sample: TypeAlias = Domain | Row | Columns  # what one prediction is
 
 REAL = Domain("real", "a real number", -np.inf, np.inf, samples=(0.0, -1.5, 30.0))
 LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.0, -20.0, 30.0))
@@ -203,6 +276,7 @@ SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
+COUNT = Domain("count", "a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 3.0))
 DISTRIBUTION = Domain(
     "label or distribution",
     "a class label, or a distribution over the classes",

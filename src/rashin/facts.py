@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rashin.domain import Domain, Sample
-from rashin.rule import TargetSlope
+from rashin.rule import Fisher, TargetSlope
 
 __all__ = ["Facts"]
 
@@ -37,6 +37,9 @@ class Facts:
         None if the target cannot vary.
     bounds : function ``(**parameters) -> (low, high)`` that returns bounds of the loss, infinite if the parameters give
         no bound; for row losses ``(classes, **parameters)``. None if no parameters give bounds.
+    fisher : function ``(xp, *columns, *parameters)`` that returns the upper triangle of the expected Hessian, row by
+        row, if the target has the distribution that the prediction describes. None without a closed form, and for
+        losses of one number per sample.
     """
 
     prediction: Sample
@@ -50,6 +53,7 @@ class Facts:
     target_degree: int | None = None
     target_slope: TargetSlope | None = None
     bounds: Callable[..., tuple[float, float]] | None = None
+    fisher: Fisher | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
         """The target's domain for these parameters."""

@@ -41,7 +41,7 @@ class Loss:
     where : boolean mask of the same shape as ``weight``, also as objects or nullable booleans. Samples outside it are
         treated as deleted, even if they contain NaN, None, NA, text or a label that is not a class.
     reduction : ``"mean"`` is sum(w l) / sum(w), ``"sum"`` is sum(w l), ``"none"`` is w l per sample.
-    axis : class axis of row losses.
+    axis : axis of the classes of row losses, and of the numbers of losses of several numbers per sample.
     **parameters : parameters of the loss, such as ``delta``.
 
     Raises
@@ -163,6 +163,69 @@ class Loss:
             prediction, target, weight, where, reduction, axis, parameters, _ALL_THREE, out, hessian_out
         )
         return answer.value, answer.gradient, answer.hessian
+
+    def hessian_matrix(
+        self,
+        prediction: Any,
+        target: Any,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        axis: int | None = None,
+        **parameters: float | None,
+    ) -> Any:
+        """The Hessian of the reduced loss by the P numbers of each sample, (..., P, P), in the prediction's dtype.
+
+        Only losses of several numbers per sample have it.
+
+        >>> import rashin
+        >>> rashin.gaussian.hessian_matrix([[0.0, 0.0]], [2.0])
+        array([[[1., 4.],
+                [4., 8.]]])
+        """
+        number, program = self._axis(axis), self.program_for(prediction, **parameters)
+        checks.several_numbers(self.rule, "hessian_matrix")
+        return self._of_arrays(prediction, "hessian_matrix")(
+            program, prediction, target, weight, where, reduction, number
+        )
+
+    def fisher(
+        self,
+        prediction: Any,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        axis: int | None = None,
+        **parameters: float | None,
+    ) -> Any:
+        """The Hessian (..., P, P) that is expected if the target has the distribution that the prediction describes.
+
+        It is the Fisher information, weighted and reduced as ``hessian_matrix`` is. It is never negative, so that steps
+        of the natural gradient, ``solve(fisher, gradient)``, go downhill.
+
+        >>> import rashin
+        >>> rashin.gaussian.fisher([[0.0, 0.0]])
+        array([[[1., 0.],
+                [0., 2.]]])
+
+        Reference: Amari (1998), Natural gradient works efficiently in learning.
+        """
+        number, program = self._axis(axis), self.program_for(prediction, **parameters)
+        checks.fisher(self.rule)
+        return self._of_arrays(prediction, "fisher")(program, prediction, weight, where, reduction, number)
+
+    @staticmethod
+    def _of_arrays(prediction: Any, method: str) -> Callable[..., Any]:
+        """What NumPy's backend alone has."""
+        run: Callable[..., Any] | None = getattr(found.of(prediction), method, None)
+        if run is None:
+            raise TypeError(
+                f"prediction: got an object of type {type(prediction).__name__}; expected a NumPy array for {method}; "
+                f"fix: pass np.asarray(prediction), or use hessian_vector_product with unit vectors"
+            )
+        return run
 
     def hessian_vector_product(
         self,
@@ -298,6 +361,7 @@ class Loss:
             self.target,
             self.facts.separable,
             self.facts.target_slope,
+            self.facts.fisher,
         )
 
     def _address(self) -> str:

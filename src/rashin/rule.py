@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rashin.domain import Columns
+
 if TYPE_CHECKING:
     from rashin.domain import Domain, Sample
 
-__all__ = ["RESIDUAL", "Formula", "Kind", "Rule", "TargetSlope"]
+__all__ = ["RESIDUAL", "Fisher", "Formula", "Kind", "Rule", "TargetSlope"]
 
-Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise"]
+Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise", "columnwise"]
 Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+Fisher: TypeAlias = Callable[..., tuple[Any, ...]]
 TargetSlope: TypeAlias = Callable[..., Any] | Literal["residual"]
 
 RESIDUAL: Literal["residual"] = "residual"  # of a loss of z - t: minus its slope
@@ -34,6 +37,12 @@ class Rule:
     target: Domain
     separable: bool
     target_slope: TargetSlope | None
+    fisher: Fisher | None = None
+
+    @property
+    def columns(self) -> int:
+        """How many numbers of different meaning a sample has; 0 for numbers and rows of classes."""
+        return len(self.prediction) if isinstance(self.prediction, Columns) else 0
 
     @property
     def has_products(self) -> bool:

@@ -40,6 +40,10 @@ def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
         return _of_labels(space, rule, z, t)
     if rule.kind == "pointwise":
         return _whole(space, z, rule.formula(space.words, z, t, *rule.parameters))
+    if rule.columns:
+        value, slopes, corners = _of_columns(space, rule, z, t)
+        diagonal = [part for part, (i, j) in zip(corners, _corners(rule), strict=True) if i == j]
+        return value, space.xp.stack(slopes, axis=-1), space.xp.stack(diagonal, axis=-1)
     t = _shares(space, t, z.shape[-1])
     if not rule.separable:
         value, gradient, hessian = rule.formula(space.words, z, t, *rule.parameters)
@@ -52,6 +56,8 @@ def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
 def product(space: Space, rule: Rule, z: Any, t: Any, v: Any) -> Any:
     """The Hessian of each sample times a vector."""
     checks.products(rule)
+    if rule.columns:
+        return _matrix_product(space, rule, _of_columns(space, rule, z, t)[2], v)
     if rule.kind != "labelwise":
         hessian = derived(space, rule, z, t)[2]
         return space.words.where(v == 0.0, 0.0, hessian * v)
@@ -73,9 +79,11 @@ def target_slope(space: Space, rule: Rule, z: Any, t: Any) -> Any:
         options = dict(rule.options)
         loss = rule.formula(space.words, _row(space, z, options).u, *rule.parameters)[0]
         return (1.0 - (options.get("label_smoothing") or 0.0)) * loss
-    if rule.target_slope == RESIDUAL:
-        return -derived(space, rule, z, t)[1]
     slope: Any = rule.target_slope
+    if rule.columns:
+        return slope(space.words, *_columns(rule, z), t, *rule.parameters)
+    if slope == RESIDUAL:
+        return -derived(space, rule, z, t)[1]
     return slope(space.words, z, t, *rule.parameters)
 
 
@@ -88,6 +96,11 @@ def links(space: Space, z: Any) -> tuple[Any, Any, Any]:
 def accepts(space: Space, rule: Rule, z: Any, t: Any, tolerance: float) -> Any:
     """Which samples lie in the loss's domains; ``tolerance`` is for the sums of distributions."""
     xp = space.xp
+    if rule.columns:
+        good = _contains(space, rule.target, t)
+        for place, column in enumerate(_columns(rule, z)):
+            good = good & _contains(space, rule.prediction.entry(place), column)
+        return good
     good = _contains(space, rule.prediction.entry(), z)
     if z.ndim == 1:
         return good & _contains(space, rule.target, t)
@@ -101,6 +114,8 @@ def _contains(space: Space, domain: Domain, x: Any) -> Any:
     """As the domain has it, of another library's arrays; predictions and targets lie in intervals or at two ends."""
     if domain.shape == "ends":
         return (x == domain.low) | (x == domain.high)
+    if domain.shape == "integers":
+        return (x >= domain.low) & (x <= domain.high) & (x == space.xp.floor(x))
     return (x >= domain.low) & (x <= domain.high)
 
 
@@ -130,6 +145,33 @@ def _shares(space: Space, t: Any, classes: int) -> Any:
 def _one_hot(space: Space, labels: Any, classes: int) -> Any:
     numbers = space.xp.arange(classes, dtype=labels.dtype, device=space.device)
     return space.words.where(labels[..., None] == numbers, 1.0, 0.0)
+
+
+# -------------------------------------------------------------------------------------- several numbers a sample
+
+
+def _columns(rule: Rule, z: Any) -> list[Any]:
+    return [z[..., place] for place in range(rule.columns)]
+
+
+def _corners(rule: Rule) -> list[tuple[int, int]]:
+    """The places of the upper triangle of the Hessian, row by row."""
+    return [(i, j) for i in range(rule.columns) for j in range(i, rule.columns)]
+
+
+def _of_columns(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    value, slopes, corners = rule.formula(space.words, *_columns(rule, z), t, *rule.parameters)
+    return _whole(space, t, (value,))[0], _whole(space, t, slopes), _whole(space, t, corners)
+
+
+def _matrix_product(space: Space, rule: Rule, corners: tuple[Any, ...], v: Any) -> Any:
+    """Symmetric matrices, by their upper triangles, times vectors; 0 wherever the vector is 0."""
+    columns, found = _columns(rule, v), [0.0] * rule.columns
+    for part, (i, j) in zip(corners, _corners(rule), strict=True):
+        found[i] = found[i] + space.words.where(columns[j] == 0.0, 0.0, part * columns[j])
+        if i != j:
+            found[j] = found[j] + space.words.where(columns[i] == 0.0, 0.0, part * columns[i])
+    return space.xp.stack(found, axis=-1)
 
 
 # ------------------------------------------------------------------------------------------- losses of labels

@@ -21,7 +21,7 @@ from rashin.native.objects import Code, compiling, loaded
 if TYPE_CHECKING:
     from rashin.rule import Formula, Rule
 
-__all__ = ["TAKES", "Loop", "LoopCode", "Takes", "compiled", "loops_of"]
+__all__ = ["HEIGHT", "TAKES", "Loop", "LoopCode", "Takes", "compiled", "loops_of"]
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -32,9 +32,11 @@ class Takes:
     TARGET = "target"  # f(xp, z, t): a number and its target
     SHARE = "share"  # f(xp, z, t): a class and its share in the target, which costs nothing where it is 0
     LABEL = "label"  # phi(xp, u): the log-probability of the label
+    COLUMNS = "columns"  # f(xp, a, b, ..., t): several numbers and their target
 
 
-TAKES = {"pointwise": Takes.TARGET, "rowwise": Takes.SHARE, "labelwise": Takes.LABEL}
+TAKES = {"pointwise": Takes.TARGET, "rowwise": Takes.SHARE, "labelwise": Takes.LABEL, "columnwise": Takes.COLUMNS}
+HEIGHT = 256  # samples of a block of columns: ten columns of doubles stay in the L1 cache
 
 
 class LoopCode(NamedTuple):
@@ -45,6 +47,7 @@ class LoopCode(NamedTuple):
     order: int  # the highest derivative
     element: np.dtype[Any]
     takes: str
+    columns: int = 0
 
     def code(self) -> Code:
         """The name of the loop, and how it is made."""
@@ -67,13 +70,13 @@ _loops: weakref.WeakValueDictionary[Any, Loop] = weakref.WeakValueDictionary()  
 
 
 def compiled(
-    formula: Formula, parameters: tuple[float | None, ...], order: int, element: np.dtype[Any], takes: str
+    formula: Formula, parameters: tuple[float | None, ...], order: int, element: np.dtype[Any], takes: str, columns: int = 0
 ) -> Loop:
     """The loop of ``formula`` for prediction and target of ``element``, up to derivative ``order``.
 
     A notebook cell that is run again defines another function with the same content: it gets the loop of the first.
     """
-    made = LoopCode(formula, tuple(parameter is None for parameter in parameters), order, element, takes)
+    made = LoopCode(formula, tuple(parameter is None for parameter in parameters), order, element, takes, columns)
     code = made.code()
     if code.sources is None:
         return _made(made, code)
@@ -99,11 +102,11 @@ def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     takes = TAKES[rule.kind]
     if takes == Takes.SHARE and not rule.separable:
         return
-    orders: tuple[int, ...] = (2,) if takes == Takes.LABEL else (0, 1, 2)
+    orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2)}.get(takes, (0, 1, 2))
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if takes == Takes.LABEL else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
-        yield LoopCode(rule.formula, absent, order, element, takes)
+        yield LoopCode(rule.formula, absent, order, element, takes, rule.columns)
 
 
 # ---------------------------------------------------------------------------------------------- compiling
@@ -115,6 +118,22 @@ def _unpacker(absent: tuple[bool, ...]) -> Any:
     namespace: dict[str, Any] = {"__name__": __name__}
     exec(f"def unpack(p): return ({items})", namespace)
     return namespace["unpack"]
+
+
+def _getter(columns: int) -> Any:
+    """A function from an array of columns, HEIGHT numbers each, and a place to the numbers there."""
+    items = "".join(f"x[i + {HEIGHT * place}], " for place in range(columns))
+    namespace: dict[str, Any] = {"__name__": __name__}
+    exec(f"def get(x, i): return ({items})", namespace)
+    return namespace["get"]
+
+
+def _setter(columns: int) -> Any:
+    """A function that puts numbers, times a factor, at a place of such an array."""
+    lines = "".join(f"\n    x[i + {HEIGHT * place}] = numbers[{place}] * w" for place in range(columns))
+    namespace: dict[str, Any] = {"__name__": __name__}
+    exec(f"def put(x, i, numbers, w):{lines}", namespace)
+    return namespace["put"]
 
 
 def _shared(jet: Any) -> Any:
@@ -156,6 +175,21 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 curvatures[i] = curvature
 
+    get = compiler.compilable(_getter(made.columns), True)
+    put = compiler.compilable(_setter(made.columns), True)
+    put_all = compiler.compilable(_setter(made.columns * (made.columns + 1) // 2), True)
+
+    def loop_of_columns(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        parameters = unpack(p)
+        for i in range(n):
+            value, slope, curvature = jet(xp, *get(z, i), t[i], *parameters)
+            values[i] = value
+            put(slopes, i, slope, w[i])
+            if order > 1:
+                put_all(curvatures, i, curvature, w[i])
+
+    if made.takes == Takes.COLUMNS:
+        return compiler.loop_module(loop_of_columns, DOUBLE)
     return compiler.loop_module(loop_of_labels if made.takes == Takes.LABEL else loop, made.element)
 
 
@@ -166,17 +200,20 @@ def _interpreted(made: LoopCode) -> Loop:
     """A loop that runs the formula on arrays, where Numba is not installed."""
     jet: Callable[..., Any] = _shared(made.formula) if made.takes == Takes.SHARE else made.formula
     address = ctypes.c_void_p
-    item = np.ctypeslib.as_ctypes_type(made.element)
+    columns, item = made.columns, np.ctypeslib.as_ctypes_type(DOUBLE if made.columns else made.element)
     pointers = [ctypes.POINTER(kind) for kind in (item, item, *[ctypes.c_double] * 3, item, item)]
 
     @ctypes.CFUNCTYPE(None, *[address] * 7, ctypes.c_int64)
     def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
-        sizes = (n, n, n, max(len(made.absent), 1), n, n, n)
+        sizes = [n, n, n, max(len(made.absent), 1), n, n, n]
+        if columns:
+            sizes[0] = sizes[5] = HEIGHT * columns
+            sizes[6] = HEIGHT * (columns * (columns + 1) // 2)
         views = [
             None if where is None else np.ctypeslib.as_array(ctypes.cast(where, kind), (size,))
             for where, kind, size in zip((z, t, w, p, values, slopes, curvatures), pointers, sizes, strict=True)
         ]
-        _fill(made, jet, *views)
+        (_fill_columns if columns else _fill)(made, jet, *views)
 
     return Loop(loop, ctypes.cast(loop, address).value or 0)
 
@@ -192,3 +229,16 @@ def _fill(made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any,
             slopes[:] = slope * weight
         if made.order > 1:
             curvatures[:] = curvature * weight
+
+
+def _fill_columns(
+    made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any
+) -> None:
+    parameters = [None if none else float(p[place]) for place, none in enumerate(made.absent)]
+    with np.errstate(all="ignore"):
+        value, slope, curvature = jet(arrays, *z.reshape(-1, HEIGHT)[:, : t.size], t, *parameters)
+        values[:] = value
+        for place, part in enumerate(slope):
+            slopes.reshape(-1, HEIGHT)[place, : t.size] = part * w
+        for place, part in enumerate(curvature if made.order > 1 else ()):
+            curvatures.reshape(-1, HEIGHT)[place, : t.size] = part * w

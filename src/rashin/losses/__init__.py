@@ -13,6 +13,7 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
+from rashin.losses.uncertainty import gaussian
 
 __all__ = [
     "absolute_error",
@@ -20,6 +21,7 @@ __all__ = [
     "categorical_cross_entropy",
     "focal",
     "gamma",
+    "gaussian",
     "half_squared_error",
     "hinge",
     "huber",

@@ -93,9 +93,10 @@ class ByFormula:
         if dict(self.rule.options).get("normalized") and not bool(xp.all(self._sums_to_one(rows) | ~selected)):
             self._ask_numpy(z, t, w, m)  # which knows what rounding may do to a sum
         counts = weights != 0.0
-        harmless = self.rule.prediction.entry().samples[0]
+        sample = self.rule.prediction
+        harmless = xp.asarray(sample.harmless, dtype=xp.float64, device=self.space.device)
         rows = words.where(counts if rows.ndim == 1 else counts[:, None], rows, harmless)
-        at_ease = 0.0 if self.rule.prediction.axes else self.rule.target.samples[0]
+        at_ease = 0.0 if sample.has_classes else self.rule.target.samples[0]
         targets = words.where(counts if targets.ndim == 1 else counts[:, None], targets, at_ease)
         return _Samples(rows, targets, self._factors(weights, z, t, w, m), counts)
 
@@ -108,7 +109,7 @@ class ByFormula:
         return xp.reshape(x, (-1, x.shape[-1]))
 
     def _check_shapes(self, z: Any, t: Any, w: Any, m: Any) -> bool:
-        """Refuse shapes that do not fit, in the words for NumPy arrays; whether the targets are labels."""
+        """Refuse shapes that do not fit, in the words for NumPy arrays; whether rows have a target of one number."""
         like = _shape_alone
         checks.choice("reduction", self.reduction)
         if not self.rule.prediction.axes:
@@ -117,7 +118,10 @@ class ByFormula:
         else:
             axis = checks.axis(like(z), self.axis)
             samples = tuple(np.moveaxis(like(z), axis, -1).shape[:-1])
-            labels = not checks.holds_distributions(like(z), like(t), samples, self.rule.target == LABEL)
+            if self.rule.columns:
+                labels = checks.columns(like(z), like(t), axis, self.rule) == samples
+            else:
+                labels = not checks.holds_distributions(like(z), like(t), samples, self.rule.target == LABEL)
         if w is not None:
             checks.weights(like(w), samples)
         if m is not None:

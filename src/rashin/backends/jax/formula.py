@@ -52,8 +52,11 @@ def _evaluate(call: Call, z: Any, t: Any, *others: Any) -> list[Any]:
     space = Space(jnp, like(rows))
     fine = _is_fine(space, call.rule, rows, targets, t.dtype) & (weights >= 0.0) & (weights < jnp.inf)
     counts = selected & fine
-    rows = jnp.where(_beside(counts, rows), rows, call.rule.prediction.entry().samples[0])
-    targets = jnp.where(_beside(counts, targets), targets, 0.0 if rows.ndim > 1 else call.rule.target.samples[0])
+    sample = call.rule.prediction
+    rows = jnp.where(_beside(counts, rows), rows, jnp.asarray(sample.harmless))
+    targets = jnp.where(
+        _beside(counts, targets), targets, 0.0 if sample.has_classes else call.rule.target.samples[0]
+    )
     total = jnp.sum(weights) if call.reduction == "mean" else 1.0
 
     def weighed(part: Any) -> Any:

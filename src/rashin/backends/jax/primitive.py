@@ -115,7 +115,8 @@ def _of_value(primals: Any, call: Call, gradient: Any, z: Any, t: Any, w: Any) -
     rows = call.rule.prediction.axes
     parts = [] if z is None else [_contracted(call, gradient, z, dtype, rows)]
     if t is not None:
-        parts.append(_contracted(call, bind(_asking(call, "by_target"), *primals)[0], t, dtype, rows))
+        axes = call.rule.prediction.target_axes
+        parts.append(_contracted(call, bind(_asking(call, "by_target"), *primals)[0], t, dtype, axes))
     if w is not None:
         parts.append(_contracted(call, bind(_asking(call, "by_weight"), *primals)[0], w, dtype, 0))
     return functools.reduce(jnp.add, parts) if parts else None

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.columnwise import evaluate as evaluate_columnwise
+from rashin.backends.numpy.columnwise import evaluate_fisher, evaluate_matrix
 from rashin.backends.numpy.direct import evaluate as evaluate_directly
 from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
 from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
@@ -26,6 +28,8 @@ __all__ = [
     "evaluate",
     "evaluate_arrays",
     "evaluate_linear",
+    "fisher",
+    "hessian_matrix",
     "hessian_vector_product",
     "linear_statistics",
     "log_softmax",
@@ -129,5 +133,21 @@ def _swept(
     axis = checks.axis(z, axis)
     shape = z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1]
     weighing = weigh(weight, where, shape, reduction)
-    run = evaluate_labelwise if program.rule.kind == "labelwise" else evaluate_rowwise
+    run = _ROWS[program.rule.kind]
     return run(program, z, t, axis, weighing, wanted, out), weighing
+
+
+_ROWS = {"labelwise": evaluate_labelwise, "rowwise": evaluate_rowwise, "columnwise": evaluate_columnwise}
+
+
+def hessian_matrix(
+    program: Program, prediction: Any, target: Any, weight: Any, where: Any, reduction: str, axis: int
+) -> NDArray[Any]:
+    """The Hessian of the reduced loss by the numbers of each sample."""
+    z = checks.array("prediction", prediction, where, axis)
+    return evaluate_matrix(program, z, checks.array("target", target, where), axis, weight, where, reduction)
+
+
+def fisher(program: Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> NDArray[Any]:
+    """The expected Hessian."""
+    return evaluate_fisher(program, checks.array("prediction", prediction, where, axis), axis, weight, where, reduction)

@@ -1,4 +1,4 @@
-"""Products of the Hessian with a vector: of its diagonal where it is diagonal, of whole rows for label losses."""
+"""Products of the Hessian with a vector: of its diagonal where it is diagonal, in full for labels and columns."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.backends.numpy.buffers import factors, read
+from rashin.backends.numpy.columnwise import evaluate_products
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
 from rashin.backends.numpy.results import NOTHING, Outputs, Program, Wanted, gradient_type
-from rashin.backends.numpy.rows import LabelSweep, Rows, evaluate_labelwise
+from rashin.backends.numpy.rows import LabelSweep, Rows, classes_last, evaluate_labelwise
 from rashin.backends.numpy.rowwise import ClassSweep, evaluate_rowwise
 from rashin.chunks import Box
 from rashin.exact import Limbs
@@ -49,6 +50,10 @@ def hessian_vector_product(
         v = checks.vector(vector, z, where, axis)
         return evaluate_pointwise(program, z, t, weighing, WANTED, outputs, v).hessian  # type: ignore[return-value]
     axis = checks.axis(z, axis)
+    if program.takes == Takes.COLUMNS:
+        v = checks.vector(vector, z, where, axis)
+        weighing = weigh(weight, where, classes_last(z, axis).shape[:-1], reduction)
+        return evaluate_products(program, z, t, v, axis, weighing, WANTED, outputs).hessian  # type: ignore[return-value]
     weighing = weigh(weight, where, z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1], reduction)
     rows = Rows(program, z, t, axis, weighing, WANTED, outputs, checks.vector(vector, z, where, axis))
     of_labels = program.takes == Takes.LABEL

@@ -57,7 +57,7 @@ class Program:
         loop = self._loops.get((order, element))
         if loop is None:
             rule = self.rule
-            loop = compiled(rule.formula, rule.parameters, order, element, self.takes)
+            loop = compiled(rule.formula, rule.parameters, order, element, self.takes, rule.columns)
             self._loops[order, element] = loop
         return loop
 

@@ -33,7 +33,7 @@ from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
 from rashin.reduction import Weighing
 
-__all__ = ["LabelSweep", "RowSweep", "Rows", "element_of", "evaluate_labelwise"]
+__all__ = ["LabelSweep", "RowSweep", "Rows", "classes_last", "element_of", "evaluate_labelwise"]
 
 IN_PLACE = 1 << 20  # elements of a chunk that is read where it lies
 GATHERED = 1 << 17  # elements of a chunk that is copied to a buffer first: 1 MiB of doubles

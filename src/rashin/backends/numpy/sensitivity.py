@@ -30,6 +30,8 @@ _GRADIENT = Wanted(False, True, False)
 
 def has_target_gradient(rule: Rule, labels: bool) -> bool:
     """Whether the target can vary: labels and signs cannot."""
+    if rule.columns:
+        return rule.target_slope is not None
     return not labels and (rule.kind == "labelwise" or rule.target_slope is not None)
 
 
@@ -40,7 +42,8 @@ def gradient_by_target(
     gradient = np.zeros(t.shape, gradient_type(t))
     if program.rule.prediction.axes:
         axis = checks.axis(z, axis)
-        z, t, moved = classes_last(z, axis), classes_last(t, axis), classes_last(gradient, axis)
+        z, of_rows = classes_last(z, axis), t.ndim == z.ndim
+        t, moved = (classes_last(x, axis) if of_rows else x for x in (t, gradient))
     else:
         moved = gradient
     samples = program.rule.prediction.batch_shape(z.shape)
@@ -60,7 +63,7 @@ def _fill(
     size = max(1, z.size)
     for box in boxes(samples, max(1, CELLS * max(1, int(np.prod(samples))) // size)):
         part = gradient[box]
-        shape = part.shape if z.ndim == len(samples) else part.shape[:-1]
+        shape = part.shape if t.ndim == len(samples) else part.shape[:-1]
         factor = np.broadcast_to(1.0 if weighing.plain else weighing.read(box).reshape(shape), shape) / weighing.divisor
         counts = factor != 0.0
         with np.errstate(all="ignore"):
@@ -73,9 +76,11 @@ def _slopes(program: Program) -> Callable[[Doubles, Doubles], Doubles]:
     rule = program.rule
     if rule.kind == "labelwise":
         return lambda z, t: _of_shares(rule, z)
-    if rule.target_slope == RESIDUAL:
-        return lambda z, t: -np.asarray(_gradient(program, z, t))
     slope: Any = rule.target_slope
+    if rule.columns:
+        return lambda z, t: slope(arrays, *np.moveaxis(z, -1, 0), t, *rule.parameters)
+    if slope == RESIDUAL:
+        return lambda z, t: -np.asarray(_gradient(program, z, t))
     return lambda z, t: slope(arrays, z, t, *rule.parameters)
 
 

@@ -84,11 +84,9 @@ class Call(NamedTuple):
             found = sensitivity.gradient_by_weight(self.program, z, t, w, m, self.reduction, self.axis)
         return tensor_of(found).to(tensors[2].dtype)
 
-    def spread(self, d: torch.Tensor) -> torch.Tensor:
-        """A derivative by the value, so shaped that it multiplies a gradient by the prediction."""
-        if self.reduction == "none" and self.program.rule.prediction.axes:
-            return d.unsqueeze(self.axis)
-        return d
+    def spread(self, d: torch.Tensor, axes: int) -> torch.Tensor:
+        """A derivative by the value, so shaped that it multiplies one by samples of so many axes."""
+        return d.unsqueeze(self.axis) if self.reduction == "none" and axes else d
 
     def described(self) -> tuple[str, list[float], str, int]:
         """The same in names and numbers, as graphs are kept."""

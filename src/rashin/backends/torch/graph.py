@@ -199,7 +199,8 @@ class Value(Function):
         by_prediction = _by_prediction(ctx, d) if ctx.needs_input_grad[1] else None
         by_target = by_weight = None
         if ctx.needs_input_grad[2]:
-            by_target = Last.apply("gradient_by_target", ctx.call, *ctx.saved_tensors) * ctx.call.spread(d)
+            axes = ctx.call.program.rule.prediction.target_axes
+            by_target = Last.apply("gradient_by_target", ctx.call, *ctx.saved_tensors) * ctx.call.spread(d, axes)
         if ctx.needs_input_grad[3]:
             by_weight = Last.apply("gradient_by_weight", ctx.call, *ctx.saved_tensors) * d
         return None, by_prediction, by_target, by_weight, None
@@ -215,7 +216,7 @@ class Value(Function):
             tangent = _summed(call, product, call.program.rule.prediction.axes)
         if dt is not None:
             product = Last.apply("gradient_by_target", call, z, t, w, m) * dt
-            tangent = tangent + _summed(call, product, call.program.rule.prediction.axes)
+            tangent = tangent + _summed(call, product, call.program.rule.prediction.target_axes)
         if dw is not None:
             product = Last.apply("gradient_by_weight", call, z, t, w, m) * dw
             tangent = tangent + _summed(call, product, 0)
@@ -244,7 +245,7 @@ class Lean(Function):
 def _by_prediction(ctx: Any, d: torch.Tensor) -> torch.Tensor:
     """The gradient times what comes from above: the one that was kept, the first time, and in its own memory."""
     call: Call = ctx.call
-    factor = call.spread(d)
+    factor = call.spread(d, call.program.rule.prediction.axes)
     if torch.is_grad_enabled():
         z, t, w, m = ctx.saved_tensors
         kept = Gradient.apply(call, z, _closed(t, BY_SAMPLES), _closed(w, BY_SAMPLES), m, getattr(ctx, "kept", None))

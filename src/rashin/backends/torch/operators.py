@@ -118,9 +118,9 @@ def _keep_product(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(z, t, w, m)
 
 
-def _spread(d: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
-    rows = reduction in ("none", SAMPLES) and program_of(loss, tuple(parameters)).rule.prediction.axes
-    return d.unsqueeze(axis) if rows else d
+def _spread(d: Any, like: Any, loss: str, parameters: Any, reduction: str, axis: int) -> Any:
+    """A derivative by the value, so shaped that it multiplies one by an array of samples."""
+    return d.unsqueeze(axis) if reduction in ("none", SAMPLES) and like.dim() > d.dim() else d
 
 
 def _refuse_further(message: str, needed: Any) -> None:
@@ -133,10 +133,9 @@ def _of_value(ctx: Any, d: Any, d_gradient: Any) -> Any:
     z, t, w, m, kept = ctx.saved_tensors
     by_prediction = by_target = by_weight = None
     if d is not None:
-        factor = _spread(d, *ctx.loss)
-        by_prediction = (kept * factor).to(z.dtype)
+        by_prediction = (kept * _spread(d, z, *ctx.loss)).to(z.dtype)
         if ctx.needs_input_grad[1]:
-            by_target = torch.ops.rashin.gradient_by_target.default(z, t, w, m, *ctx.loss) * factor
+            by_target = torch.ops.rashin.gradient_by_target.default(z, t, w, m, *ctx.loss) * _spread(d, t, *ctx.loss)
         if ctx.needs_input_grad[2]:
             by_weight = torch.ops.rashin.gradient_by_weight.default(z, t, w, m, *ctx.loss) * d
     if d_gradient is not None:

@@ -543,7 +543,7 @@ def test_what_only_a_part_was_asked_for_a_sum_does_not_tell():
 def test_batches_are_alike_in_classes_groups_and_clusters():
     running = Accumulator(rashin.softmax_cross_entropy, Options())
     running.add(np.zeros((2, 3)), [0, 1])
-    with pytest.raises(ValueError, match="prediction: got rows of 4 classes after rows of 3"):
+    with pytest.raises(ValueError, match="prediction: got rows of 4 numbers after rows of 3"):
         running.add(np.zeros((2, 4)), [0, 1])
     with pytest.raises(ValueError, match="group, cluster: got batches with and without"):
         running.add(np.zeros((2, 3)), [0, 1], group=Codes(np.zeros(2, int), ["a"]))

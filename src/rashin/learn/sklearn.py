@@ -459,9 +459,10 @@ class NetworkRegressor(RegressorMixin, _NetworkEstimator):  # type: ignore[misc]
 
     def _prepared(self, y: Array, is_new: bool, classes: Array | None) -> tuple[Loss, Array, int]:
         loss = estimators.loss_named("half_squared_error" if self.loss is None else self.loss)
-        if loss.prediction.has_classes:
+        if loss.prediction.axes:
+            what = "compares rows of classes" if loss.prediction.has_classes else "takes several numbers per sample"
             raise ValueError(
-                f"loss: got {loss.name}, which compares rows of classes; expected a loss of single numbers, such as "
+                f"loss: got {loss.name}, which {what}; expected a loss of single numbers, such as "
                 "half_squared_error, huber, quantile or poisson"
             )
         target = y.reshape(len(y), -1)

@@ -56,3 +56,10 @@ def log_frequencies(t, w, label_smoothing=0.0, z_loss=0.0, softcap=None, normali
     if softcap is None:
         return u
     return softcap * np.arctanh(u / softcap) if np.all(np.abs(u) < softcap) else None
+
+
+def mean_and_log_spread(t, w):
+    """The mean and the logarithm of the standard deviation; None if all numbers are equal: the loss has no minimum."""
+    center = mean(t, w)
+    variance = mean((t - center) ** 2, w)
+    return np.array([center, 0.5 * np.log(variance)]) if variance > 0.0 else None

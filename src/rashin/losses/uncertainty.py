@@ -10,6 +10,7 @@ from __future__ import annotations
 from rashin.decorators import columnwise
 from rashin.domain import REAL, Columns
 from rashin.losses.compensated import INFINITY, times_exp
+from rashin.losses.constants import mean_and_log_spread
 from rashin.losses.regression import halved
 
 LOCATION_AND_SCALE = Columns(location=REAL, log_scale=REAL)
@@ -54,7 +55,11 @@ def gaussian_by_target(xp, location, log_scale, t):
 
 
 @columnwise(
-    prediction=LOCATION_AND_SCALE, target_slope=gaussian_by_target, fisher=gaussian_fisher
+    prediction=LOCATION_AND_SCALE,
+    best_constant=mean_and_log_spread,
+    target_degree=2,
+    target_slope=gaussian_by_target,
+    fisher=gaussian_fisher,
 )
 def gaussian(xp, location, log_scale, t):
     r"""Negative log-likelihood of a normal distribution, less its constant log(2 pi) / 2.

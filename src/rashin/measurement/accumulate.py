@@ -178,8 +178,8 @@ class Accumulator:
             return shape
         if sample != self._shape[0]:
             raise ValueError(
-                f"prediction: got rows of {sample[0]} classes after rows of {self._shape[0][0]}; expected one number "
-                "of classes for all batches"
+                f"prediction: got rows of {sample[0]} numbers after rows of {self._shape[0][0]}; expected rows of one "
+                "length in all batches"
             )
         raise ValueError("group, cluster: got batches with and without; expected the one or the other")
 

@@ -27,7 +27,7 @@ FEW = 2048  # classes up to which each class is one row of a target, if the loss
 
 
 class Baseline(NamedTuple):
-    """The best constant prediction, a number or one for each class, and its mean loss."""
+    """The best constant prediction, a number or one for each class or column, and its mean loss."""
 
     prediction: Any
     mean: float
@@ -97,14 +97,15 @@ def _mean_of_row(loss: Loss, row: Array, weight: Array) -> float:
 
 
 def _of_numbers(loss: Loss, targets: Moments | None) -> Baseline | None:
-    found = _points(loss, targets)
-    if found is None:
+    points = _points(loss, targets)
+    if points is None:
         return None
-    target, weight = (numbers[found[1] > 0.0] for numbers in found)
-    best = loss.facts.best_constant(target, weight, **loss.parameters)  # type: ignore[misc]
-    if best is None or not loss.prediction.contains(best).all():
+    target, weight = (numbers[points[1] > 0.0] for numbers in points)
+    found = loss.facts.best_constant(target, weight, **loss.parameters)  # type: ignore[misc]
+    best = np.asarray(found, np.float64)
+    if found is None or not loss.prediction.contains(best).all():
         return None
-    return Baseline(float(best), loss(np.broadcast_to(best, target.shape), target, weight=weight))
+    return Baseline(best.tolist(), loss(np.broadcast_to(best, target.shape + best.shape), target, weight=weight))
 
 
 def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rashin.logits import log_softmax, sigmoid, softmax
 
 if TYPE_CHECKING:
+    from rashin.domain import Domain
     from rashin.loss import Loss
 
 __all__ = ["OUTPUTS", "Output", "output_for"]
@@ -88,7 +89,8 @@ def output_for(loss: Loss) -> str:
     >>> output_for(rashin.softmax_cross_entropy), output_for(rashin.categorical_cross_entropy)
     ('identity', 'softmax')
     """
-    domain, of_classes = loss.prediction.entry(), loss.prediction.has_classes
+    of_classes, entries = loss.prediction.has_classes, range(max(1, loss.rule.columns))
+    domain = min(map(loss.prediction.entry, entries), key=lambda entry: entry.high - entry.low)  # the narrowest
     bounds = (domain.low, domain.high)
     if bounds == (-np.inf, np.inf):
         return "identity"

@@ -151,6 +151,11 @@ def are_classes(loss: Loss, classes: bool | None) -> bool:
     ValueError : ``classes`` says that they are numbers, and the loss compares classes.
     """
     takes_labels = loss.prediction.has_classes
+    if loss.rule.columns and classes:
+        raise ValueError(
+            f"classes: got True for {loss.name}, whose predictions have several numbers per sample; expected a loss of "
+            "classes, such as softmax_cross_entropy"
+        )
     if takes_labels and classes is False:
         raise ValueError(
             f"classes: got False for {loss.name}, which compares classes; expected a loss of numbers, such as huber"
@@ -159,7 +164,7 @@ def are_classes(loss: Loss, classes: bool | None) -> bool:
 
 
 def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> int:
-    """The number of outputs that a network needs for this target: one per class or per number.
+    """The number of outputs that a network needs for this target: one per class, or per number of a prediction.
 
     Parameters
     ----------
@@ -182,6 +187,8 @@ def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> i
     given, coded = _numeric(target), are_classes(loss, classes)
     if given.size == 0 or given.ndim not in (1, 2):
         raise ValueError(f"target: got shape {given.shape}; expected (n,) or (n, outputs), with n > 0")
+    if loss.rule.columns:
+        return loss.rule.columns
     if coded and (given.ndim == 1 or given.shape[1] == 1 or not loss.prediction.has_classes):
         return _classes_of(given)
     return 1 if given.ndim == 1 else int(given.shape[1])
@@ -217,7 +224,8 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
     (n, outputs)  numbers                             distributions, whose class is the largest entry
     ============  ==================================  ===============================================
 
-    One output with targets 0 and 1, or -1 and +1, has two classes too.
+    One output with targets 0 and 1, or -1 and +1, has two classes too. A loss of several numbers per sample takes one
+    number (n,) for all outputs.
 
     Raises
     ------
@@ -231,9 +239,11 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
            [-2. ]]), None)
     """
     given, of_classes = _numeric(target), loss.prediction.has_classes
-    takes_table = not of_classes or (loss.target != LABEL and outputs > 1)
+    if loss.rule.columns and given.ndim == 1:  # one target for all outputs
+        return _numbers(given[:, None], loss.target, 1)[0][:, 0], None
+    takes_table = not loss.rule.columns and (not of_classes or (loss.target != LABEL and outputs > 1))
     is_table = given.ndim == 2 and given.shape[1] == outputs and takes_table
-    if not of_classes and (is_table or (outputs == 1 and given.ndim == 1)):
+    if not loss.prediction.axes and (is_table or (outputs == 1 and given.ndim == 1)):
         return _numbers(given.reshape(-1, outputs), loss.target, outputs)
     if is_table:
         return given, given.argmax(axis=1)

@@ -56,7 +56,7 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
     Score(loss=0.5623351446188083, accuracy=0.75)
     """
     target, weight = _distinct(loss, network, samples)
-    find = _by_row if loss.prediction.has_classes else _by_column
+    find = _by_row if loss.prediction.has_classes else _of_columns if loss.rule.columns else _by_column
     with np.errstate(all="ignore"):  # values that are not finite are handled below
         prediction = find(loss, network, target, weight)
         losses = None if prediction is None else _losses(loss, prediction, target)
@@ -109,6 +109,13 @@ def _by_column(loss: Loss, network: Network, target: Array, weight: Array) -> Ar
     if loss.facts.link == "log":
         return np.asarray(np.log(mean))
     return np.asarray(np.log(mean / (1.0 - mean)) if loss.prediction == LOGIT else mean)
+
+
+def _of_columns(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
+    """The best constant of all numbers of a prediction."""
+    find = loss.facts.best_constant
+    found = None if find is None else find(target.astype(np.float64), weight, **loss.parameters)
+    return None if found is None else np.asarray(found, np.float64)
 
 
 def _losses(loss: Loss, prediction: Array, target: Array) -> Array | None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin import checks
+from rashin.domain import Columns
 from rashin.extras import missing
 from rashin.learn.samples.samples import blocks
 from rashin.learn.samples.targets import class_targets
@@ -55,7 +56,8 @@ def write_predictions(
 
     With ``loss``, the loss that the network was trained for, the file records it under the key ``rashin``, with its
     parameters and the kind of the prediction; ``rashin measure`` then measures that loss. A pointwise loss of several
-    outputs is measured as the sum over them; classes are then also written one-hot, as the loss takes them.
+    outputs is measured as the sum over them; classes are then also written one-hot, as the loss takes them. A loss of
+    several numbers per sample names its columns: ``z_location``, ``z_log_scale``.
 
     Raises
     ------
@@ -75,7 +77,8 @@ def write_predictions(
     path = Path(path)
     check_predictions_file(path)
     labels = checks.array("target", target)
-    columns = _columns(network, checks.array("x", x), labels, classes)
+    named = loss.prediction.names if loss is not None and isinstance(loss.prediction, Columns) else classes
+    columns = _columns(network, checks.array("x", x), labels, named, classes)
     coded = {} if loss is None else _coded(loss, network, labels, classes)
     columns |= coded
     several = coded or "target" not in columns
@@ -93,17 +96,19 @@ def write_predictions(
 def _coded(loss: Loss, network: Network, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:
     """Classes as a pointwise loss takes them, a number for each output."""
     outputs = network.sizes[-1]
-    if loss.prediction.has_classes or target.ndim != 1 or outputs == 1:
+    if loss.prediction.axes or target.ndim != 1 or outputs == 1:
         return {}
     names = range(outputs) if classes is None else classes
     codes = class_targets(loss, target, outputs).T
     return {f"target_{name}": column for name, column in zip(names, codes, strict=True)}
 
 
-def _columns(network: Network, x: Array, target: Array, classes: Sequence[str] | None) -> dict[str, Any]:
+def _columns(
+    network: Network, x: Array, target: Array, outputs: Sequence[str] | None, classes: Sequence[str] | None
+) -> dict[str, Any]:
     prediction = np.concatenate([network.predict(x[rows]) for rows in blocks(x)])
     letter = "p" if network.output in ("softmax", "sigmoid") else "z"
-    names = range(prediction.shape[1]) if classes is None else classes
+    names = range(prediction.shape[1]) if outputs is None else outputs
     named = {f"{letter}_{name}": column for name, column in zip(names, prediction.T, strict=True)}
     if classes is not None:
         return {**named, "target": np.array(classes)[target]}

@@ -146,6 +146,7 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
             malformed = table.malformed
             roles = columns.roles(table.names, file.path)
             roles = roles if partition.roles is None else replace(roles, outcomes=partition.roles.outcomes)
+            roles = _in_order(loss, roles, file.path)
             rows = columns.batch_rows or _batch_rows(loss, roles)
             chunks = table.chunks(roles.names, part, rows, roles.uses(loss.prediction.has_classes))
             for chunk in _whole(chunks, file, row):
@@ -161,6 +162,20 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
         yield Ending(malformed + Counter({f"{file.path} is broken": lost}))
     else:
         yield Ending(+malformed)
+
+
+def _in_order(loss: Loss, roles: Roles, path: str) -> Roles:
+    """The columns in the order of the loss's numbers, if it has several per sample and a pattern found them."""
+    found, names = roles.classes, loss.prediction.name.split(", ")
+    if not loss.rule.columns or found is None or found.listed:
+        return roles
+    if sorted(found.names) != sorted(names):
+        raise ValueError(
+            f"{path}, prediction: got the columns {', '.join(roles.prediction)}; expected one for each of "
+            f"{', '.join(names)}; fix: list them in this order"
+        )
+    places = [found.names.index(name) for name in names]
+    return replace(roles, prediction=tuple(roles.prediction[place] for place in places), classes=None)
 
 
 def _batch_rows(loss: Loss, roles: Roles) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from losses import ENTRIES
 from measuring import BOUNDS, Sample, measure
-from shipped import LOSSES, of_any_rows
+from shipped import SHIPPED, of_any_rows
 from ulp import DTYPES
 from worst_cases import record
 
@@ -70,7 +70,7 @@ def replaced(page: str, begin: str, end: str, table: str) -> str:
 
 def main(names: list[str]) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    shipped = {loss.name: of_any_rows(loss) for loss in LOSSES}
+    shipped = {loss.name: of_any_rows(loss) for loss in SHIPPED}
     if unknown := set(names) - set(shipped):
         sys.exit(f"loss: got {', '.join(sorted(unknown))}; expected names of losses that losses/__init__.py imports")
     measured = {name: worst_samples(shipped[name]) for name in names or shipped}

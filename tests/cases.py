@@ -46,7 +46,9 @@ def cases(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Case]:
         target = t if t.dtype.kind == "i" else t.astype(DTYPES[dtype])
         keep = np.isfinite(rounded.astype(float)) | np.isinf(z)
         keep &= loss.facts.prediction.contains(rounded.astype(float))
-        keep = keep.all(axis=-1) if z.ndim == 2 else keep & _target(loss, parameters).contains(target.astype(float))
+        keep = keep.all(axis=-1) if z.ndim == 2 else keep
+        if not loss.prediction.has_classes:
+            keep = keep & _target(loss, parameters).contains(target.astype(float))
         if z.ndim == 2 and len(z) == 4 and dtype != "float64":
             keep &= np.arange(4) % 2 == ("soft" in name)  # half of the rows: narrow types get wide arithmetic
         if keep.any():
@@ -57,7 +59,9 @@ def cases(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Case]:
 
 def _raw(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Generator) -> Inputs:
     facts = loss.facts
-    if loss.kind != "pointwise":
+    if loss.prediction.columns:
+        yield from _columns(loss, dtype, parameters, rng)
+    elif loss.kind != "pointwise":
         yield from _rows(loss, dtype, parameters, rng)
     elif is_share(facts.prediction):
         yield from _probabilities(_target(loss, parameters), dtype, rng)
@@ -180,6 +184,39 @@ def _probabilities(where: Domain, dtype: str, rng: np.random.Generator) -> Input
     yield "subnormal", tiny * np.arange(1, SAMPLES + 1), t
     yield "exactly 0 or 1", np.array([0.0, 1.0] * 3), np.array([low, high, high, low, t[2], t[-1]])
     yield "equal", t, t
+
+
+# Several numbers of different meaning, and one target
+
+
+def _columns(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Generator) -> Inputs:
+    """Each number in turn is hard, the others are ordinary."""
+    tiny, eps = dtype_limits(dtype)
+    where, count = _target(loss, parameters), loss.prediction.columns
+    steps = np.arange(1, SAMPLES + 1) * rng.choice([-1, 1], SAMPLES)
+
+    def samples() -> tuple[Array, Array]:
+        z = np.stack([numbers_of(loss.prediction.entry(k), rng, SAMPLES) for k in range(count)], axis=1)
+        return z / [1.0, *[3.0] * (count - 1)], np.asarray(numbers_of(where, rng, SAMPLES), float)
+
+    yield "ordinary", *samples()
+    yield "ordinary, again", *samples()
+    for column, name in enumerate(loss.prediction.names):
+        for size in (1e-6, 5.0, 20.0):
+            z, t = samples()
+            z[:, column] = size * np.sign(steps) * rng.uniform(0.5, 1.0, SAMPLES)
+            yield f"{name} {size:g}", z, t
+        z, t = samples()
+        z[:, column] = tiny * steps
+        yield f"{name} subnormal", z, t
+    z, t = samples()
+    if _is_real(where):
+        z[:, 0] = _rounded(t, dtype) * (1 + eps * steps)
+        yield "near equal", z, t
+        z, t = samples()
+        yield "equal", np.c_[t, z[:, 1:]], t
+        yield "large both", np.c_[1e4 + z[:, 0], z[:, 1:]], np.full(SAMPLES, 1e4)
+        yield "far", np.c_[1e4 * np.sign(steps), z[:, 1:]], t
 
 
 # A row of predictions, and a label or a distribution

@@ -10,10 +10,24 @@ import rashin
 from losses import ENTRIES
 from rashin.learn import class_targets
 
-__all__ = ["LOSSES", "SETTINGS", "changed", "every_loss", "learns_classes", "name_of", "of_any_rows", "settings_of"]
+__all__ = [
+    "COLUMNWISE",
+    "LOSSES",
+    "SETTINGS",
+    "SHIPPED",
+    "changed",
+    "every_loss",
+    "learns_classes",
+    "name_of",
+    "of_any_rows",
+    "settings_of",
+]
 
 # Those that other tests and the documentation's examples register are not ours to judge.
-LOSSES = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.losses")]
+SHIPPED = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.losses")]
+# Samples of several numbers of different meaning have tests of their own, in test_columnwise.
+LOSSES = [loss for loss in SHIPPED if not loss.prediction.columns]
+COLUMNWISE = [loss for loss in SHIPPED if loss.prediction.columns]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 
 

@@ -183,11 +183,11 @@ def _refuse_huge(name: str, refused: NDArray[np.bool_]) -> None:
         raise Refusal(name, "a number beyond the range of float64", expected, fix, index)
 
 
-def same_shape(prediction: NDArray[Any], target: NDArray[Any]) -> None:
+def same_shape(prediction: NDArray[Any], target: NDArray[Any], name: str = "target") -> None:
     """Shapes must be equal: broadcasting an (n, 1) against an (n,) has cost many people a model."""
     if prediction.shape != target.shape:
         raise ValueError(
-            f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected equal "
+            f"{name}: got shape {target.shape} for a prediction of shape {prediction.shape}; expected equal "
             f"shapes; fix: {_reshaping(prediction.shape, target.shape)}"
         )
 

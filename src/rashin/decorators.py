@@ -216,7 +216,7 @@ def columnwise(
         bounds=bounds,
         fisher=fisher,
     )
-    return lambda formula: register(_made("columnwise", formula, facts, skip=2 + len(prediction)))
+    return lambda formula: register(_made("columnwise", formula, facts, skip=2 + prediction.columns))
 
 
 def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[float | None, Domain]]) -> dict[str, float | None]:

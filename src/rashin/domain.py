@@ -55,10 +55,12 @@ class _Shaped:
     axes : number of axes of one sample, the last ones of an array: 0 for numbers, 1 for rows.
     target_axes : number of axes of its target, if the target can vary: of a row it is a distribution over the classes.
     has_classes : True if a sample has one entry for each class.
+    columns : number of its entries if they differ in meaning; 0 for numbers and rows of classes.
     """
 
     axes: ClassVar[int]
     target_axes: ClassVar[int] = 0
+    columns: int = 0
     has_classes: ClassVar[bool]
 
     def batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -231,9 +233,13 @@ class Columns(_Shaped):
         return hash((self.names, self._entries))
 
     def __repr__(self) -> str:
-        return f"Columns({', '.join(f'{name}={one.name}' for name, one in zip(self.names, self._entries, strict=True))})"
+        return (
+            f"Columns({', '.join(f'{name}={one.name}' for name, one in zip(self.names, self._entries, strict=True))})"
+        )
 
-    def __len__(self) -> int:
+    @property
+    def columns(self) -> int:
+        """How many numbers a sample has."""
         return len(self.names)
 
     @property

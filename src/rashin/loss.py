@@ -34,7 +34,8 @@ class Loss:
 
     Parameters of every method
     --------------------------
-    prediction : array of real numbers. Row losses take (..., C), with the C classes along ``axis``.
+    prediction : array of real numbers. Row losses take (..., C), with the C classes along ``axis``. Losses of several
+        numbers per sample take (..., P), or a tuple of P arrays (...); derivatives are then tuples too.
     target : array of the same shape; row losses take integer labels (...) or, if they accept them, distributions
         (..., C).
     weight : non-negative weights, one per sample: the shape of the prediction, or (...) for row losses.
@@ -186,6 +187,8 @@ class Loss:
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         checks.several_numbers(self.rule, "hessian_matrix")
+        if self._is_in_parts(prediction):
+            prediction, number = found.stacked(prediction), -1
         return self._of_arrays(prediction, "hessian_matrix")(
             program, prediction, target, weight, where, reduction, number
         )
@@ -214,6 +217,8 @@ class Loss:
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         checks.fisher(self.rule)
+        if self._is_in_parts(prediction):
+            prediction, number = found.stacked(prediction), -1
         return self._of_arrays(prediction, "fisher")(program, prediction, weight, where, reduction, number)
 
     @staticmethod
@@ -260,6 +265,10 @@ class Loss:
         array([[0.22222222, 0.22222222, 0.22222222]])
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
+        if self._is_in_parts(prediction):
+            joined, along = found.stacked(prediction), found.stacked(vector)
+            settings = {"weight": weight, "where": where, "reduction": reduction, "out": out, **parameters}
+            return _parts(self.hessian_vector_product(joined, target, along, **settings))
         return found.of(prediction).hessian_vector_product(
             program, prediction, target, vector, weight, where, reduction, number, out
         )
@@ -282,6 +291,8 @@ class Loss:
         array([0.125, 2.5  ])
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
+        if self._is_in_parts(prediction):
+            prediction, number = found.stacked(prediction), -1
         return found.of(prediction).sample_losses(program, prediction, target, where, number)
 
     def replace(self, **parameters: float | None) -> Loss:
@@ -335,9 +346,17 @@ class Loss:
         hessian_out: Any = None,
     ) -> Any:
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
+        if self._is_in_parts(prediction):
+            joined = found.stacked(prediction)
+            answer = self._evaluate(joined, target, weight, where, reduction, -1, parameters, wanted, out, hessian_out)
+            return answer._replace(gradient=_parts(answer.gradient), hessian=_parts(answer.hessian))
         return found.of(prediction).evaluate(
             program, prediction, target, weight, where, reduction, number, wanted, out, hessian_out
         )
+
+    def _is_in_parts(self, prediction: Any) -> bool:
+        """Whether a prediction of several numbers per sample is a tuple of their arrays."""
+        return type(prediction) is tuple and bool(self.prediction.columns)
 
     def program_for(self, beside: Any = None, /, **parameters: float | None) -> Any:
         """The compiled form with these parameters, ``beside`` an array, whose backend may have to settle them."""
@@ -416,6 +435,13 @@ class Loss:
             dict(facts.parameters),
             (self.options, self.optional),
         )
+
+
+def _parts(derivative: Any) -> Any:
+    """A derivative by several numbers per sample as a tuple, one array for each."""
+    if derivative is None:
+        return None
+    return tuple(derivative[..., place] for place in range(derivative.shape[-1]))
 
 
 def _program_of(loss: Loss, /, **parameters: float | None) -> Any:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rashin.domain import Columns
-
 if TYPE_CHECKING:
     from rashin.domain import Domain, Sample
 
@@ -42,7 +40,7 @@ class Rule:
     @property
     def columns(self) -> int:
         """How many numbers of different meaning a sample has; 0 for numbers and rows of classes."""
-        return len(self.prediction) if isinstance(self.prediction, Columns) else 0
+        return self.prediction.columns
 
     @property
     def has_products(self) -> bool:

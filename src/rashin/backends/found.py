@@ -8,7 +8,7 @@ from typing import Any
 from rashin.backends import default
 from rashin.extras import needs
 
-__all__ = ["of", "settled"]
+__all__ = ["of", "settled", "stacked"]
 
 _known: dict[type, Any] = {}
 
@@ -25,6 +25,11 @@ def settled(array: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters of a loss as plain numbers, where a backend traces them to compile a graph."""
     settle = getattr(of(array), "settled", None)
     return parameters if settle is None else settle(parameters)
+
+
+def stacked(parts: Any) -> Any:
+    """Arrays of equal shapes as one, beside each other along a new last axis."""
+    return of(parts[0]).stacked(parts)
 
 
 def _looked_up(kind: type) -> Any:

@@ -41,9 +41,7 @@ def _room(z: Any) -> int:
     return HEIGHT * (2 * columns + _triangle(columns) + 3) + SUM
 
 
-@kernel(
-    "i8 x[:, :] x[:] f8[:] f8 f8[:] f8[:, :] f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room
-)
+@kernel("i8 x[:, :] x[:] f8[:] f8 f8[:] f8[:, :] f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room)
 def sweep(
     loop: int,
     z: Any,

@@ -70,7 +70,12 @@ _loops: weakref.WeakValueDictionary[Any, Loop] = weakref.WeakValueDictionary()  
 
 
 def compiled(
-    formula: Formula, parameters: tuple[float | None, ...], order: int, element: np.dtype[Any], takes: str, columns: int = 0
+    formula: Formula,
+    parameters: tuple[float | None, ...],
+    order: int,
+    element: np.dtype[Any],
+    takes: str,
+    columns: int = 0,
 ) -> Loop:
     """The loop of ``formula`` for prediction and target of ``element``, up to derivative ``order``.
 

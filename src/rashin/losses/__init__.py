@@ -13,12 +13,14 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
-from rashin.losses.uncertainty import gaussian
+from rashin.losses.uncertainty import crps_laplace, crps_logistic, gaussian
 
 __all__ = [
     "absolute_error",
     "binary_cross_entropy",
     "categorical_cross_entropy",
+    "crps_laplace",
+    "crps_logistic",
     "focal",
     "gamma",
     "gaussian",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rashin.decorators import columnwise
 from rashin.domain import REAL, Columns
+from rashin.losses.bounds import nonnegative
 from rashin.losses.compensated import INFINITY, times_exp
 from rashin.losses.constants import mean_and_log_spread
 from rashin.losses.regression import halved
@@ -18,9 +19,14 @@ INVERSE_ROOT_PI = 0.5641895835477563
 
 
 def standardized(xp, location, log_scale, t):
-    """x and the inverse of the scale."""
+    """x, the absolute difference, and the inverse of the scale."""
     r, _, up = halved(xp, location, t)
-    return up * times_exp(xp, r, -1.0, log_scale), xp.exp(-log_scale)
+    return up * times_exp(xp, r, -1.0, log_scale), up * xp.abs(r), xp.exp(-log_scale)
+
+
+def product(xp, a, b):
+    """a b, and 0 where b is 0."""
+    return xp.where(b != 0.0, a * b, 0.0)
 
 
 def likelihood(xp, log_scale, x, inverse, g, slope, curvature):
@@ -31,15 +37,11 @@ def likelihood(xp, log_scale, x, inverse, g, slope, curvature):
     return value, (inverse * slope, 1.0 - own), (inverse * inverse * curvature, cross, own + x * bend)
 
 
-def score(xp, log_scale, x, inverse, f, slope, curvature, rest):
-    """The value and derivatives of scale f(x); ``rest`` is f(x) - x f'(x)."""
-    scale, bend = xp.exp(log_scale), x * curvature
-    return scale * f, (slope, scale * rest), (inverse * curvature, -bend, scale * (rest + x * bend))
-
-
-def by_target(xp, location, log_scale, t, formula):
-    """dl/dt of a loss of location - t: minus the slope by the location."""
-    return -formula(xp, location, log_scale, t)[1][0]
+def score(xp, log_scale, x, away, inverse, excess, slope, curvature, rest):
+    """The value and derivatives of scale f(x), f(x) = |x| + excess; ``rest`` is f(x) - x f'(x)."""
+    scale, bend = xp.exp(log_scale), product(xp, x, curvature)
+    corners = (product(xp, inverse, curvature), -bend, product(xp, scale, rest + product(xp, x, bend)))
+    return away + product(xp, scale, excess), (slope, product(xp, scale, rest)), corners
 
 
 def gaussian_fisher(xp, location, log_scale):
@@ -50,7 +52,7 @@ def gaussian_fisher(xp, location, log_scale):
 
 def gaussian_by_target(xp, location, log_scale, t):
     """dl/dt = -x / scale."""
-    x, inverse = standardized(xp, location, log_scale, t)
+    x, _, inverse = standardized(xp, location, log_scale, t)
     return -inverse * x
 
 
@@ -74,5 +76,81 @@ def gaussian(xp, location, log_scale, t):
 
     Reference: Nix and Weigend (1994), Estimating the mean and variance of the target probability distribution.
     """
-    x, inverse = standardized(xp, location, log_scale, t)
+    x, _, inverse = standardized(xp, location, log_scale, t)
     return likelihood(xp, log_scale, x, inverse, 0.5 * x * x, x, 1.0)
+
+
+def logistic_score(xp, location, log_scale, t):
+    """x, |r|, e^-|x|, tanh(x / 2) and the inverse of the scale."""
+    x, away, inverse = standardized(xp, location, log_scale, t)
+    e = xp.exp(-xp.abs(x))
+    return x, away, e, -xp.sign(x) * xp.expm1(-xp.abs(x)) / (1.0 + e), inverse
+
+
+def crps_logistic_by_target(xp, location, log_scale, t):
+    """dl/dt = -tanh(x / 2)."""
+    return -logistic_score(xp, location, log_scale, t)[3]
+
+
+def crps_logistic_fisher(xp, location, log_scale):
+    """The expected second derivatives: 1 / (3 scale) and (pi^2 / 9 - 2 / 3) scale."""
+    return xp.exp(-log_scale) / 3.0, 0.0, 0.42995604456548429 * xp.exp(log_scale)
+
+
+@columnwise(
+    prediction=LOCATION_AND_SCALE,
+    target_slope=crps_logistic_by_target,
+    fisher=crps_logistic_fisher,
+    bounds=nonnegative,
+)
+def crps_logistic(xp, location, log_scale, t):
+    r"""Continuous ranked probability score of a logistic distribution, in the unit of the target.
+
+    .. math:: \ell = |z - t| + e^s (2 \log(1 + e^{-|x|}) - 1), \quad x = (z - t) e^{-s}
+
+    The prediction (..., 2) contains the location z and the logarithm s of the scale.
+
+    >>> crps_logistic([[0.0, 0.0]], [2.0])
+    1.2538560220859448
+
+    Reference: Gneiting and Raftery (2007), Strictly proper scoring rules, prediction, and estimation.
+    """
+    x, away, e, slope, inverse = logistic_score(xp, location, log_scale, t)
+    share, tail = e / (1.0 + e), 2.0 * xp.log1p_unit(e)
+    rest = tail - 1.0 + 2.0 * product(xp, xp.abs(x), share)
+    return score(xp, log_scale, x, away, inverse, tail - 1.0, slope, 2.0 * share / (1.0 + e), rest)
+
+
+def crps_laplace_by_target(xp, location, log_scale, t):
+    """dl/dt = sign(x) expm1(-|x|)."""
+    x, _, _ = standardized(xp, location, log_scale, t)
+    return xp.sign(x) * xp.expm1(-xp.abs(x))
+
+
+def crps_laplace_fisher(xp, location, log_scale):
+    """The expected second derivatives: 1 / (2 scale) and scale / 4."""
+    return 0.5 * xp.exp(-log_scale), 0.0, 0.25 * xp.exp(log_scale)
+
+
+@columnwise(
+    prediction=LOCATION_AND_SCALE,
+    target_slope=crps_laplace_by_target,
+    fisher=crps_laplace_fisher,
+    bounds=nonnegative,
+)
+def crps_laplace(xp, location, log_scale, t):
+    r"""Continuous ranked probability score of a Laplace distribution, in the unit of the target.
+
+    .. math:: \ell = |z - t| + e^s (e^{-|x|} - 3/4), \quad x = (z - t) e^{-s}
+
+    The prediction (..., 2) contains the location z and the logarithm s of the scale.
+
+    >>> crps_laplace([[0.0, 0.0]], [2.0])
+    1.3853352832366127
+
+    Reference: Gneiting and Raftery (2007), Strictly proper scoring rules, prediction, and estimation.
+    """
+    x, away, inverse = standardized(xp, location, log_scale, t)
+    e = xp.exp(-xp.abs(x))
+    rest = e - 0.75 + product(xp, xp.abs(x), e)
+    return score(xp, log_scale, x, away, inverse, e - 0.75, -xp.sign(x) * xp.expm1(-xp.abs(x)), e, rest)

@@ -28,6 +28,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_statistics",
+    "stacked",
 ]
 
 
@@ -184,3 +185,8 @@ def _link(logits: Any, axis: int, which: int) -> Any:
             sweeps.softmax(to_numpy(logits), axis)  # which says what is wrong
     found = parts[which]
     return _rounded(found if which == 2 else space.xp.moveaxis(found, -1, axis), logits)
+
+
+def stacked(parts: Any) -> Any:
+    """Arrays beside each other along a new last axis."""
+    return array_namespace(*parts).stack(parts, axis=-1)

@@ -29,6 +29,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_statistics",
+    "stacked",
 ]
 
 NAMES = ("value", "gradient", "hessian")
@@ -131,3 +132,8 @@ def _refuse_outputs(**outputs: Any) -> None:
             raise TypeError(
                 f"{name}: got {type(out).__name__}; expected None, as JAX's arrays cannot be written; fix: leave it out"
             )
+
+
+def stacked(parts: Any) -> Any:
+    """Arrays beside each other along a new last axis."""
+    return jnp.stack([array_of("prediction", part) for part in parts], axis=-1)

@@ -38,6 +38,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_statistics",
+    "stacked",
 ]
 
 
@@ -135,6 +136,14 @@ def _swept(
     weighing = weigh(weight, where, shape, reduction)
     run = _ROWS[program.rule.kind]
     return run(program, z, t, axis, weighing, wanted, out), weighing
+
+
+def stacked(parts: Any) -> NDArray[Any]:
+    """Arrays beside each other along a new last axis."""
+    arrays = [checks.array("prediction", part) for part in parts]
+    for array in arrays[1:]:
+        checks.same_shape(arrays[0], array, "prediction")
+    return np.stack(arrays, axis=-1)
 
 
 _ROWS = {"labelwise": evaluate_labelwise, "rowwise": evaluate_rowwise, "columnwise": evaluate_columnwise}

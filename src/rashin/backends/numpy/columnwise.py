@@ -209,18 +209,14 @@ class _Sweep:
             z.reshape(-1, self.count)[outside], t[outside] = self.harmless[:-1], self.harmless[-1]
         return z, t, self.weighing.read(box)
 
-    def _run(
-        self, box: Box, z: Any, t: Any, w: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs
-    ) -> None:
+    def _run(self, box: Box, z: Any, t: Any, w: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
         width = self.width if hessian.size else 1
         rows = (z.reshape(-1, self.count), gradient.reshape(-1, self.count), hessian.reshape(-1, width))
         found, start = self._swept(rows[0], t, w, values, rows[1], rows[2], limbs)
         if found != FINE:
             self._refuse(rows[0], t, w, start, box)
 
-    def _swept(
-        self, z: Any, t: Any, w: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs
-    ) -> tuple[int, int]:
+    def _swept(self, z: Any, t: Any, w: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> tuple[int, int]:
         numbers, bounds = self.fixed
         return self.sweep(  # type: ignore[no-any-return]
             self.loop.address, z, t, w, self.weighing.divisor, numbers, bounds, values, gradient, hessian, limbs

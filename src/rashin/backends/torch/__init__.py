@@ -29,6 +29,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_statistics",
+    "stacked",
 ]
 
 
@@ -175,3 +176,8 @@ def _refuse_outputs(**outputs: Any) -> None:
                 f"{name}: got a tensor where autograd follows the loss, or on another device than the CPU; expected "
                 f"None there; fix: leave {name} out, or call it inside `with torch.no_grad():`"
             )
+
+
+def stacked(parts: Any) -> torch.Tensor:
+    """Tensors beside each other along a new last axis."""
+    return torch.stack([checked("prediction", part) for part in parts], dim=-1)

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from rashin.logits import log_softmax, sigmoid, softmax
 
 if TYPE_CHECKING:
-    from rashin.domain import Domain
     from rashin.loss import Loss
 
 __all__ = ["OUTPUTS", "Output", "output_for"]
@@ -89,7 +88,7 @@ def output_for(loss: Loss) -> str:
     >>> output_for(rashin.softmax_cross_entropy), output_for(rashin.categorical_cross_entropy)
     ('identity', 'softmax')
     """
-    of_classes, entries = loss.prediction.has_classes, range(max(1, loss.rule.columns))
+    of_classes, entries = loss.prediction.has_classes, range(max(1, loss.prediction.columns))
     domain = min(map(loss.prediction.entry, entries), key=lambda entry: entry.high - entry.low)  # the narrowest
     bounds = (domain.low, domain.high)
     if bounds == (-np.inf, np.inf):

@@ -151,7 +151,7 @@ def are_classes(loss: Loss, classes: bool | None) -> bool:
     ValueError : ``classes`` says that they are numbers, and the loss compares classes.
     """
     takes_labels = loss.prediction.has_classes
-    if loss.rule.columns and classes:
+    if loss.prediction.columns and classes:
         raise ValueError(
             f"classes: got True for {loss.name}, whose predictions have several numbers per sample; expected a loss of "
             "classes, such as softmax_cross_entropy"
@@ -187,8 +187,8 @@ def outputs_for(loss: Loss, target: ArrayLike, classes: bool | None = None) -> i
     given, coded = _numeric(target), are_classes(loss, classes)
     if given.size == 0 or given.ndim not in (1, 2):
         raise ValueError(f"target: got shape {given.shape}; expected (n,) or (n, outputs), with n > 0")
-    if loss.rule.columns:
-        return loss.rule.columns
+    if loss.prediction.columns:
+        return loss.prediction.columns
     if coded and (given.ndim == 1 or given.shape[1] == 1 or not loss.prediction.has_classes):
         return _classes_of(given)
     return 1 if given.ndim == 1 else int(given.shape[1])
@@ -239,9 +239,9 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
            [-2. ]]), None)
     """
     given, of_classes = _numeric(target), loss.prediction.has_classes
-    if loss.rule.columns and given.ndim == 1:  # one target for all outputs
+    if loss.prediction.columns and given.ndim == 1:  # one target for all outputs
         return _numbers(given[:, None], loss.target, 1)[0][:, 0], None
-    takes_table = not loss.rule.columns and (not of_classes or (loss.target != LABEL and outputs > 1))
+    takes_table = not loss.prediction.columns and (not of_classes or (loss.target != LABEL and outputs > 1))
     is_table = given.ndim == 2 and given.shape[1] == outputs and takes_table
     if not loss.prediction.axes and (is_table or (outputs == 1 and given.ndim == 1)):
         return _numbers(given.reshape(-1, outputs), loss.target, outputs)

@@ -56,7 +56,7 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
     Score(loss=0.5623351446188083, accuracy=0.75)
     """
     target, weight = _distinct(loss, network, samples)
-    find = _by_row if loss.prediction.has_classes else _of_columns if loss.rule.columns else _by_column
+    find = _by_row if loss.prediction.has_classes else _of_columns if loss.prediction.columns else _by_column
     with np.errstate(all="ignore"):  # values that are not finite are handled below
         prediction = find(loss, network, target, weight)
         losses = None if prediction is None else _losses(loss, prediction, target)

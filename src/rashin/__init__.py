@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from rashin import synonyms
-from rashin.decorators import columnwise, labelwise, pointwise, rowwise
+from rashin.decorators import columnwise, labelwise, memberwise, pointwise, rowwise
 from rashin.facts import Facts
 from rashin.kernels.threads import threads
 from rashin.logits import (
@@ -43,6 +43,7 @@ __all__ = [
     "logsumexp",
     "measure",
     "measure_table",
+    "memberwise",
     "pointwise",
     "rowwise",
     "sigmoid",

@@ -9,6 +9,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -16,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.chunks import with_axis
-from rashin.domain import BINARY, PROBABILITY, SIGN, SWITCH, Domain
+from rashin.domain import BINARY, LEVELS, PROBABILITY, SIGN, SWITCH, Domain
 from rashin.refusal import Refusal, place_in_words
-from rashin.rule import Rule
+from rashin.rule import Rule, Setting
 
 REDUCTIONS = ("mean", "sum", "none")
 _NUMBERS = (Real, np.bool_)
@@ -192,18 +193,25 @@ def same_shape(prediction: NDArray[Any], target: NDArray[Any], name: str = "targ
         )
 
 
-def columns(prediction: NDArray[Any], target: NDArray[Any] | None, axis: int, rule: Rule) -> tuple[int, ...]:
+def numbers(prediction: NDArray[Any], target: NDArray[Any] | None, axis: int, rule: Rule) -> tuple[int, ...]:
     """The shape of samples of several numbers, which the axis must hold and the targets must have."""
     names, samples = rule.prediction.name, prediction.shape[:axis] + prediction.shape[axis:][1:]
-    if prediction.shape[axis] != rule.columns:
+    count = prediction.shape[axis]
+    if rule.columns and count != rule.columns:
         raise ValueError(
-            f"prediction: got {prediction.shape[axis]} numbers per sample; expected {rule.columns} ({names}) along "
-            f"`axis`; fix: pass np.stack([{names}], axis=-1)"
+            f"prediction: got {count} numbers per sample; expected {rule.columns} ({names}) along `axis`; fix: pass "
+            f"np.stack([{names}], axis=-1)"
+        )
+    levels = dict(rule.options).get("levels")
+    if levels is not None and count != len(levels):
+        raise ValueError(
+            f"prediction: got {count} numbers per sample; expected {len(levels)} along `axis`, one for each of the "
+            f"levels {levels}; fix: pass levels=..."
         )
     if target is not None and target.shape != samples:
         raise ValueError(
             f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected {samples}, one "
-            f"target for each sample of {rule.columns} numbers ({names})"
+            f"target for each sample of {count} numbers ({names})"
         )
     return samples
 
@@ -408,8 +416,8 @@ def choice(name: str, value: Any, accepted: Iterable[str] = REDUCTIONS) -> None:
 
 def parameter(
     loss: str, name: str, value: Any, known_names: Iterable[str], domain: Domain | None, optional: bool
-) -> float | None:
-    """A parameter as a float in its domain, as a bool if it is a switch, or None where that is allowed."""
+) -> Setting:
+    """A parameter as a float in its domain, a bool if it is a switch, a tuple of levels, or None where allowed."""
     if name not in known_names:
         close = difflib.get_close_matches(name, known_names, 1)
         known, hint = ", ".join(known_names) or "none", f"; did you mean {close[0]!r}?" if close else ""
@@ -420,6 +428,8 @@ def parameter(
         value = value[()]
     if domain == SWITCH:
         return _switch(name, value)
+    if domain == LEVELS:
+        return _levels(name, value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: got {value!r}; expected one number")
     accepted = domain.description if domain else "a finite number"
@@ -430,6 +440,19 @@ def parameter(
     if not math.isfinite(number) or (domain and not domain.contains(number)):
         raise ValueError(f"{name}: got {value!r}; expected {accepted}")
     return number
+
+
+def _levels(name: str, value: Any) -> tuple[float, ...]:
+    """Increasing numbers in (0, 1)."""
+    given = (value,) if isinstance(value, Real) else value
+    try:
+        found = tuple(float(level) for level in given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got {value!r}; expected {LEVELS.description}, such as (0.1, 0.5, 0.9)") from None
+    rises = all(low < high for low, high in pairwise(found))
+    if not found or not rises or not LEVELS.contains(found).all():
+        raise ValueError(f"{name}: got {value!r}; expected {LEVELS.description}, such as (0.1, 0.5, 0.9)")
+    return found
 
 
 def _switch(name: str, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Four decorators that make a loss of one formula, one for each kind of loss."""
+"""Five decorators that make a loss of one formula, one for each kind of loss."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from rashin import checks
 from rashin.domain import (
     DISTRIBUTION,
+    LEVELS,
     LOG_PROBABILITY,
     LOGIT,
     NONNEGATIVE,
@@ -19,14 +20,15 @@ from rashin.domain import (
     SWITCH,
     Columns,
     Domain,
+    Members,
     Row,
 )
 from rashin.facts import Facts
 from rashin.loss import Loss
 from rashin.registry import register
-from rashin.rule import Fisher, Formula, Kind, TargetSlope
+from rashin.rule import Fisher, Formula, Kind, Levels, Setting, TargetSlope
 
-__all__ = ["columnwise", "labelwise", "pointwise", "rowwise"]
+__all__ = ["columnwise", "labelwise", "memberwise", "pointwise", "rowwise"]
 
 RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out", "hessian_out", "vector"})
 
@@ -34,7 +36,10 @@ RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "a
 LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
     {"label_smoothing": (0.0, PROBABILITY), "z_loss": (0.0, NONNEGATIVE), "softcap": (None, POSITIVE)}
 )
-_NO_OPTIONS: Mapping[str, float | None] = MappingProxyType({})
+_NO_OPTIONS: Mapping[str, Setting] = MappingProxyType({})
+MEMBER_OPTIONS: Mapping[str, tuple[Any, Domain]] = MappingProxyType(
+    {"fair": (False, SWITCH), "levels": ((0.1, 0.5, 0.9), LEVELS)}
+)
 ROW_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType({"normalized": (True, SWITCH)})
 
 
@@ -219,16 +224,48 @@ def columnwise(
     return lambda formula: register(_made("columnwise", formula, facts, skip=2 + prediction.columns))
 
 
-def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[float | None, Domain]]) -> dict[str, float | None]:
+def memberwise(
+    *,
+    levels: Levels,
+    target: Domain = REAL,
+    parameters: Mapping[str, Domain] | None = None,
+    options: tuple[str, ...] = (),
+    kinks: Callable[..., tuple[Any, ...]] | None = None,
+    convex: bool = False,
+    best_constant: Callable[..., Any] | None = None,
+    target_slope: TargetSlope | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
+) -> Callable[[Formula], Loss]:
+    """Make a loss of the members of a sample: the mean of ``f(xp, z, t, level, *parameters)`` over its K numbers.
+
+    The formula is written as for :func:`pointwise`. ``levels`` is a function ``(count, **parameters)`` that returns the
+    level of each member, and whether these are the levels of the sorted members; they are then linear in the rank.
+    ``options`` are the parameters that ``levels`` takes: ``levels``, a tuple of numbers in (0, 1), and ``fair``.
+    """
+    facts = Facts(
+        Members(REAL),
+        target,
+        {**(parameters or {}), **{name: MEMBER_OPTIONS[name][1] for name in options}},
+        kinks=kinks,
+        convex=convex,
+        best_constant=best_constant,
+        target_slope=target_slope,
+        bounds=bounds,
+        levels=levels,
+    )
+    return lambda formula: register(
+        _made("memberwise", formula, facts, skip=4, options=_defaults(options, MEMBER_OPTIONS))
+    )
+
+
+def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[Any, Domain]]) -> dict[str, Any]:
     return {name: known[name][0] for name in options}
 
 
-def _made(
-    kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mapping[str, float | None] = _NO_OPTIONS
-) -> Loss:
+def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mapping[str, Any] = _NO_OPTIONS) -> Loss:
     name: str = formula.__name__
     own = list(inspect.signature(formula).parameters.values())[skip:]
-    settings: dict[str, float | None] = {}
+    settings: dict[str, Any] = {}
     for parameter in own:
         if parameter.name in RESERVED:
             raise TypeError(

@@ -1,8 +1,10 @@
 """What a sample is, and where its numbers may lie: shapes, membership, words for errors, and samples for tests.
 
-A sample is one number in a :class:`Domain`, a :class:`Row` of numbers, one for each class, or :class:`Columns`, a few
-numbers of different meaning, such as location and scale. All answer the same questions (``axes``, ``has_classes``, ``batch_shape``, ``sample_shape``, ``flattened``, ``entry``, ``contains``,
-``draw``, ``name``). The code above the losses asks these, and not which decorator made the loss.
+A sample is one number in a :class:`Domain`, a :class:`Row` of numbers, one for each class, :class:`Columns`, a few
+numbers of different meaning, such as location and scale, or :class:`Members`, several of one meaning, such as
+quantiles. All answer the same questions (``axes``, ``has_classes``, ``is_joint``, ``columns``, ``batch_shape``,
+``sample_shape``, ``flattened``, ``entry``, ``contains``, ``draw``, ``name``). The code above the losses asks these, and
+not which decorator made the loss.
 
 Losses name the domains of their prediction, target and parameters; ``checks`` words its errors from them, the kernels
 test their bounds in the sweep, and the tests draw from them.
@@ -25,6 +27,7 @@ __all__ = [
     "FACTOR",
     "FOCUS",
     "LABEL",
+    "LEVELS",
     "LOGIT",
     "LOG_PROBABILITY",
     "NONNEGATIVE",
@@ -37,6 +40,7 @@ __all__ = [
     "TWEEDIE_POWER",
     "Columns",
     "Domain",
+    "Members",
     "Row",
     "Sample",
 ]
@@ -55,13 +59,18 @@ class _Shaped:
     axes : number of axes of one sample, the last ones of an array: 0 for numbers, 1 for rows.
     target_axes : number of axes of its target, if the target can vary: of a row it is a distribution over the classes.
     has_classes : True if a sample has one entry for each class.
-    columns : number of its entries if they differ in meaning; 0 for numbers and rows of classes.
+    is_joint : True if a sample has several numbers and its target one.
     """
 
     axes: ClassVar[int]
     target_axes: ClassVar[int] = 0
-    columns: int = 0
-    has_classes: ClassVar[bool]
+    has_classes: ClassVar[bool] = False
+    is_joint: ClassVar[bool] = False
+
+    @property
+    def columns(self) -> int:
+        """The number of entries of a sample, if they differ in meaning; else 0."""
+        return 0
 
     def batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the losses, one for each sample, if an array of samples has that shape."""
@@ -103,7 +112,6 @@ class Domain(_Shaped):
     """
 
     axes: ClassVar[int] = 0
-    has_classes: ClassVar[bool] = False
 
     name: str
     description: str
@@ -221,7 +229,7 @@ class Columns(_Shaped):
     """
 
     axes: ClassVar[int] = 1
-    has_classes: ClassVar[bool] = False
+    is_joint: ClassVar[bool] = True
 
     def __init__(self, **entries: Domain) -> None:
         self.names, self._entries = tuple(entries), tuple(entries.values())
@@ -267,7 +275,50 @@ class Columns(_Shaped):
         return np.stack([one.draw(rng, size) for one in self._entries], axis=-1)
 
 
-Sample: TypeAlias = Domain | Row | Columns  # what one prediction is
+@dataclass(frozen=True)
+class Members(_Shaped):
+    """A sample with several numbers of one meaning along the last axis: quantiles, or the members of an ensemble.
+
+    Parameters
+    ----------
+    of : domain of each number.
+
+    Examples
+    --------
+    >>> from rashin.domain import REAL, Members
+    >>> Members(REAL).name, Members(REAL).batch_shape((60, 10))
+    ('reals', (60,))
+    """
+
+    axes: ClassVar[int] = 1
+    is_joint: ClassVar[bool] = True
+
+    of: Domain
+
+    @property
+    def name(self) -> str:
+        """The name of the numbers, in the plural."""
+        return f"{self.of.name}s"
+
+    def entry(self, place: int = 0) -> Domain:
+        """The domain of the number at that place of a sample."""
+        return self.of
+
+    @property
+    def harmless(self) -> float:
+        """A number that all members of a sample can be."""
+        return self.of.harmless
+
+    def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each number belongs; NaN belongs nowhere."""
+        return self.of.contains(x)
+
+    def draw(self, rng: np.random.Generator, size: int, classes: int = 3) -> NDArray[np.float64]:
+        """Rows (size, classes)."""
+        return self.of.draw(rng, size * classes).reshape(size, classes)
+
+
+Sample: TypeAlias = Domain | Row | Columns | Members  # what one prediction is
 
 REAL = Domain("real", "a real number", -np.inf, np.inf, samples=(0.0, -1.5, 30.0))
 LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.0, -20.0, 30.0))
@@ -282,6 +333,7 @@ SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
+LEVELS = Domain("levels", "increasing numbers in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
 COUNT = Domain("count", "a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 3.0))
 DISTRIBUTION = Domain(
     "label or distribution",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rashin.domain import Domain, Sample
-from rashin.rule import Fisher, TargetSlope
+from rashin.rule import Fisher, Levels, TargetSlope
 
 __all__ = ["Facts"]
 
@@ -40,6 +40,8 @@ class Facts:
     fisher : function ``(xp, *columns, *parameters)`` that returns the upper triangle of the expected Hessian, row by
         row, if the target has the distribution that the prediction describes. None without a closed form, and for
         losses of one number per sample.
+    levels : function ``(count, **parameters)`` that returns the levels of the members of a sample, and whether they are
+        those of the sorted members. None for other kinds of losses.
     """
 
     prediction: Sample
@@ -54,6 +56,7 @@ class Facts:
     target_slope: TargetSlope | None = None
     bounds: Callable[..., tuple[float, float]] | None = None
     fisher: Fisher | None = None
+    levels: Levels | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
         """The target's domain for these parameters."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rashin import checks
 from rashin.backends import default, found
 from rashin.facts import Facts
-from rashin.rule import Formula, Kind, Rule
+from rashin.rule import Formula, Kind, Rule, Setting
 
 if TYPE_CHECKING:
     from rashin.domain import Domain, Sample
@@ -62,7 +62,7 @@ class Loss:
     name: str
     kind: Kind
     formula: Formula
-    parameters: Mapping[str, float | None]
+    parameters: Mapping[str, Setting]
     facts: Facts
     options: tuple[str, ...] = ()  # the parameters that the row kernel provides
     optional: frozenset[str] = frozenset()  # the parameters that may be None
@@ -80,7 +80,7 @@ class Loss:
         where: Any = None,
         reduction: str = "mean",
         axis: int | None = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The reduced loss: a float, or an array with the loss of each sample for ``reduction="none"``."""
         return self._evaluate(prediction, target, weight, where, reduction, axis, parameters, _VALUE).value
@@ -95,7 +95,7 @@ class Loss:
         reduction: str = "mean",
         axis: int | None = None,
         out: Any = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The gradient of the reduced loss, written to ``out`` if given."""
         return self._evaluate(prediction, target, weight, where, reduction, axis, parameters, _GRADIENT, out).gradient
@@ -109,7 +109,7 @@ class Loss:
         where: Any = None,
         reduction: str = "mean",
         axis: int | None = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The exact diagonal of the Hessian of the reduced loss, not a surrogate."""
         return self._evaluate(prediction, target, weight, where, reduction, axis, parameters, _HESSIAN).hessian
@@ -124,7 +124,7 @@ class Loss:
         reduction: str = "mean",
         axis: int | None = None,
         out: Any = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> tuple[Any, Any]:
         """The reduced loss and its gradient, in one pass over the data."""
         answer = self._evaluate(
@@ -143,7 +143,7 @@ class Loss:
         axis: int | None = None,
         out: Any = None,
         hessian_out: Any = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> tuple[Any, Any, Any]:
         """The reduced loss, its gradient and the diagonal of its Hessian, in one pass over the data.
 
@@ -174,7 +174,7 @@ class Loss:
         where: Any = None,
         reduction: str = "mean",
         axis: int | None = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The Hessian of the reduced loss by the P numbers of each sample, (..., P, P), in the prediction's dtype.
 
@@ -201,7 +201,7 @@ class Loss:
         where: Any = None,
         reduction: str = "mean",
         axis: int | None = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The Hessian (..., P, P) that is expected if the target has the distribution that the prediction describes.
 
@@ -243,7 +243,7 @@ class Loss:
         reduction: str = "mean",
         axis: int | None = None,
         out: Any = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The full Hessian of the reduced loss times ``vector``: how the gradient changes in that direction.
 
@@ -280,7 +280,7 @@ class Loss:
         *,
         where: Any = None,
         axis: int | None = None,
-        **parameters: float | None,
+        **parameters: Setting,
     ) -> Any:
         """The loss of each sample as float64, not rounded to the dtype of the prediction; 0 outside ``where``.
 
@@ -295,7 +295,7 @@ class Loss:
             prediction, number = found.stacked(prediction), -1
         return found.of(prediction).sample_losses(program, prediction, target, where, number)
 
-    def replace(self, **parameters: float | None) -> Loss:
+    def replace(self, **parameters: Setting) -> Loss:
         """The same loss with other parameters.
 
         >>> import rashin
@@ -340,7 +340,7 @@ class Loss:
         where: Any,
         reduction: str,
         axis: int | None,
-        parameters: Mapping[str, float | None],
+        parameters: Mapping[str, Setting],
         wanted: tuple[bool, bool, bool],
         out: Any = None,
         hessian_out: Any = None,
@@ -358,7 +358,7 @@ class Loss:
         """Whether a prediction of several numbers per sample is a tuple of their arrays."""
         return type(prediction) is tuple and bool(self.prediction.columns)
 
-    def program_for(self, beside: Any = None, /, **parameters: float | None) -> Any:
+    def program_for(self, beside: Any = None, /, **parameters: Setting) -> Any:
         """The compiled form with these parameters, ``beside`` an array, whose backend may have to settle them."""
         return _program_of(self, **(found.settled(beside, parameters) if parameters else {}))
 
@@ -381,6 +381,7 @@ class Loss:
             self.facts.separable,
             self.facts.target_slope,
             self.facts.fisher,
+            self.facts.levels,
         )
 
     def _address(self) -> str:
@@ -444,7 +445,7 @@ def _parts(derivative: Any) -> Any:
     return tuple(derivative[..., place] for place in range(derivative.shape[-1]))
 
 
-def _program_of(loss: Loss, /, **parameters: float | None) -> Any:
+def _program_of(loss: Loss, /, **parameters: Setting) -> Any:
     return loss.replace(**parameters).program
 
 
@@ -456,7 +457,7 @@ _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False
 _VALUE_AND_GRADIENT, _ALL_THREE = (True, True, False), (True, True, True)
 
 
-def _imported(module: str, name: str, parameters: dict[str, float | None]) -> Loss:
+def _imported(module: str, name: str, parameters: dict[str, Setting]) -> Loss:
     loss: Loss = getattr(importlib.import_module(module), name)
     return loss.replace(**parameters)
 

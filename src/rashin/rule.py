@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from rashin.domain import Domain, Sample
 
-__all__ = ["RESIDUAL", "Fisher", "Formula", "Kind", "Rule", "TargetSlope"]
+__all__ = ["RESIDUAL", "Fisher", "Formula", "Kind", "Levels", "Rule", "Setting", "TargetSlope"]
 
-Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise", "columnwise"]
+Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise", "columnwise", "memberwise"]
 Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+Setting: TypeAlias = float | tuple[float, ...] | None  # of a parameter or an option
+Levels: TypeAlias = Callable[..., tuple[Any, bool]]
 Fisher: TypeAlias = Callable[..., tuple[Any, ...]]
 TargetSlope: TypeAlias = Callable[..., Any] | Literal["residual"]
 
@@ -30,12 +32,13 @@ class Rule:
     kind: Kind
     formula: Formula
     parameters: tuple[float | None, ...]
-    options: tuple[tuple[str, float | None], ...]
+    options: tuple[tuple[str, Any], ...]
     prediction: Sample
     target: Domain
     separable: bool
     target_slope: TargetSlope | None
     fisher: Fisher | None = None
+    levels: Levels | None = None
 
     @property
     def columns(self) -> int:

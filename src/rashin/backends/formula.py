@@ -44,6 +44,10 @@ def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
         value, slopes, corners = _of_columns(space, rule, z, t)
         diagonal = [part for part, (i, j) in zip(corners, _corners(rule), strict=True) if i == j]
         return value, space.xp.stack(slopes, axis=-1), space.xp.stack(diagonal, axis=-1)
+    if rule.levels is not None:
+        parts = _whole(space, z, rule.formula(space.words, z, t[..., None], _levels(space, rule, z), *rule.parameters))
+        value, gradient, hessian = (part / z.shape[-1] for part in parts)
+        return space.xp.sum(value, axis=-1), gradient, hessian
     t = _shares(space, t, z.shape[-1])
     if not rule.separable:
         value, gradient, hessian = rule.formula(space.words, z, t, *rule.parameters)
@@ -83,7 +87,8 @@ def target_slope(space: Space, rule: Rule, z: Any, t: Any) -> Any:
     if rule.columns:
         return slope(space.words, *_columns(rule, z), t, *rule.parameters)
     if slope == RESIDUAL:
-        return -derived(space, rule, z, t)[1]
+        gradient = derived(space, rule, z, t)[1]
+        return -(space.xp.sum(gradient, axis=-1) if rule.prediction.is_joint else gradient)
     return slope(space.words, z, t, *rule.parameters)
 
 
@@ -105,6 +110,8 @@ def accepts(space: Space, rule: Rule, z: Any, t: Any, tolerance: float) -> Any:
     if z.ndim == 1:
         return good & _contains(space, rule.target, t)
     good = xp.all(good, axis=-1)
+    if rule.prediction.is_joint:
+        return good & _contains(space, rule.target, t)
     if t.ndim == 1:
         return good & (t >= 0.0) & (t < z.shape[-1]) & (t == xp.floor(t))
     return good & xp.all((t >= 0.0) & (t <= 1.0), axis=-1) & (xp.abs(xp.sum(t, axis=-1) - 1.0) <= tolerance)
@@ -157,6 +164,21 @@ def _columns(rule: Rule, z: Any) -> list[Any]:
 def _corners(rule: Rule) -> list[tuple[int, int]]:
     """The places of the upper triangle of the Hessian, row by row."""
     return [(i, j) for i in range(rule.columns) for j in range(i, rule.columns)]
+
+
+def _levels(space: Space, rule: Rule, z: Any) -> Any:
+    """The level of each member: of its place, or of its rank, which costs K steps for K members."""
+    xp, count = space.xp, z.shape[-1]
+    found, ranked = rule.levels(count, *rule.parameters, **dict(rule.options))  # type: ignore[misc]
+    levels = xp.asarray(found, dtype=xp.float64, device=space.device)
+    if not ranked:
+        return levels
+    below, above = xp.zeros_like(z), xp.zeros_like(z)
+    for k in range(count):
+        below = below + space.words.where(z[..., k : k + 1] < z, 1.0, 0.0)
+        above = above + space.words.where(z[..., k : k + 1] > z, 1.0, 0.0)
+    step = float(found[-1] - found[0]) / max(count - 1, 1)  # levels are linear in the rank
+    return float(found[0]) + 0.5 * step * (below - above + (count - 1.0))
 
 
 def _of_columns(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:

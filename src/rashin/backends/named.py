@@ -14,8 +14,9 @@ __all__ = ["numbers_of", "program_of"]
 
 
 def numbers_of(rule: Rule) -> tuple[float, ...]:
-    """The parameters and then the options; NaN stands for None."""
-    numbers = (*rule.parameters, *(number for _, number in rule.options))
+    """The parameters and then the options, levels last, which are any number; NaN stands for None."""
+    settings = (*rule.parameters, *(number for _, number in rule.options))
+    numbers = (each for setting in settings for each in (setting if isinstance(setting, tuple) else (setting,)))
     return tuple(math.nan if number is None else float(number) for number in numbers)
 
 
@@ -36,4 +37,7 @@ def program_of(name: str, numbers: tuple[float, ...]) -> Any:
             f"again"
         )
     names = [*(n for n in loss.parameters if n not in loss.options), *loss.options]
-    return loss.replace(**{n: None if math.isnan(x) else x for n, x in zip(names, numbers, strict=True)}).program
+    settings: dict[str, Any] = {n: None if math.isnan(x) else x for n, x in zip(names, numbers, strict=False)}
+    if "levels" in settings:
+        settings["levels"] = numbers[len(names) - 1 :]
+    return loss.replace(**settings).program

@@ -33,9 +33,16 @@ class Takes:
     SHARE = "share"  # f(xp, z, t): a class and its share in the target, which costs nothing where it is 0
     LABEL = "label"  # phi(xp, u): the log-probability of the label
     COLUMNS = "columns"  # f(xp, a, b, ..., t): several numbers and their target
+    LEVEL = "level"  # f(xp, z, t, level): a member of a sample, the target of all, and the member's level
 
 
-TAKES = {"pointwise": Takes.TARGET, "rowwise": Takes.SHARE, "labelwise": Takes.LABEL, "columnwise": Takes.COLUMNS}
+TAKES = {
+    "pointwise": Takes.TARGET,
+    "rowwise": Takes.SHARE,
+    "labelwise": Takes.LABEL,
+    "columnwise": Takes.COLUMNS,
+    "memberwise": Takes.LEVEL,
+}
 HEIGHT = 256  # samples of a block of columns: ten columns of doubles stay in the L1 cache
 
 
@@ -107,7 +114,7 @@ def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     takes = TAKES[rule.kind]
     if takes == Takes.SHARE and not rule.separable:
         return
-    orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2)}.get(takes, (0, 1, 2))
+    orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if takes == Takes.LABEL else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
@@ -180,9 +187,10 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 curvatures[i] = curvature
 
-    get = compiler.compilable(_getter(made.columns), True)
-    put = compiler.compilable(_setter(made.columns), True)
-    put_all = compiler.compilable(_setter(made.columns * (made.columns + 1) // 2), True)
+    count = max(made.columns, 1)
+    get = compiler.compilable(_getter(count), True)
+    put = compiler.compilable(_setter(count), True)
+    put_all = compiler.compilable(_setter(count * (count + 1) // 2), True)
 
     def loop_of_columns(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         parameters = unpack(p)
@@ -193,8 +201,19 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 put_all(curvatures, i, curvature, w[i])
 
+    def loop_of_members(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        parameters = unpack(p)
+        for i in range(n):
+            value, slope, curvature = jet(xp, z[i], t[i], z[i + HEIGHT], *parameters)
+            values[i] = value
+            slopes[i] = slope * w[i]
+            if order > 1:
+                curvatures[i] = curvature * w[i]
+
     if made.takes == Takes.COLUMNS:
         return compiler.loop_module(loop_of_columns, DOUBLE)
+    if made.takes == Takes.LEVEL:
+        return compiler.loop_module(loop_of_members, DOUBLE)
     return compiler.loop_module(loop_of_labels if made.takes == Takes.LABEL else loop, made.element)
 
 
@@ -205,20 +224,23 @@ def _interpreted(made: LoopCode) -> Loop:
     """A loop that runs the formula on arrays, where Numba is not installed."""
     jet: Callable[..., Any] = _shared(made.formula) if made.takes == Takes.SHARE else made.formula
     address = ctypes.c_void_p
-    columns, item = made.columns, np.ctypeslib.as_ctypes_type(DOUBLE if made.columns else made.element)
+    joint = made.takes in (Takes.COLUMNS, Takes.LEVEL)  # blocks of columns, HEIGHT doubles each
+    item: Any = np.ctypeslib.as_ctypes_type(DOUBLE if joint else made.element)
     pointers = [ctypes.POINTER(kind) for kind in (item, item, *[ctypes.c_double] * 3, item, item)]
+    fill = _fill_columns if made.columns else _fill_members if joint else _fill
 
     @ctypes.CFUNCTYPE(None, *[address] * 7, ctypes.c_int64)
     def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         sizes = [n, n, n, max(len(made.absent), 1), n, n, n]
-        if columns:
-            sizes[0] = sizes[5] = HEIGHT * columns
-            sizes[6] = HEIGHT * (columns * (columns + 1) // 2)
+        if joint:
+            count = made.columns or 2
+            sizes[0] = sizes[5] = HEIGHT * count
+            sizes[6] = HEIGHT * (count * (count + 1) // 2)
         views = [
             None if where is None else np.ctypeslib.as_array(ctypes.cast(where, kind), (size,))
             for where, kind, size in zip((z, t, w, p, values, slopes, curvatures), pointers, sizes, strict=True)
         ]
-        (_fill_columns if columns else _fill)(made, jet, *views)
+        fill(made, jet, *views)
 
     return Loop(loop, ctypes.cast(loop, address).value or 0)
 
@@ -234,6 +256,17 @@ def _fill(made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any,
             slopes[:] = slope * weight
         if made.order > 1:
             curvatures[:] = curvature * weight
+
+
+def _fill_members(
+    made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any
+) -> None:
+    parameters, n = [None if none else float(p[place]) for place, none in enumerate(made.absent)], t.size
+    with np.errstate(all="ignore"):
+        value, slope, curvature = jet(arrays, z[:n], t, z[HEIGHT : HEIGHT + n], *parameters)
+        values[:], slopes[:n] = value, slope * w
+        if made.order > 1:
+            curvatures[:n] = curvature * w
 
 
 def _fill_columns(

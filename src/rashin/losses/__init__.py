@@ -3,6 +3,7 @@
 from rashin.losses.binary import binary_cross_entropy, hinge, sigmoid_cross_entropy, sigmoid_focal, squared_hinge
 from rashin.losses.counts import gamma, poisson, tweedie
 from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
+from rashin.losses.members import crps_ensemble, quantiles
 from rashin.losses.multiclass import focal, softmax_cross_entropy
 from rashin.losses.regression import (
     absolute_error,
@@ -19,6 +20,7 @@ __all__ = [
     "absolute_error",
     "binary_cross_entropy",
     "categorical_cross_entropy",
+    "crps_ensemble",
     "crps_laplace",
     "crps_logistic",
     "focal",
@@ -32,6 +34,7 @@ __all__ = [
     "poisson",
     "pseudo_huber",
     "quantile",
+    "quantiles",
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",

@@ -63,3 +63,8 @@ def mean_and_log_spread(t, w):
     center = mean(t, w)
     variance = mean((t - center) ** 2, w)
     return np.array([center, 0.5 * np.log(variance)]) if variance > 0.0 else None
+
+
+def weighted_quantiles(t, w, levels):
+    """The quantile of each level."""
+    return np.array([weighted_quantile(t, w, level) for level in levels])

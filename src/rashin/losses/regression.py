@@ -142,6 +142,14 @@ def log_cosh(xp, z, t):
     return value, xp.sign(r) * tanh, sech * sech * xp.where(small | (a > 800.0), 1.0, 1.0 - 2.0 * lost)
 
 
+def pinball(xp, z, t, level):
+    """The pinball loss at a level, and its derivatives."""
+    r, _, up = halved(xp, z, t)
+    above, below = 1.0 - level, -level
+    slope = xp.where(r > 0.0, above, xp.where(r < 0.0, below, 0.5 - level))
+    return up * (xp.where(r > 0.0, above, below) * r), slope, 0.0
+
+
 @pointwise(
     kinks=lambda t, quantile: (t,),
     parameters={"quantile": OPEN_UNIT},
@@ -162,7 +170,4 @@ def quantile(xp, z, t, quantile=0.5):
 
     Reference: Koenker and Bassett (1978), Regression quantiles.
     """
-    r, _, up = halved(xp, z, t)
-    above, below = 1.0 - quantile, -quantile
-    slope = xp.where(r > 0.0, above, xp.where(r < 0.0, below, 0.5 - quantile))
-    return up * (xp.where(r > 0.0, above, below) * r), slope, 0.0
+    return pinball(xp, z, t, quantile)

@@ -41,7 +41,12 @@ _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wr
 # -------------------------------------------------------------------------------------------- Python to Numba
 
 
-_interleaved_names = {"loop", "loop_of_labels"}  # those of formulas, and all that are marked
+_interleaved_names = {
+    "loop",
+    "loop_of_labels",
+    "loop_of_columns",
+    "loop_of_members",
+}  # those of formulas, and all that are marked
 
 
 def _function(function: types.FunctionType, inlined: bool) -> Any:

@@ -118,8 +118,8 @@ class ByFormula:
         else:
             axis = checks.axis(like(z), self.axis)
             samples = tuple(np.moveaxis(like(z), axis, -1).shape[:-1])
-            if self.rule.columns:
-                labels = checks.columns(like(z), like(t), axis, self.rule) == samples
+            if self.rule.prediction.is_joint:
+                labels = checks.numbers(like(z), like(t), axis, self.rule) == samples
             else:
                 labels = not checks.holds_distributions(like(z), like(t), samples, self.rule.target == LABEL)
         if w is not None:

@@ -115,8 +115,8 @@ def _checked(program: sweeps.Program, z: Any, t: Any, w: Any, m: Any, reduction:
     else:
         axis = checks.axis(prediction, axis)
         samples = tuple(np.delete(z.shape, axis).tolist())
-    if program.rule.columns:
-        checks.columns(prediction, target, axis, program.rule)
+    if program.rule.prediction.is_joint:
+        checks.numbers(prediction, target, axis, program.rule)
     elif program.rule.prediction.axes:
         checks.holds_distributions(prediction, target, samples, program.rule.target == LABEL)
     weigh(None, None if m is None else shadow(m), samples, "sum")

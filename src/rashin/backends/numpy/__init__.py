@@ -146,7 +146,12 @@ def stacked(parts: Any) -> NDArray[Any]:
     return np.stack(arrays, axis=-1)
 
 
-_ROWS = {"labelwise": evaluate_labelwise, "rowwise": evaluate_rowwise, "columnwise": evaluate_columnwise}
+_ROWS = {
+    "labelwise": evaluate_labelwise,
+    "rowwise": evaluate_rowwise,
+    "columnwise": evaluate_columnwise,
+    "memberwise": evaluate_columnwise,
+}
 
 
 def hessian_matrix(

@@ -1,4 +1,4 @@
-"""Losses of several numbers per sample on NumPy arrays: predictions (..., P) with targets (...)."""
+"""Losses of several numbers per sample on NumPy arrays: predictions (..., P) or (..., K) with targets (...)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.arithmetic import arrays
-from rashin.backends.numpy.buffers import factors, place_in, read, store
+from rashin.backends.numpy.buffers import factors, multiply, place_in, read, store
 from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import (
     DOUBLE,
@@ -29,6 +29,8 @@ from rashin.chunks import Box, boxes, start_of, unravelled, with_axis
 from rashin.domain import Domain
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import columnwise as kernel
+from rashin.kernels import memberwise as members
+from rashin.kernels.formula import Takes
 from rashin.kernels.pointwise import FINE
 from rashin.reduction import Weighing, weigh
 
@@ -49,9 +51,9 @@ def evaluate(
     """The exact sum of w l, and the arrays that are ``wanted``, of every sample."""
     if wanted is not NOTHING and Results(z.shape, z, wanted, out, (t, weighing.weight, weighing.where)).in_place:
         evaluate(program, z, t, axis, weighing, NOTHING, None)
-    samples = checks.columns(z, t, axis, program.rule)
+    samples = checks.numbers(z, t, axis, program.rule)
     results = Results(samples, z, wanted, out, (t, weighing.weight, weighing.where))
-    sweep = _Sweep(program, z, t, axis, weighing, results, element_type(z, t), wanted.order)
+    sweep = _KINDS[program.takes](program, z, t, axis, weighing, results, element_type(z, t), wanted.order)
     return results.finished(sweep.everything())
 
 
@@ -60,11 +62,11 @@ def evaluate_products(
     out: Outputs | None,
 ) -> Results:  # fmt: skip
     """The Hessian of each sample, which is a full matrix, times its vector."""
-    samples = checks.columns(z, t, axis, program.rule)
+    samples = checks.numbers(z, t, axis, program.rule)
     results = Results(samples, z, wanted, out, (t, weighing.weight, weighing.where, v))
     if results.in_place:
         evaluate(program, z, t, axis, weighing, NOTHING, None)
-    sweep = _ProductSweep(program, z, t, axis, weighing, results, DOUBLE, 2)
+    sweep = _PRODUCTS[program.takes](program, z, t, axis, weighing, results, DOUBLE, 2)
     sweep.vector = classes_last(v, axis)
     return results.finished(sweep.everything())
 
@@ -74,7 +76,7 @@ def evaluate_matrix(
 ) -> NDArray[Any]:
     """The Hessian (..., P, P) of the reduced loss by the numbers of each sample."""
     axis = checks.axis(z, axis)
-    samples = checks.columns(z, t, axis, program.rule)
+    samples = checks.numbers(z, t, axis, program.rule)
     weighing = weigh(weight, where, samples, reduction)
     results = Results(samples, z, NOTHING, None, ())
     results.hessian = np.empty((*samples, _corners(program)), gradient_type(z))
@@ -87,10 +89,10 @@ def evaluate_fisher(
 ) -> NDArray[Any]:
     """The expected Hessian (..., P, P), if the target has the distribution that the prediction describes."""
     rule, axis = program.rule, checks.axis(z, axis)
-    samples, moved = checks.columns(z, None, axis, rule), classes_last(z, axis)
+    samples, moved = checks.numbers(z, None, axis, rule), classes_last(z, axis)
     weighing = weigh(weight, where, samples, reduction)
     found = np.empty((*samples, _corners(program)), gradient_type(z))
-    rows = np.where(_selected(weighing, samples)[..., np.newaxis], moved, _harmless(program)[:-1]).astype(np.float64)
+    rows = np.where(_selected(weighing, samples)[..., np.newaxis], moved, rule.prediction.harmless).astype(np.float64)
     good = rule.prediction.contains(rows)
     if not good.all():
         *index, place = unravelled(int(np.argmin(good)), good.shape)
@@ -130,10 +132,6 @@ def _entries(program: Program) -> list[Domain]:
     return [*(rule.prediction.entry(place) for place in range(rule.columns)), rule.target]
 
 
-def _harmless(program: Program) -> NDArray[np.float64]:
-    return np.array([entry.harmless for entry in _entries(program)])
-
-
 def _bounds(program: Program, element: np.dtype[Any]) -> NDArray[np.float64]:
     found = np.empty((program.rule.columns + 1, 4))
     for row, entry in zip(found, _entries(program), strict=True):
@@ -161,16 +159,22 @@ class _Sweep:
         order: int,
     ) -> None:
         self.program, self.axis, self.weighing, self.results, self.element = program, axis, weighing, results, element
-        self.z, self.t, self.count = classes_last(z, axis), t, program.rule.columns
+        self.z, self.t = classes_last(z, axis), t
+        self.count = self.z.shape[-1]
         self.gradient = None if results.gradient is None else classes_last(results.gradient, axis)
         self.hessian = self._hessian(axis)
-        self.harmless = _harmless(program)
+        self.harmless = program.rule.prediction.harmless, program.rule.target.harmless
         self.loop = program.loop(max(order, 1), element)  # kept here: the sweep has only its address
-        self.fixed = (program.numbers, _bounds(program, element))
-        self.sweep = kernel.sweep(element)
+        self.run, self.fixed = self._kernel()
         self.cells = chunk_size(z.size, CELLS)
 
     width = property(lambda self: self.count)  # second derivatives of a sample
+
+    def _kernel(self) -> tuple[Any, tuple[Any, ...]]:
+        """The compiled sweep, and its arguments between the weights and the results."""
+        return kernel.sweep(self.element), (self.program.numbers, _bounds(self.program, self.element))
+
+    vector: NDArray[Any]  # what second derivatives are multiplied by, where products are wanted
 
     def _hessian(self, axis: int) -> NDArray[Any] | None:
         return None if self.results.hessian is None else classes_last(self.results.hessian, axis)
@@ -206,7 +210,7 @@ class _Sweep:
         z = read(self.z, box, buffers[0], own=outside is not None)
         t = read(self.t, box, buffers[1], own=outside is not None)
         if outside is not None:
-            z.reshape(-1, self.count)[outside], t[outside] = self.harmless[:-1], self.harmless[-1]
+            z.reshape(-1, self.count)[outside], t[outside] = self.harmless
         return z, t, self.weighing.read(box)
 
     def _run(self, box: Box, z: Any, t: Any, w: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> None:
@@ -217,9 +221,8 @@ class _Sweep:
             self._refuse(rows[0], t, w, start, box)
 
     def _swept(self, z: Any, t: Any, w: Any, values: Any, gradient: Any, hessian: Any, limbs: Limbs) -> tuple[int, int]:
-        numbers, bounds = self.fixed
-        return self.sweep(  # type: ignore[no-any-return]
-            self.loop.address, z, t, w, self.weighing.divisor, numbers, bounds, values, gradient, hessian, limbs
+        return self.run(  # type: ignore[no-any-return]
+            self.loop.address, z, t, w, self.weighing.divisor, *self.fixed, values, gradient, hessian, limbs
         )
 
     @np.errstate(invalid="ignore")  # a signalling NaN would warn as it is converted
@@ -244,6 +247,15 @@ class _Sweep:
         checks.refuse_without_limit(checks.row_in_words(rows[place]), targets[place], index)
 
 
+class _MemberSweep(_Sweep):
+    """The sweep over samples whose members have levels."""
+
+    def _kernel(self) -> tuple[Any, tuple[Any, ...]]:
+        rule = self.program.rule
+        levels, ranked = rule.levels(self.count, *rule.parameters, **dict(rule.options))  # type: ignore[misc]
+        return members.sweep(self.element), (self.program.numbers, np.asarray(levels, np.float64), int(ranked))
+
+
 class _MatrixSweep(_Sweep):
     """The sweep that fills the upper triangle of each sample's Hessian."""
 
@@ -255,8 +267,6 @@ class _MatrixSweep(_Sweep):
 
 class _ProductSweep(_MatrixSweep):
     """The sweep that puts the Hessian times a vector in the place of the diagonal."""
-
-    vector: NDArray[Any]
 
     def _hessian(self, axis: int) -> NDArray[Any] | None:
         return None if self.results.hessian is None else classes_last(self.results.hessian, axis)
@@ -275,3 +285,18 @@ class _ProductSweep(_MatrixSweep):
                 if i != j:
                     product[:, j] += np.where(v[:, i] == 0.0, 0.0, corners[:, place] * v[:, i])
         store(self.hessian, box, flat[:], flat)
+
+
+class _MemberProductSweep(_MemberSweep):
+    """The same of members, whose Hessian is diagonal."""
+
+    def _place(self, box: Box, buffer: NDArray[Any], samples: int) -> NDArray[Any]:
+        return buffer[: samples * self.width]
+
+    def _store(self, box: Box, hessian: NDArray[Any], buffer: NDArray[Any]) -> None:
+        multiply(hessian, self.vector, box, np.empty(hessian.size), self.weighing.outside(box))
+        store(self.hessian, box, hessian, buffer)
+
+
+_KINDS = {Takes.COLUMNS: _Sweep, Takes.LEVEL: _MemberSweep}
+_PRODUCTS = {Takes.COLUMNS: _ProductSweep, Takes.LEVEL: _MemberProductSweep}

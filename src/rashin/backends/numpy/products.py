@@ -50,7 +50,7 @@ def hessian_vector_product(
         v = checks.vector(vector, z, where, axis)
         return evaluate_pointwise(program, z, t, weighing, WANTED, outputs, v).hessian  # type: ignore[return-value]
     axis = checks.axis(z, axis)
-    if program.takes == Takes.COLUMNS:
+    if program.rule.prediction.is_joint:
         v = checks.vector(vector, z, where, axis)
         weighing = weigh(weight, where, classes_last(z, axis).shape[:-1], reduction)
         return evaluate_products(program, z, t, v, axis, weighing, WANTED, outputs).hessian  # type: ignore[return-value]

@@ -12,8 +12,7 @@ from rashin import checks
 from rashin.arithmetic import arrays
 from rashin.backends.numpy import evaluate_arrays, sample_losses
 from rashin.backends.numpy.links import log_softmax
-from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
-from rashin.backends.numpy.results import Program, Wanted, gradient_type
+from rashin.backends.numpy.results import Program, gradient_type
 from rashin.backends.numpy.rows import classes_last
 from rashin.chunks import boxes
 from rashin.kernels.rows import softcapped
@@ -25,12 +24,11 @@ __all__ = ["gradient_by_target", "gradient_by_weight", "has_target_gradient"]
 
 CELLS = 1 << 17  # elements of a chunk
 Doubles: TypeAlias = NDArray[np.float64]
-_GRADIENT = Wanted(False, True, False)
 
 
 def has_target_gradient(rule: Rule, labels: bool) -> bool:
     """Whether the target can vary: labels and signs cannot."""
-    if rule.columns:
+    if rule.prediction.is_joint:
         return rule.target_slope is not None
     return not labels and (rule.kind == "labelwise" or rule.target_slope is not None)
 
@@ -77,6 +75,8 @@ def _slopes(program: Program) -> Callable[[Doubles, Doubles], Doubles]:
     if rule.kind == "labelwise":
         return lambda z, t: _of_shares(rule, z)
     slope: Any = rule.target_slope
+    if rule.prediction.is_joint and slope == RESIDUAL:
+        return lambda z, t: -_gradient(program, z, t).sum(axis=-1)
     if rule.columns:
         return lambda z, t: slope(arrays, *np.moveaxis(z, -1, 0), t, *rule.parameters)
     if slope == RESIDUAL:
@@ -85,7 +85,7 @@ def _slopes(program: Program) -> Callable[[Doubles, Doubles], Doubles]:
 
 
 def _gradient(program: Program, z: Doubles, t: Doubles) -> Any:
-    return evaluate_pointwise(program, z, t, weigh(None, None, z.shape, "sum"), _GRADIENT, None).gradient
+    return evaluate_arrays(program, z, t, None, None, "sum", -1, (False, True, False), None).gradient
 
 
 def _of_shares(rule: Rule, z: Doubles) -> Doubles:

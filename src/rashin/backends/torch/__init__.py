@@ -39,7 +39,10 @@ def settled(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         return parameters
     from torch.fx.experimental.symbolic_shapes import guard_scalar  # slow, and loaded by then
 
-    return {name: None if x is None else guard_scalar(x) for name, x in parameters.items()}
+    def plain(x: Any) -> Any:
+        return tuple(map(plain, x)) if isinstance(x, (list, tuple)) else None if x is None else guard_scalar(x)
+
+    return {name: plain(x) for name, x in parameters.items()}
 
 
 def evaluate(

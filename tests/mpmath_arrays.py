@@ -27,6 +27,10 @@ def _power(x: Any, y: Any) -> mpf:
     return mp.inf if x == 0 and y < 0 else mpf(x) ** mpf(y)
 
 
+def _log_ndtr(x: Any) -> mpf:
+    return mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2) if x > 0 else mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
+
+
 MPMATH = SimpleNamespace(
     abs=_each(abs),
     sign=_each(mp.sign),
@@ -39,6 +43,10 @@ MPMATH = SimpleNamespace(
     log1p_unit=_each(lambda x: mp.log1p(x) if 0 <= x <= 1 else mp.nan),  # a formula that goes beyond is found out
     tanh=_each(mp.tanh),
     float_power=_each(_power, 2),
+    erf=_each(mp.erf),
+    erfc=_each(mp.erfc),
+    ndtr=_each(lambda x: mp.erfc(-x / mp.sqrt(2)) / 2),
+    log_ndtr=_each(_log_ndtr),
     sum=np.sum,
 )
 

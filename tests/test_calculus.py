@@ -15,13 +15,11 @@ import pytest
 from mpmath import mp, mpf
 
 from mpmath_arrays import MPMATH, jet, row
-from rashin.arithmetic import scalar
+from rashin.arithmetic import arrays, scalar
 from rashin.domain import LABEL, PROBABILITY
 from shipped import LOSSES, SETTINGS
 
-NUMPY = SimpleNamespace(
-    **{name: getattr(np, name) for name in scalar.__all__ if hasattr(np, name)}, log1p_unit=np.log1p, sum=np.sum
-)
+NUMPY = SimpleNamespace(**{name: getattr(np, name, getattr(arrays, name)) for name in scalar.__all__}, sum=np.sum)
 POINTWISE, LABELWISE, ROWWISE = (
     [p for p in SETTINGS if p.values[0].kind == kind] for kind in ("pointwise", "labelwise", "rowwise")
 )

@@ -29,7 +29,7 @@ from machine_code import (
     elementwise_object,
     reads_objects,
 )
-from rashin.arithmetic import plain, scalar
+from rashin.arithmetic import elementary, plain, scalar, special
 from ulp import ulp_error
 
 Doubles = NDArray[np.float64]
@@ -44,7 +44,12 @@ BOUNDS = {
     "tanh": (0.56, 0.0),
     "float_power": (0.54, 0.77),
     "sqrt": (0.5, 0.5),
+    "erf": (1.45, 0.6),
+    "erfc": (2.0, 1.4),
+    "ndtr": (2.1, 1.4),
+    "log_ndtr": (2.8, 1.4),
 }
+BINARY = ("float_power",)
 EXACT_WITHOUT_ROUNDING = ("abs", "sign")
 WORST_CASES = Path(__file__).parent / "worst_cases" / "scalar.csv"
 TINY, LARGEST, INFINITY, NAN = 2.0**-1074, float.fromhex("0x1.fffffffffffffp1023"), math.inf, math.nan
@@ -56,7 +61,7 @@ SPECIALS = [0.0, TINY, 2.0**-1022, 2.0**-54, 0.5, 1.0, 1.0 + 2.0**-52, 2.0, 2.0*
 
 def compiled(name: str) -> Any:
     """A function of arrays that applies ``scalar.<name>`` in a loop."""
-    return elementwise(getattr(scalar, name), 2 if name == "float_power" else 1)
+    return elementwise(getattr(scalar, name), 2 if name in BINARY else 1)
 
 
 def evaluate(name: str, *arguments: float) -> float:
@@ -66,6 +71,18 @@ def evaluate(name: str, *arguments: float) -> float:
 def exponential(x: mpf) -> mpf:
     """exp(x), with the ends cut that no double reaches."""
     return mpf(0) if x < -800 else mp.inf if x > 800 else mp.exp(x)
+
+
+def log_ndtr(x: mpf) -> mpf:
+    return mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2) if x > 0 else mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
+
+
+EXACT: dict[str, Callable[..., mpf]] = {
+    "erf": mp.erf,
+    "erfc": mp.erfc,
+    "ndtr": lambda x: mp.erfc(-x / mp.sqrt(2)) / 2,
+    "log_ndtr": log_ndtr,
+}
 
 
 def exact(name: str, *arguments: float) -> mpf:
@@ -79,6 +96,8 @@ def exact(name: str, *arguments: float) -> mpf:
         return exponential(mpf(arguments[1]) * mp.log(x))
     if name == "tanh":
         return mp.tanh(x) if abs(x) < 100 else mp.sign(x)
+    if name in EXACT:
+        return EXACT[name](*map(mpf, arguments))
     return getattr(mp, "log1p" if name == "log1p_unit" else name)(x)
 
 
@@ -96,10 +115,13 @@ OTHERS: dict[str, Callable[..., Any]] = {"log1p_unit": np.log1p, "float_power": 
 
 
 def in_doubt(name: str, got: Doubles, arguments: tuple[Doubles, ...], allowed: Doubles) -> NDArray[np.bool_]:
-    """Where mpmath must judge: where a longer type cannot tell that an error is a fiftieth of an ULP within the bound.
+    """Where mpmath must judge: a longer type cannot tell that an error is a fiftieth of an ULP within the bound.
 
-    Everywhere, if no type is longer; and at every 16th point, so that the longer type is judged as well.
+    Everywhere, if no type is longer or NumPy has no such function; and at every 16th point, so that the longer type is
+    judged as well.
     """
+    if name in EXACT:
+        return np.ones(got.size, bool)
     with np.errstate(all="ignore"):
         function = OTHERS.get(name) or getattr(np, name)
         near = function(*(a.astype(LONG) for a in arguments))
@@ -165,8 +187,24 @@ def samples_of_logarithms(rng: np.random.Generator, n: int) -> Iterator[Doubles]
     yield subnormal(rng, n)
 
 
+def samples_of_the_normal(name: str, rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, ...]]:
+    wide = 1.0 if name.startswith("erf") else math.sqrt(2)
+    yield (rng.uniform(-1.2, 1.2, 2 * n),)
+    yield (spread(rng, n, 1e-300, 1),)
+    yield (beside(rng, n, [-0.5, 0.5, -0.7, 0.7]),)
+    tails = rng.uniform(0.5 * wide, 26.5 * wide, 2 * n), rng.uniform(26.5 * wide, 27.3 * wide, n)
+    yield from ((-x if name == "ndtr" else x,) for x in tails)
+    yield (rng.uniform(-6, 9, n),)
+    if name == "log_ndtr":
+        yield (-np.abs(spread(rng, n, 1, 1e154)),)
+    if name == "erf":
+        yield (subnormal(rng, n),)
+
+
 def samples(name: str, rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, ...]]:
-    if name == "float_power":
+    if name in EXACT:
+        yield from samples_of_the_normal(name, rng, n // 8)
+    elif name == "float_power":
         yield from ((x, y) for x, y in pairs_of_powers(rng, n))
     elif name in ("log", "sqrt"):
         yield from ((x,) for x in samples_of_logarithms(rng, n))
@@ -246,7 +284,7 @@ def test_every_bound_stands_in_the_docstring_and_has_a_worst_case() -> None:
 
 def test_vocabulary() -> None:
     assert {*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where"} == set(scalar.__all__)
-    assert all(hasattr(np, name.removesuffix("_unit")) for name in scalar.__all__)
+    assert all(hasattr(np, name.removesuffix("_unit")) for name in scalar.__all__ if name not in EXACT)
 
 
 SPECIAL_VALUES = [
@@ -273,6 +311,13 @@ SPECIAL_VALUES = [
     ("float_power", (2.0, 1023.0), 2.0**1023), ("float_power", (2.0, 1024.0), INFINITY),
     ("float_power", (2.0, -1074.0), TINY), ("float_power", (2.0, -1075.5), 0.0), ("float_power", (3.0, 2.0), 9.0),
     ("float_power", (0.5, 1.0), 0.5), ("float_power", (LARGEST, 1.0), LARGEST), ("float_power", (TINY, 1.0), TINY),
+    ("erf", (0.0,), 0.0), ("erf", (-0.0,), -0.0), ("erf", (TINY,), TINY), ("erf", (LARGEST,), 1.0),
+    ("erf", (-INFINITY,), -1.0), ("erf", (NAN,), NAN), ("erfc", (0.0,), 1.0), ("erfc", (-TINY,), 1.0),
+    ("erfc", (INFINITY,), 0.0), ("erfc", (-LARGEST,), 2.0), ("erfc", (NAN,), NAN), ("erfc", (27.3,), 0.0),
+    ("ndtr", (0.0,), 0.5), ("ndtr", (-TINY,), 0.5), ("ndtr", (LARGEST,), 1.0), ("ndtr", (-INFINITY,), 0.0),
+    ("ndtr", (NAN,), NAN), ("ndtr", (-38.6,), 0.0), ("log_ndtr", (-0.0,), -math.log(2.0)),
+    ("log_ndtr", (INFINITY,), -0.0), ("log_ndtr", (LARGEST,), -0.0), ("log_ndtr", (-INFINITY,), -INFINITY),
+    ("log_ndtr", (-1e155,), -INFINITY), ("log_ndtr", (-LARGEST,), -INFINITY), ("log_ndtr", (NAN,), NAN),
 ]  # fmt: skip
 
 
@@ -301,7 +346,7 @@ def test_bits_do_not_depend_on_the_place_in_the_loop(name: str) -> None:
     rng = np.random.default_rng(21)
     x = np.concatenate([rng.uniform(-2, 2, 40), any_bits(rng, 40), SPECIALS, np.negative(SPECIALS)])
     y = rng.permutation(x)
-    given = np.array([x, y] if name == "float_power" else [x])
+    given = np.array([x, y] if name in BINARY else [x])
     together = compiled(name)(*given)
     alone = np.concatenate([compiled(name)(*given[:, i : i + 1]) for i in range(x.size)])
     nan = np.isnan(together)
@@ -351,7 +396,7 @@ PACKED = r"\bv?(?:p?and[dq]?|(?:and|mul|add|sqrt|cmp\w*)p[sd])\b"
 @pytest.mark.parametrize("name", [*BOUNDS, *EXACT_WITHOUT_ROUNDING, "where", "formula"])
 def test_loops_vectorise(name: str) -> None:
     function = {"where": conditions, "formula": formula}.get(name) or getattr(scalar, name)
-    content = elementwise_object(function, 2 if name in ("where", "formula", "float_power") else 1)
+    content = elementwise_object(function, 2 if name in ("where", "formula", *BINARY) else 1)
     assembly = assembly_of(content)
 
     # The loop as a whole, no part of it taken out element by element.
@@ -368,6 +413,18 @@ def chebyshev(function: Callable[[mpf], mpf], low: mpf, high: mpf, terms: int) -
         return {float(c) for c in mp.chebyfit(function, [low, high], terms)}
 
 
+def near_zero(w: mpf) -> mpf:
+    x = mp.sqrt(w)
+    return -2 / (3 * mp.sqrt(mp.pi)) if w == 0 else (mp.erf(x) / x - 2 / mp.sqrt(mp.pi)) / w
+
+
+def beyond(t: mpf) -> mpf:
+    if t == 1:
+        return 2 / mp.sqrt(mp.pi)
+    a = 4 * (1 + t) / (1 - t)
+    return (1 + 2 * a) * mp.exp(a * a) * mp.erfc(a)
+
+
 def test_coefficients_are_those_of_the_comments() -> None:
     with mp.workprec(300):
         b = mpf("0.34658")
@@ -382,13 +439,19 @@ def test_coefficients_are_those_of_the_comments() -> None:
             w,
             7,
         )
-        assert float(mp.log(2) - mpf(scalar._LN2_HIGH)) == scalar._LN2_LOW
-        assert float(mpf(1) / 12 - mpf(1 / 12)) in scalar._logarithm_parts.__code__.co_consts
-        assert -float(mpf(1) / 80 - mpf(1 / 80)) in scalar._logarithm_parts.__code__.co_consts
+        assert float(mp.log(2) - mpf(elementary._LN2_HIGH)) == elementary._LN2_LOW
+        assert float(mpf(1) / 12 - mpf(1 / 12)) in elementary._logarithm_parts.__code__.co_consts
+        assert -float(mpf(1) / 80 - mpf(1 / 80)) in elementary._logarithm_parts.__code__.co_consts
+        near = chebyshev(near_zero, mpf(0), mpf("0.26"), 9)
+        far = chebyshev(beyond, mpf(-1), mpf(1), 26)
     assert len(q) == 10
-    assert q <= set(scalar._exponential_parts.__code__.co_consts)
+    assert q <= set(elementary._exponential_parts.__code__.co_consts)
     assert len(r) == 7
-    assert r <= set(scalar._series.__code__.co_consts)
+    assert r <= set(elementary._series.__code__.co_consts)
+    assert len(near) == 9
+    assert near <= set(special.error_series.__code__.co_consts)
+    assert len(far) == 26
+    assert far <= set(special.complement_series.__code__.co_consts)
 
 
 PLAIN_BOUNDS = {"exp": 1.1, "expm1": 1.7, "log": 1.4, "log1p": 1.4}  # ULP; they stand in the docstrings too
@@ -416,16 +479,16 @@ def test_the_exponential_of_what_is_not_positive_has_the_bits_of_the_plain_one()
     rng = np.random.default_rng(24)
     ends = [-INFINITY, -709.0, -708.76, 0.0, -0.0]
     x = np.concatenate([-rng.uniform(0, 708.3, 4000), -rng.uniform(0, 2, 4000), ends])
-    assert elementwise(scalar.exp_below)(x).tolist() == elementwise(scalar.exp_plain)(x).tolist()
+    assert elementwise(elementary.exp_below)(x).tolist() == elementwise(elementary.exp_plain)(x).tolist()
 
 
 def test_the_rough_exponential_is_within_its_bound():
     rng = np.random.default_rng(25)
     x = np.concatenate([rng.uniform(-708, 1, 4000), rng.uniform(-2, 0, 4000)])
     exact = np.array([float(mp.exp(mpf(argument))) for argument in x.tolist()])
-    got = elementwise(scalar.exp_rough)(x)
+    got = elementwise(elementary.exp_rough)(x)
     assert np.max(np.abs(got / exact - 1.0)) <= 2.0**-26
-    assert elementwise(scalar.exp_rough)(np.array([-INFINITY, -709.0, 0.0, -0.0])).tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert elementwise(elementary.exp_rough)(np.array([-INFINITY, -709.0, 0.0, -0.0])).tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_the_plain_power_is_within_its_bound():

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
+from rashin.arithmetic.special import with_special_functions
+
 __all__ = ["like"]
 
-_SAME = ("abs", "exp", "expm1", "log", "log1p", "sqrt", "sum", "tanh")
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "round", "sqrt", "sum", "tanh")
 
 
 def like(z: Any) -> SimpleNamespace:
@@ -38,4 +40,7 @@ def like(z: Any) -> SimpleNamespace:
         return xp.where(xp.isnan(array(x)), array(x), xp.sign(array(x)))
 
     same = {name: taking_numbers(getattr(xp, name)) for name in _SAME}
-    return SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(xp.pow), sign=sign, where=where)
+    words = SimpleNamespace(
+        **same, log1p_unit=same["log1p"], float_power=taking_numbers(xp.pow), sign=sign, where=where
+    )
+    return with_special_functions(words, array)

@@ -10,7 +10,24 @@ from numpy import abs, sign, sqrt, sum, where
 from rashin.arithmetic import scalar
 from rashin.native.kernel import DOUBLE, Kernel, kernel
 
-__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "log1p_unit", "sign", "sqrt", "sum", "tanh", "where"]
+__all__ = [
+    "abs",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "float_power",
+    "log",
+    "log1p",
+    "log1p_unit",
+    "log_ndtr",
+    "ndtr",
+    "sign",
+    "sqrt",
+    "sum",
+    "tanh",
+    "where",
+]
 
 
 @kernel("f8[:] f8[:]", elements=(DOUBLE,))
@@ -41,6 +58,30 @@ def _log1p(x: Any, y: Any) -> None:
 def _tanh(x: Any, y: Any) -> None:
     for i in range(x.size):
         y[i] = scalar.tanh(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _erf(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.erf(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _erfc(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.erfc(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _ndtr(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.ndtr(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _log_ndtr(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.log_ndtr(x[i])
 
 
 @kernel("f8[:] f8[:] f8[:]", elements=(DOUBLE,))
@@ -89,3 +130,23 @@ def tanh(x: Any) -> Any:
 def float_power(x: Any, y: Any) -> Any:
     """``x**y`` for x >= 0."""
     return _on_arrays(_float_power, x, y)
+
+
+def erf(x: Any) -> Any:
+    """The error function."""
+    return _on_arrays(_erf, x)
+
+
+def erfc(x: Any) -> Any:
+    """``1 - erf(x)``."""
+    return _on_arrays(_erfc, x)
+
+
+def ndtr(x: Any) -> Any:
+    """The normal distribution function."""
+    return _on_arrays(_ndtr, x)
+
+
+def log_ndtr(x: Any) -> Any:
+    """The logarithm of ``ndtr``."""
+    return _on_arrays(_log_ndtr, x)

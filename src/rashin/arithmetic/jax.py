@@ -18,9 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rashin.arithmetic.special import with_special_functions
+
 __all__ = ["like"]
 
-_SAME = ("abs", "exp", "expm1", "log", "log1p", "sign", "sqrt", "sum", "tanh")
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "round", "sign", "sqrt", "sum", "tanh")
 
 
 def like(z: jax.Array) -> SimpleNamespace:
@@ -37,4 +39,5 @@ def like(z: jax.Array) -> SimpleNamespace:
         return jnp.where(condition, array(a), array(b))
 
     same = {name: taking_numbers(getattr(jnp, name)) for name in _SAME}
-    return SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where)
+    words = SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where)
+    return with_special_functions(words, array)

@@ -5,12 +5,29 @@ Results of float32 keep 2^-52 of what is computed in double, so half an ULP of d
 
 from __future__ import annotations
 
-from rashin.arithmetic.scalar import abs, exp_plain, expm1_plain, log1p_unit, sign, sqrt, tanh, where
-from rashin.arithmetic.scalar import log1p_plain as log1p
-from rashin.arithmetic.scalar import log_plain as log
+from rashin.arithmetic.elementary import abs, exp_plain, expm1_plain, log1p_unit, sign, sqrt, tanh, where
+from rashin.arithmetic.elementary import log1p_plain as log1p
+from rashin.arithmetic.elementary import log_plain as log
+from rashin.arithmetic.normal import erf, erfc, log_ndtr, ndtr
 from rashin.native.language import inline
 
-__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "log1p_unit", "sign", "sqrt", "tanh", "where"]
+__all__ = [
+    "abs",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "float_power",
+    "log",
+    "log1p",
+    "log1p_unit",
+    "log_ndtr",
+    "ndtr",
+    "sign",
+    "sqrt",
+    "tanh",
+    "where",
+]
 
 _LARGEST = 709.782712893384  # whose exponential is finite
 

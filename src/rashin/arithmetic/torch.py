@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 
+from rashin.arithmetic.special import with_special_functions
+
 __all__ = ["like"]
 
-_SAME = ("abs", "exp", "expm1", "log", "log1p", "sqrt", "sum", "tanh")
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "round", "sqrt", "sum", "tanh")
 
 
 def like(z: torch.Tensor) -> SimpleNamespace:
@@ -34,6 +36,7 @@ def like(z: torch.Tensor) -> SimpleNamespace:
 
     same = {name: taking_numbers(getattr(torch, name)) for name in _SAME}
     # torch.float_power computes in float64, whatever it is given.
-    return SimpleNamespace(
+    words = SimpleNamespace(
         **same, log1p_unit=same["log1p"], float_power=taking_numbers(torch.pow), sign=sign, where=where
     )
+    return with_special_functions(words, tensor)

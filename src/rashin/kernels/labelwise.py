@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic import scalar
+from rashin.arithmetic import elementary
 from rashin.exact import SUM, add_block, clear, rounded_quotient
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
@@ -105,8 +105,8 @@ def row_derivatives(
 def log_probabilities_of_labels(size: int, peaks: Any, rests: Any, own: Any, own_error: Any, u: Any, lse: Any) -> None:
     """Fill in u of the labels, and logsumexp."""
     for r in range(size):
-        log_rest = scalar.log1p(rests[r])
-        u[r] = scalar.where(own[r] == 0.0, -log_rest, (own[r] - log_rest) + own_error[r])  # -0 for a certain label
+        log_rest = elementary.log1p(rests[r])
+        u[r] = elementary.where(own[r] == 0.0, -log_rest, (own[r] - log_rest) + own_error[r])  # -0 for a certain label
         lse[r] = peaks[r] + log_rest
 
 
@@ -122,9 +122,9 @@ def sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, 
         return
     for r in range(size):
         x = rests[r]
-        away = (-scalar.expm1(u[r]) - x) + x * x * (1.0 - x * (1.0 - x * (1.0 - x)))
+        away = (-elementary.expm1(u[r]) - x) + x * x * (1.0 - x * (1.0 - x * (1.0 - x)))
         sharp = (own[r] == 0.0) & (x < 2.0**-16) & (curvatures[r] != 0.0)
-        shift = scalar.where(sharp, away * (1.0 + x), 0.0)
+        shift = elementary.where(sharp, away * (1.0 + x), 0.0)
         terms[r] += slopes[r] * shift
         slopes[r] += curvatures[r] * shift
 
@@ -300,14 +300,14 @@ def smoothed(k: int, smoothing: float, mix: Any) -> None:
 def weighted(mix: Any, x: Any) -> None:
     """Multiply ``x`` by ``mix``, to 0 where mix is 0."""
     for j in range(mix.shape[1]):
-        x[0, j] = scalar.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
+        x[0, j] = elementary.where(mix[0, j] != 0.0, mix[0, j] * x[0, j], 0.0)
 
 
 def largest(x: Any) -> Any:
     """The first class of the only row of ``x`` whose number is the largest in magnitude."""
     most = 0.0
     for j in range(x.shape[1]):
-        most = scalar.maximum(most, abs(x[0, j]))
+        most = elementary.maximum(most, abs(x[0, j]))
     for j in range(x.shape[1]):
         if abs(x[0, j]) == most:
             return j
@@ -400,7 +400,7 @@ def sweep_distributions(
         if not has_limit(z, i, peak):
             return UNDEFINED, i
         rest = exponentials(z, i, peak, e, 0, lanes)
-        log_rest = scalar.log1p(rest)
+        log_rest = elementary.log1p(rest)
         log_probabilities(z, i, peak, log_rest, u)
         call(loop, u, u, u, parameters, terms, slopes, curvatures, classes)
         weighted(mix, terms)

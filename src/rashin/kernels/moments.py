@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic.scalar import fma
+from rashin.arithmetic.elementary import fma
 from rashin.exact import (
     BLOCK,
     DIGITS,

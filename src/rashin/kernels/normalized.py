@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic import scalar
+from rashin.arithmetic import elementary
 from rashin.kernels.rows import LANES
 from rashin.kernels.sums import fill_plain_sums
 from rashin.native.kernel import kernel
@@ -76,7 +76,7 @@ def _of_decimals(x: Any, whole: float) -> Any:
     while scale < 1e6:
         if _are_decimals(x, scale):
             # All logarithms may be off by h together: e^h - 1.
-            return scalar.expm1(0.5 / scale) if whole == EXPONENTIALS else 0.5 * x.size / scale
+            return elementary.expm1(0.5 / scale) if whole == EXPONENTIALS else 0.5 * x.size / scale
         scale *= 10.0
     return 0.0
 
@@ -85,7 +85,7 @@ def _unit(number: float, digits: int) -> Any:
     """A unit of the last of so many significant digits; 0 of what is too small to show in a sum."""
     size = abs(number)
     return (
-        scalar.float_power(10.0, np.floor(scalar.log(size) * DECADE + 1e-9) + 1.0 - digits)
+        elementary.float_power(10.0, np.floor(elementary.log(size) * DECADE + 1e-9) + 1.0 - digits)
         if 1e-290 < size < np.inf
         else 0.0
     )
@@ -99,7 +99,7 @@ def _of_these_digits(x: Any, whole: float, digits: int) -> Any:
         unit = _unit(number, digits)
         if unit > 0.0 and not _is_whole(number / unit):
             return -1.0
-        room += scalar.exp(number) * scalar.expm1(0.5 * unit) if whole == EXPONENTIALS else 0.5 * unit
+        room += elementary.exp(number) * elementary.expm1(0.5 * unit) if whole == EXPONENTIALS else 0.5 * unit
     return room
 
 
@@ -114,7 +114,7 @@ def _of_digits(x: Any, whole: float) -> Any:
 
 def _of_bits(x: Any, whole: float) -> Any:
     """The same of rounding to 16 bits."""
-    factor = 1.0 + scalar.log(np.float64(x.size)) if whole == EXPONENTIALS else 2.0
+    factor = 1.0 + elementary.log(np.float64(x.size)) if whole == EXPONENTIALS else 2.0
     if _have_bits(x, TO_8_BITS):
         return factor * BFLOAT16
     return factor * FLOAT16 if _have_bits(x, TO_11_BITS) else 0.0
@@ -134,7 +134,7 @@ def is_normalized(x: Any, total: float, whole: float) -> Any:
 def _fill_exponentials(x: Any, e: Any) -> None:
     """Fill in the exponentials as exactly as their sum is looked at."""
     for j in range(x.size):
-        e[j] = scalar.exp_rough(np.float64(x[j]))
+        e[j] = elementary.exp_rough(np.float64(x[j]))
 
 
 def fill_totals(z: Any, start: int, whole: float, parts: Any, lanes: Any, totals: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic import scalar
+from rashin.arithmetic import elementary
 from rashin.kernels.labelwise import (
     OUTSIDE,
     cleared,
@@ -57,7 +57,7 @@ def _differences(z: Any, v: Any, i: int, peak: float, rest: float, d: Any) -> tu
     """
     at, most = -1, 0.0
     for j in range(z.shape[1]):
-        most = scalar.maximum(most, abs(np.float64(v[i, j])))
+        most = elementary.maximum(most, abs(np.float64(v[i, j])))
     while at < 0 or np.float64(z[i, at]) != peak:
         at += 1
     scale = SHRUNK if most > LARGE else 1.0
@@ -176,7 +176,7 @@ def sweep_products(
             sharpened(1, rests, own, surprise, value, slopes[0], curvatures[0])
         else:
             smoothed(k, smoothing, mix)
-            log_probabilities(z, i, peak, scalar.log1p(rests[0]), u)
+            log_probabilities(z, i, peak, elementary.log1p(rests[0]), u)
             call(loop, u, u, u, parameters, terms, slopes, curvatures, classes)
             weighted(mix, terms)
             weighted(mix, slopes)

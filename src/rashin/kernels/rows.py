@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic import scalar
+from rashin.arithmetic import elementary
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 from rashin.native.kernel import kernel
 from rashin.native.language import interleaved, shaped
@@ -53,7 +53,7 @@ def peak_of(z: Any, i: int) -> Any:
     """The largest of row ``i``, NaN if one is NaN."""
     peak = z[i, 0]
     for j in range(z.shape[1]):
-        peak = scalar.maximum(peak, z[i, j])
+        peak = elementary.maximum(peak, z[i, j])
     return np.float64(peak)
 
 
@@ -73,7 +73,7 @@ def below(x: float, peak: float) -> Any:
         return (0.0, 0.0) if x == np.inf else (-np.inf, 0.0)
     d = x - peak
     back = d - x
-    return d, scalar.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
+    return d, elementary.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
 
 
 def _in_many_lanes(x: Any, lanes: Any) -> None:
@@ -147,21 +147,21 @@ def _wide_span(z: Any, peak: float, e: Any) -> None:
         x = np.float64(z[j])
         d = x - peak
         back = d - x
-        y = scalar.exp(d)
-        e[j] = scalar.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
+        y = elementary.exp(d)
+        e[j] = elementary.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
 
 
 @interleaved
 def _narrow_span(z: Any, peak: float, e: Any) -> None:
     """Fill in e^(z - peak) of float32, whose differences are exact wherever it matters."""
     for j in range(z.size):
-        e[j] = scalar.exp_plain(np.float64(z[j]) - peak)
+        e[j] = elementary.exp_plain(np.float64(z[j]) - peak)
 
 
 def _clear_peak(z: Any, peak: float, e: Any, rest: Any) -> None:
     """Copy a span of exponentials, with 0 for the classes at the peak."""
     for j in range(z.size):
-        rest[j] = scalar.where(np.float64(z[j]) < peak, e[j], 0.0)
+        rest[j] = elementary.where(np.float64(z[j]) < peak, e[j], 0.0)
 
 
 def _ties(z: Any, i: int, peak: float) -> Any:
@@ -263,8 +263,8 @@ def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> N
         x = np.float64(z[i, j])
         d = x - peak
         back = d - x
-        error = scalar.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
-        u[0, j] = scalar.where(d == 0.0, -log_rest, (d - log_rest) + error)
+        error = elementary.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
+        u[0, j] = elementary.where(d == 0.0, -log_rest, (d - log_rest) + error)
 
 
 def _room(z: Any) -> int:
@@ -287,7 +287,7 @@ def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any, room: Any) -> 
             logsumexp[i] = peak  # +inf or -inf, whatever the number of classes that have it
             continue
         rest = exponentials(z, i, peak, e, 0, lanes)
-        log_rest = scalar.log1p(rest)
+        log_rest = elementary.log1p(rest)
         if logsumexp.size:
             logsumexp[i] = peak + log_rest
         if log_softmax.size:
@@ -305,10 +305,12 @@ def softcapped(z: Any, cap: float, capped: Any, first: Any, second: Any) -> None
     """Fill in cap tanh(z / cap) and its two derivatives by z; the first is sech^2, without 1 - tanh^2."""
     for i in range(z.size):
         x = z[i] / cap
-        lost = scalar.where(scalar.abs(x) < 1e3, scalar.fma(-x, cap, z[i]) / cap, 0.0)  # what rounding took from x
-        tanh = scalar.tanh(x)
-        e = scalar.exp(-2.0 * scalar.abs(x))
-        e -= e * scalar.where(x < 0.0, -2.0 * lost, 2.0 * lost)
+        lost = elementary.where(
+            elementary.abs(x) < 1e3, elementary.fma(-x, cap, z[i]) / cap, 0.0
+        )  # what rounding took from x
+        tanh = elementary.tanh(x)
+        e = elementary.exp(-2.0 * elementary.abs(x))
+        e -= e * elementary.where(x < 0.0, -2.0 * lost, 2.0 * lost)
         capped[i] = cap * tanh
         first[i] = 4.0 * e / ((1.0 + e) * (1.0 + e))
         second[i] = -2.0 * tanh * first[i] / cap

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic import scalar
+from rashin.arithmetic import elementary
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import hessian_entry, label_hessian_entry
 from rashin.native.language import NARROW, TALL, fetch, interleaved, stack, turn, turn_back
@@ -86,7 +86,7 @@ def _peaks(x: Any, size: int, tops: Any, peaks: Any, shift: Any) -> Any:
         tops[r] = x[0, r]
     for j in range(1, x.shape[0]):
         for r in range(size):
-            tops[r] = scalar.maximum(tops[r], x[j, r])
+            tops[r] = elementary.maximum(tops[r], x[j, r])
     for r in range(size):
         peaks[r] = tops[r]
     for r in range(size):
@@ -140,9 +140,9 @@ def _plain_exponentials(x: Any, size: int, shift: Any, e: Any, rests: Any) -> An
     for j in range(x.shape[0]):
         for r in range(size):
             d = np.float64(x[j, r]) - shift[r]
-            y = scalar.exp_below(d)
+            y = elementary.exp_below(d)
             e[j, r] = y
-            sums[r] = scalar.where(d < 0.0, sums[r] + y, sums[r])
+            sums[r] = elementary.where(d < 0.0, sums[r] + y, sums[r])
             count += np.int64(d < 0.0)
     for r in range(size):
         rests[r] = sums[r]
@@ -155,7 +155,7 @@ def _add_ties(x: Any, size: int, tops: Any, ties: Any, rests: Any) -> None:
         ties[r] = -1.0
     for j in range(x.shape[0]):
         for r in range(size):
-            ties[r] += scalar.where(x[j, r] < tops[r], 0.0, 1.0)
+            ties[r] += elementary.where(x[j, r] < tops[r], 0.0, 1.0)
     for r in range(size):
         rests[r] += ties[r]
 
@@ -168,8 +168,8 @@ def _exponentials(x: Any, size: int, shift: Any, e: Any) -> None:
             d = x[j, r] - shift[r]
             back = d - x[j, r]
             error = (x[j, r] - (d - back)) - (shift[r] + back)
-            y = scalar.exp(d)
-            e[j, r] = scalar.where(y > 0.0, y + y * error, 0.0)
+            y = elementary.exp(d)
+            e[j, r] = elementary.where(y > 0.0, y + y * error, 0.0)
 
 
 def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: Any) -> None:
@@ -179,11 +179,11 @@ def _sums(x: Any, e: Any, size: int, shift: Any, rests: Any, errors: Any, ties: 
     for j in range(x.shape[0]):
         for r in range(size):
             below = x[j, r] < shift[r]
-            term = scalar.where(below, e[j, r], 0.0)
+            term = elementary.where(below, e[j, r], 0.0)
             total = rests[r] + term
             went = total - rests[r]
             errors[r] += (rests[r] - (total - went)) + (term - went)
-            ties[r] += scalar.where(below, 0.0, 1.0)
+            ties[r] += elementary.where(below, 0.0, 1.0)
             rests[r] = total
     for r in range(size):
         rests[r] = (rests[r] + errors[r]) + ties[r]
@@ -200,9 +200,9 @@ def _of_labels(labels: Any, x: Any, e: Any, shift: Any, rests: Any, own_e: Any, 
         d = logit - top
         back = d - logit
         own[r] = d
-        shift[r] = scalar.where(d > -np.inf, (logit - (d - back)) - (top + back), 0.0)
+        shift[r] = elementary.where(d > -np.inf, (logit - (d - back)) - (top + back), 0.0)
     for r in range(labels.size):
-        others[r] = scalar.where(own[r] == 0.0, rests[r], 1.0 + (rests[r] - own_e[r]))
+        others[r] = elementary.where(own[r] == 0.0, rests[r], 1.0 + (rests[r] - own_e[r]))
 
 
 def column_parts(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rashin.arithmetic import scalar
+from rashin.arithmetic import elementary
 from rashin.kernels.labelwise import OUTSIDE
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
@@ -47,7 +47,7 @@ def _rank(z: Any, k: int) -> Any:
 def _fill_spread(z: Any, peak: float, e: Any, terms: Any) -> None:
     """Fill in e^(z - peak) (peak - z), 0 for masked classes."""
     for j in range(z.size):
-        terms[j] = scalar.where(e[j] > 0.0, e[j] * (peak - np.float64(z[j])), 0.0)
+        terms[j] = elementary.where(e[j] > 0.0, e[j] * (peak - np.float64(z[j])), 0.0)
 
 
 def _faint_sums(z: Any, peak: float) -> Any:
@@ -56,11 +56,11 @@ def _faint_sums(z: Any, peak: float) -> Any:
     for j in range(z.size):
         d, error = below(np.float64(z[j]), peak)
         if -1000.0 < d < 0.0:
-            e = scalar.exp(d + LIFT)
+            e = elementary.exp(d + LIFT)
             e += e * error
             rest += e
             entropy += e * (1.0 - d)
-    fall = scalar.exp(-LIFT)
+    fall = elementary.exp(-LIFT)
     return rest * fall, entropy * fall
 
 
@@ -89,7 +89,7 @@ def statistics(
         if not has_limit(z, i, peak):
             return UNDEFINED, i
         rest = exponentials(z, i, peak, e, 0, lanes)
-        log_rest = scalar.log1p(rest)
+        log_rest = elementary.log1p(rest)
         entropy[i] = 0.0  # for a lone +inf
         if rest < FAINT and peak < np.inf:
             log_rest, entropy[i] = _faint_sums(z[i], peak)

@@ -17,7 +17,7 @@ from losses import ENTRIES
 from rashin.domain import LABEL, Domain
 from ulp import DTYPES, dtype_limits
 
-__all__ = ["Case", "cases", "is_logarithm", "is_share", "numbers_of"]
+__all__ = ["Case", "cases", "count_of", "is_logarithm", "is_share", "numbers_of"]
 
 Array = NDArray[Any]
 Inputs = Iterator[tuple[str, Array, Array]]
@@ -59,8 +59,8 @@ def cases(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Case]:
 
 def _raw(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Generator) -> Inputs:
     facts = loss.facts
-    if loss.prediction.columns:
-        yield from _columns(loss, dtype, parameters, rng)
+    if loss.prediction.is_joint:
+        yield from _joint(loss, dtype, parameters, rng)
     elif loss.kind != "pointwise":
         yield from _rows(loss, dtype, parameters, rng)
     elif is_share(facts.prediction):
@@ -186,13 +186,18 @@ def _probabilities(where: Domain, dtype: str, rng: np.random.Generator) -> Input
     yield "equal", t, t
 
 
-# Several numbers of different meaning, and one target
+# Several numbers, and one target
 
 
-def _columns(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Generator) -> Inputs:
+def count_of(loss: Any) -> int:
+    """How many numbers a sample has."""
+    return loss.prediction.columns or len(loss.parameters.get("levels", range(5)))
+
+
+def _joint(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Generator) -> Inputs:
     """Each number in turn is hard, the others are ordinary."""
     tiny, eps = dtype_limits(dtype)
-    where, count = _target(loss, parameters), loss.prediction.columns
+    where, count = _target(loss, parameters), count_of(loss.replace(**parameters))
     steps = np.arange(1, SAMPLES + 1) * rng.choice([-1, 1], SAMPLES)
 
     def samples() -> tuple[Array, Array]:
@@ -201,7 +206,7 @@ def _columns(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.G
 
     yield "ordinary", *samples()
     yield "ordinary, again", *samples()
-    for column, name in enumerate(loss.prediction.names):
+    for column, name in enumerate(getattr(loss.prediction, "names", ("first", "second"))):
         for size in (1e-6, 5.0, 20.0):
             z, t = samples()
             z[:, column] = size * np.sign(steps) * rng.uniform(0.5, 1.0, SAMPLES)

@@ -174,10 +174,11 @@ def _at_kink(name: str, z: Any, t: Any, parameters: dict[str, Any]) -> bool:
     """Whether the rounded difference of prediction and target may lie at a kink, or on its other side."""
     entry = ENTRIES[name]
     kinks = [x for where in (entry.kinks, entry.ends) if where for x in where(to_target(t), **parameters)]
-    if np.ndim(z) or not kinks:
-        return False
-    reach = np.finfo(float).eps * max(abs(float(z)), abs(float(t)))
-    return any(abs(mpf(float(z)) - kink) <= reach for kink in kinks)
+    return any(_is_near(float(x), float(t), kink) for kink in kinks for x in np.atleast_1d(z))
+
+
+def _is_near(z: float, t: float, kink: mpf) -> bool:
+    return bool(abs(mpf(z) - kink) <= np.finfo(float).eps * max(abs(z), abs(t)))
 
 
 def _text(x: Any) -> str:

@@ -11,7 +11,7 @@ from losses import ENTRIES
 from rashin.learn import class_targets
 
 __all__ = [
-    "COLUMNWISE",
+    "JOINT",
     "LOSSES",
     "SETTINGS",
     "SHIPPED",
@@ -25,9 +25,9 @@ __all__ = [
 
 # Those that other tests and the documentation's examples register are not ours to judge.
 SHIPPED = [loss for loss in rashin.list_losses() if loss.formula.__module__.startswith("rashin.losses")]
-# Samples of several numbers of different meaning have tests of their own, in test_columnwise.
-LOSSES = [loss for loss in SHIPPED if not loss.prediction.columns]
-COLUMNWISE = [loss for loss in SHIPPED if loss.prediction.columns]
+# Samples of several numbers with one target have tests of their own, in test_joint.
+LOSSES = [loss for loss in SHIPPED if not loss.prediction.is_joint]
+JOINT = [loss for loss in SHIPPED if loss.prediction.is_joint]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 
 

@@ -393,7 +393,7 @@ def several_numbers(rule: Rule, method: str) -> None:
     """The rule must have several numbers per sample."""
     if not rule.columns:
         raise TypeError(
-            f"{rule.formula.__name__}: has no {method}: it has one number per sample, or one for each class; "
+            f"{rule.formula.__name__}: has no {method}, which is for samples of several numbers of different meaning; "
             f"fix: use hessian, or hessian_vector_product"
         )
 

@@ -13,7 +13,7 @@ __all__ = ["RESIDUAL", "Fisher", "Formula", "Kind", "Levels", "Rule", "Setting",
 
 Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise", "columnwise", "memberwise"]
 Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
-Setting: TypeAlias = float | tuple[float, ...] | None  # of a parameter or an option
+Setting: TypeAlias = Any  # of a parameter or an option: a number, a switch, a tuple of levels, or None
 Levels: TypeAlias = Callable[..., tuple[Any, bool]]
 Fisher: TypeAlias = Callable[..., tuple[Any, ...]]
 TargetSlope: TypeAlias = Callable[..., Any] | Literal["residual"]

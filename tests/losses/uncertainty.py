@@ -1,4 +1,4 @@
-"""Losses of a location and the logarithm of a scale.
+"""Losses of several numbers per sample: location and scale, quantiles, ensembles.
 
 Scores have e^-|x| in their second derivatives, x being rounded: that costs |x| ULPs in float64. Only magnitudes are
 found here; the exact derivative itself comes from the definition.
@@ -27,6 +27,21 @@ def largest_of_score(order: int, z: Row, t: Number, parameters: dict, j: int) ->
     return exp(-x) * x * (1 / exp(z[1]) if j == 0 else x**2 * exp(z[1]))
 
 
+def largest_of_normal(order: int, z: Row, t: Number, parameters: dict, j: int) -> mpf:
+    """The exponent is x^2 / 2."""
+    x = abs(standardized(z, t))
+    if order == 1 or not mp.isfinite(x):
+        return mpf(0)
+    return exp(-(x**2) / 2) * x**2 * (1 / exp(z[1]) if j == 0 else x**2 * exp(z[1]))
+
+
+@textbook(largest=largest_of_normal)
+def crps_normal(z, t):
+    scale, x = exp(z[1]), standardized(z, t)
+    density = mp.exp(-(x**2) / 2) / mp.sqrt(2 * mp.pi)
+    return scale * x * mp.erf(x / mp.sqrt(2)), 2 * scale * density, -scale / mp.sqrt(mp.pi)
+
+
 @textbook(largest=largest_of_score)
 def crps_logistic(z, t):
     """The closed form of Gneiting and Raftery (2007), of the distribution function itself."""
@@ -38,3 +53,16 @@ def crps_logistic(z, t):
 def crps_laplace(z, t):
     scale, y = exp(z[1]), abs(standardized(z, t))
     return scale * y, scale * exp(-y), -3 * scale / 4
+
+
+@textbook({"levels": (0.25, 0.7)}, {"levels": (0.001, 0.3, 0.5, 0.75, 0.999)}, kinks=lambda t, levels=None: (t,))
+def quantiles(z, t, levels=(0.1, 0.5, 0.9)):
+    return tuple(max(mpf(q) * (t - x), (mpf(q) - 1) * (t - x)) / len(z) for q, x in zip(levels, z, strict=True))
+
+
+@textbook({"fair": True}, kinks=lambda t, fair=None: (t,))
+def crps_ensemble(z, t, fair=False):
+    """Over all pairs, as it is defined."""
+    count = len(z)
+    pairs = [abs(z[k] - z[j]) for k in range(count) for j in range(k)]
+    return *(abs(x - t) / count for x in z), *(-x / (count * (count - 1) if fair else count**2) for x in pairs)

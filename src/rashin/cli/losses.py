@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Any, TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -66,7 +66,9 @@ def _row(loss: Loss) -> _Row:
     return _Row(loss.name, parameters, _takes(loss), formula_line(loss.__doc__))
 
 
-def _number(default: float | None) -> str:
+def _number(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(_number, default))
     return str(default) if default is None or isinstance(default, bool) else f"{default:g}"
 
 

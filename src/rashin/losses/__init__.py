@@ -14,7 +14,7 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
-from rashin.losses.uncertainty import crps_laplace, crps_logistic, gaussian
+from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, gaussian
 
 __all__ = [
     "absolute_error",
@@ -23,6 +23,7 @@ __all__ = [
     "crps_ensemble",
     "crps_laplace",
     "crps_logistic",
+    "crps_normal",
     "focal",
     "gamma",
     "gaussian",

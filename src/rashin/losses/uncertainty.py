@@ -15,7 +15,7 @@ from rashin.losses.constants import mean_and_log_spread
 from rashin.losses.regression import halved
 
 LOCATION_AND_SCALE = Columns(location=REAL, log_scale=REAL)
-INVERSE_ROOT_PI = 0.5641895835477563
+INVERSE_ROOT_PI, ROOT_HALF = 0.5641895835477563, 0.7071067811865476
 
 
 def standardized(xp, location, log_scale, t):
@@ -78,6 +78,41 @@ def gaussian(xp, location, log_scale, t):
     """
     x, _, inverse = standardized(xp, location, log_scale, t)
     return likelihood(xp, log_scale, x, inverse, 0.5 * x * x, x, 1.0)
+
+
+def crps_normal_by_target(xp, location, log_scale, t):
+    """dl/dt = -erf(x / sqrt(2))."""
+    return -xp.erf(ROOT_HALF * standardized(xp, location, log_scale, t)[0])
+
+
+def crps_normal_fisher(xp, location, log_scale):
+    """The expected second derivatives: 1 / (sqrt(pi) scale) and scale / (2 sqrt(pi))."""
+    return INVERSE_ROOT_PI * xp.exp(-log_scale), 0.0, 0.5 * INVERSE_ROOT_PI * xp.exp(log_scale)
+
+
+@columnwise(
+    prediction=LOCATION_AND_SCALE,
+    target_slope=crps_normal_by_target,
+    fisher=crps_normal_fisher,
+    bounds=nonnegative,
+)
+def crps_normal(xp, location, log_scale, t):
+    r"""Continuous ranked probability score of a normal distribution, in the unit of the target.
+
+    .. math:: \ell = e^s \left( x (2 \Phi(x) - 1) + 2 \varphi(x) - 1 / \sqrt{\pi} \right), \quad x = (z - t) e^{-s}
+
+    The prediction (..., 2) contains the location z and the logarithm s of the standard deviation.
+
+    >>> crps_normal([[0.0, 0.0]], [2.0])
+    1.4527912
+
+    Reference: Gneiting and Raftery (2007), Strictly proper scoring rules, prediction, and estimation.
+    """
+    x, away, inverse = standardized(xp, location, log_scale, t)
+    twice = 2.0 * ROOT_HALF * INVERSE_ROOT_PI * xp.exp(-0.5 * x * x)  # twice the density
+    size = xp.abs(x)
+    excess = twice - product(xp, size, xp.erfc(ROOT_HALF * size)) - INVERSE_ROOT_PI
+    return score(xp, log_scale, x, away, inverse, excess, xp.erf(ROOT_HALF * x), twice, twice - INVERSE_ROOT_PI)
 
 
 def logistic_score(xp, location, log_scale, t):

@@ -235,8 +235,8 @@ def _whole(name: str, value: Any, least: int) -> int:
 
 
 def _positive(name: str, value: Any, limit: float) -> float:
-    number = checks.parameter("estimate", name, value, (name,), None, False)
-    if number is None or not 0.0 < number < limit:
+    number: float = checks.parameter("estimate", name, value, (name,), None, False)
+    if not 0.0 < number < limit:
         below = f" and < {limit:g}" if limit < math.inf else ""
         raise ValueError(f"{name}: got {value!r}; expected a number > 0{below}")
     return number

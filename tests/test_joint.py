@@ -1,4 +1,4 @@
-"""Losses of several numbers per sample: layouts, weights, masks, matrices, other arrays, training and measuring."""
+"""Losses of several numbers and one target per sample: layouts, weights, masks, matrices, other arrays, training and measuring."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from losses import ENTRIES
 from rashin.domain import COUNT, POSITIVE, REAL, Columns
 from rashin.kernels.columnwise import HEIGHT
 from rashin.learn import run_training
-from shipped import COLUMNWISE, changed
+from cases import count_of
+from shipped import JOINT, changed
 
-every_loss = pytest.mark.parametrize("loss", [changed(loss) for loss in COLUMNWISE], ids=lambda loss: loss.name)
+every_loss = pytest.mark.parametrize("loss", [changed(loss) for loss in JOINT], ids=lambda loss: loss.name)
+with_columns = pytest.mark.parametrize(
+    "loss", [changed(loss) for loss in JOINT if loss.prediction.columns], ids=lambda loss: loss.name
+)
 every_reduction = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 
 
 def samples_of(loss, count, seed=0, dtype=np.float64):
     """Predictions (count, P) and targets of the domains, without their hard samples."""
     rng = np.random.default_rng(seed)
-    z = loss.prediction.draw(rng, count + 5)[5:] / 2
+    z = loss.prediction.draw(rng, count + 5, count_of(loss))[5:] / 2
     t = loss.target.draw(rng, count + 5)[5:]
     return z.astype(dtype), t.astype(dtype)
 
@@ -41,8 +45,14 @@ def parts_of(loss, z, t):
     """Value, slopes and matrices of each sample, by the formula on arrays."""
     from rashin.arithmetic import arrays
 
+    count = z.shape[1]
+    if not loss.prediction.columns:
+        levels, ranked = loss.facts.levels(count, *loss.rule.parameters, **dict(loss.rule.options))
+        if ranked:
+            levels = levels[np.argsort(np.argsort(z, axis=1), axis=1)]
+        value, slopes, bends = loss.formula(arrays, z, t[:, None], levels, *loss.rule.parameters)
+        return value.mean(axis=1), slopes / count, np.broadcast_to(bends, z.shape)[:, :, None] * np.eye(count) / count
     value, slopes, corners = loss.formula(arrays, *z.T, t, *loss.rule.parameters)
-    count = loss.prediction.columns
     matrix = np.empty((len(t), count, count))
     places = [(i, j) for i in range(count) for j in range(i, count)]
     for part, (i, j) in zip(corners, places, strict=True):
@@ -75,14 +85,15 @@ def test_weights_and_masks_of_samples_in_any_layout(loss, reduction):
     )
     assert near(back(got[1]), slopes * factor[:, None])
     assert near(back(got[2]), np.einsum("nii->ni", matrix) * factor[:, None])
-    full = loss.hessian_matrix(moved, strange.reshape(shape), **given)
-    assert near(full.reshape(matrix.shape), matrix * factor[:, None, None])
+    if loss.prediction.columns:
+        full = loss.hessian_matrix(moved, strange.reshape(shape), **given)
+        assert near(full.reshape(matrix.shape), matrix * factor[:, None, None])
     along = np.moveaxis(v.reshape(*shape, -1), -1, 0)
     product = loss.hessian_vector_product(moved, strange.reshape(shape), along, **given)
     assert near(back(product), np.einsum("nij,nj->ni", matrix, v) * factor[:, None])
 
 
-@every_loss
+@with_columns
 def test_the_matrix_is_the_derivative_of_the_gradient(loss):
     """Its diagonal is judged against the definition; here the corners, by the definition's cross differences."""
     z, t = samples_of(loss, 6, seed=3)
@@ -115,11 +126,8 @@ def test_all_element_types_and_ways_to_pass_the_numbers(loss):
         for got, wanted in zip(loss.value_gradient_and_hessian(*narrow, reduction="none"), wide, strict=True):
             assert got.dtype == dtype
             assert near(got, wanted, 2 * float(np.finfo(dtype).eps))
-    as_tuple = loss.value_gradient_and_hessian(tuple(z.astype(np.float64).T), t, reduction="none")
-    assert as_tuple[0].tolist() == exact[0].tolist()
-    for parts, wanted in zip(as_tuple[1:], exact[1:], strict=True):
-        assert isinstance(parts, tuple)
-        assert np.stack(parts, axis=-1).tolist() == wanted.tolist()
+    if loss.prediction.columns:
+        the_numbers_may_come_as_a_tuple(loss, z.astype(np.float64), t, exact)
     assert loss(z.tolist(), t.tolist()) == loss(z.astype(np.float64), t.astype(np.float64))
     out = np.empty_like(z)
     _value, gradient = loss.value_and_gradient(z, t, out=out)
@@ -129,6 +137,14 @@ def test_all_element_types_and_ways_to_pass_the_numbers(loss):
     loss.gradient(in_place, t, out=in_place)
     assert in_place.tolist() == out.tolist()
     assert pickle.loads(pickle.dumps(loss)) == loss
+
+
+def the_numbers_may_come_as_a_tuple(loss, z, t, exact):
+    as_tuple = loss.value_gradient_and_hessian(tuple(z.T), t, reduction="none")
+    assert as_tuple[0].tolist() == exact[0].tolist()
+    for parts, wanted in zip(as_tuple[1:], exact[1:], strict=True):
+        assert isinstance(parts, tuple)
+        assert np.stack(parts, axis=-1).tolist() == wanted.tolist()
 
 
 @every_loss
@@ -142,7 +158,7 @@ def test_the_mean_has_the_same_bits_in_any_order_and_number_of_threads(loss):
     assert rashin.measure(loss, z, t).mean == once[0]
 
 
-@every_loss
+@with_columns
 def test_the_expected_hessian_is_the_mean_of_the_hessian(loss):
     """By the formula of the mean itself; fisher is never negative."""
     if loss.facts.fisher is None:
@@ -179,7 +195,8 @@ def test_torch_and_jax_have_the_bits_and_derivatives(loss):
         a, b, w, m = map(jnp.asarray, (z, t, weight, where))
         assert np.asarray(jax.jit(jax.grad(lambda z: loss(z, b, weight=w, where=m)))(a)).tolist() == gradient.tolist()
         blocks = jax.hessian(lambda z: loss(z, b, reduction="sum"))(a)
-    assert near(np.einsum("ninj->nij", np.asarray(blocks)), loss.hessian_matrix(z, t, reduction="sum"))
+    if loss.prediction.columns:
+        assert near(np.einsum("ninj->nij", np.asarray(blocks)), loss.hessian_matrix(z, t, reduction="sum"))
 
 
 @every_loss
@@ -244,7 +261,9 @@ def test_a_network_learns_location_and_scale_and_the_file_names_them(tmp_path):
     file = np.load(tmp_path / "held-out.npz")
     assert {"z_location", "z_log_scale", "target"} <= set(file)
     z = np.stack([file["z_location"], file["z_log_scale"]], axis=-1)
-    found = rashin.measure_table(rashin.gaussian, tmp_path / "held-out.npz", prediction="z_*", target="target")
+    found = rashin.measure_table(
+        rashin.gaussian, tmp_path / "held-out.npz", prediction="z_*", target="target", baseline=True
+    )
     assert found.mean == rashin.gaussian(z, file["target"])
     assert found.mean < found.baseline.mean
 

@@ -12,6 +12,7 @@ The rule does not touch a result without cancellation: its largest summand is no
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ BOUNDS = {  # in ULPs: (float64, narrower)
     "gradient": (4.0, 0.7),
     "hessian": (8.0, 0.7),
 }
+STEPS = {"float64": 2, "float32": 4, "float16": 8, "bfloat16": 8}  # one in so many samples of a case is judged
 EXACT = {"value": exact_value, "gradient": exact_gradient, "hessian": exact_hessian}
 
 
@@ -102,9 +104,14 @@ def judge(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Sample]
 def doubts(
     loss: Any, dtype: str, parameters: dict[str, Any], case: Case, what: str, results: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """Which results the fast reference does not find right: all of them where there is none."""
+    """Which results the fast reference does not find right; where there is none, some of each case.
+
+    The definition takes seconds for each loss. The table of the documentation is made of all samples.
+    """
     if ENTRIES[loss.name].fast is None:
-        return np.ones(results.shape, bool)
+        some = np.zeros(results.shape, bool)
+        some[zlib.crc32(case.name.encode()) % STEPS[dtype] :: STEPS[dtype]] = True
+        return some if len(results) >= STEPS[dtype] else np.ones(results.shape, bool)
     summands = reference(loss.name, case.z, case.t, parameters)[list(BOUNDS).index(what)]
     return ~clearly_right(results, summands, dtype, bound(loss.name, what, dtype, parameters))
 

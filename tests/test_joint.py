@@ -1,4 +1,4 @@
-"""Losses of several numbers and one target per sample: layouts, weights, masks, matrices, other arrays, training and measuring."""
+"""Losses of several numbers and one target per sample: layouts, weights, matrices, other arrays, training, measuring."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from mpmath import mpf
 
 import rashin
+from cases import count_of
 from losses import ENTRIES
 from rashin.domain import COUNT, POSITIVE, REAL, Columns
 from rashin.kernels.columnwise import HEIGHT
 from rashin.learn import run_training
-from cases import count_of
 from shipped import JOINT, changed
 
 every_loss = pytest.mark.parametrize("loss", [changed(loss) for loss in JOINT], ids=lambda loss: loss.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 

@@ -206,7 +206,7 @@ def _joint(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Gen
 
     yield "ordinary", *samples()
     yield "ordinary, again", *samples()
-    for column, name in enumerate(getattr(loss.prediction, "names", ("first", "second"))):
+    for column, name in enumerate(loss.prediction.names or ("first", "second")):
         for size in (1e-6, 5.0, 20.0):
             z, t = samples()
             z[:, column] = size * np.sign(steps) * rng.uniform(0.5, 1.0, SAMPLES)

@@ -195,7 +195,7 @@ def same_shape(prediction: NDArray[Any], target: NDArray[Any], name: str = "targ
 
 def numbers(prediction: NDArray[Any], target: NDArray[Any] | None, axis: int, rule: Rule) -> tuple[int, ...]:
     """The shape of samples of several numbers, which the axis must hold and the targets must have."""
-    names, samples = rule.prediction.name, prediction.shape[:axis] + prediction.shape[axis:][1:]
+    names, samples = ", ".join(rule.prediction.names), prediction.shape[:axis] + prediction.shape[axis:][1:]
     count = prediction.shape[axis]
     if rule.columns and count != rule.columns:
         raise ValueError(
@@ -211,7 +211,7 @@ def numbers(prediction: NDArray[Any], target: NDArray[Any] | None, axis: int, ru
     if target is not None and target.shape != samples:
         raise ValueError(
             f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected {samples}, one "
-            f"target for each sample of {count} numbers ({names})"
+            f"target for each sample of {count} numbers{f' ({names})' if names else ''}"
         )
     return samples
 

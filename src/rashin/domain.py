@@ -68,9 +68,14 @@ class _Shaped:
     is_joint: ClassVar[bool] = False
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the entries of a sample, if they differ in meaning."""
+        return ()
+
+    @property
     def columns(self) -> int:
         """The number of entries of a sample, if they differ in meaning; else 0."""
-        return 0
+        return len(self.names)
 
     def batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the losses, one for each sample, if an array of samples has that shape."""
@@ -225,14 +230,14 @@ class Columns(_Shaped):
     >>> from rashin.domain import REAL, Columns
     >>> sample = Columns(location=REAL, log_scale=REAL)
     >>> sample.name, sample.batch_shape((60, 2)), sample.sample_shape((60, 2))
-    ('location, log_scale', (60,), (2,))
+    ('(location, log_scale)', (60,), (2,))
     """
 
     axes: ClassVar[int] = 1
     is_joint: ClassVar[bool] = True
 
     def __init__(self, **entries: Domain) -> None:
-        self.names, self._entries = tuple(entries), tuple(entries.values())
+        self._names, self._entries = tuple(entries), tuple(entries.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Columns) and (self.names, self._entries) == (other.names, other._entries)
@@ -246,14 +251,14 @@ class Columns(_Shaped):
         )
 
     @property
-    def columns(self) -> int:
-        """How many numbers a sample has."""
-        return len(self.names)
+    def names(self) -> tuple[str, ...]:
+        """The names of the numbers."""
+        return self._names
 
     @property
     def name(self) -> str:
-        """The names of the numbers."""
-        return ", ".join(self.names)
+        """The names of the numbers, as one."""
+        return f"({', '.join(self.names)})"
 
     def entry(self, place: int = 0) -> Domain:
         """The domain of the number at that place of a sample."""

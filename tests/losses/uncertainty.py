@@ -20,6 +20,44 @@ def gaussian(z, t):
     return mpf(z[1]), standardized(z, t) ** 2 / 2
 
 
+def largest_of_student(order: int, z: Row, t: Number, parameters: dict, j: int) -> mpf:
+    """The curvature by the location changes its sign."""
+    degrees = mpf(parameters.get("degrees", 5.0))
+    u = standardized(z, t) ** 2 / degrees
+    if order == 1 or j == 1 or not mp.isfinite(u):
+        return mpf(0)
+    return (degrees + 1) / degrees / (1 + u) / exp(z[1]) ** 2
+
+
+@textbook({"degrees": 0.3}, {"degrees": 1e8}, largest=largest_of_student)
+def student_t(z, t, degrees=5.0):
+    nu = mpf(degrees)
+    constant = mp.loggamma(nu / 2) - mp.loggamma((nu + 1) / 2) + log(nu / 2) / 2
+    return mpf(z[1]), (nu + 1) / 2 * log(1 + standardized(z, t) ** 2 / nu), constant
+
+
+@textbook()
+def negative_binomial(z, t):
+    k, mean, t = exp(-z[1]), exp(z[0]), mpf(t)
+    return mp.loggamma(t + 1), -mp.loggamma(t + k), mp.loggamma(k), (t + k) * log(1 + mean / k), -t * log(mean / k)
+
+
+@textbook()
+def zero_inflated_poisson(z, t):
+    mean, share, t = exp(z[0]), 1 / (1 + exp(-z[1])), mpf(t)
+    if t == 0:
+        return (-log(share + (1 - share) * exp(-mean)),)
+    return log(1 + exp(z[1])), mean, -t * z[0], mp.loggamma(t + 1)
+
+
+@textbook()
+def beta(z, t):
+    precision, mean, t = exp(z[1]), 1 / (1 + exp(-z[0])), mpf(t)
+    a, b = mean * precision, (1 - mean) * precision
+    gammas = mp.loggamma(a), mp.loggamma(b), -mp.loggamma(precision)
+    return *gammas, -(a - 1) * log(t), -(b - 1) * log(1 - t)
+
+
 def largest_of_score(order: int, z: Row, t: Number, parameters: dict, j: int) -> mpf:
     x = abs(standardized(z, t))
     if order == 1 or not mp.isfinite(x):

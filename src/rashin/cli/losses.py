@@ -20,7 +20,11 @@ _WIDE = 120
 _CAPTION = "z: prediction, t: target, k: label; a loss takes (prediction, target)"
 
 
+_GROUPS = ("one number per sample", "one number per class", "several numbers per sample")
+
+
 class _Row(NamedTuple):
+    group: int
     name: str
     parameters: list[str]
     takes: str
@@ -33,7 +37,7 @@ def show_losses(
         typer.Option(metavar="TEXT", help="Name to search for, in rashin or another library, such as mse or bce."),
     ] = None,
 ) -> None:
-    """List the losses: inputs, parameters and formulas.
+    """List the losses: inputs, parameters and formulas, grouped by what a prediction is.
 
     z is the prediction and t the target. Each parameter is shown with its default. --search also finds a loss by its
     name in torch, Keras, scikit-learn, XGBoost and others, and prints the rashin expression that equals theirs.
@@ -41,6 +45,7 @@ def show_losses(
     entries = [] if search is None else found(search)
     meant = {entry.loss for entry in entries}
     rows = [_row(loss) for loss in list_losses() if not search or loss.name in meant or is_part(search, loss.name)]
+    rows.sort(key=lambda row: row.group)
     if not rows:
         raise typer.BadParameter(_not_found(search or ""), param_hint="'--search'")
     if sys.stdout.isatty():
@@ -63,18 +68,15 @@ def _called(entry: Synonym, search: str) -> str:
 
 def _row(loss: Loss) -> _Row:
     parameters = [f"{name}={_number(default)}" for name, default in loss.parameters.items()]
-    return _Row(loss.name, parameters, _takes(loss), formula_line(loss.__doc__))
+    sample = loss.prediction
+    group = 2 if sample.is_joint else sample.axes
+    return _Row(group, loss.name, parameters, f"{sample.name}, {loss.target.name}", formula_line(loss.__doc__))
 
 
 def _number(default: Any) -> str:
     if isinstance(default, tuple):
         return ",".join(map(_number, default))
     return str(default) if default is None or isinstance(default, bool) else f"{default:g}"
-
-
-def _takes(loss: Loss) -> str:
-    """Prediction and target in one word each; a plural marks losses whose sample is a row of predictions."""
-    return f"{loss.prediction.name}, {loss.target.name}"
 
 
 def _print_table(rows: list[_Row]) -> None:
@@ -89,7 +91,10 @@ def _print_table(rows: list[_Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_CAPTION, caption_justify="left")
     for heading in ("loss", "takes", "formula") if is_wide else ("loss", "formula, and what it takes"):
         table.add_column(heading, overflow="fold")
-    for row in rows:
+    for place, row in enumerate(rows):
+        if place == 0 or rows[place - 1].group != row.group:
+            heading = Text(_GROUPS[row.group], style="bold italic")
+            table.add_row(heading, *[""] * (len(table.columns) - 1))
         name = Text.assemble((row.name, "bold cyan"), *((f"\n  {p}", "dim") for p in row.parameters))
         if is_wide:
             table.add_row(name, row.takes, Text(row.formula))

@@ -7,8 +7,8 @@ import re
 __all__ = ["formula_line", "plain"]
 
 _LETTERS = "alpha beta gamma delta epsilon eta theta kappa lambda mu nu pi rho sigma tau phi ell"
-_OTHERS = "infty sum cdot in le ge ne"
-_SIGNS = dict(zip(f"{_LETTERS} {_OTHERS}".split(), "αβγδεηθκλμνπρστφℓ∞Σ·∈≤≥≠", strict=True))
+_OTHERS = "Gamma Phi varphi infty sum cdot in le ge ne"
+_SIGNS = dict(zip(f"{_LETTERS} {_OTHERS}".split(), "αβγδεηθκλμνπρστφℓΓΦφ∞Σ·∈≤≥≠", strict=True))
 _SILENT = {"left", "right", "big", "Big", "text", "mathrm", "operatorname", "bigl", "bigr"}
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"  # the content of braces; it may contain one more pair
@@ -39,7 +39,8 @@ def plain(latex: str) -> str:
     text = re.sub(rf"([\^_]){_GROUP}", lambda m: m[1] + _operand(m[2]), text)
     text = re.sub(r"(?<=[\w)])\\(?=[A-Za-z])", r" \\", text)  # log\cosh is two words
     text = re.sub(r"\\([A-Za-z]+)|\\(.)", lambda m: _sign(m[1]), text)
-    return " ".join(re.sub(r"[{}]", "", text).split())
+    text = re.sub(r"([(\[]) +| +([)\]])", r"\1\2", " ".join(text.split()))
+    return re.sub(r"[{}]", "", text)
 
 
 def _operand(latex: str) -> str:

@@ -5,6 +5,7 @@ from rashin.losses.counts import gamma, poisson, tweedie
 from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
 from rashin.losses.members import crps_ensemble, quantiles
 from rashin.losses.multiclass import focal, softmax_cross_entropy
+from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
 from rashin.losses.regression import (
     absolute_error,
     half_squared_error,
@@ -14,10 +15,11 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
-from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, gaussian
+from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, gaussian, student_t
 
 __all__ = [
     "absolute_error",
+    "beta",
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "crps_ensemble",
@@ -31,6 +33,7 @@ __all__ = [
     "hinge",
     "huber",
     "log_cosh",
+    "negative_binomial",
     "negative_log_likelihood",
     "poisson",
     "pseudo_huber",
@@ -41,5 +44,7 @@ __all__ = [
     "softmax_cross_entropy",
     "squared_error",
     "squared_hinge",
+    "student_t",
     "tweedie",
+    "zero_inflated_poisson",
 ]

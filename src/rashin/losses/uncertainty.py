@@ -8,7 +8,7 @@ negative.
 from __future__ import annotations
 
 from rashin.decorators import columnwise
-from rashin.domain import REAL, Columns
+from rashin.domain import FACTOR, REAL, Columns
 from rashin.losses.bounds import nonnegative
 from rashin.losses.compensated import INFINITY, times_exp
 from rashin.losses.constants import mean_and_log_spread
@@ -29,12 +29,10 @@ def product(xp, a, b):
     return xp.where(b != 0.0, a * b, 0.0)
 
 
-def likelihood(xp, log_scale, x, inverse, g, slope, curvature):
-    """The value and derivatives of log_scale + g(x)."""
-    bend, own = x * curvature, x * slope
+def likelihood(xp, log_scale, inverse, g, slope, own, curvature, mixed, twice):
+    """The value and derivatives of log_scale + g(x); own, mixed, twice are x g', g' + x g'', x g' + x^2 g''."""
     value = xp.where(g == INFINITY, g, log_scale + g)
-    cross = -inverse * (slope + bend)
-    return value, (inverse * slope, 1.0 - own), (inverse * inverse * curvature, cross, own + x * bend)
+    return value, (inverse * slope, 1.0 - own), (inverse * inverse * curvature, -inverse * mixed, twice)
 
 
 def score(xp, log_scale, x, away, inverse, excess, slope, curvature, rest):
@@ -77,7 +75,64 @@ def gaussian(xp, location, log_scale, t):
     Reference: Nix and Weigend (1994), Estimating the mean and variance of the target probability distribution.
     """
     x, _, inverse = standardized(xp, location, log_scale, t)
-    return likelihood(xp, log_scale, x, inverse, 0.5 * x * x, x, 1.0)
+    square = x * x
+    return likelihood(xp, log_scale, inverse, 0.5 * square, x, square, 1.0, 2.0 * x, 2.0 * square)
+
+
+def student_t_fisher(xp, location, log_scale, degrees):
+    """(nu + 1) / ((nu + 3) scale^2) and 2 nu / (nu + 3)."""
+    inverse = xp.exp(-log_scale)
+    return (degrees + 1.0) / (degrees + 3.0) * inverse * inverse, 0.0, 2.0 * degrees / (degrees + 3.0)
+
+
+def student_t_by_target(xp, location, log_scale, t, degrees):
+    """dl/dt: minus the slope by the location."""
+    x, _, inverse = standardized(xp, location, log_scale, t)
+    return -inverse * bounded(xp, x, degrees)[2]
+
+
+def bounded(xp, x, degrees):
+    """Whether u = x / sqrt(nu) exceeds 1, u or 1 / u, whose square cannot overflow, and g'(x)."""
+    u = x / xp.sqrt(degrees)
+    far = xp.abs(u) > 1.0
+    y = xp.where(far, 1.0 / xp.where(far, u, 1.0), u)
+    return far, y, (degrees + 1.0) / xp.sqrt(degrees) * (y / (1.0 + y * y))
+
+
+@columnwise(
+    prediction=LOCATION_AND_SCALE,
+    parameters={"degrees": FACTOR},
+    target_slope=student_t_by_target,
+    fisher=student_t_fisher,
+)
+def student_t(xp, location, log_scale, t, degrees=5.0):
+    r"""Negative log-likelihood of Student's t distribution, less the constant log(2 pi) / 2: robust to outliers.
+
+    .. math:: \ell = s + \tfrac{\nu + 1}{2} \log(1 + x^2 / \nu) + c(\nu), \quad x = (z - t) e^{-s}
+
+    degrees : degrees of freedom nu, in [1e-100, 1e100]. The normalising constant c tends to 0 as nu grows, and the loss
+        to ``gaussian``.
+
+    The prediction (..., 2) contains the location z and the logarithm s of the scale. The curvature by z is negative
+    beyond sqrt(nu) scales; ``fisher`` is positive.
+
+    >>> student_t([[0.0, 0.0]], [1.0], degrees=1e8)
+    0.5
+
+    Reference: Lange, Little and Taylor (1989), Robust statistical modeling using the t distribution.
+    """
+    x, _, inverse = standardized(xp, location, log_scale, t)
+    far, y, slope = bounded(xp, x, degrees)
+    square, near = y * y, 1.0 / (1.0 + y * y)
+    constant = 0.5 * xp.log(0.5 * degrees) - xp.lgamma_difference(0.5, 0.5 * degrees)
+    g = (degrees + 1.0) * (xp.log(xp.where(far, xp.abs(x) / xp.sqrt(degrees), 1.0)) + 0.5 * xp.log1p(square))
+    scale, root = degrees + 1.0, (degrees + 1.0) / xp.sqrt(degrees)
+    bend = xp.where(far, -square, 1.0) * (1.0 - y) * (1.0 + y) * near * near
+    mixed, twice = xp.where(far, square, 1.0) * (2.0 * y * near * near), 2.0 * square * near * near
+    own = scale * xp.where(far, near, square * near)
+    return likelihood(
+        xp, log_scale, inverse, constant + g, slope, own, scale / degrees * bend, root * mixed, scale * twice
+    )
 
 
 def crps_normal_by_target(xp, location, log_scale, t):

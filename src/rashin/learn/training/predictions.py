@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rashin import checks
-from rashin.domain import Columns
 from rashin.extras import missing
 from rashin.learn.samples.samples import blocks
 from rashin.learn.samples.targets import class_targets
@@ -77,7 +76,7 @@ def write_predictions(
     path = Path(path)
     check_predictions_file(path)
     labels = checks.array("target", target)
-    named = loss.prediction.names if loss is not None and isinstance(loss.prediction, Columns) else classes
+    named = loss.prediction.names if loss is not None and loss.prediction.names else classes
     columns = _columns(network, checks.array("x", x), labels, named, classes)
     coded = {} if loss is None else _coded(loss, network, labels, classes)
     columns |= coded

@@ -166,8 +166,8 @@ def batches(loss: Loss, partition: Partition, columns: Columns, first_row: int =
 
 def _in_order(loss: Loss, roles: Roles, path: str) -> Roles:
     """The columns in the order of the loss's numbers, if it has several per sample and a pattern found them."""
-    found, names = roles.classes, loss.prediction.name.split(", ")
-    if not loss.prediction.columns or found is None or found.listed:
+    found, names = roles.classes, loss.prediction.names
+    if not names or found is None or found.listed:
         return roles
     if sorted(found.names) != sorted(names):
         raise ValueError(

@@ -31,6 +31,10 @@ def _log_ndtr(x: Any) -> mpf:
     return mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2) if x > 0 else mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
 
 
+def _trigamma(x: Any) -> mpf:
+    return mp.psi(1, x)
+
+
 MPMATH = SimpleNamespace(
     abs=_each(abs),
     sign=_each(mp.sign),
@@ -47,6 +51,12 @@ MPMATH = SimpleNamespace(
     erfc=_each(mp.erfc),
     ndtr=_each(lambda x: mp.erfc(-x / mp.sqrt(2)) / 2),
     log_ndtr=_each(_log_ndtr),
+    lgamma=_each(mp.loggamma),
+    digamma=_each(mp.digamma),
+    trigamma=_each(_trigamma),
+    lgamma_difference=_each(lambda x, k: mp.loggamma(x + k) - mp.loggamma(k), 2),
+    digamma_difference=_each(lambda x, k: mp.digamma(x + k) - mp.digamma(k), 2),
+    trigamma_difference=_each(lambda x, k: _trigamma(x + k) - _trigamma(k), 2),
     sum=np.sum,
 )
 

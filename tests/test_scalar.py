@@ -29,8 +29,8 @@ from machine_code import (
     elementwise_object,
     reads_objects,
 )
-from rashin.arithmetic import elementary, plain, scalar, special
-from ulp import ulp_error
+from rashin.arithmetic import elementary, gamma, plain, scalar, special
+from ulp import spacing, ulp_error
 
 Doubles = NDArray[np.float64]
 
@@ -48,8 +48,15 @@ BOUNDS = {
     "erfc": (2.0, 1.4),
     "ndtr": (2.1, 1.4),
     "log_ndtr": (2.8, 1.4),
+    "lgamma": (1.75, 0.5),
+    "digamma": (4.5, 0.5),
+    "trigamma": (3.0, 0.5),
+    "lgamma_difference": (5.0, 5.0),
+    "digamma_difference": (3.0, 3.0),
+    "trigamma_difference": (4.5, 4.5),
 }
-BINARY = ("float_power",)
+DIFFERENCES = ("lgamma_difference", "digamma_difference", "trigamma_difference")
+BINARY = ("float_power", *DIFFERENCES)
 EXACT_WITHOUT_ROUNDING = ("abs", "sign")
 WORST_CASES = Path(__file__).parent / "worst_cases" / "scalar.csv"
 TINY, LARGEST, INFINITY, NAN = 2.0**-1074, float.fromhex("0x1.fffffffffffffp1023"), math.inf, math.nan
@@ -77,12 +84,37 @@ def log_ndtr(x: mpf) -> mpf:
     return mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2) if x > 0 else mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
 
 
+def trigamma(x: mpf) -> mpf:
+    return mp.psi(1, x)
+
+
+def difference(function: Callable[[mpf], mpf], x: mpf, k: mpf) -> mpf:
+    """With twice the digits that cancel."""
+    if x == 0:
+        return mpf(0)
+    with mp.extraprec(2 * max(0, int(mp.mag(k) - mp.mag(x))) + abs(int(mp.mag(k)))):
+        return function(x + k) - function(k)
+
+
 EXACT: dict[str, Callable[..., mpf]] = {
     "erf": mp.erf,
     "erfc": mp.erfc,
     "ndtr": lambda x: mp.erfc(-x / mp.sqrt(2)) / 2,
     "log_ndtr": log_ndtr,
+    "lgamma": mp.loggamma,
+    "digamma": mp.digamma,
+    "trigamma": trigamma,
+    "lgamma_difference": lambda x, k: difference(mp.loggamma, x, k),
+    "digamma_difference": lambda x, k: difference(mp.digamma, x, k),
+    "trigamma_difference": lambda x, k: difference(trigamma, x, k),
 }
+
+
+def scale(name: str, value: mpf, *arguments: float) -> mpf:
+    """What an error is measured by: the result, and for the difference of lgamma, which has zeros, that at k + 8."""
+    if name != "lgamma_difference" or arguments[1] >= 8:
+        return value
+    return max(abs(value), abs(difference(mp.loggamma, mpf(arguments[0]), mpf(arguments[1]) + 8)))
 
 
 def exact(name: str, *arguments: float) -> mpf:
@@ -103,7 +135,8 @@ def exact(name: str, *arguments: float) -> mpf:
 
 def error(name: str, got: float, *arguments: float) -> float:
     with mp.workprec(230):
-        return ulp_error(got, exact(name, *arguments), np.float64)
+        value = exact(name, *arguments)
+        return ulp_error(got, value, np.float64, unit=spacing(scale(name, value, *arguments), np.float64))
 
 
 def bound(name: str, got: float) -> float:
@@ -201,8 +234,29 @@ def samples_of_the_normal(name: str, rng: np.random.Generator, n: int) -> Iterat
         yield (subnormal(rng, n),)
 
 
+def samples_of_gammas(rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, ...]]:
+    root = 1.4616321449683623  # of digamma
+    yield (np.abs(spread(rng, n, 1e-300, 1e300)),)
+    yield (np.concatenate([rng.uniform(low, low + 1, n) for low in range(9)]),)
+    yield (np.concatenate([place + spread(rng, n, 1e-15, 0.1) for place in (1.0, root, 2.0)]),)
+    yield (beside(rng, n, [0.5, 1.0, 1.5, root, *np.arange(2.0, 8.5, 0.5)]),)
+
+
+def samples_of_differences(rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, ...]]:
+    yield np.abs(spread(rng, n, 1e-3, 1e3)), np.abs(spread(rng, n, 1e-3, 1e3))
+    yield np.abs(spread(rng, n, 1e-20, 1e20)), np.abs(spread(rng, n, 1e-20, 1e20))
+    yield rng.integers(1, 60, n).astype(float), np.abs(spread(rng, n, 1e-2, 1e10))
+    yield rng.uniform(12, 20, n), rng.uniform(0.01, 8, n)
+    yield np.abs(spread(rng, n, 1e-8, 1)), rng.uniform(0.1, 8, n)
+    yield np.abs(spread(rng, n, 1, 1e300)), np.abs(spread(rng, n, 1e-100, 8))
+
+
 def samples(name: str, rng: np.random.Generator, n: int) -> Iterator[tuple[Doubles, ...]]:
-    if name in EXACT:
+    if name in DIFFERENCES:
+        yield from samples_of_differences(rng, n // 20)
+    elif name.endswith("gamma"):
+        yield from samples_of_gammas(rng, n // 20)
+    elif name in EXACT:
         yield from samples_of_the_normal(name, rng, n // 8)
     elif name == "float_power":
         yield from ((x, y) for x, y in pairs_of_powers(rng, n))
@@ -277,7 +331,7 @@ def test_every_bound_stands_in_the_docstring_and_has_a_worst_case() -> None:
         if name == "sqrt":
             continue
         text = getattr(scalar, name).__doc__
-        stated = [f"<= {b:.2f} ULP" for b in (normal, below) if b > 0.5]
+        stated = [f"<= {b:.2f} ULP" for b in dict.fromkeys((normal, below)) if b > 0.5]
         assert re.findall(r"<= [\d.]+ ULP", text) == stated
         assert name in cases
 
@@ -317,6 +371,24 @@ SPECIAL_VALUES = [
     ("ndtr", (0.0,), 0.5), ("ndtr", (-TINY,), 0.5), ("ndtr", (LARGEST,), 1.0), ("ndtr", (-INFINITY,), 0.0),
     ("ndtr", (NAN,), NAN), ("ndtr", (-38.6,), 0.0), ("log_ndtr", (-0.0,), -math.log(2.0)),
     ("log_ndtr", (INFINITY,), -0.0), ("log_ndtr", (LARGEST,), -0.0), ("log_ndtr", (-INFINITY,), -INFINITY),
+    ("lgamma", (1.0,), 0.0), ("lgamma", (2.0,), 0.0), ("lgamma", (-0.0,), INFINITY), ("lgamma", (INFINITY,), INFINITY),
+    ("lgamma", (LARGEST,), INFINITY), ("lgamma", (-0.5,), NAN), ("lgamma", (-INFINITY,), NAN), ("lgamma", (NAN,), NAN),
+    ("digamma", (0.0,), -INFINITY), ("digamma", (TINY,), -INFINITY), ("digamma", (INFINITY,), INFINITY),
+    ("digamma", (-0.5,), NAN), ("digamma", (NAN,), NAN), ("trigamma", (0.0,), INFINITY),
+    ("trigamma", (1e-155,), INFINITY), ("trigamma", (INFINITY,), 0.0), ("trigamma", (-2.5,), NAN),
+    ("trigamma", (NAN,), NAN),
+    ("lgamma_difference", (0.0, 3.0), 0.0), ("lgamma_difference", (0.0, TINY), 0.0),
+    ("lgamma_difference", (1.0, 1.0), 0.0), ("lgamma_difference", (1.0, 0.0), -INFINITY),
+    ("lgamma_difference", (1.0, INFINITY), INFINITY), ("lgamma_difference", (INFINITY, 1.0), INFINITY),
+    ("lgamma_difference", (LARGEST, LARGEST), INFINITY), ("lgamma_difference", (-1.0, 4.0), NAN),
+    ("lgamma_difference", (1.0, -4.0), NAN), ("lgamma_difference", (NAN, 1.0), NAN),
+    ("lgamma_difference", (1.0, NAN), NAN), ("digamma_difference", (0.0, 9.0), 0.0),
+    ("digamma_difference", (1.0, 1.0), 1.0), ("digamma_difference", (1.0, 0.0), INFINITY),
+    ("digamma_difference", (1.0, INFINITY), 0.0), ("digamma_difference", (INFINITY, 9.0), INFINITY),
+    ("digamma_difference", (-1.0, 4.0), NAN), ("digamma_difference", (1.0, NAN), NAN),
+    ("trigamma_difference", (0.0, 1.0), 0.0), ("trigamma_difference", (1.0, 1.0), -1.0),
+    ("trigamma_difference", (1.0, 0.0), -INFINITY), ("trigamma_difference", (INFINITY, 1.0), -1.6449340668482264),
+    ("trigamma_difference", (-1.0, 4.0), NAN), ("trigamma_difference", (NAN, 1.0), NAN),
     ("log_ndtr", (-1e155,), -INFINITY), ("log_ndtr", (-LARGEST,), -INFINITY), ("log_ndtr", (NAN,), NAN),
 ]  # fmt: skip
 
@@ -440,8 +512,8 @@ def test_coefficients_are_those_of_the_comments() -> None:
             7,
         )
         assert float(mp.log(2) - mpf(elementary._LN2_HIGH)) == elementary._LN2_LOW
-        assert float(mpf(1) / 12 - mpf(1 / 12)) in elementary._logarithm_parts.__code__.co_consts
-        assert -float(mpf(1) / 80 - mpf(1 / 80)) in elementary._logarithm_parts.__code__.co_consts
+        assert float(mpf(1) / 12 - mpf(1 / 12)) in elementary.logarithm_parts.__code__.co_consts
+        assert -float(mpf(1) / 80 - mpf(1 / 80)) in elementary.logarithm_parts.__code__.co_consts
         near = chebyshev(near_zero, mpf(0), mpf("0.26"), 9)
         far = chebyshev(beyond, mpf(-1), mpf(1), 26)
     assert len(q) == 10
@@ -513,3 +585,48 @@ def test_the_plain_logarithms_are_within_their_bounds():
     assert log1p(np.array([-1.0, 0.0, INFINITY])).tolist() == [-INFINITY, 0.0, INFINITY]
     assert np.isnan(log(np.array([-TINY, NAN]))).all()
     assert np.isnan(log1p(np.array([-1.0 - 2.0**-52, -INFINITY, NAN]))).all()
+
+
+def root_of_digamma() -> mpf:
+    return mp.findroot(mp.digamma, 1.46)
+
+
+def around_two(d: mpf) -> mpf:
+    return (mp.zeta(2) - 1) / 2 if d == 0 else (mp.loggamma(2 + d) - (1 - mp.euler) * d) / d**2
+
+
+def stirling(w: mpf) -> mpf:
+    if w == 0:
+        return mpf(1) / 12
+    z = 1 / mp.sqrt(w)
+    return (mp.loggamma(z) - (z - 0.5) * mp.log(z) + z - mp.log(2 * mp.pi) / 2) * z
+
+
+def digamma_tail(w: mpf) -> mpf:
+    z = 1 / mp.sqrt(w) if w else mpf(1)
+    return (mp.log(z) - 1 / (2 * z) - mp.digamma(z)) / w if w else mpf(1) / 12
+
+
+def trigamma_tail(w: mpf) -> mpf:
+    z = 1 / mp.sqrt(w) if w else mpf(1)
+    return (mp.psi(1, z) - 1 / z - w / 2) * z / w if w else mpf(1) / 6
+
+
+def test_coefficients_of_the_gamma_functions_are_those_of_the_comments() -> None:
+    with mp.workprec(300):
+        root, half = root_of_digamma(), mpf("0.5")
+        series = {
+            gamma._lgamma_series: chebyshev(around_two, -half, half, 18),
+            gamma._digamma_series: chebyshev(lambda d: mp.digamma(1.5 + d) / (1.5 + d - root), -half, half, 23),
+            gamma._stirling: chebyshev(stirling, mpf(0), 1 / mpf("7.5") ** 2, 7),
+            gamma._digamma_tail: chebyshev(digamma_tail, mpf(0), mpf(1) / 64, 7),
+            gamma._trigamma_tail: chebyshev(trigamma_tail, mpf(0), mpf(1) / 64, 7),
+        }
+        assert float(root) == gamma._ROOT + gamma._ROOT_MIDDLE
+        assert float(root - mpf(float(root))) == gamma._ROOT_LOW
+        assert float(1 - mp.euler) == gamma._SLOPE
+        assert float(1 - mp.euler - mpf(gamma._SLOPE)) == gamma._SLOPE_LOW
+        assert float(mp.log(2 * mp.pi) / 2 - half) == gamma._CONSTANT
+        assert float(96 * mp.log(2)) == gamma._LOG_2_96
+    for function, coefficients in series.items():
+        assert coefficients <= set(function.__code__.co_consts)  # type: ignore[attr-defined]

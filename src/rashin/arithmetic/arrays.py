@@ -12,11 +12,15 @@ from rashin.native.kernel import DOUBLE, Kernel, kernel
 
 __all__ = [
     "abs",
+    "digamma",
+    "digamma_difference",
     "erf",
     "erfc",
     "exp",
     "expm1",
     "float_power",
+    "lgamma",
+    "lgamma_difference",
     "log",
     "log1p",
     "log1p_unit",
@@ -26,6 +30,8 @@ __all__ = [
     "sqrt",
     "sum",
     "tanh",
+    "trigamma",
+    "trigamma_difference",
     "where",
 ]
 
@@ -90,6 +96,42 @@ def _float_power(x: Any, y: Any, power: Any) -> None:
         power[i] = scalar.float_power(x[i], y[i])
 
 
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _lgamma(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.lgamma(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _digamma(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.digamma(x[i])
+
+
+@kernel("f8[:] f8[:]", elements=(DOUBLE,))
+def _trigamma(x: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = scalar.trigamma(x[i])
+
+
+@kernel("f8[:] f8[:] f8[:]", elements=(DOUBLE,))
+def _lgamma_difference(x: Any, k: Any, difference: Any) -> None:
+    for i in range(x.size):
+        difference[i] = scalar.lgamma_difference(x[i], k[i])
+
+
+@kernel("f8[:] f8[:] f8[:]", elements=(DOUBLE,))
+def _digamma_difference(x: Any, k: Any, difference: Any) -> None:
+    for i in range(x.size):
+        difference[i] = scalar.digamma_difference(x[i], k[i])
+
+
+@kernel("f8[:] f8[:] f8[:]", elements=(DOUBLE,))
+def _trigamma_difference(x: Any, k: Any, difference: Any) -> None:
+    for i in range(x.size):
+        difference[i] = scalar.trigamma_difference(x[i], k[i])
+
+
 def _on_arrays(made: Kernel, *given: Any) -> Any:
     """The kernel on doubles of any shape, broadcast to a common one."""
     inputs = [np.require(x, np.float64, ["C", "A"]) for x in np.broadcast_arrays(*given)]
@@ -150,3 +192,33 @@ def ndtr(x: Any) -> Any:
 def log_ndtr(x: Any) -> Any:
     """The logarithm of ``ndtr``."""
     return _on_arrays(_log_ndtr, x)
+
+
+def lgamma(x: Any) -> Any:
+    """The logarithm of the gamma function for x > 0."""
+    return _on_arrays(_lgamma, x)
+
+
+def digamma(x: Any) -> Any:
+    """The derivative of ``lgamma`` for x > 0."""
+    return _on_arrays(_digamma, x)
+
+
+def trigamma(x: Any) -> Any:
+    """The derivative of ``digamma`` for x > 0."""
+    return _on_arrays(_trigamma, x)
+
+
+def lgamma_difference(x: Any, k: Any) -> Any:
+    """``lgamma(x + k) - lgamma(k)`` for x >= 0 and k > 0."""
+    return _on_arrays(_lgamma_difference, x, k)
+
+
+def digamma_difference(x: Any, k: Any) -> Any:
+    """``digamma(x + k) - digamma(k)`` for x >= 0 and k > 0."""
+    return _on_arrays(_digamma_difference, x, k)
+
+
+def trigamma_difference(x: Any, k: Any) -> Any:
+    """``trigamma(x + k) - trigamma(k)`` for x >= 0 and k > 0."""
+    return _on_arrays(_trigamma_difference, x, k)

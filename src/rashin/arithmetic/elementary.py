@@ -408,7 +408,7 @@ def log1p_unit(x: float) -> float:
 
 
 @inline
-def _logarithm_parts(x: float) -> tuple[float, float]:
+def logarithm_parts(x: float) -> tuple[float, float]:
     """``log(x)`` as high + low, to 2^-68 of itself, for finite x > 0.
 
     Its error reaches ``x**y = exp(y log(x))`` multiplied by up to 745 < 2^9.6, so here the first three terms
@@ -439,7 +439,7 @@ def float_power(x: float, y: float) -> float:
     Zeros, ones, infinities and NaN as in C's ``pow`` (x**0 = 1**y = 1 always), with -0 taken for 0. For x < 0
     it is NaN, also for an integer y other than 0: the bases in losses are not negative.
     """
-    high, low = _logarithm_parts(x)
+    high, low = logarithm_parts(x)
     high = where(x == 0.0, -_INFINITY, where(x < _INFINITY, where(x < 0.0, _NAN, high), x))
     product = y * high
     product_low = fma(y, high, -product) + y * low

@@ -9,15 +9,27 @@ from rashin.arithmetic.elementary import abs, exp_plain, expm1_plain, log1p_unit
 from rashin.arithmetic.elementary import log1p_plain as log1p
 from rashin.arithmetic.elementary import log_plain as log
 from rashin.arithmetic.normal import erf, erfc, log_ndtr, ndtr
+from rashin.arithmetic.scalar import (
+    digamma,
+    digamma_difference,
+    lgamma,
+    lgamma_difference,
+    trigamma,
+    trigamma_difference,
+)
 from rashin.native.language import inline
 
 __all__ = [
     "abs",
+    "digamma",
+    "digamma_difference",
     "erf",
     "erfc",
     "exp",
     "expm1",
     "float_power",
+    "lgamma",
+    "lgamma_difference",
     "log",
     "log1p",
     "log1p_unit",
@@ -26,6 +38,8 @@ __all__ = [
     "sign",
     "sqrt",
     "tanh",
+    "trigamma",
+    "trigamma_difference",
     "where",
 ]
 

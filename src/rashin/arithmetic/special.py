@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from rashin.arithmetic import gamma
 from rashin.native.language import inline
 
 __all__ = ["complement_series", "erf", "erfc", "error_series", "log_ndtr", "ndtr", "with_special_functions"]
@@ -22,7 +23,8 @@ def with_special_functions(words: SimpleNamespace, array: Callable[[Any], Any]) 
         return lambda *x: function(words, *map(array, x))
 
     words.fma = lambda a, b, c: a * b + c
-    for function in (erf, erfc, ndtr, log_ndtr):
+    words.logarithm_parts = lambda x: (words.log(x), 0.0)
+    for function in (erf, erfc, ndtr, log_ndtr, *(getattr(gamma, name) for name in gamma.__all__)):
         setattr(words, function.__name__, taking_numbers(function))
     return words
 

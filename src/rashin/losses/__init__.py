@@ -1,11 +1,21 @@
 """The losses: one function of pure mathematics each."""
 
-from rashin.losses.binary import binary_cross_entropy, hinge, sigmoid_cross_entropy, sigmoid_focal, squared_hinge
+from rashin.losses.binary import (
+    binary_brier,
+    binary_cross_entropy,
+    exponential,
+    hinge,
+    modified_huber,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    squared_hinge,
+)
 from rashin.losses.counts import gamma, poisson, tweedie
 from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
 from rashin.losses.multiclass import focal, softmax_cross_entropy
 from rashin.losses.regression import (
     absolute_error,
+    expectile,
     half_squared_error,
     huber,
     log_cosh,
@@ -13,17 +23,23 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
+from rashin.losses.robust import epsilon_insensitive, squared_epsilon_insensitive
 
 __all__ = [
     "absolute_error",
+    "binary_brier",
     "binary_cross_entropy",
     "categorical_cross_entropy",
+    "epsilon_insensitive",
+    "expectile",
+    "exponential",
     "focal",
     "gamma",
     "half_squared_error",
     "hinge",
     "huber",
     "log_cosh",
+    "modified_huber",
     "negative_log_likelihood",
     "poisson",
     "pseudo_huber",
@@ -31,6 +47,7 @@ __all__ = [
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",
+    "squared_epsilon_insensitive",
     "squared_error",
     "squared_hinge",
     "tweedie",

@@ -13,6 +13,7 @@ from rashin.losses.binary import (
 from rashin.losses.counts import gamma, poisson, tweedie
 from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
 from rashin.losses.multiclass import focal, softmax_cross_entropy
+from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.regression import (
     absolute_error,
     expectile,
@@ -23,7 +24,6 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
-from rashin.losses.robust import epsilon_insensitive, squared_epsilon_insensitive
 
 __all__ = [
     "absolute_error",
@@ -33,6 +33,7 @@ __all__ = [
     "epsilon_insensitive",
     "expectile",
     "exponential",
+    "fair",
     "focal",
     "gamma",
     "half_squared_error",
@@ -44,6 +45,7 @@ __all__ = [
     "poisson",
     "pseudo_huber",
     "quantile",
+    "robust",
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",

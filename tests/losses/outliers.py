@@ -6,7 +6,7 @@ import numpy as np
 from mpmath import mpf
 
 from losses.longdouble import Long, Result
-from losses.textbook import Number, textbook
+from losses.textbook import Number, log, textbook
 
 # The fast references
 
@@ -47,3 +47,27 @@ def epsilon_insensitive(z: Number, t: Number, epsilon: Number = 0.1) -> tuple[mp
 def squared_epsilon_insensitive(z: Number, t: Number, epsilon: Number = 0.1) -> tuple[mpf, ...]:
     size, e = abs(z - t), mpf(epsilon)
     return (size**2, -2 * size * e, e**2) if size > e else (mpf(0),) * 3
+
+
+@textbook({"scale": 0.3}, {"scale": 40.0}, digits=14)  # the text has a polynomial for log(1 + x) near 0
+def fair(z: Number, t: Number, scale: Number = 1.0) -> mpf:
+    x = abs(z - t) / mpf(scale)
+    return mpf(scale) ** 2 * (x - log(1 + x))
+
+
+@textbook(
+    {"alpha": 1.0},
+    {"alpha": 1e-6},
+    {"alpha": 1.7, "scale": 0.3},
+    {"alpha": 2.0, "scale": 40.0},
+    {"alpha": -2.0, "scale": 2.5},
+    {"alpha": -1e18},
+    ulps=lambda alpha=0.0, scale=1.0: 5.0 + 2.0 * min(abs(alpha), 745.0),  # a power multiplies the error of 1 + x^2 / b
+)
+def robust(z: Number, t: Number, alpha: Number = 0.0, scale: Number = 1.0) -> mpf:
+    a, square = mpf(alpha), ((z - t) / mpf(scale)) ** 2
+    if a == 2:
+        return square / 2
+    if a == 0:
+        return log(1 + square / 2)
+    return (2 - a) / a * ((1 + square / (2 - a)) ** (a / 2) - 1)

@@ -49,7 +49,20 @@ def predictions(loss):
         )
     if is_share(where):
         return lambda rng, n: rng.uniform(0.01, 0.99, n)
-    return _reals if loss.facts.link != "log" else lambda rng, n: rng.normal(size=n)  # the logarithm of a mean
+    draw = (lambda rng, n: rng.normal(size=n)) if grows_exponentially(loss) else _reals
+    return lambda rng, n: within(where, draw(rng, n))
+
+
+def within(where, z):
+    """The numbers, without their sign where the domain does not hold them."""
+    return np.where(where.contains(z), z, np.abs(z))
+
+
+def grows_exponentially(loss):
+    """Whether the loss of some predictions is beyond the doubles, though they are not large."""
+    return np.isinf(
+        loss.per_sample(within(loss.prediction, np.array([-1e4, 1e4])), [loss.target.samples[-1]] * 2)
+    ).any()
 
 
 def targets(loss):

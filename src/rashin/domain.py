@@ -35,6 +35,7 @@ __all__ = [
     "POSITIVE",
     "PROBABILITY",
     "REAL",
+    "ROBUSTNESS",
     "SIGN",
     "SWITCH",
     "TWEEDIE_POWER",
@@ -166,6 +167,7 @@ class Domain(_Shaped):
         else:
             fresh = rng.normal(0.0, 2.0, size)
             fresh = np.abs(fresh) if self.low >= 0 else -np.abs(fresh) if self.high <= 0 else fresh
+            fresh = np.where(self.contains(fresh), fresh, self.samples[0])
         fresh[: hard.size] = hard
         return fresh
 
@@ -330,6 +332,7 @@ LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.
 POSITIVE = Domain("positive", "a finite number > 0", _LEAST, _LARGEST, samples=(1.0, 1e-3, 50.0))
 FACTOR = Domain("factor", "a number in [1e-100, 1e100]", 1e-100, 1e100, samples=(1.0, 1e-3, 50.0))
 FOCUS = Domain("focus", "a number in [0, 100]", 0.0, 100.0, samples=(0.0, 1.0, 5.0))
+ROBUSTNESS = Domain("shape", "a number in [-1e18, 2]", -1e18, 2.0, samples=(1.0, 0.0, -2.0))
 NONNEGATIVE = Domain("non-negative", "a finite number >= 0", 0.0, _LARGEST, samples=(0.0, 1.0, 50.0))
 PROBABILITY = Domain("probability", "a probability in [0, 1]", 0.0, 1.0, samples=(0.5, 1e-3, 0.999))
 OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))

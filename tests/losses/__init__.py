@@ -1,6 +1,16 @@
 """One entry for each loss, in the file of its family: all that the tests know of it beside its code."""
 
-from losses import binary, counts, distributions, multiclass, regression, uncertainty
+from losses import binary, counts, distributions, multiclass, outliers, regression, uncertainty
 from losses.textbook import ENTRIES, Entry
 
-__all__ = ["ENTRIES", "Entry", "binary", "counts", "distributions", "multiclass", "regression", "uncertainty"]
+__all__ = [
+    "ENTRIES",
+    "Entry",
+    "binary",
+    "counts",
+    "distributions",
+    "multiclass",
+    "outliers",
+    "regression",
+    "uncertainty",
+]

@@ -44,6 +44,21 @@ def fast_squared_hinge(z: Long, t: Long) -> Result:
     return plain(margin**2, -2 * t * margin, np.where(margin > 0, 2 * t**2, 0))
 
 
+def fast_binary_brier(p: Long, t: Long) -> Result:
+    return plain((p - t) ** 2, 2 * (p - t), np.full_like(p, 2))
+
+
+def fast_modified_huber(z: Long, t: Long) -> Result:
+    margin = np.maximum(1 - t * z, 0)
+    value = np.where(t * z < -1, -4 * t * z, margin**2)
+    return plain(value, -2 * t * np.minimum(margin, 2), 1 - np.sign(np.abs(z) - 1))
+
+
+def fast_exponential(z: Long, t: Long) -> Result:
+    e = np.exp(-t * z)
+    return plain(e, -t * e, e)
+
+
 def fast_sigmoid_focal(z: Long, t: Long, gamma: float = 2.0, alpha: float | None = None) -> Result:
     side = 2 * t - 1
     p, q, loss = _sigmoid(side * z), _sigmoid(-side * z), _softplus(-side * z)
@@ -104,6 +119,21 @@ def hinge(z: Number, t: Number) -> mpf:
 @textbook(kinks=lambda t: (t,), fast=fast_squared_hinge)
 def squared_hinge(z: Number, t: Number) -> mpf:
     return hinge(z, t) ** 2
+
+
+@textbook(fast=fast_binary_brier)
+def binary_brier(p: Number, t: Number) -> mpf:
+    return (p - t) ** 2
+
+
+@textbook(kinks=lambda t: (t, -t), fast=fast_modified_huber)
+def modified_huber(z: Number, t: Number) -> mpf:
+    return max(mpf(0), 1 - t * z) ** 2 if t * z >= -1 else -4 * t * z
+
+
+@textbook(fast=fast_exponential)
+def exponential(z: Number, t: Number) -> mpf:
+    return exp(-t * z)
 
 
 def sigmoid_focal_factors(z: mpf, t: mpf, gamma: float = 2.0, alpha: float | None = None) -> tuple[mpf, mpf]:

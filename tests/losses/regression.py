@@ -48,6 +48,12 @@ def fast_quantile(z: Long, t: Long, quantile: float = 0.5) -> Result:
     return plain(np.maximum(-q * r, (1 - q) * r), (np.sign(r) + 1 - 2 * q) / 2, np.zeros_like(z))
 
 
+def fast_expectile(z: Long, t: Long, level: float = 0.5) -> Result:
+    r = z - t
+    weight = np.where(r > 0, 1 - np.longdouble(level), np.where(r < 0, level, 0.5))
+    return plain(weight * r**2, 2 * weight * r, 2 * weight)
+
+
 # The entries
 
 
@@ -87,3 +93,13 @@ def log_cosh(z: Number, t: Number) -> mpf:
 def quantile(z: Number, t: Number, quantile: Number = 0.5) -> mpf:
     q = mpf(quantile)
     return max(q * (t - z), (q - 1) * (t - z))
+
+
+@textbook(
+    {"level": 0.1},
+    {"level": 0.9},
+    kinks=lambda t, level=0.5: () if level == 0.5 else (t,),
+    fast=fast_expectile,
+)
+def expectile(z: Number, t: Number, level: Number = 0.5) -> mpf:
+    return abs(mpf(level) - (z > t)) * (z - t) ** 2

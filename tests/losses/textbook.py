@@ -57,6 +57,7 @@ class Entry:
     parts : the same sum as the definition's, cut as the derivatives are.
     largest : ``(order, z, t, parameters, j)``, the largest summand of a derivative that no cut of the sum shows.
     exponent : ``(**parameters)``, how large an exponent may be that had to be rounded: e^x loses x ULPs.
+    digits : how many the formula's text has at any precision, if a polynomial takes the place of a function in it.
     """
 
     definition: Callable[..., Any]
@@ -69,6 +70,7 @@ class Entry:
     parts: Callable[..., Any] | None = None
     largest: Callable[..., mpf] | None = None
     exponent: Callable[..., Any] | None = None
+    digits: int = 25
 
     @property
     def settings(self) -> tuple[Parameters, ...]:

@@ -1,13 +1,24 @@
 """The losses: one function of pure mathematics each."""
 
-from rashin.losses.binary import binary_cross_entropy, hinge, sigmoid_cross_entropy, sigmoid_focal, squared_hinge
+from rashin.losses.binary import (
+    binary_brier,
+    binary_cross_entropy,
+    exponential,
+    hinge,
+    modified_huber,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    squared_hinge,
+)
 from rashin.losses.counts import gamma, poisson, tweedie
 from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
 from rashin.losses.members import crps_ensemble, quantiles
 from rashin.losses.multiclass import focal, softmax_cross_entropy
+from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
 from rashin.losses.regression import (
     absolute_error,
+    expectile,
     half_squared_error,
     huber,
     log_cosh,
@@ -20,12 +31,17 @@ from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, 
 __all__ = [
     "absolute_error",
     "beta",
+    "binary_brier",
     "binary_cross_entropy",
     "categorical_cross_entropy",
     "crps_ensemble",
     "crps_laplace",
     "crps_logistic",
     "crps_normal",
+    "epsilon_insensitive",
+    "expectile",
+    "exponential",
+    "fair",
     "focal",
     "gamma",
     "gaussian",
@@ -33,15 +49,18 @@ __all__ = [
     "hinge",
     "huber",
     "log_cosh",
+    "modified_huber",
     "negative_binomial",
     "negative_log_likelihood",
     "poisson",
     "pseudo_huber",
     "quantile",
     "quantiles",
+    "robust",
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",
+    "squared_epsilon_insensitive",
     "squared_error",
     "squared_hinge",
     "student_t",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rashin.decorators import pointwise
 from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
-from rashin.losses.bounds import nonnegative, shifted_logarithm
+from rashin.losses.bounds import nonnegative, shifted_logarithm, unit
 from rashin.losses.compensated import inverse_and_log, times_exp
-from rashin.losses.constants import log_odds, shrunk_mean
+from rashin.losses.constants import half_log_odds, log_odds, mean, shrunk_mean
+from rashin.rule import RESIDUAL
 
 
 def softplus(xp, z):
@@ -93,6 +94,29 @@ def binary_cross_entropy(xp, z, t, epsilon=0.0):
     return value, b - a, xp.where(yes, a * of_p, 0.0) + xp.where(no, b * of_q, 0.0)
 
 
+@pointwise(
+    prediction=PROBABILITY,
+    target=PROBABILITY,
+    convex=True,
+    best_constant=mean,
+    target_degree=2,
+    target_slope=RESIDUAL,
+    bounds=unit,
+)
+def binary_brier(xp, z, t):
+    r"""The squared difference of a probability and its target: bounded, and smallest on average at the true one.
+
+    .. math:: \ell = (z - t)^2
+
+    >>> binary_brier([0.75, 0.5], [1.0, 0.0])
+    0.15625
+
+    Reference: Brier (1950), Verification of forecasts expressed in terms of probability.
+    """
+    r = z - t
+    return r * r, 2.0 * r, 2.0
+
+
 @pointwise(target=SIGN, kinks=lambda t: (t,), convex=True, bounds=nonnegative)
 def hinge(xp, z, t):
     r"""Zero once the margin t z reaches 1; targets are -1 and +1. Slope -t/2 at the kink.
@@ -122,6 +146,43 @@ def squared_hinge(xp, z, t):
     m = 1.0 - t * z
     h = xp.where(m < 0.0, 0.0, m)
     return h * h, -2.0 * t * h, xp.where(m > 0.0, 2.0, xp.where(m < 0.0, 0.0, 1.0))
+
+
+@pointwise(target=SIGN, kinks=lambda t: (t, -t), convex=True, best_constant=mean, bounds=nonnegative)
+def modified_huber(xp, z, t):
+    r"""The squared hinge loss, linear below the margin t z = -1: targets are -1 and +1.
+
+    .. math:: \ell = \max(0, 1 - t z)^2 \ (t z \ge -1), \quad -4 t z \ (t z < -1)
+
+    The prediction between -1 and 1 with the smallest mean is twice the probability of +1, less 1. At the margins -1 and
+    1 the curvature jumps between 0 and 2; there it is 1.
+
+    >>> modified_huber([0.5, 3.0], [1, -1])
+    6.125
+
+    Reference: Zhang (2004), Statistical behavior and consistency of classification methods based on convex risk
+    minimization.
+    """
+    m = t * z
+    h = xp.where(m < -1.0, 2.0, xp.where(m > 1.0, 0.0, 1.0 - m))
+    bend = xp.where(xp.abs(m) < 1.0, 2.0, xp.where(xp.abs(m) > 1.0, 0.0, 1.0))
+    return xp.where(m < -1.0, -4.0 * m, h * h), -2.0 * t * h, bend
+
+
+@pointwise(target=SIGN, convex=True, best_constant=half_log_odds, bounds=nonnegative)
+def exponential(xp, z, t):
+    r"""The loss of AdaBoost, which grows exponentially with a wrong margin: targets are -1 and +1.
+
+    .. math:: \ell = e^{-t z}
+
+    >>> exponential([0.0, 2.0], [1, -1])
+    4.194528049465325
+
+    Reference: Freund and Schapire (1997), A decision-theoretic generalization of on-line learning and an application to
+    boosting.
+    """
+    e = xp.exp(-t * z)
+    return e, -t * e, e
 
 
 @pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": FOCUS, "alpha": PROBABILITY}, bounds=nonnegative)

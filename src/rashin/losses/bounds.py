@@ -10,6 +10,11 @@ def nonnegative(*classes, **parameters):
     return 0.0, math.inf
 
 
+def unit(*classes, **parameters):
+    """The bounds of a loss between 0 and 1."""
+    return 0.0, 1.0
+
+
 def shifted_logarithm(epsilon=0.0):
     """The bounds of a mean of -log(p + epsilon), p in [0, 1]."""
     return 0.0 - math.log1p(epsilon), -math.log(epsilon) if epsilon > 0.0 else math.inf

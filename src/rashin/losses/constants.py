@@ -27,6 +27,28 @@ def weighted_quantile(t, w, quantile=0.5):
     return t[order][np.argmax(reached)]
 
 
+def weighted_expectile(t, w, level=0.5):
+    """The number whose distances to the targets above, times ``level``, equal those below, times 1 - ``level``."""
+    order = np.argsort(t)
+    t, w = t[order], w[order]
+    parts = np.stack([w * t, w])
+    below, above = np.cumsum(parts, axis=1), np.cumsum(parts[:, ::-1], axis=1)[:, -2::-1]
+    sums = (1.0 - level) * below + level * np.append(above, np.zeros((2, 1)), axis=1)
+    each = sums[0] / sums[1]  # the best constant if it lies between this target and the next
+    return each[np.argmax(each <= np.append(t[1:], np.inf))]
+
+
+def insensitive_median(t, w, epsilon=0.1):
+    """A median of the two ends of each target's interval, where the slope of its loss jumps by half."""
+    return weighted_quantile(np.append(t - epsilon, t + epsilon), np.append(w, w))
+
+
+def half_log_odds(t, w):
+    """Half the logarithm of the odds of +1 against -1."""
+    with np.errstate(divide="ignore"):
+        return 0.5 * (np.log(np.sum(w * (t > 0.0))) - np.log(np.sum(w * (t < 0.0))))
+
+
 def log_odds(t, w, positive_weight=1.0):
     """The logit of the share of positives, with positives counted ``positive_weight`` times."""
     with np.errstate(divide="ignore"):

@@ -9,7 +9,7 @@ from rashin.decorators import pointwise
 from rashin.domain import OPEN_UNIT, POSITIVE
 from rashin.losses.bounds import nonnegative
 from rashin.losses.compensated import INFINITY
-from rashin.losses.constants import mean, weighted_quantile
+from rashin.losses.constants import mean, weighted_expectile, weighted_quantile
 from rashin.rule import RESIDUAL
 
 LOG_2 = 0.6931471805599453
@@ -171,3 +171,29 @@ def quantile(xp, z, t, quantile=0.5):
     Reference: Koenker and Bassett (1978), Regression quantiles.
     """
     return pinball(xp, z, t, quantile)
+
+
+@pointwise(
+    kinks=lambda t, level: () if level == 0.5 else (t,),
+    parameters={"level": OPEN_UNIT},
+    convex=True,
+    best_constant=weighted_expectile,
+    target_slope=RESIDUAL,
+    bounds=nonnegative,
+)
+def expectile(xp, z, t, level=0.5):
+    r"""The squared error with one weight above the target and another below; its best constant is the expectile.
+
+    .. math:: \ell = |\tau - 1[r > 0]| \, r^2, \quad r = z - t
+
+    level : level in (0, 1); 0.5 gives ``half_squared_error``, whose best constant is the mean. At the target the
+        curvature jumps from twice the level to twice the rest; there it is 1.
+
+    >>> expectile([1.0, 4.0], [3.5, 3.5], level=0.9)
+    2.825
+
+    Reference: Newey and Powell (1987), Asymmetric least squares estimation and testing.
+    """
+    r, _, up = halved(xp, z, t)
+    w = xp.where(r > 0.0, 1.0 - level, xp.where(r < 0.0, level, 0.5))
+    return up * (up * (w * r * r)), up * (2.0 * w * r), 2.0 * w

@@ -153,7 +153,8 @@ def test_row_formulas_run_on_numpy_arrays(loss):
     with np.errstate(all="ignore"):
         parts = loss.formula(NUMPY, z, t, *own)
     if loss.facts.separable:  # a formula of one class, for classes of which the target has a share
-        value, gradient, hessian = (np.where(t > 0, part, 0.0) for part in parts)
+        counts = (t > 0) | loss.facts.every_class
+        value, gradient, hessian = (np.where(counts, part, 0.0) for part in parts)
         parts = value.sum(axis=-1), gradient, hessian
     target = t if loss.facts.target is not LABEL else t.argmax(-1)
     swept = [method(z, target, reduction="none") for method in (loss, loss.gradient, loss.hessian)]

@@ -66,7 +66,8 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "charbonnier": (REALS, lambda z, t: np.mean(np.sqrt(1 + (z - t) ** 2) - 1)),
     "LogCosh": (REALS, lambda z, t: np.mean(np.log(np.cosh(z - t)))),
     "pinball": (REALS, lambda z, t: pinball(z, t, 0.8)),
-    "brier": (CHANCES, lambda z, t: np.mean((z - t) ** 2)),
+    "brier_score": (CHANCES, lambda z, t: np.mean((z - t) ** 2)),
+    "multiclass_brier": (LABELS, lambda z, t: np.mean(np.sum((z - np.eye(4)[t]) ** 2, axis=1))),
     "bce": (CHANCES, entropy),
     "bce_with_logits": (CODES, lambda z, t: entropy(sigmoid(z), t)),
     "soft_margin": (SIGNS, lambda z, t: np.mean(np.log(1 + np.exp(-t * z)))),
@@ -79,6 +80,11 @@ FIELD = {  # one name of each entry: data, and the field's own formula
         -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
     "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
         -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
+    "poly_cross_entropy": (LOGITS, lambda z, t: np.mean(
+        -np.log(softmax(z)[PICK, t]) + 2.5 * (1 - softmax(z)[PICK, t]))),
+    "symmetric_cross_entropy": (LOGITS, lambda z, t: np.mean(
+        -0.8 * np.log(softmax(z)[PICK, t]) - 0.4 * np.sum(softmax(z) * np.where(np.eye(4)[t], 0.0, -4.0), axis=1))),
+    "gce": (LOGITS, lambda z, t: np.mean((1 - softmax(z)[PICK, t] ** 0.6) / 0.6)),
     "poisson_nll": (POSITIVE, lambda z, t: np.mean(np.exp(z) - t * z)),
     "mean_poisson_deviance": (POSITIVE, lambda z, t: 2 * np.mean(t * np.log(t / z) + z - t)),
     "gamma_nll": (POSITIVE, lambda z, t: np.mean(z + t * np.exp(-z))),
@@ -97,6 +103,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
     losses = {loss.name: loss for loss in rashin.list_losses()}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
+    given |= {"epsilon": 2.5, "q": 0.6, "A": 4.0}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
 
 

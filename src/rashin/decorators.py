@@ -123,6 +123,7 @@ def rowwise(
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
     separable: bool = False,
+    every_class: bool = False,
     target_degree: int | None = None,
     target_slope: TargetSlope | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
@@ -134,7 +135,8 @@ def rowwise(
 
     With ``separable=True`` the loss is a sum over the classes with a positive share in the target, t_k > 0. The formula
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
-    slope, curvature`` of the prediction and the share of the class.
+    slope, curvature`` of the prediction and the share of the class. With ``every_class=True`` too, the sum runs over
+    all classes; the share of some is then 0.
 
     With ``options=("normalized",)`` predictions are rows of ``PROBABILITY`` or of ``LOG_PROBABILITY``, and the
     probabilities of each row must sum to 1. The loss gets the parameter ``normalized=True``; False turns the check off.
@@ -155,6 +157,10 @@ def rowwise(
             f"options: got {options!r} for a prediction of {prediction.name}; expected a prediction of "
             f"PROBABILITY or LOG_PROBABILITY; fix: leave the options out"
         )
+    if every_class and not separable:
+        raise TypeError(
+            "every_class: got True for a formula of whole rows; expected one of a class; fix: pass separable=True too"
+        )
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
     facts = Facts(
         Row(prediction),
@@ -164,6 +170,7 @@ def rowwise(
         link=link,
         best_constant=best_constant,
         separable=separable,
+        every_class=every_class,
         target_degree=target_degree,
         target_slope=target_slope,
         bounds=bounds,

@@ -34,6 +34,7 @@ __all__ = [
     "SIGN",
     "SWITCH",
     "TWEEDIE_POWER",
+    "TWIST",
     "Domain",
     "Row",
     "Sample",
@@ -198,6 +199,7 @@ FOCUS = Domain("focus", "a number in [0, 100]", 0.0, 100.0, samples=(0.0, 1.0, 5
 NONNEGATIVE = Domain("non-negative", "a finite number >= 0", 0.0, _LARGEST, samples=(0.0, 1.0, 50.0))
 PROBABILITY = Domain("probability", "a probability in [0, 1]", 0.0, 1.0, samples=(0.5, 1e-3, 0.999))
 OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
+TWIST = Domain("twist", "a finite number >= -1", -1.0, _LARGEST, samples=(1.0, -1.0, 0.5))
 LOG_PROBABILITY = Domain("log-probability", "a log-probability, <= 0", -np.inf, 0.0, samples=(-0.5, -1e-3, -30.0))
 SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))

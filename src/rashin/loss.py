@@ -297,6 +297,7 @@ class Loss:
             self.prediction,
             self.target,
             self.facts.separable,
+            self.facts.every_class,
             self.facts.target_slope,
         )
 

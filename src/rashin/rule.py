@@ -33,6 +33,7 @@ class Rule:
     prediction: Sample
     target: Domain
     separable: bool
+    every_class: bool
     target_slope: TargetSlope | None
 
     @property

@@ -72,8 +72,10 @@ SYNONYMS = (
         "quantile",
         "quantile(z, t, quantile=alpha)",
     ),
-    Synonym(("brier", "brier_score", "brier_score_loss", "neg_brier_score"), "squared_error", "squared_error(z, t)",
-            _PROBABILITY),
+    Synonym(("brier_score", "brier_score_loss", "neg_brier_score"), "squared_error", "squared_error(z, t)",
+            f"{_PROBABILITY}; brier takes rows of them"),
+    Synonym(("multiclass_brier", "multi_class_brier_score", "quadratic_score", "ブライアスコア"), "brier", "brier(z, t)",
+            "z holds probabilities; for two classes it is twice the squared_error of one of them"),
     Synonym(
         ("bce", "binary_crossentropy", "log_loss", "neg_log_loss", "binary_logloss", "二値交差エントロピー"),
         "binary_cross_entropy",
@@ -115,6 +117,20 @@ SYNONYMS = (
     Synonym(("svm", "hinge_loss", "binary:hinge", "ヒンジ損失"), "hinge", "hinge(z, t)", "t is -1 or +1"),
     Synonym(("binary_focal_crossentropy", "sigmoid_focal"), "sigmoid_focal", "sigmoid_focal(z, t)", _LOGIT),
     Synonym(("categorical_focal_crossentropy", "multiclass_focal"), "focal", "focal(z, t)", "z holds logits"),
+    Synonym(("poly_cross_entropy", "poly_loss_cross_entropy", "poly", "poly_1"), "poly_one",
+            "poly_one(z, t, epsilon=epsilon)", "z holds logits"),
+    Synonym(
+        ("symmetric_cross_entropy", "sce", "symmetric_cross_entropy_learning"),
+        "poly_one",
+        "alpha * poly_one(z, t, epsilon=beta * A / alpha)",
+        "z holds logits; alpha weights the cross-entropy, beta the reverse one, in which -A replaces log 0",
+    ),
+    Synonym(
+        ("categorical_generalized_cross_entropy", "gce", "lq", "truncated_lq"),
+        "generalized_cross_entropy",
+        "generalized_cross_entropy(z, t, power=q)",
+        "z holds logits; the logarithms of probabilities are such",
+    ),
     Synonym(("poisson_nll", "count:poisson", "regression_poisson"), "poisson", "poisson(z, t)", _LOG_LINK),
     Synonym(
         ("mean_poisson_deviance", "neg_mean_poisson_deviance", "poisson_deviance"),

@@ -2,8 +2,8 @@
 
 from rashin.losses.binary import binary_cross_entropy, hinge, sigmoid_cross_entropy, sigmoid_focal, squared_hinge
 from rashin.losses.counts import gamma, poisson, tweedie
-from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
-from rashin.losses.multiclass import focal, softmax_cross_entropy
+from rashin.losses.distributions import brier, categorical_cross_entropy, negative_log_likelihood
+from rashin.losses.multiclass import focal, generalized_cross_entropy, poly_one, softmax_cross_entropy
 from rashin.losses.regression import (
     absolute_error,
     half_squared_error,
@@ -17,15 +17,18 @@ from rashin.losses.regression import (
 __all__ = [
     "absolute_error",
     "binary_cross_entropy",
+    "brier",
     "categorical_cross_entropy",
     "focal",
     "gamma",
+    "generalized_cross_entropy",
     "half_squared_error",
     "hinge",
     "huber",
     "log_cosh",
     "negative_log_likelihood",
     "poisson",
+    "poly_one",
     "pseudo_huber",
     "quantile",
     "sigmoid_cross_entropy",

@@ -31,6 +31,15 @@ def less(a, b):
     return difference, (a - (difference - back)) - (b + back)
 
 
+def exp_beyond_line(xp, x):
+    """e^x - 1 - x for x <= 0, which is x^2 / 2 near 0."""
+    near = xp.where(x > -2.0, x, 0.0)
+    series = 1.0
+    for k in range(26, 2, -1):
+        series = 1.0 + series * near / k
+    return xp.where(x > -2.0, 0.5 * near * near * series, xp.expm1(x) - x)
+
+
 def times_exp(xp, t, a, z, lost=0.0):
     """t e^((a + lost) z) without intermediate overflow.
 

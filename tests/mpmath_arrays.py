@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from mpmath import mp, mpf
 
+from rashin.arithmetic.arrays import iterate
+
 __all__ = ["MPMATH", "jet", "row"]
 
 
@@ -40,6 +42,8 @@ MPMATH = SimpleNamespace(
     tanh=_each(mp.tanh),
     float_power=_each(_power, 2),
     sum=np.sum,
+    max=np.max,
+    iterate=iterate,
 )
 
 

@@ -16,11 +16,16 @@ from mpmath import mp, mpf
 
 from mpmath_arrays import MPMATH, jet, row
 from rashin.arithmetic import scalar
+from rashin.arithmetic.arrays import iterate
 from rashin.domain import LABEL, PROBABILITY
 from shipped import LOSSES, SETTINGS
 
 NUMPY = SimpleNamespace(
-    **{name: getattr(np, name) for name in scalar.__all__ if hasattr(np, name)}, log1p_unit=np.log1p, sum=np.sum
+    **{name: getattr(np, name) for name in scalar.__all__ if hasattr(np, name)},
+    log1p_unit=np.log1p,
+    sum=np.sum,
+    max=np.max,
+    iterate=iterate,
 )
 POINTWISE, LABELWISE, ROWWISE = (
     [p for p in SETTINGS if p.values[0].kind == kind] for kind in ("pointwise", "labelwise", "rowwise")
@@ -248,7 +253,7 @@ def test_formulas_speak_the_vocabulary_and_do_not_branch_on_data(function, kind)
         if isinstance(node, ast.UnaryOp):
             assert isinstance(node.op, ast.USub), where
         if isinstance(node, ast.Attribute):
-            words = VOCABULARY | ({"sum"} if kind == "rowwise" else set())
+            words = VOCABULARY | ({"sum", "max", "iterate"} if kind == "rowwise" else set())
             assert isinstance(node.value, ast.Name), where
             assert node.value.id == "xp", where
             assert node.attr in words, f"{where}: xp.{node.attr}"

@@ -7,6 +7,7 @@ import pytest
 from mpmath import mp, mpf
 
 import rashin
+from losses import ENTRIES
 
 
 def test_optax_loses_poly_one_beside_a_dominant_logit():
@@ -35,3 +36,20 @@ def test_the_power_of_a_generalized_cross_entropy_may_vanish(power):
     assert rashin.generalized_cross_entropy(z.astype(float), [0], power=power) == pytest.approx(exact, rel=1e-15)
     assert np.float32(rashin.generalized_cross_entropy(z, [0], power=power)) == np.float32(exact)
     assert float((1 - np.float32(0.3) ** np.float32(1e-6)) / np.float32(1e-6)) == pytest.approx(1.1921, rel=1e-4)
+
+
+def test_torch_divides_the_sum_of_margins_by_the_number_of_classes():
+    z, t = np.array([[0.0, 0.25, 0.75]]), np.array([1])
+    assert rashin.weston_watkins(z, t) == 0.75 + 1.5
+    assert rashin.crammer_singer(z, t) == 1.5
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    peer = torch.nn.functional.multi_margin_loss(torch.from_numpy(z), torch.from_numpy(t))
+    assert peer.item() == 0.75
+
+
+def test_the_usual_form_of_sparsemax_cancels_near_its_optimum():
+    z = np.array([[1.0, 2.0**-20]], np.float32)
+    exact = float(ENTRIES["entmax"].value([mpf(float(x)) for x in z[0]], 0, alpha=2.0))
+    assert rashin.entmax(z, [0], alpha=2.0) == np.float32(exact) > 0.0
+    p = (z - (z.sum() - 1) / 2)[0]
+    assert np.float32((p @ z[0]) - z[0, 0] + (1 - p @ p) / 2) != np.float32(exact)

@@ -54,6 +54,16 @@ def deviance(z, t, p):
     return 2 * np.mean(tweedie(z, t, p) - tweedie(t, t, p))
 
 
+def fenchel_young(z, t, alpha):
+    """The threshold by bisection, then the convex conjugate less the label's score."""
+    a, low, high = alpha - 1, (alpha - 1) * z.max(axis=1) - 1, (alpha - 1) * z.max(axis=1)
+    for _ in range(60):
+        tau = (low + high) / 2
+        p = np.maximum(0, a * z - tau[:, None]) ** (1 / a)
+        low, high = np.where(p.sum(axis=1) > 1, tau, low), np.where(p.sum(axis=1) > 1, high, tau)
+    return np.sum(p * z, axis=1) - z[PICK, t] + (1 - np.sum(p**alpha, axis=1)) / (alpha * a)
+
+
 FIELD = {  # one name of each entry: data, and the field's own formula
     "mse": (REALS, lambda z, t: np.mean((z - t) ** 2)),
     "rmse": (REALS, lambda z, t: math.sqrt(np.mean((z - t) ** 2))),
@@ -76,6 +86,12 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "nll": ({**LABELS, "z": np.log(ROWS["z"])}, lambda z, t: -np.mean(z[PICK, t])),
     "kl": (ROWS, lambda z, t: np.mean(np.sum(t * np.log(t / z), axis=1))),
     "svm": (SIGNS, lambda z, t: np.mean(np.maximum(0, 1 - t * z))),
+    "multiclass_hinge": (LOGITS, lambda z, t: np.mean(
+        np.max(z + 1 - np.eye(4)[t], axis=1) - z[PICK, t])),
+    "multi_margin": (LOGITS, lambda z, t: np.mean(
+        np.sum(np.maximum(0, 1 + z - z[PICK, t][:, None]) * (1 - np.eye(4)[t]), axis=1)) / 4),
+    "sparsemax": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 2.0))),
+    "entmax15": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 1.5))),
     "binary_focal_crossentropy": (CODES, lambda z, t: np.mean(
         -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
     "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(

@@ -131,7 +131,8 @@ def rowwise(
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
     ``prediction`` is the domain of the number of one class. ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot.
-    ``xp`` offers NumPy's ``sum`` in addition to the functions listed in :func:`pointwise`.
+    ``xp`` offers ``sum`` and ``max`` along an axis, as NumPy's, in addition to the functions listed in
+    :func:`pointwise`, and ``iterate(step, x)``, which repeats ``x = step(x)`` until nothing changes, 100 times at most.
 
     With ``separable=True`` the loss is a sum over the classes with a positive share in the target, t_k > 0. The formula
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BINARY",
     "DISTRIBUTION",
+    "ENTMAX_INDEX",
     "FACTOR",
     "FOCUS",
     "LABEL",
@@ -212,6 +213,13 @@ DISTRIBUTION = Domain(
     1.0,
     "shares",
     samples=(0.25, 0.5, 0.25),
+)
+ENTMAX_INDEX = Domain(
+    "index",
+    "a number in (1, 2]; softmax_cross_entropy is the limit at 1",
+    1.0 + 2.0**-52,
+    2.0,
+    samples=(1.5, 2.0, 1.001),
 )
 TWEEDIE_POWER = Domain(
     "power",

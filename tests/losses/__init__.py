@@ -1,6 +1,6 @@
 """One entry for each loss, in the file of its family: all that the tests know of it beside its code."""
 
-from losses import binary, counts, distributions, multiclass, regression
+from losses import binary, counts, distributions, margins, multiclass, regression, sparse
 from losses.textbook import ENTRIES, Entry
 
-__all__ = ["ENTRIES", "Entry", "binary", "counts", "distributions", "multiclass", "regression"]
+__all__ = ["ENTRIES", "Entry", "binary", "counts", "distributions", "margins", "multiclass", "regression", "sparse"]

@@ -1,16 +1,35 @@
-"""The vocabulary on arrays of doubles, for formulas of whole rows: the bits of ``scalar``, and NumPy's ``sum``."""
+"""The vocabulary on arrays of doubles, for formulas of whole rows: the bits of ``scalar``, and ``sum, max, iterate``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import abs, sign, sqrt, sum, where
+from numpy import abs, max, sign, sqrt, sum, where
 
 from rashin.arithmetic import scalar
 from rashin.native.kernel import DOUBLE, Kernel, kernel
 
-__all__ = ["abs", "exp", "expm1", "float_power", "log", "log1p", "log1p_unit", "sign", "sqrt", "sum", "tanh", "where"]
+__all__ = [
+    "MOST",
+    "abs",
+    "exp",
+    "expm1",
+    "float_power",
+    "iterate",
+    "log",
+    "log1p",
+    "log1p_unit",
+    "max",
+    "sign",
+    "sqrt",
+    "sum",
+    "tanh",
+    "where",
+]
+
+MOST = 100  # steps of an iteration
 
 
 @kernel("f8[:] f8[:]", elements=(DOUBLE,))
@@ -89,3 +108,12 @@ def tanh(x: Any) -> Any:
 def float_power(x: Any, y: Any) -> Any:
     """``x**y`` for x >= 0."""
     return _on_arrays(_float_power, x, y)
+
+
+def iterate(step: Callable[[Any], Any], x: Any) -> Any:
+    """x, step(x), step(step(x)) and so on, until nothing changes; NaN is no change, and after 100 steps it ends."""
+    for _ in range(MOST):
+        before, x = x, step(x)
+        if not ((x != before) & (x == x)).any():
+            break
+    return x

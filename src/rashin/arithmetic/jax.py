@@ -18,9 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rashin.arithmetic.arrays import MOST
+
 __all__ = ["like"]
 
-_SAME = ("abs", "exp", "expm1", "log", "log1p", "sign", "sqrt", "sum", "tanh")
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "max", "sign", "sqrt", "sum", "tanh")
 
 
 def like(z: jax.Array) -> SimpleNamespace:
@@ -37,4 +39,16 @@ def like(z: jax.Array) -> SimpleNamespace:
         return jnp.where(condition, array(a), array(b))
 
     same = {name: taking_numbers(getattr(jnp, name)) for name in _SAME}
-    return SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where)
+    return SimpleNamespace(
+        **same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where, iterate=iterate
+    )
+
+
+def iterate(step: Callable[[Any], Any], x: Any) -> Any:
+    """As on NumPy arrays, in a loop of XLA's."""
+
+    def moves(state: Any) -> Any:
+        steps, before, x = state
+        return (steps < MOST) & jnp.any((x != before) & (x == x))
+
+    return jax.lax.while_loop(moves, lambda state: (state[0] + 1, state[2], step(state[2])), (1, x, step(x)))[2]

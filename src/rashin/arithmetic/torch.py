@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from rashin.arithmetic.arrays import iterate
+
 __all__ = ["like"]
 
 _SAME = ("abs", "exp", "expm1", "log", "log1p", "sqrt", "sum", "tanh")
@@ -32,8 +34,17 @@ def like(z: torch.Tensor) -> SimpleNamespace:
     def sign(x: Any) -> Any:  # that of NaN would be 0
         return torch.where(torch.isnan(tensor(x)), tensor(x), torch.sign(tensor(x)))
 
+    def max(x: Any, axis: int, keepdims: bool = False) -> Any:
+        return torch.amax(tensor(x), dim=axis, keepdim=keepdims)
+
     same = {name: taking_numbers(getattr(torch, name)) for name in _SAME}
     # torch.float_power computes in float64, whatever it is given.
     return SimpleNamespace(
-        **same, log1p_unit=same["log1p"], float_power=taking_numbers(torch.pow), sign=sign, where=where
+        **same,
+        log1p_unit=same["log1p"],
+        float_power=taking_numbers(torch.pow),
+        sign=sign,
+        where=where,
+        max=max,
+        iterate=iterate,
     )

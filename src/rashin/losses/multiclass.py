@@ -72,7 +72,7 @@ def poly_one(xp, u, epsilon=1.0):
     """
     p, less_p = xp.exp(u), xp.expm1(u)
     less = epsilon < 0.0  # then log p and 1 - p cancel, but for what is left of the series, p - 1 - log p
-    near = xp.where(less & (u > -2.0), u, 0.0)
+    near = xp.where(less & (u > -1.0), u, 0.0)
     value = xp.where(near < 0.0, -epsilon * exp_beyond_line(xp, near) - (1.0 + epsilon) * near, -u - epsilon * less_p)
     slope = xp.where(less, -epsilon * less_p - (1.0 + epsilon), -1.0 - epsilon * p)
     return value, slope, -epsilon * p
@@ -95,5 +95,5 @@ def generalized_cross_entropy(xp, u, power=0.7):
     some = power > 0.0
     x = xp.where(some, power * u, 0.0)  # not 0 * inf
     root = times_exp(xp, 1.0, power, xp.where(some, u, 0.0))
-    far = x < -1e-17  # nearer to 0, x may be subnormal, and the limit is all there is
+    far = x < -1e-30  # nearer to 0, x may be subnormal, and the limit is all there is
     return xp.where(far, -xp.expm1(x) / xp.where(far, power, 1.0), -u), -root, -power * root

@@ -60,6 +60,8 @@ def _each_entry(
 ) -> Any:
     def at(point: Point, j: int | None = None) -> Exact:
         def differentiate() -> tuple[mpf, ...]:
+            if ENTRIES[name].derivatives:
+                return (ENTRIES[name].derivatives(point, t, **parameters)[quotient is _curvature][j],)
             f = partial(ENTRIES[name].cut, t=t, **parameters)
             distances = break_distances(name, point if j is None else point[j], t, parameters)
             with mp.workprec(3 * mp.prec // 2 if quotient is _slope else 2 * mp.prec):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from mpmath import mp, mpf
 
+from rashin.arithmetic.arrays import iterate
+
 __all__ = ["MPMATH", "jet", "row"]
 
 
@@ -58,6 +60,8 @@ MPMATH = SimpleNamespace(
     digamma_difference=_each(lambda x, k: mp.digamma(x + k) - mp.digamma(k), 2),
     trigamma_difference=_each(lambda x, k: _trigamma(x + k) - _trigamma(k), 2),
     sum=np.sum,
+    max=np.max,
+    iterate=iterate,
 )
 
 
@@ -71,7 +75,8 @@ def jet(loss: Any, *numbers: Any, **parameters: Any) -> tuple[Any, Any, Any]:
 def row(loss: Any, z: Any, t: Any, **parameters: Any) -> tuple[mpf, list[mpf], list[mpf]]:
     """Value, gradient and Hessian diagonal of one row, by the formula of a row loss."""
     if loss.facts.separable:
-        jets = [jet(loss, x, q, **parameters) if q else (mpf(0),) * 3 for x, q in zip(z, t, strict=True)]
+        counts = loss.facts.every_class
+        jets = [jet(loss, x, q, **parameters) if q or counts else (mpf(0),) * 3 for x, q in zip(z, t, strict=True)]
         value, gradient, hessian = ([mpf(x) for x in part] for part in zip(*jets, strict=True))
         return mp.fsum(value), gradient, hessian
     settings = {**loss.parameters, **parameters}

@@ -266,6 +266,28 @@ def test_a_sum_runs_along_an_axis(arithmetic):
         assert total.tolist() == expected
 
 
+@on_arrays
+def test_a_maximum_is_taken_along_an_axis(arithmetic):
+    z = np.array([[1.0, -INFINITY, 3.0], [-1.0, NAN, -2.0]], arithmetic.dtype)
+    for keywords, expected in (({}, [3.0, NAN]), ({"keepdims": True}, [[3.0], [NAN]])):
+        greatest = evaluate(arithmetic, "max", z, axis=-1, **keywords)
+        assert greatest.dtype == arithmetic.dtype
+        assert np.array_equal(greatest, expected, equal_nan=True)
+
+
+@on_arrays
+def test_an_iteration_ends_where_nothing_changes_or_after_100_steps(arithmetic):
+    with arithmetic.wide():
+        z = arithmetic.array(np.array([2.0, 9.0, 0.0, NAN], arithmetic.dtype))
+        root = np.asarray(arithmetic.xp.iterate(lambda x: 0.5 * (x + z / x), z + 1.0))
+        steps = np.asarray(arithmetic.xp.iterate(lambda x: x + 1.0, 0.0 * z))
+    assert root.dtype == steps.dtype == arithmetic.dtype
+    assert np.allclose(root[:2], np.sqrt([2.0, 9.0]), rtol=2 * np.finfo(arithmetic.dtype).eps, atol=0.0)
+    assert 0.0 <= root[2] <= 2.0**-99
+    assert np.isnan(root[3])
+    assert np.array_equal(steps, [100.0, 100.0, 100.0, NAN], equal_nan=True)
+
+
 @everywhere
 def test_formulas_see_whether_numbers_are_doubles(arithmetic):
     """A number too large for float32 becomes infinite, without a warning."""

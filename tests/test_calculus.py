@@ -20,7 +20,12 @@ from rashin.arithmetic import arrays, scalar
 from rashin.domain import LABEL, PROBABILITY
 from shipped import LOSSES, SETTINGS
 
-NUMPY = SimpleNamespace(**{name: getattr(np, name, getattr(arrays, name)) for name in scalar.__all__}, sum=np.sum)
+NUMPY = SimpleNamespace(
+    **{name: getattr(np, name, getattr(arrays, name)) for name in scalar.__all__},
+    sum=np.sum,
+    max=np.max,
+    iterate=arrays.iterate,
+)
 POINTWISE, LABELWISE, ROWWISE = (
     [p for p in SETTINGS if p.values[0].kind == kind] for kind in ("pointwise", "labelwise", "rowwise")
 )
@@ -152,7 +157,8 @@ def test_row_formulas_run_on_numpy_arrays(loss):
     with np.errstate(all="ignore"):
         parts = loss.formula(NUMPY, z, t, *own)
     if loss.facts.separable:  # a formula of one class, for classes of which the target has a share
-        value, gradient, hessian = (np.where(t > 0, part, 0.0) for part in parts)
+        counts = (t > 0) | loss.facts.every_class
+        value, gradient, hessian = (np.where(counts, part, 0.0) for part in parts)
         parts = value.sum(axis=-1), gradient, hessian
     target = t if loss.facts.target is not LABEL else t.argmax(-1)
     swept = [method(z, target, reduction="none") for method in (loss, loss.gradient, loss.hessian)]
@@ -246,7 +252,7 @@ def test_formulas_speak_the_vocabulary_and_do_not_branch_on_data(function, kind)
         if isinstance(node, ast.UnaryOp):
             assert isinstance(node.op, ast.USub), where
         if isinstance(node, ast.Attribute):
-            words = VOCABULARY | ({"sum"} if kind == "rowwise" else set())
+            words = VOCABULARY | ({"sum", "max", "iterate"} if kind == "rowwise" else set())
             assert isinstance(node.value, ast.Name), where
             assert node.value.id == "xp", where
             assert node.attr in words, f"{where}: xp.{node.attr}"

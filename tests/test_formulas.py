@@ -19,8 +19,11 @@ from mpmath import mp, mpf
 import rashin
 from rashin.arithmetic import arrays
 from rashin.domain import LOG_PROBABILITY, PROBABILITY, Domain
-from shipped import LOSSES
+from shipped import LOSSES as SHIPPED
 from ulp import ulp_error
+
+LOSSES = [loss for loss in SHIPPED if loss.kind != "rowwise" or loss.facts.separable]  # of single numbers
+ROWS = [loss for loss in SHIPPED if loss not in LOSSES]
 
 STEP = 2.0**-20
 ORDERS = ("value", "slope", "curvature")
@@ -184,9 +187,21 @@ def test_a_formula_has_the_limits_and_digits_of_the_kernels(loss, backend, dtype
         within_the_allowance(loss, own, backend, dtype)
 
 
-def test_every_formula_is_one_of_single_numbers():
-    """That of a whole row would need rows to be drawn."""
-    assert all(loss.kind != "rowwise" or loss.facts.separable for loss in LOSSES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize("backend", [Torch, Jax])
+@pytest.mark.parametrize("loss", ROWS, ids=lambda loss: loss.name)
+def test_a_formula_of_whole_rows_has_the_digits_of_the_kernels(loss, backend, dtype):
+    backend, rng = backend(), np.random.default_rng(8)
+    z = rng.normal(0.0, rng.choice([1e-3, 1.0, 3.0], (60, 1)), (60, 7)).astype(dtype)
+    z[:5], z[5, 2], z[6, 1] = [0.0, 1.0, -1.0, 0.0, 1.0, 0.5, -40.0], -np.inf, np.inf
+    t = np.eye(7, dtype=dtype)[[*range(5), 1, 1, *rng.integers(0, 7, 53)]]
+    for own in settings(loss, dtype, backend.subnormals):
+        exact = quiet(loss.formula)(arrays, z.astype(float), t.astype(float), *own.values())
+        for got, part in zip(backend.jet(loss, own, z, t), exact, strict=True):
+            largest = np.max(np.abs(part), axis=-1, keepdims=True) if np.ndim(part) > 1 else np.abs(part)
+            wrong = np.abs(got - part) > backend.factor * np.finfo(dtype).eps * largest
+            assert got.dtype == dtype, (loss, own)
+            assert not wrong.any(), (loss, own, z[np.argwhere(wrong)[0, 0]])
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)

@@ -1,4 +1,4 @@
-"""Losses of several numbers and one target per sample: layouts, weights, matrices, other arrays, training, measuring."""
+"""Losses of several numbers and one target per sample: layouts, weights, matrices, other arrays, training."""
 
 from __future__ import annotations
 

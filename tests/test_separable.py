@@ -153,6 +153,38 @@ def test_a_loss_without_a_value_is_refused_by_row(soft):
     assert undefined_at_7(z, target, where=np.arange(3000) != 2500) == 0.0
 
 
+@rowwise(separable=True, every_class=True, prediction=NONNEGATIVE)
+def relative_distance(xp, z, t):
+    r = z - t
+    return r * r + z, 2.0 * r + 1.0, 2.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_classes_without_a_share_may_count(dtype):
+    z, q, labels = rows(40_000, 7)
+    z, weight, where = z.astype(dtype), np.linspace(0.0, 2.0, 40_000), np.arange(40_000) % 7 != 3
+    for target, share in ((labels, np.eye(7)[labels]), (q, q)):
+        r, w = z.astype(float) - share, np.where(where, weight, 0.0)[:, None]
+        found = relative_distance.value_gradient_and_hessian(z, target, weight=weight, where=where, reduction="sum")
+        exact = np.sum(w * (r * r + z)), w * (2.0 * r + 1.0), np.broadcast_to(2.0 * w, z.shape)
+        for got, wanted in zip(found, exact, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("label", [7, -1])
+def test_a_label_that_is_no_class_is_refused_where_every_class_counts(label):
+    z, _, labels = rows(30_000, 7)
+    labels[29_000] = label
+    with pytest.raises(ValueError, match=rf"^target: got {label} at index 29000; expected a class label from 0 to 6 "):
+        relative_distance(z, labels)
+    relative_distance(z, labels, where=np.arange(30_000) != 29_000)
+
+
+def test_a_formula_of_whole_rows_has_no_classes_to_leave_out():
+    with pytest.raises(TypeError, match=r"^every_class: got True .*; fix: pass separable=True too"):
+        rowwise(prediction=NONNEGATIVE, every_class=True)
+
+
 def test_a_general_formula_may_be_met_first_by_many_threads():
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent("""

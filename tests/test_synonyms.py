@@ -54,6 +54,16 @@ def deviance(z, t, p):
     return 2 * np.mean(tweedie(z, t, p) - tweedie(t, t, p))
 
 
+def fenchel_young(z, t, alpha):
+    """The threshold by bisection, then the convex conjugate less the label's score."""
+    a, low, high = alpha - 1, (alpha - 1) * z.max(axis=1) - 1, (alpha - 1) * z.max(axis=1)
+    for _ in range(60):
+        tau = (low + high) / 2
+        p = np.maximum(0, a * z - tau[:, None]) ** (1 / a)
+        low, high = np.where(p.sum(axis=1) > 1, tau, low), np.where(p.sum(axis=1) > 1, high, tau)
+    return np.sum(p * z, axis=1) - z[PICK, t] + (1 - np.sum(p**alpha, axis=1)) / (alpha * a)
+
+
 FIELD = {  # one name of each entry: data, and the field's own formula
     "mse": (REALS, lambda z, t: np.mean((z - t) ** 2)),
     "rmse": (REALS, lambda z, t: math.sqrt(np.mean((z - t) ** 2))),
@@ -66,7 +76,8 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "charbonnier": (REALS, lambda z, t: np.mean(np.sqrt(1 + (z - t) ** 2) - 1)),
     "LogCosh": (REALS, lambda z, t: np.mean(np.log(np.cosh(z - t)))),
     "pinball": (REALS, lambda z, t: pinball(z, t, 0.8)),
-    "brier": (CHANCES, lambda z, t: np.mean((z - t) ** 2)),
+    "brier_score": (CHANCES, lambda z, t: np.mean((z - t) ** 2)),
+    "multiclass_brier": (LABELS, lambda z, t: np.mean(np.sum((z - np.eye(4)[t]) ** 2, axis=1))),
     "bce": (CHANCES, entropy),
     "bce_with_logits": (CODES, lambda z, t: entropy(sigmoid(z), t)),
     "soft_margin": (SIGNS, lambda z, t: np.mean(np.log(1 + np.exp(-t * z)))),
@@ -75,10 +86,21 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "nll": ({**LABELS, "z": np.log(ROWS["z"])}, lambda z, t: -np.mean(z[PICK, t])),
     "kl": (ROWS, lambda z, t: np.mean(np.sum(t * np.log(t / z), axis=1))),
     "svm": (SIGNS, lambda z, t: np.mean(np.maximum(0, 1 - t * z))),
+    "multiclass_hinge": (LOGITS, lambda z, t: np.mean(
+        np.max(z + 1 - np.eye(4)[t], axis=1) - z[PICK, t])),
+    "multi_margin": (LOGITS, lambda z, t: np.mean(
+        np.sum(np.maximum(0, 1 + z - z[PICK, t][:, None]) * (1 - np.eye(4)[t]), axis=1)) / 4),
+    "sparsemax": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 2.0))),
+    "entmax15": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 1.5))),
     "binary_focal_crossentropy": (CODES, lambda z, t: np.mean(
         -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
     "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
         -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
+    "poly_cross_entropy": (LOGITS, lambda z, t: np.mean(
+        -np.log(softmax(z)[PICK, t]) + 2.5 * (1 - softmax(z)[PICK, t]))),
+    "symmetric_cross_entropy": (LOGITS, lambda z, t: np.mean(
+        -0.8 * np.log(softmax(z)[PICK, t]) - 0.4 * np.sum(softmax(z) * np.where(np.eye(4)[t], 0.0, -4.0), axis=1))),
+    "gce": (LOGITS, lambda z, t: np.mean((1 - softmax(z)[PICK, t] ** 0.6) / 0.6)),
     "poisson_nll": (POSITIVE, lambda z, t: np.mean(np.exp(z) - t * z)),
     "mean_poisson_deviance": (POSITIVE, lambda z, t: 2 * np.mean(t * np.log(t / z) + z - t)),
     "gamma_nll": (POSITIVE, lambda z, t: np.mean(z + t * np.exp(-z))),
@@ -97,6 +119,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
     losses = {loss.name: loss for loss in rashin.list_losses()}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
+    given |= {"epsilon": 2.5, "q": 0.6, "A": 4.0}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
 
 

@@ -130,6 +130,7 @@ def rowwise(
     link: str = "identity",
     best_constant: Callable[..., Any] | None = None,
     separable: bool = False,
+    every_class: bool = False,
     target_degree: int | None = None,
     target_slope: TargetSlope | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
@@ -137,11 +138,13 @@ def rowwise(
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
     ``prediction`` is the domain of the number of one class. ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot.
-    ``xp`` offers NumPy's ``sum`` in addition to the functions listed in :func:`pointwise`.
+    ``xp`` offers ``sum`` and ``max`` along an axis, as NumPy's, in addition to the functions listed in
+    :func:`pointwise`, and ``iterate(step, x)``, which repeats ``x = step(x)`` until nothing changes, 100 times at most.
 
     With ``separable=True`` the loss is a sum over the classes with a positive share in the target, t_k > 0. The formula
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
-    slope, curvature`` of the prediction and the share of the class.
+    slope, curvature`` of the prediction and the share of the class. With ``every_class=True`` too, the sum runs over
+    all classes; the share of some is then 0.
 
     With ``options=("normalized",)`` predictions are rows of ``PROBABILITY`` or of ``LOG_PROBABILITY``, and the
     probabilities of each row must sum to 1. The loss gets the parameter ``normalized=True``; False turns the check off.
@@ -162,6 +165,10 @@ def rowwise(
             f"options: got {options!r} for a prediction of {prediction.name}; expected a prediction of "
             f"PROBABILITY or LOG_PROBABILITY; fix: leave the options out"
         )
+    if every_class and not separable:
+        raise TypeError(
+            "every_class: got True for a formula of whole rows; expected one of a class; fix: pass separable=True too"
+        )
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
     facts = Facts(
         Row(prediction),
@@ -171,6 +178,7 @@ def rowwise(
         link=link,
         best_constant=best_constant,
         separable=separable,
+        every_class=every_class,
         target_degree=target_degree,
         target_slope=target_slope,
         bounds=bounds,

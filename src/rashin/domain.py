@@ -24,6 +24,7 @@ __all__ = [
     "BINARY",
     "COUNT",
     "DISTRIBUTION",
+    "ENTMAX_INDEX",
     "FACTOR",
     "FOCUS",
     "LABEL",
@@ -39,6 +40,7 @@ __all__ = [
     "SIGN",
     "SWITCH",
     "TWEEDIE_POWER",
+    "TWIST",
     "Columns",
     "Domain",
     "Members",
@@ -336,6 +338,7 @@ ROBUSTNESS = Domain("shape", "a number in [-1e18, 2]", -1e18, 2.0, samples=(1.0,
 NONNEGATIVE = Domain("non-negative", "a finite number >= 0", 0.0, _LARGEST, samples=(0.0, 1.0, 50.0))
 PROBABILITY = Domain("probability", "a probability in [0, 1]", 0.0, 1.0, samples=(0.5, 1e-3, 0.999))
 OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
+TWIST = Domain("twist", "a finite number >= -1", -1.0, _LARGEST, samples=(1.0, -1.0, 0.5))
 LOG_PROBABILITY = Domain("log-probability", "a log-probability, <= 0", -np.inf, 0.0, samples=(-0.5, -1e-3, -30.0))
 SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
@@ -350,6 +353,13 @@ DISTRIBUTION = Domain(
     1.0,
     "shares",
     samples=(0.25, 0.5, 0.25),
+)
+ENTMAX_INDEX = Domain(
+    "index",
+    "a number in (1, 2]; softmax_cross_entropy is the limit at 1",
+    1.0 + 2.0**-52,
+    2.0,
+    samples=(1.5, 2.0, 1.001),
 )
 TWEEDIE_POWER = Domain(
     "power",

@@ -30,6 +30,7 @@ class Facts:
         ``target_degree`` is 1, their mean may replace them.
     separable : True if a row loss is a sum over the classes with a share in the target; its formula is then that of
         one class.
+    every_class : True if that sum runs over all classes, those without a share too.
     target_degree : degree of the loss as a polynomial in the target, 1 or 2; None if it is not such a polynomial. For
         losses of labels it is 1.
     target_slope : function ``(xp, z, t, *parameters) -> dl/dt``, which distillation needs, or ``"residual"`` for a loss
@@ -52,6 +53,7 @@ class Facts:
     link: str = "identity"
     best_constant: Callable[..., Any] | None = None
     separable: bool = False
+    every_class: bool = False
     target_degree: int | None = None
     target_slope: TargetSlope | None = None
     bounds: Callable[..., tuple[float, float]] | None = None

@@ -379,6 +379,7 @@ class Loss:
             self.prediction,
             self.target,
             self.facts.separable,
+            self.facts.every_class,
             self.facts.target_slope,
             self.facts.fisher,
             self.facts.levels,

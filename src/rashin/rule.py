@@ -36,6 +36,7 @@ class Rule:
     prediction: Sample
     target: Domain
     separable: bool
+    every_class: bool
     target_slope: TargetSlope | None
     fisher: Fisher | None = None
     levels: Levels | None = None

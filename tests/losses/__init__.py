@@ -1,6 +1,6 @@
 """One entry for each loss, in the file of its family: all that the tests know of it beside its code."""
 
-from losses import binary, counts, distributions, multiclass, outliers, regression, uncertainty
+from losses import binary, counts, distributions, margins, multiclass, outliers, regression, sparse, uncertainty
 from losses.textbook import ENTRIES, Entry
 
 __all__ = [
@@ -9,8 +9,10 @@ __all__ = [
     "binary",
     "counts",
     "distributions",
+    "margins",
     "multiclass",
     "outliers",
     "regression",
+    "sparse",
     "uncertainty",
 ]

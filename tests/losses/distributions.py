@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from mpmath import mpf
+from mpmath import mp, mpf
 
 from losses.longdouble import Long, Result, columns, shares
 from losses.longdouble import log as long_log
@@ -29,6 +29,11 @@ def fast_categorical_cross_entropy(p: Long, t: Any, epsilon: float = 0.0) -> Res
 def fast_negative_log_likelihood(u: Long, t: Any) -> Result:
     q = shares(t, u)
     return columns(np.where(q > 0, -u, 0)), (-q,), (np.zeros_like(u),)
+
+
+def fast_brier(p: Long, t: Any) -> Result:
+    r = p - shares(t, p)
+    return columns(r * r), (2 * r,), (np.full_like(r, 2),)
 
 
 # Hard inputs
@@ -58,3 +63,8 @@ def categorical_cross_entropy(p: Row, t: Target, epsilon: Number = 0.0) -> tuple
 @textbook(fast=fast_negative_log_likelihood)
 def negative_log_likelihood(u: Row, t: int) -> mpf:
     return -mpf(u[t])
+
+
+@textbook(fast=fast_brier)
+def brier(p: Row, t: Target) -> mpf:
+    return mp.fsum((p_k - t_k) ** 2 for p_k, t_k in zip(p, smoothed(t, len(p), 0), strict=True))

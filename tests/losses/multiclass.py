@@ -19,7 +19,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from losses.focus import fast_derivatives, largest_of_product, step
-from losses.longdouble import Long, Result, columns, shares
+from losses.longdouble import Long, Result, Summands, columns, shares
 from losses.textbook import Number, Row, Target, exp, logsumexp, tanh, textbook
 
 # The fast references
@@ -44,13 +44,30 @@ def fast_softmax_cross_entropy(
 
 def fast_focal(z: Long, t: Any, gamma: float = 2.0) -> Result:
     u, p, rest = _log_softmax(z)
+    return _fast_derivatives(z, t, (-(rest**gamma) * u,), *fast_derivatives(u, p, rest, gamma))
+
+
+def fast_poly_one(z: Long, t: Any, epsilon: float = 1.0) -> Result:
+    u, p, rest = _log_softmax(z)
+    e = np.longdouble(epsilon)
+    return _fast_derivatives(z, t, (-u, e * rest), e * rest - (1 + e) if e < 0 else -1 - e * p, (-e * p,))
+
+
+def fast_generalized_cross_entropy(z: Long, t: Any, power: float = 0.7) -> Result:
+    u, _, _ = _log_softmax(z)
+    q = np.longdouble(power)
+    return _fast_derivatives(z, t, (-np.expm1(q * u) / q if q else -u,), -np.exp(q * u), (-q * np.exp(q * u),))
+
+
+def _fast_derivatives(z: Long, t: Any, values: Summands, slope: Long, bent: Summands) -> Result:
+    """The summands by logit, from those of phi, phi' and phi'' of each class."""
+    _, p, rest = _log_softmax(z)
     q = shares(t, z)
-    slope, bent = fast_derivatives(u, p, rest, gamma)
-    slope, *bent = (np.where(q > 0, q * x, 0) for x in (slope, *bent))
-    values = columns(np.where(q > 0, -q * rest**gamma * u, 0))
+    slope, *parts = (np.where(q > 0, q * x, 0) for x in (slope, *values, *bent))
+    values, bent = parts[: len(values)], parts[len(values) :]
     slopes = slope * rest, -p * _of_others(slope)
     own, others = [x * rest**2 for x in bent], [p**2 * _of_others(x) for x in bent]
-    return values, slopes, (*own, *others, -p * rest * slope.sum(axis=1, keepdims=True))
+    return sum(map(columns, values), ()), slopes, (*own, *others, -p * rest * slope.sum(axis=1, keepdims=True))
 
 
 def _of_others(x: Long) -> Long:
@@ -145,6 +162,34 @@ def _factors(gamma: Number) -> Callable[[mpf], tuple[mpf, mpf]]:
     return lambda u: (max(mpf(0), 1 - exp(u)) ** mpf(gamma), -u)
 
 
+def largest_of(magnitudes: Callable[..., tuple[mpf, mpf]]) -> Callable[..., mpf]:
+    """The largest summand of a derivative, from |phi'| and |phi''| of a log-probability, each with what it loses."""
+
+    def largest(order: int, z: list[mpf], t: Any, parameters: dict[str, float], j: int) -> mpf:
+        total, q = logsumexp(z), smoothed(t, len(z), 0)
+        sizes = [magnitudes(x - total, **parameters) if q_k else (mpf(0), mpf(0)) for x, q_k in zip(z, q, strict=True)]
+        slopes, curvatures = ([q_k * size[k] for q_k, size in zip(q, sizes, strict=True)] for k in (0, 1))
+        p, others = exp(z[j] - total), mp.fsum(curvatures[:j] + curvatures[j + 1 :])
+        if order == 0:
+            return mpf(0)
+        if order == 1:
+            alone = slopes.count(0) == len(z) - 1
+            return mp.fsum(slopes) * (1 - p if alone and slopes[j] else p) if alone else max(slopes[j], p * sum(slopes))
+        return max(curvatures[j] * (1 - p) ** 2, p**2 * others, p * (1 - p) * mp.fsum(slopes))
+
+    return largest
+
+
+def magnitudes_of_poly_one(u: mpf, epsilon: Number = 1.0) -> tuple[mpf, mpf]:
+    bent = abs(epsilon) * exp(u)
+    return max(abs(1 + epsilon * exp(u)), -u * bent), max(1, -u) * bent
+
+
+def magnitudes_of_generalized_cross_entropy(u: mpf, power: Number = 0.7) -> tuple[mpf, mpf]:
+    root = exp(mpf(power) * u) * max(1, -power * u)  # u is rounded
+    return root, mpf(power) * root
+
+
 # The entries
 
 
@@ -174,3 +219,25 @@ def softmax_cross_entropy(
 )
 def focal(z: Row, t: Target, gamma: Number = 2.0) -> tuple[mpf, ...]:
     return label_terms(smoothed(t, len(z), 0), lambda u: mp.fprod(_factors(gamma)(u)), z, logsumexp(z))
+
+
+@textbook(
+    {"epsilon": 2.0},
+    {"epsilon": -1.0},
+    fast=fast_poly_one,
+    largest=largest_of(magnitudes_of_poly_one),  # as for focal
+)
+def poly_one(z: Row, t: Target, epsilon: Number = 1.0) -> tuple[mpf, ...]:
+    total = logsumexp(z)
+    return label_terms(smoothed(t, len(z), 0), lambda u: -u + mpf(epsilon) * (1 - exp(u)), z, total)
+
+
+@textbook(
+    *({"power": q} for q in (0.0, 1e-6, 1.0)),
+    fast=fast_generalized_cross_entropy,
+    largest=largest_of(magnitudes_of_generalized_cross_entropy),
+)
+def generalized_cross_entropy(z: Row, t: Target, power: Number = 0.7) -> tuple[mpf, ...]:
+    q = mpf(power)
+    total = logsumexp(z)
+    return label_terms(smoothed(t, len(z), 0), lambda u: (1 - exp(q * u)) / q if q else -u, z, total)

@@ -50,6 +50,9 @@ class Entry:
     ends : ``(t, **parameters)``, where the loss or its slope becomes infinite.
     hard : ``(dtype, parameters, rng)``, inputs beside those that ``cases`` draws from the domains: name, z and t.
 
+    derivatives : ``(z, t, **parameters)``, gradient and Hessian diagonal of a row loss with kinks, where a difference
+        quotient by one class says nothing of ties between several, and a step may lead across a kink.
+
     A loss passes every test without these; each stands with its reason:
 
     fast : the same in long double, with derivatives (see ``references``): saves time.
@@ -65,6 +68,7 @@ class Entry:
     kinks: Callable[..., tuple[Any, ...]] | None = None
     ends: Callable[..., tuple[Any, ...]] | None = None
     hard: Callable[..., Any] | None = None
+    derivatives: Callable[..., Any] | None = None
     fast: Callable[..., Any] | None = None
     ulps: Callable[..., float] | None = None
     parts: Callable[..., Any] | None = None

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
+from rashin.arithmetic.arrays import MOST
 from rashin.arithmetic.special import with_special_functions
 
 __all__ = ["like"]
 
-_SAME = ("abs", "exp", "expm1", "log", "log1p", "round", "sqrt", "sum", "tanh")
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "max", "round", "sqrt", "sum", "tanh")
 
 
 def like(z: Any) -> SimpleNamespace:
@@ -39,8 +40,20 @@ def like(z: Any) -> SimpleNamespace:
     def sign(x: Any) -> Any:  # that of NaN is 0 in some libraries
         return xp.where(xp.isnan(array(x)), array(x), xp.sign(array(x)))
 
+    def iterate(step: Callable[[Any], Any], x: Any) -> Any:
+        for _ in range(MOST):
+            before, x = x, step(x)
+            if not xp.any((x != before) & (x == x)):
+                break
+        return x
+
     same = {name: taking_numbers(getattr(xp, name)) for name in _SAME}
     words = SimpleNamespace(
-        **same, log1p_unit=same["log1p"], float_power=taking_numbers(xp.pow), sign=sign, where=where
+        **same,
+        log1p_unit=same["log1p"],
+        float_power=taking_numbers(xp.pow),
+        sign=sign,
+        where=where,
+        iterate=iterate,
     )
     return with_special_functions(words, array)

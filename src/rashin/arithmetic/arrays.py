@@ -1,16 +1,18 @@
-"""The vocabulary on arrays of doubles, for formulas of whole rows: the bits of ``scalar``, and NumPy's ``sum``."""
+"""The vocabulary on arrays of doubles, for formulas of whole rows: the bits of ``scalar``; ``sum, max, iterate``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import abs, sign, sqrt, sum, where
+from numpy import abs, max, sign, sqrt, sum, where
 
 from rashin.arithmetic import scalar
 from rashin.native.kernel import DOUBLE, Kernel, kernel
 
 __all__ = [
+    "MOST",
     "abs",
     "digamma",
     "digamma_difference",
@@ -19,12 +21,14 @@ __all__ = [
     "exp",
     "expm1",
     "float_power",
+    "iterate",
     "lgamma",
     "lgamma_difference",
     "log",
     "log1p",
     "log1p_unit",
     "log_ndtr",
+    "max",
     "ndtr",
     "sign",
     "sqrt",
@@ -34,6 +38,8 @@ __all__ = [
     "trigamma_difference",
     "where",
 ]
+
+MOST = 100  # steps of an iteration
 
 
 @kernel("f8[:] f8[:]", elements=(DOUBLE,))
@@ -222,3 +228,12 @@ def digamma_difference(x: Any, k: Any) -> Any:
 def trigamma_difference(x: Any, k: Any) -> Any:
     """``trigamma(x + k) - trigamma(k)`` for x >= 0 and k > 0."""
     return _on_arrays(_trigamma_difference, x, k)
+
+
+def iterate(step: Callable[[Any], Any], x: Any) -> Any:
+    """x, step(x), step(step(x)) and so on, until nothing changes; NaN is no change, and after 100 steps it ends."""
+    for _ in range(MOST):
+        before, x = x, step(x)
+        if not ((x != before) & (x == x)).any():
+            break
+    return x

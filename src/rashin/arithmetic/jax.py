@@ -18,11 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rashin.arithmetic.arrays import MOST
 from rashin.arithmetic.special import with_special_functions
 
 __all__ = ["like"]
 
-_SAME = ("abs", "exp", "expm1", "log", "log1p", "round", "sign", "sqrt", "sum", "tanh")
+_SAME = ("abs", "exp", "expm1", "log", "log1p", "max", "round", "sign", "sqrt", "sum", "tanh")
 
 
 def like(z: jax.Array) -> SimpleNamespace:
@@ -39,5 +40,17 @@ def like(z: jax.Array) -> SimpleNamespace:
         return jnp.where(condition, array(a), array(b))
 
     same = {name: taking_numbers(getattr(jnp, name)) for name in _SAME}
-    words = SimpleNamespace(**same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where)
+    words = SimpleNamespace(
+        **same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where, iterate=iterate
+    )
     return with_special_functions(words, array)
+
+
+def iterate(step: Callable[[Any], Any], x: Any) -> Any:
+    """As on NumPy arrays, in a loop of XLA's."""
+
+    def moves(state: Any) -> Any:
+        steps, before, x = state
+        return (steps < MOST) & jnp.any((x != before) & (x == x))
+
+    return jax.lax.while_loop(moves, lambda state: (state[0] + 1, state[2], step(state[2])), (1, x, step(x)))[2]

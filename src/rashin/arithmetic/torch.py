@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from rashin.arithmetic.arrays import iterate
 from rashin.arithmetic.special import with_special_functions
 
 __all__ = ["like"]
@@ -34,9 +35,18 @@ def like(z: torch.Tensor) -> SimpleNamespace:
     def sign(x: Any) -> Any:  # that of NaN would be 0
         return torch.where(torch.isnan(tensor(x)), tensor(x), torch.sign(tensor(x)))
 
+    def max(x: Any, axis: int, keepdims: bool = False) -> Any:
+        return torch.amax(tensor(x), dim=axis, keepdim=keepdims)
+
     same = {name: taking_numbers(getattr(torch, name)) for name in _SAME}
     # torch.float_power computes in float64, whatever it is given.
     words = SimpleNamespace(
-        **same, log1p_unit=same["log1p"], float_power=taking_numbers(torch.pow), sign=sign, where=where
+        **same,
+        log1p_unit=same["log1p"],
+        float_power=taking_numbers(torch.pow),
+        sign=sign,
+        where=where,
+        max=max,
+        iterate=iterate,
     )
     return with_special_functions(words, tensor)

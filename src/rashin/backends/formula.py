@@ -53,7 +53,9 @@ def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
         value, gradient, hessian = rule.formula(space.words, z, t, *rule.parameters)
         return value, *_whole(space, z, (gradient, hessian))
     parts = rule.formula(space.words, z, t, *rule.parameters)
-    value, gradient, hessian = (space.words.where(t > 0.0, part, 0.0) for part in _whole(space, z, parts))
+    value, gradient, hessian = _whole(space, z, parts)
+    if not rule.every_class:
+        value, gradient, hessian = (space.words.where(t > 0.0, part, 0.0) for part in (value, gradient, hessian))
     return space.xp.sum(value, axis=-1), gradient, hessian
 
 

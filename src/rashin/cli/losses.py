@@ -93,8 +93,7 @@ def _print_table(rows: list[_Row]) -> None:
         table.add_column(heading, overflow="fold")
     for place, row in enumerate(rows):
         if place == 0 or rows[place - 1].group != row.group:
-            heading = Text(_GROUPS[row.group], style="bold italic")
-            table.add_row(heading, *[""] * (len(table.columns) - 1))
+            table.add_row(Text(_GROUPS[row.group], style="bold italic"), *[""] * (len(table.columns) - 1))
         name = Text.assemble((row.name, "bold cyan"), *((f"\n  {p}", "dim") for p in row.parameters))
         if is_wide:
             table.add_row(name, row.takes, Text(row.formula))

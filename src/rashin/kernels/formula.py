@@ -21,7 +21,7 @@ from rashin.native.objects import Code, compiling, loaded
 if TYPE_CHECKING:
     from rashin.rule import Formula, Rule
 
-__all__ = ["HEIGHT", "TAKES", "Loop", "LoopCode", "Takes", "compiled", "loops_of"]
+__all__ = ["HEIGHT", "Loop", "LoopCode", "Takes", "compiled", "loops_of", "takes_of"]
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -31,19 +31,26 @@ class Takes:
 
     TARGET = "target"  # f(xp, z, t): a number and its target
     SHARE = "share"  # f(xp, z, t): a class and its share in the target, which costs nothing where it is 0
+    CLASS = "class"  # f(xp, z, t): the same, of every class
     LABEL = "label"  # phi(xp, u): the log-probability of the label
     COLUMNS = "columns"  # f(xp, a, b, ..., t): several numbers and their target
     LEVEL = "level"  # f(xp, z, t, level): a member of a sample, the target of all, and the member's level
 
 
-TAKES = {
+HEIGHT = 256  # samples of a block of columns: ten columns of doubles stay in the L1 cache
+_TAKES = {
     "pointwise": Takes.TARGET,
-    "rowwise": Takes.SHARE,
     "labelwise": Takes.LABEL,
     "columnwise": Takes.COLUMNS,
     "memberwise": Takes.LEVEL,
 }
-HEIGHT = 256  # samples of a block of columns: ten columns of doubles stay in the L1 cache
+
+
+def takes_of(rule: Rule) -> str:
+    """What the formula of a loss takes."""
+    if rule.kind == "rowwise":
+        return Takes.CLASS if rule.every_class else Takes.SHARE
+    return _TAKES[rule.kind]
 
 
 class LoopCode(NamedTuple):
@@ -111,8 +118,8 @@ def _made(made: LoopCode, code: Code) -> Loop:
 
 def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     """All loops that a loss may need; ``optional`` are the parameters that may be None. Formulas of rows have none."""
-    takes = TAKES[rule.kind]
-    if takes == Takes.SHARE and not rule.separable:
+    takes = takes_of(rule)
+    if rule.kind == "rowwise" and not rule.separable:
         return
     orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if takes == Takes.LABEL else (SINGLE, DOUBLE)

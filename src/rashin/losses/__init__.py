@@ -11,9 +11,10 @@ from rashin.losses.binary import (
     squared_hinge,
 )
 from rashin.losses.counts import gamma, poisson, tweedie
-from rashin.losses.distributions import categorical_cross_entropy, negative_log_likelihood
+from rashin.losses.distributions import brier, categorical_cross_entropy, negative_log_likelihood
+from rashin.losses.margins import crammer_singer, weston_watkins
 from rashin.losses.members import crps_ensemble, quantiles
-from rashin.losses.multiclass import focal, softmax_cross_entropy
+from rashin.losses.multiclass import focal, generalized_cross_entropy, poly_one, softmax_cross_entropy
 from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
 from rashin.losses.regression import (
@@ -26,6 +27,7 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
+from rashin.losses.sparse import entmax
 from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, gaussian, student_t
 
 __all__ = [
@@ -33,11 +35,14 @@ __all__ = [
     "beta",
     "binary_brier",
     "binary_cross_entropy",
+    "brier",
     "categorical_cross_entropy",
+    "crammer_singer",
     "crps_ensemble",
     "crps_laplace",
     "crps_logistic",
     "crps_normal",
+    "entmax",
     "epsilon_insensitive",
     "expectile",
     "exponential",
@@ -45,6 +50,7 @@ __all__ = [
     "focal",
     "gamma",
     "gaussian",
+    "generalized_cross_entropy",
     "half_squared_error",
     "hinge",
     "huber",
@@ -53,6 +59,7 @@ __all__ = [
     "negative_binomial",
     "negative_log_likelihood",
     "poisson",
+    "poly_one",
     "pseudo_huber",
     "quantile",
     "quantiles",
@@ -65,5 +72,6 @@ __all__ = [
     "squared_hinge",
     "student_t",
     "tweedie",
+    "weston_watkins",
     "zero_inflated_poisson",
 ]

@@ -31,3 +31,13 @@ def capped_cross_entropy(classes, label_smoothing=0.0, z_loss=0.0, softcap=None)
         return 0.0, math.inf
     highest = math.log(classes) + softcap
     return 0.0, highest + softcap + z_loss * highest * highest
+
+
+def squared_distance(classes, normalized=True):
+    """The bounds of |p - t|^2 of a distribution t; rows that are ``normalized`` sum to at most 1.05."""
+    return 0.0, 2.0 + 0.05**2 if normalized else float(classes)
+
+
+def inverse_power(classes, power=0.7):
+    """The bounds of (1 - p^power) / power, p in [0, 1]."""
+    return 0.0, 1.0 / power if power > 0.0 else math.inf

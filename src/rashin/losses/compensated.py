@@ -31,6 +31,16 @@ def less(a, b):
     return difference, (a - (difference - back)) - (b + back)
 
 
+def exp_beyond_line(xp, x):
+    """e^x - 1 - x for x <= 0, which is x^2 / 2 near 0: a series in x / 4, then twice g(2 h) = 2 g(h) + (e^h - 1)^2."""
+    h = 0.25 * xp.where(x > -1.0, x, 0.0)
+    tail = 1.0 + h / 12.0 * (1.0 + h / 13.0 * (1.0 + h / 14.0 * (1.0 + h / 15.0 * (1.0 + h / 16.0 * (1.0 + h / 17.0)))))
+    middle = 1.0 + h / 7.0 * (1.0 + h / 8.0 * (1.0 + h / 9.0 * (1.0 + h / 10.0 * (1.0 + h / 11.0 * tail))))
+    series = 1.0 + h / 3.0 * (1.0 + h / 4.0 * (1.0 + h / 5.0 * (1.0 + h / 6.0 * middle)))
+    once, twice = xp.expm1(h), xp.expm1(2.0 * h)
+    return xp.where(x > -1.0, twice * twice + 2.0 * (once * once + h * h * series), xp.expm1(x) - x)
+
+
 def times_exp(xp, t, a, z, lost=0.0):
     """t e^((a + lost) z) without intermediate overflow.
 

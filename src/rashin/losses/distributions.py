@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from rashin.decorators import rowwise
 from rashin.domain import LABEL, LOG_PROBABILITY, NONNEGATIVE, PROBABILITY
-from rashin.losses.bounds import nonnegative, shifted_logarithms
+from rashin.losses.bounds import nonnegative, shifted_logarithms, squared_distance
 from rashin.losses.compensated import inverse_and_log
-from rashin.losses.constants import log_frequencies, shrunk_frequencies
+from rashin.losses.constants import log_frequencies, mean_row, shrunk_frequencies
 
 
 def surprise(xp, z, t, epsilon):
     """dl/dt of a class: -log(z + epsilon)."""
     return -inverse_and_log(xp, z, 0.0, epsilon)[1]
+
+
+def shortfall(xp, z, t):
+    """dl/dt of a class: 2 (t - z)."""
+    return 2.0 * (t - z)
 
 
 @rowwise(
@@ -78,3 +83,32 @@ def negative_log_likelihood(xp, z, t):
     Reference: Fisher (1922), On the mathematical foundations of theoretical statistics.
     """
     return -t * z, -t, 0.0
+
+
+@rowwise(
+    separable=True,
+    every_class=True,
+    prediction=PROBABILITY,
+    options=("normalized",),
+    convex=True,
+    best_constant=mean_row,
+    target_degree=2,
+    target_slope=shortfall,
+    bounds=squared_distance,
+)
+def brier(xp, z, t):
+    r"""Squared distance of the probabilities from the label or distribution, over all classes; between 0 and 2.
+
+    .. math:: \ell = \sum_k (z_k - t_k)^2
+
+    For two classes it is twice ``squared_error`` of the probability of one of them.
+
+    normalized : switch, as in ``categorical_cross_entropy``: True requires that each row of predictions sums to 1.
+
+    >>> brier([[0.25, 0.5, 0.25]], [1])
+    0.375
+
+    Reference: Brier (1950), Verification of forecasts expressed in terms of probability.
+    """
+    r = z - t
+    return r * r, 2.0 * r, 2.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rashin.decorators import labelwise
-from rashin.domain import FOCUS
-from rashin.losses.bounds import capped_cross_entropy, nonnegative
-from rashin.losses.compensated import INFINITY
+from rashin.domain import FOCUS, PROBABILITY, TWIST
+from rashin.losses.bounds import capped_cross_entropy, inverse_power, nonnegative
+from rashin.losses.compensated import INFINITY, exp_beyond_line, times_exp
 from rashin.losses.constants import log_frequencies
 
 
@@ -54,3 +54,46 @@ def focal(xp, u, gamma=2.0):
     steep = power / safe  # may be infinite if q is subnormal; the curvature by a logit has a factor q^2, and is 0 there
     curvature = steep * (gamma * (2.0 * p + (gamma - 1.0) * p * product - q * product))
     return -power * u, -power * (1.0 + gamma * product), xp.where(steep < INFINITY, curvature, 0.0)
+
+
+@labelwise(parameters={"epsilon": TWIST}, convex=True, bounds=nonnegative)
+def poly_one(xp, u, epsilon=1.0):
+    r"""Cross-entropy from logits with the first coefficient of its series in 1 - p changed.
+
+    .. math:: \ell = -\log p + \epsilon (1 - p), \quad p = \mathrm{softmax}(z)_k
+
+    epsilon : number >= -1; 0 gives the cross-entropy, and the loss is convex up to 1. beta A / alpha makes it the
+        symmetric cross-entropy alpha CE + beta RCE, over alpha, whose log 0 is -A.
+
+    >>> poly_one([[20.0, 0.0]], [0], epsilon=2.0)
+    6.183460855457197e-09
+
+    Reference: Leng et al. (2022), PolyLoss: a polynomial expansion perspective of classification loss functions.
+    """
+    p, less_p = xp.exp(u), xp.expm1(u)
+    less = epsilon < 0.0  # then log p and 1 - p cancel, but for what is left of the series, p - 1 - log p
+    near = xp.where(less & (u > -1.0), u, 0.0)
+    value = xp.where(near < 0.0, -epsilon * exp_beyond_line(xp, near) - (1.0 + epsilon) * near, -u - epsilon * less_p)
+    slope = xp.where(less, -epsilon * less_p - (1.0 + epsilon), -1.0 - epsilon * p)
+    return value, slope, -epsilon * p
+
+
+@labelwise(parameters={"power": PROBABILITY}, bounds=inverse_power)
+def generalized_cross_entropy(xp, u, power=0.7):
+    r"""Between the cross-entropy and the absolute error 1 - p, from logits: wrong labels count less.
+
+    .. math:: \ell = (1 - p^q) / q, \quad p = \mathrm{softmax}(z)_k
+
+    power : exponent q in [0, 1]; 0 gives the cross-entropy, the limit, and 1 the absolute error.
+
+    >>> generalized_cross_entropy([[20.0, 0.0]], [0], power=1e-6)
+    2.0611536203143...e-09
+
+    Reference: Zhang and Sabuncu (2018), Generalized cross entropy loss for training deep neural networks with noisy
+    labels.
+    """
+    some = power > 0.0
+    x = xp.where(some, power * u, 0.0)  # not 0 * inf
+    root = times_exp(xp, 1.0, power, xp.where(some, u, 0.0))
+    far = x < -1e-30  # nearer to 0, x may be subnormal, and the limit is all there is
+    return xp.where(far, -xp.expm1(x) / xp.where(far, power, 1.0), -u), -root, -power * root

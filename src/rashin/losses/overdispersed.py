@@ -42,7 +42,7 @@ def negative_binomial(xp, log_mean, log_dispersion, t):
 
 def zero_inflated_poisson_fisher(xp, log_mean, zero_logit):
     """The expected second derivatives: those of zero and of other counts, by their probabilities."""
-    mean, _, p, q = xp.exp(log_mean), *sigmoids(xp, zero_logit)
+    mean, (_, p, q) = xp.exp(log_mean), sigmoids(xp, zero_logit)
     _, r, away = sigmoids(xp, zero_logit + mean)
     zero = p + q * xp.exp(-mean)
     both = zero * r * away

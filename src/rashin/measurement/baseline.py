@@ -86,7 +86,7 @@ def _of_classes(loss: Loss, classes: Mapping[Key, Moments]) -> Baseline | None:
 
 def _mean_of_row(loss: Loss, row: Array, weight: Array) -> float:
     """The mean loss if one row is the prediction for all, in C steps if the loss allows it."""
-    if loss.facts.separable:  # the loss of a label depends on its entry alone
+    if loss.facts.separable and not loss.facts.every_class:  # the loss of a label depends on its entry alone
         alone = loss.replace(normalized=False) if "normalized" in loss.parameters else loss
         mean: float = alone(row[:, None], np.zeros(row.size, np.int64), weight=weight)
     elif loss.facts.target_degree == 1 and loss.target != LABEL:  # the loss of a mixture is the mixture of the losses

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import threads
-from rashin.kernels.formula import TAKES, Loop, compiled
+from rashin.kernels.formula import Loop, compiled, takes_of
 
 if TYPE_CHECKING:
     from rashin.rule import Rule
@@ -46,7 +46,7 @@ class Program:
     """A rule as the sweeps run it: its numbers in an array, and the loops that are compiled for it so far."""
 
     def __init__(self, rule: Rule) -> None:
-        self.rule, self.takes = rule, TAKES[rule.kind]
+        self.rule, self.takes = rule, takes_of(rule)
         self.numbers = np.array([np.nan if p is None else p for p in rule.parameters], dtype=np.float64)
         self._loops: dict[tuple[int, np.dtype[Any]], Loop] = {}
         self.prepared: dict[tuple[int, np.dtype[Any]], Any] = {}  # what a kind of sweep needs besides the samples

@@ -53,12 +53,13 @@ def evaluate_rowwise(
 
 
 class ClassSweep(RowSweep):
-    """The loop of a formula of one class, over the classes of which the target has a share."""
+    """The loop of a formula of one class, over the classes of which the target has a share, or over all of them."""
 
     def __init__(self, rows: Rows, wanted: Wanted) -> None:
         rule, element = rows.rule, element_of(rows)
-        work = rows.z.size // GLANCE if rows.distributions is None else rows.z.size
-        super().__init__(rows, wanted, element, work)
+        self.one_hot = rule.every_class and rows.distributions is None
+        work = rows.z.size // GLANCE if rows.distributions is None and not self.one_hot else rows.z.size
+        super().__init__(rows, wanted, element, work, gathers=self.one_hot)
         self.loop = rows.program.loop(wanted.order, element)
         self.bounds = np.array([*domain_bounds(rule.prediction.entry(), element), _whole(rule)])
 
@@ -70,10 +71,10 @@ class ClassSweep(RowSweep):
         labels, w = rows.labels[box].flatten(), weighing.read(box)  # a copy: who else writes to them now is not heard
         settings = (labels, w, weighing.divisor, rows.program.numbers, self.bounds)
         results = (values, gradient, hessian, limbs)
-        if rows.distributions is None:
+        if rows.distributions is None and not self.one_hot:
             found, place = kernel.sweep_labels(self.element)(self.loop.address, z, *settings, *results)
         else:
-            q = read(rows.distributions, box, buffers[1]).reshape(-1, rows.classes)
+            q = self._shares(labels, box, buffers[1]).reshape(z.shape)
             found, place = kernel.sweep_distributions(self.element)(
                 self.loop.address, z, q, *settings, rows.tolerance, *results
             )
@@ -81,6 +82,13 @@ class ClassSweep(RowSweep):
             rows.refuse(found, box, place)
         if rows.vector is not None:
             multiply(hessian.reshape(-1), rows.vector, box, buffers[4], weighing.outside(box))
+
+    def _shares(self, labels: Any, box: Box, buffer: Any) -> Any:
+        """The box's distributions; a label that is no class becomes zeros, which the sweep refuses."""
+        if not self.one_hot:
+            return read(self.rows.distributions, box, buffer)
+        q = buffer[: labels.size * self.rows.classes].reshape(labels.size, self.rows.classes)
+        return np.equal(labels[:, None], np.arange(self.rows.classes), out=q)
 
 
 def _whole(rule: Rule) -> float:

@@ -122,7 +122,8 @@ def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     if rule.kind == "rowwise" and not rule.separable:
         return
     orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
-    elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if takes == Takes.LABEL else (SINGLE, DOUBLE)
+    wide = takes in (Takes.LABEL, Takes.COLUMNS, Takes.LEVEL)  # loops over blocks of doubles
+    elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if wide else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
         yield LoopCode(rule.formula, absent, order, element, takes, rule.columns)
@@ -218,9 +219,9 @@ def _module(made: LoopCode) -> Any:
                 curvatures[i] = curvature * w[i]
 
     if made.takes == Takes.COLUMNS:
-        return compiler.loop_module(loop_of_columns, DOUBLE)
+        return compiler.loop_module(loop_of_columns, made.element)
     if made.takes == Takes.LEVEL:
-        return compiler.loop_module(loop_of_members, DOUBLE)
+        return compiler.loop_module(loop_of_members, made.element)
     return compiler.loop_module(loop_of_labels if made.takes == Takes.LABEL else loop, made.element)
 
 
@@ -232,7 +233,7 @@ def _interpreted(made: LoopCode) -> Loop:
     jet: Callable[..., Any] = _shared(made.formula) if made.takes == Takes.SHARE else made.formula
     address = ctypes.c_void_p
     joint = made.takes in (Takes.COLUMNS, Takes.LEVEL)  # blocks of columns, HEIGHT doubles each
-    item: Any = np.ctypeslib.as_ctypes_type(DOUBLE if joint else made.element)
+    item: Any = np.ctypeslib.as_ctypes_type(made.element)
     pointers = [ctypes.POINTER(kind) for kind in (item, item, *[ctypes.c_double] * 3, item, item)]
     fill = _fill_columns if made.columns else _fill_members if joint else _fill
 

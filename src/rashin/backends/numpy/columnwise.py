@@ -164,7 +164,7 @@ class _Sweep:
         self.gradient = None if results.gradient is None else classes_last(results.gradient, axis)
         self.hessian = self._hessian(axis)
         self.harmless = program.rule.prediction.harmless, program.rule.target.harmless
-        self.loop = program.loop(max(order, 1), element)  # kept here: the sweep has only its address
+        self.loop = program.loop(max(order, 1), DOUBLE)  # kept here: the sweep has only its address
         self.run, self.fixed = self._kernel()
         self.cells = chunk_size(z.size, CELLS)
 

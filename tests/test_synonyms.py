@@ -104,6 +104,9 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "adaboost": (SIGNS, lambda z, t: np.mean(np.exp(-t * z))),
     "binary_focal_crossentropy": (CODES, lambda z, t: np.mean(
         -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
+    "asl": (CODES, lambda z, t: np.mean(np.where(
+        t, -sigmoid(-z) * np.log(sigmoid(z)),
+        -(np.maximum(sigmoid(z) - 0.05, 0) ** 4) * np.log(np.minimum(sigmoid(-z) + 0.05, 1))))),
     "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
         -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
     "poly_cross_entropy": (LOGITS, lambda z, t: np.mean(

@@ -136,6 +136,7 @@ SYNONYMS = (
             "z holds scores"),
     Synonym(("adaboost", "exp"), "exponential", "exponential(z, t)", "t is -1 or +1"),
     Synonym(("binary_focal_crossentropy", "sigmoid_focal"), "sigmoid_focal", "sigmoid_focal(z, t)", _LOGIT),
+    Synonym(("asl", "asymmetric_multi_label"), "asymmetric", "asymmetric(z, t)", _LOGIT),
     Synonym(("categorical_focal_crossentropy", "multiclass_focal"), "focal", "focal(z, t)", "z holds logits"),
     Synonym(("poly_cross_entropy", "poly_loss_cross_entropy", "poly", "poly_1"), "poly_one",
             "poly_one(z, t, epsilon=epsilon)", "z holds logits"),

@@ -1,6 +1,7 @@
 """The losses: one function of pure mathematics each."""
 
 from rashin.losses.binary import (
+    asymmetric,
     binary_brier,
     binary_cross_entropy,
     exponential,
@@ -34,6 +35,7 @@ from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, 
 __all__ = [
     "absolute_error",
     "absolute_percentage_error",
+    "asymmetric",
     "beta",
     "binary_brier",
     "binary_cross_entropy",

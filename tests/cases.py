@@ -43,7 +43,7 @@ def cases(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Case]:
     for name, z, t in _raw(loss, dtype, parameters, rng):
         with np.errstate(over="ignore"):
             rounded = z.astype(DTYPES[dtype])
-        target = t if t.dtype.kind == "i" else t.astype(DTYPES[dtype])
+            target = t if t.dtype.kind == "i" else t.astype(DTYPES[dtype])
         keep = np.isfinite(rounded.astype(float)) | np.isinf(z)
         keep &= loss.facts.prediction.contains(rounded.astype(float))
         keep = keep.all(axis=-1) if z.ndim == 2 else keep

@@ -54,6 +54,7 @@ def points(loss, seed=0):
             z = [0.25, 0.6, 1e-3, 0.999, *rng.uniform(0.01, 0.99, 3)]
         else:
             z = [0.3, -20.0, 30.0, t + 1e-3, t - 1e-8, t + 0.75, -t / 3, *rng.normal(0, 4, 4), t + 80.0]
+            z = [x if loss.facts.prediction.contains(x) else abs(x) for x in z]
         for x in map(float, z):
             kinks = loss.facts.kinks(t, **settings) if loss.facts.kinks else ()
             if all(abs(x - kink) > 1e-9 for kink in kinks):

@@ -14,7 +14,7 @@ import rashin
 from losses import ENTRIES
 from mpmath_arrays import jet
 from rashin import domain
-from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, SIGN, Domain
+from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, Domain
 from shipped import LOSSES, SETTINGS, every_loss, of_any_rows, settings_of
 
 POINTWISE = [p for p in SETTINGS if p.values[0].kind == "pointwise"]
@@ -141,7 +141,10 @@ def test_every_parameter_matters(loss):
         assert others, f"name another value of {name}"
         if loss.kind == "pointwise":
             z = np.linspace(0.1, 0.9, 5) if loss.facts.prediction.entry() is PROBABILITY else np.linspace(-60, 60, 25)
-            t = np.resize(loss.facts.target_domain(loss.parameters).samples[-1:], z.size)  # positive in all of them
+            where = loss.facts.target_domain(
+                loss.parameters
+            )  # both classes, or a number that is positive in all of them
+            t = np.resize(where.samples if where.shape == "ends" else where.samples[-1:], z.size)
         else:
             z, t = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]]), [1, 0]
         for other in others:
@@ -159,7 +162,8 @@ def candidates(loss, t):
     """Where a loss might have a kink: at the target, at 0, at margin 1, a parameter away from the target."""
     numbers = [t, -t, mpf(0), mpf(1), mpf(-1)]
     numbers += [t + sign * mpf(p) for p in loss.parameters.values() if p for sign in (-1, 1)]
-    return sorted({x for x in numbers if loss.facts.prediction.entry() is not PROBABILITY or 0 < x < 1})
+    where = loss.facts.prediction.entry()
+    return sorted({x for x in numbers if where.low < x < where.high})
 
 
 def neighbours(loss, t):
@@ -203,7 +207,8 @@ def test_the_slope_at_a_kink_is_the_middle_of_its_interval(loss, dtype):
 def domain_points(loss, rng, n):
     if loss.facts.prediction.entry() is PROBABILITY:
         return rng.uniform(1e-3, 1 - 1e-3, n)
-    return np.concatenate([rng.normal(0, 3, n // 2), rng.uniform(-40, 40, n - n // 2)])
+    z = np.concatenate([rng.normal(0, 3, n // 2), rng.uniform(-40, 40, n - n // 2)])
+    return np.where(loss.facts.prediction.contains(z), z, np.abs(z))
 
 
 CONVEX_IF = {
@@ -436,7 +441,7 @@ def degrees(loss):
     """Of targets in equal steps: the differences of order d + 1 vanish, those of order d do not, and so everywhere."""
     low = max(loss.facts.target_domain(dict(loss.parameters)).low, 0.0)
     grid = [mpf(low) + mpf(k) / 8 for k in range(1, 6)]
-    everywhere = (0.375, 0.75) if loss.prediction.entry() is PROBABILITY else (-1.5, 0.375, 2.25, 60.0)
+    everywhere = [z for z in (-1.5, 0.375, 0.75, 2.25, 60.0) if loss.prediction.contains(z)]
     with mp.workdps(150):
         return {degree_of([jet(loss, z, t)[0] for t in grid]) for z in everywhere}
 
@@ -489,10 +494,9 @@ def test_every_loss_lies_between_its_bounds_and_some_come_near(loss, classes):
     z[::3] = np.where(rng.random(z[::3].shape) < 0.5, worst, 1.0 if worst == 0.0 else -worst)
     if loss.facts.prediction.entry() is LOG_PROBABILITY:
         z = rashin.log_softmax(-z)
-    t = rng.integers(2, size=rows) if loss.kind == "pointwise" else rng.integers(classes, size=rows)
-    if loss.facts.target_domain(loss.parameters) is SIGN:
-        t = 2 * t - 1
-    losses = loss.per_sample(z, t.astype(float) if loss.kind == "pointwise" else t)
+    z = np.where(loss.facts.prediction.contains(z), z, np.abs(z))
+    ends = rng.choice(neighbours(loss, [-1.0, 0.0, 1.0]), rows) if loss.kind == "pointwise" else None
+    losses = loss.per_sample(z, rng.integers(classes, size=rows) if ends is None else ends)
     size = 4 * EPS * max(abs(low), abs(high))
     assert (losses >= low - size).all()
     assert (losses <= high + size).all() or np.isinf(high)

@@ -8,6 +8,7 @@ from mpmath import mp, mpf
 
 import rashin
 from losses import ENTRIES
+from ulp import ulp_error
 
 
 def test_optax_loses_poly_one_beside_a_dominant_logit():
@@ -53,3 +54,62 @@ def test_the_usual_form_of_sparsemax_cancels_near_its_optimum():
     assert rashin.entmax(z, [0], alpha=2.0) == np.float32(exact) > 0.0
     p = (z - (z.sum() - 1) / 2)[0]
     assert np.float32((p @ z[0]) - z[0, 0] + (1 - p @ p) / 2) != np.float32(exact)
+
+
+def agree(value, expected, dtype="float64", ulps=4.0):
+    """Within a few ULPs of a number of mpmath."""
+    assert ulp_error(value, expected, np.dtype(dtype)) <= ulps
+
+
+def test_the_robust_loss_is_continuous_at_alpha_0():
+    """The usual form divides a difference of float32 numbers by alpha: 0.4768."""
+    one, alpha = np.float32(1.0), np.float32(1e-6)
+    wide = 2 - mpf(float(alpha))
+    value = rashin.robust([one], [np.float32(0.0)], alpha=float(alpha), reduction="none")[0]
+    agree(value, wide / mpf(float(alpha)) * mp.expm1(mpf(float(alpha)) / 2 * mp.log1p(1 / wide)), "float32", 0.51)
+    b = np.float32(2.0) - alpha
+    assert b / alpha * ((one / b + one) ** (alpha / np.float32(2.0)) - one) == pytest.approx(0.4768, rel=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0])
+def test_the_robust_loss_of_neighbouring_shapes_is_the_same(alpha):
+    z = np.array([1e-9, 0.3, 5.0, 1e9])
+    near = [np.nextafter(alpha, -1.0)] + [np.nextafter(alpha, 1.0)] * (alpha < 2.0)
+    for other in near:
+        for name in ("per_sample", "gradient", "hessian"):
+            method = getattr(rashin.robust, name)
+            np.testing.assert_allclose(method(z, 0 * z, alpha=other), method(z, 0 * z, alpha=alpha), rtol=1e-14)
+
+
+def test_the_log_of_a_prediction_below_0_is_not_clipped():
+    """Keras clips predictions at a small positive number: 1.2069."""
+    agree(rashin.squared_log_error([-0.5], [2.0]), mp.log(mpf(1) / 6) ** 2)
+
+
+def test_a_target_of_0_has_no_percentage():
+    with pytest.raises(ValueError, match=r"^target: got 0.0 at index 1; expected a finite number other than 0"):
+        rashin.absolute_percentage_error([1.0, 1.0], [1.0, 0.0])
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    assert metrics.mean_absolute_percentage_error([1.0, 0.0], [1.0, 1.0]) > 1e15
+
+
+def test_the_expectile_has_the_factor_of_catboost():
+    assert rashin.expectile.gradient([0.0], [2.5], level=0.9).tolist() == [-4.5]
+
+
+@pytest.mark.parametrize("margin", [-1e3, -100.0, 100.0])
+def test_a_logistic_margin_stays_finite(margin):
+    """torch.nn.SoftMarginLoss gives inf in float32, and a gradient of NaN."""
+    loss = rashin.sigmoid_cross_entropy
+    agree(loss(np.float32([margin]), np.float32([1.0])), mp.log1p(mp.exp(-mpf(margin))))
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    peer = torch.nn.functional.soft_margin_loss(torch.tensor([margin]), torch.ones(1))
+    assert bool(torch.isinf(peer)) == (margin < 0.0)
+
+
+def test_small_epsilons_are_those_of_absolute_and_squared_errors():
+    z, t = np.array([1.0, 2.0, 3.0]), np.array([1.0, 5.0, -4.0])
+    for loss, other in (("epsilon_insensitive", "absolute_error"), ("squared_epsilon_insensitive", "squared_error")):
+        for name in ("per_sample", "gradient", "hessian"):
+            ours, theirs = (getattr(getattr(rashin, each), name) for each in (loss, other))
+            assert ours(z, t, epsilon=0.0).tolist() == theirs(z, t).tolist()

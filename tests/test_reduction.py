@@ -128,7 +128,7 @@ def inside(loss, z, reach=np.inf):
     """Rounded predictions, back in the domain."""
     where = loss.prediction.entry()
     low = 1e-3 if is_share(where) else max(where.low, -reach)
-    return np.clip(z, low, min(where.high, reach)).astype(z.dtype)
+    return np.clip(z.astype(float), low, min(where.high, reach)).astype(z.dtype)
 
 
 @cases

@@ -70,14 +70,23 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "sse": (REALS, lambda z, t: np.sum((z - t) ** 2)),
     "half_mse": (REALS, lambda z, t: np.mean((z - t) ** 2) / 2),
     "msle": (POSITIVE, lambda z, t: np.mean((np.log(1 + z) - np.log(1 + t)) ** 2)),
+    "reg:squaredlogerror": (POSITIVE, lambda z, t: np.mean((np.log(1 + z) - np.log(1 + t)) ** 2) / 2),
+    "rmsle": (POSITIVE, lambda z, t: math.sqrt(np.mean((np.log(1 + z) - np.log(1 + t)) ** 2))),
     "mae": (REALS, lambda z, t: np.mean(np.abs(z - t))),
     "mape": (REALS, lambda z, t: np.mean(np.abs((z - t) / t))),
     "smooth_l1": (REALS, lambda z, t: smooth_l1(z, t, 0.4)),
     "charbonnier": (REALS, lambda z, t: np.mean(np.sqrt(1 + (z - t) ** 2) - 1)),
     "LogCosh": (REALS, lambda z, t: np.mean(np.log(np.cosh(z - t)))),
+    "barron": (REALS, lambda z, t: np.mean(1.2 / 0.8 * ((((z - t) / 1.7) ** 2 / 1.2 + 1) ** 0.4 - 1))),
+    "cauchy": (REALS, lambda z, t: np.mean(np.log(1 + (z - t) ** 2 / 2))),
+    "geman_mcclure": (REALS, lambda z, t: np.mean(2 * (z - t) ** 2 / ((z - t) ** 2 + 4))),
+    "welsch": (REALS, lambda z, t: np.mean(1 - np.exp(-((z - t) ** 2) / 2))),
+    "svr": (REALS, lambda z, t: np.mean(np.maximum(0, np.abs(z - t) - 0.3))),
+    "L2EpsilonIns": (REALS, lambda z, t: np.mean(np.maximum(0, np.abs(z - t) - 0.3) ** 2)),
     "pinball": (REALS, lambda z, t: pinball(z, t, 0.8)),
     "brier_score": (CHANCES, lambda z, t: np.mean((z - t) ** 2)),
     "multiclass_brier": (LABELS, lambda z, t: np.mean(np.sum((z - np.eye(4)[t]) ** 2, axis=1))),
+    "reg:expectileerror": (REALS, lambda z, t: np.mean(np.where(t > z, 0.8, 0.2) * (z - t) ** 2)),
     "bce": (CHANCES, entropy),
     "bce_with_logits": (CODES, lambda z, t: entropy(sigmoid(z), t)),
     "soft_margin": (SIGNS, lambda z, t: np.mean(np.log(1 + np.exp(-t * z)))),
@@ -92,8 +101,12 @@ FIELD = {  # one name of each entry: data, and the field's own formula
         np.sum(np.maximum(0, 1 + z - z[PICK, t][:, None]) * (1 - np.eye(4)[t]), axis=1)) / 4),
     "sparsemax": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 2.0))),
     "entmax15": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 1.5))),
+    "adaboost": (SIGNS, lambda z, t: np.mean(np.exp(-t * z))),
     "binary_focal_crossentropy": (CODES, lambda z, t: np.mean(
         -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
+    "asl": (CODES, lambda z, t: np.mean(np.where(
+        t, -sigmoid(-z) * np.log(sigmoid(z)),
+        -(np.maximum(sigmoid(z) - 0.05, 0) ** 4) * np.log(np.minimum(sigmoid(-z) + 0.05, 1))))),
     "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
         -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
     "poly_cross_entropy": (LOGITS, lambda z, t: np.mean(
@@ -119,7 +132,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
     losses = {loss.name: loss for loss in rashin.list_losses()}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
-    given |= {"epsilon": 2.5, "q": 0.6, "A": 4.0}
+    given |= {"epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
 
 
@@ -198,7 +211,12 @@ def test_a_search_by_a_part_of_names(monkeypatch, capsys):
     assert [line.split()[0] for line in out.splitlines()[:2]] == ["focal", "sigmoid_focal"]
     assert found("percentage")[0].names[0] == "mape"
     code, out, _ = searched("HuberLoss", monkeypatch, capsys)
-    assert [line.split()[0] for line in out.splitlines()] == ["huber", "pseudo_huber", "reg:pseudohubererror,"]
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "huber",
+        "modified_huber",
+        "pseudo_huber",
+        "reg:pseudohubererror,",
+    ]
     code, _, err = searched("hubr", monkeypatch, capsys)
     assert code == 2
     assert err.endswith("got 'hubr'; expected part of a loss's name; did you mean huber?\n")

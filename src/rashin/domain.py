@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "ABOVE_MINUS_ONE",
     "BINARY",
     "COUNT",
     "DISTRIBUTION",
@@ -32,6 +33,7 @@ __all__ = [
     "LOGIT",
     "LOG_PROBABILITY",
     "NONNEGATIVE",
+    "NONZERO",
     "OPEN_UNIT",
     "POSITIVE",
     "PROBABILITY",
@@ -106,7 +108,8 @@ class Domain(_Shaped):
     low, high : the closed bounds; an open end is the next double.
     shape : ``"interval"`` is ``low <= x <= high``, ``"ends"`` is ``x in {low, high}``, ``"integers"`` is the whole
         numbers of the interval, ``"outside"`` is ``x <= low or x >= high``, ``"shares"`` is the interval for numbers
-        that sum to 1 along the last axis.
+        that sum to 1 along the last axis. Between the bounds of a prediction or target that lies ``"outside"``, the
+        formula must answer NaN, by which the kernels notice it.
     samples : numbers that belong, the hard ones first; tests draw from them.
     reach : the largest absolute value of an ``"outside"`` domain.
 
@@ -336,6 +339,10 @@ FACTOR = Domain("factor", "a number in [1e-100, 1e100]", 1e-100, 1e100, samples=
 FOCUS = Domain("focus", "a number in [0, 100]", 0.0, 100.0, samples=(0.0, 1.0, 5.0))
 ROBUSTNESS = Domain("shape", "a number in [-1e18, 2]", -1e18, 2.0, samples=(1.0, 0.0, -2.0))
 NONNEGATIVE = Domain("non-negative", "a finite number >= 0", 0.0, _LARGEST, samples=(0.0, 1.0, 50.0))
+ABOVE_MINUS_ONE = Domain("above -1", "a finite number > -1", -1 + 2**-53, _LARGEST, samples=(1.0, -0.5, 50.0))
+NONZERO = Domain(
+    "non-zero", "a finite number other than 0", -_LEAST, _LEAST, "outside", samples=(1.0, -1e-3, 50.0), reach=_LARGEST
+)
 PROBABILITY = Domain("probability", "a probability in [0, 1]", 0.0, 1.0, samples=(0.5, 1e-3, 0.999))
 OPEN_UNIT = Domain("fraction", "a number in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
 TWIST = Domain("twist", "a finite number >= -1", -1.0, _LARGEST, samples=(1.0, -1.0, 0.5))

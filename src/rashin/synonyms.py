@@ -50,8 +50,10 @@ SYNONYMS = (
     Synonym(("sse", "rss", "residual_sum_of_squares"), "squared_error", "squared_error(z, t, reduction='sum')"),
     Synonym(("sum_squared_error", "half_mse", "二乗和誤差"), "half_squared_error", "half_squared_error(z, t)",
             "reduction='sum' gives the sum"),
-    Synonym(("msle", "mean_squared_logarithmic_error", "mean_squared_log_error", "reg:squaredlogerror"),
-            "squared_error", "squared_error(np.log1p(z), np.log1p(t))"),
+    Synonym(("msle", "mean_squared_logarithmic_error", "mean_squared_log_error"),
+            "squared_log_error", "squared_log_error(z, t)"),
+    Synonym(("reg:squaredlogerror",), "squared_log_error", "squared_log_error(z, t) / 2"),
+    Synonym(("rmsle", "root_mean_squared_log_error"), "squared_log_error", "squared_log_error(z, t) ** 0.5"),
     Synonym(
         ("mae", "mean_absolute_error", "neg_mean_absolute_error", "l1", "lad", "reg:absoluteerror", "regression_l1",
          "平均絶対誤差", "絶対誤差"),
@@ -60,22 +62,31 @@ SYNONYMS = (
     ),
     Synonym(
         ("mape", "mean_absolute_percentage_error", "neg_mean_absolute_percentage_error"),
-        "absolute_error",
-        "absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n",
+        "absolute_percentage_error",
+        "absolute_percentage_error(z, t)",
+        "Keras gives 100 times as much; targets of 0 are refused",
     ),
     Synonym(("smooth_l1", "フーバー損失"), "huber", "huber(z, t, delta=beta) / beta"),
     Synonym(("charbonnier", "reg:pseudohubererror", "pseudohuber"), "pseudo_huber", "pseudo_huber(z, t)"),
     Synonym(("log_cosh", "LogCosh"), "log_cosh", "log_cosh(z, t)"),
+    Synonym(("barron", "general_robust", "adaptive_robust"), "robust", "robust(z, t, alpha=alpha, scale=scale)"),
+    Synonym(("cauchy", "lorentzian"), "robust", "robust(z, t, alpha=0.0)"),
+    Synonym(("geman_mcclure",), "robust", "robust(z, t, alpha=-2.0)"),
+    Synonym(("welsch", "leclerc"), "robust", "robust(z, t, alpha=-1e18)"),
+    Synonym(("svr", "L1EpsilonIns"), "epsilon_insensitive", "epsilon_insensitive(z, t, epsilon=epsilon)"),
+    Synonym(("L2EpsilonIns",), "squared_epsilon_insensitive", "squared_epsilon_insensitive(z, t, epsilon=epsilon)"),
     Synonym(
         ("pinball", "mean_pinball_loss", "quantile_loss", "check_loss", "tilted", "reg:quantileerror",
          "ピンボール損失"),
         "quantile",
         "quantile(z, t, quantile=alpha)",
     ),
-    Synonym(("brier_score", "brier_score_loss", "neg_brier_score"), "squared_error", "squared_error(z, t)",
+    Synonym(("brier_score", "brier_score_loss", "neg_brier_score"), "binary_brier", "binary_brier(z, t)",
             f"{_PROBABILITY}; brier takes rows of them"),
     Synonym(("multiclass_brier", "multi_class_brier_score", "quadratic_score", "ブライアスコア"), "brier",
-            "brier(z, t)", "z holds probabilities; for two classes it is twice the squared_error of one of them"),
+            "brier(z, t)", "z holds probabilities; for two classes it is twice the binary_brier of one of them"),
+    Synonym(("reg:expectileerror", "asymmetric_least_squares"), "expectile", "expectile(z, t, level=alpha)",
+            "level 0.5 gives half the squared error"),
     Synonym(
         ("bce", "binary_crossentropy", "log_loss", "neg_log_loss", "binary_logloss", "二値交差エントロピー"),
         "binary_cross_entropy",
@@ -89,7 +100,8 @@ SYNONYMS = (
         "sigmoid_cross_entropy(z, t)",
         _LOGIT,
     ),
-    Synonym(("soft_margin",), "sigmoid_cross_entropy", "sigmoid_cross_entropy(z, (t + 1) / 2)", "t is -1 or +1"),
+    Synonym(("soft_margin", "logistic_margin", "LogitMargin"), "sigmoid_cross_entropy",
+            "sigmoid_cross_entropy(z, (t + 1) / 2)", "t is -1 or +1"),
     Synonym(
         ("cross_entropy", "ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax",
          "multi:softprob", "multiclass", "multinomial_deviance", "sparse_softmax_cross_entropy_with_logits",
@@ -122,7 +134,9 @@ SYNONYMS = (
     Synonym(("sparsemax", "multiclass_sparsemax"), "entmax", "entmax(z, t, alpha=2.0)", "z holds scores"),
     Synonym(("entmax15", "entmax_15", "alpha_entmax", "entmax_bisect", "tsallis"), "entmax", "entmax(z, t, alpha=1.5)",
             "z holds scores"),
+    Synonym(("adaboost", "exp"), "exponential", "exponential(z, t)", "t is -1 or +1"),
     Synonym(("binary_focal_crossentropy", "sigmoid_focal"), "sigmoid_focal", "sigmoid_focal(z, t)", _LOGIT),
+    Synonym(("asl", "asymmetric_multi_label"), "asymmetric", "asymmetric(z, t)", _LOGIT),
     Synonym(("categorical_focal_crossentropy", "multiclass_focal"), "focal", "focal(z, t)", "z holds logits"),
     Synonym(("poly_cross_entropy", "poly_loss_cross_entropy", "poly", "poly_1"), "poly_one",
             "poly_one(z, t, epsilon=epsilon)", "z holds logits"),
@@ -216,7 +230,7 @@ def found(text: str) -> list[Synonym]:
     """The entry of that name, or else the entries with names that contain it.
 
     >>> [entry.expression for entry in found("percentage")]
-    ["absolute_error(z, t, weight=1 / np.abs(t), reduction='sum') / n"]
+    ['absolute_percentage_error(z, t)']
     """
     exact = synonym(text)
     if exact is not None:

@@ -156,3 +156,33 @@ def curvature_of_product(order: int, z: mpf, t: Any, parameters: Any, j: None) -
 )
 def sigmoid_focal(z: Number, t: Number, gamma: Number = 2.0, alpha: Number | None = None) -> mpf:
     return mp.fprod(sigmoid_focal_factors(z, t, gamma, alpha))
+
+
+def asymmetric_factors(
+    z: mpf, t: mpf, gamma_negative: float = 4.0, gamma_positive: float = 1.0, clip: float = 0.05
+) -> Any:
+    if t == 1:
+        return sigmoid_focal_factors(z, t, gamma_positive)
+    shifted = max(mpf(0), 1 / (1 + exp(-z)) - mpf(clip))
+    return shifted ** mpf(gamma_negative), -log(1 / (1 + exp(z)) + mpf(clip)) if shifted else mpf(0)
+
+
+def largest_of_asymmetric(order: int, z: mpf, t: Any, parameters: Any, j: None) -> mpf:
+    """The curvature's summands, and how p - clip magnifies the rounding of p."""
+    return largest_of_product(lambda x: asymmetric_factors(x, t, **parameters), z) if order == 2 else mpf(0)
+
+
+@textbook(
+    {"gamma_negative": 2.5, "clip": 0.2},
+    {"gamma_negative": 6.0, "gamma_positive": 0.0, "clip": 0.0},
+    kinks=lambda t, clip=0.05, **_: (log(mpf(clip) / (1 - mpf(clip))),) if clip and not t else (),
+    largest=largest_of_asymmetric,
+)
+def asymmetric(
+    z: Number, t: Number, gamma_negative: Number = 4.0, gamma_positive: Number = 1.0, clip: Number = 0.05
+) -> Any:
+    power, loss = asymmetric_factors(z, t, gamma_negative, gamma_positive, clip)
+    if t == 1 or not power or not clip:
+        return power * loss, mpf(0)
+    p = 1 / (1 + exp(-z))  # the loss as two summands, which cancel as p and clip do
+    return p * power * loss / (p - mpf(clip)), -mpf(clip) * power * loss / (p - mpf(clip))

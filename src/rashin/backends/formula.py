@@ -120,11 +120,13 @@ def accepts(space: Space, rule: Rule, z: Any, t: Any, tolerance: float) -> Any:
 
 
 def _contains(space: Space, domain: Domain, x: Any) -> Any:
-    """As the domain has it, of another library's arrays; predictions and targets lie in intervals or at two ends."""
+    """As the domain has it, of another library's arrays."""
     if domain.shape == "ends":
         return (x == domain.low) | (x == domain.high)
     if domain.shape == "integers":
         return (x >= domain.low) & (x <= domain.high) & (x == space.xp.floor(x))
+    if domain.shape == "outside":
+        return ((x <= domain.low) | (x >= domain.high)) & (space.xp.abs(x) <= domain.reach)
     return (x >= domain.low) & (x <= domain.high)
 
 

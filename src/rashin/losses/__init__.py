@@ -1,6 +1,7 @@
 """The losses: one function of pure mathematics each."""
 
 from rashin.losses.binary import (
+    asymmetric,
     binary_brier,
     binary_cross_entropy,
     exponential,
@@ -27,11 +28,14 @@ from rashin.losses.regression import (
     quantile,
     squared_error,
 )
+from rashin.losses.relative import absolute_percentage_error, squared_log_error
 from rashin.losses.sparse import entmax
 from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, gaussian, student_t
 
 __all__ = [
     "absolute_error",
+    "absolute_percentage_error",
+    "asymmetric",
     "beta",
     "binary_brier",
     "binary_cross_entropy",
@@ -70,6 +74,7 @@ __all__ = [
     "squared_epsilon_insensitive",
     "squared_error",
     "squared_hinge",
+    "squared_log_error",
     "student_t",
     "tweedie",
     "weston_watkins",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from rashin.decorators import pointwise
 from rashin.domain import BINARY, FACTOR, FOCUS, LOGIT, NONNEGATIVE, PROBABILITY, SIGN
 from rashin.losses.bounds import nonnegative, shifted_logarithm, unit
@@ -185,6 +189,18 @@ def exponential(xp, z, t):
     return e, -t * e, e
 
 
+def focal_parts(xp, m, gamma):
+    """-log p, p, q = 1 - p and q^gamma for p = sigmoid(m); e^-|m|, 1 more than that, and whether m is positive."""
+    _, loss, e, up = softplus(xp, m)
+    total = 1.0 + e
+    large, small = 1.0 / total, e / total
+    p, q = xp.where(up, large, small), xp.where(up, small, large)  # q = 1 - p without cancellation
+    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, as gamma multiplies the error of a rounded q.
+    lost = (e - (total - 1.0)) / total
+    power = times_exp(xp, xp.float_power(total, -gamma) * (1.0 - gamma * lost), -gamma, xp.where(up, m, 0.0))
+    return loss, p, q, power, e, total, up
+
+
 @pointwise(prediction=LOGIT, target=BINARY, parameters={"gamma": FOCUS, "alpha": PROBABILITY}, bounds=nonnegative)
 def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     r"""Focal loss of two classes from the logit: well-classified samples count less. Targets are 0 and 1.
@@ -202,14 +218,8 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     """
     s = 2.0 * t - 1.0
     m = s * z
-    _, loss, e, up = softplus(xp, m)  # loss = -log p
-    total = 1.0 + e
-    large, small = 1.0 / total, e / total
-    p, q = xp.where(up, large, small), xp.where(up, small, large)  # q = 1 - p without cancellation
-    factor = 1.0 if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha)
-    # q = e^-m or 1, over 1 + e with e = e^-|m|: q^gamma from the parts, as gamma multiplies the error of a rounded q.
-    lost = (e - (total - 1.0)) / total
-    power = factor * times_exp(xp, xp.float_power(total, -gamma) * (1.0 - gamma * lost), -gamma, xp.where(up, m, 0.0))
+    loss, p, q, power, _, total, up = focal_parts(xp, m, gamma)
+    power = power if alpha is None else xp.where(t > 0.0, alpha, 1.0 - alpha) * power
     product = xp.where(p > 0.0, p * loss, 0.0)
     slope = -power * (gamma * product + q)
     # The curvature has a factor p. Where p is subnormal, its few bits times gamma log p would be all that is left.
@@ -217,3 +227,58 @@ def sigmoid_focal(xp, z, t, gamma=2.0, alpha=None):
     bent = gamma * gamma * product + q * (2.0 * gamma + 1.0 - gamma * xp.where(loss > 1000.0, 0.0, loss))
     curvature = times_exp(xp, power * bent / total, xp.where(up, 0.0, 1.0), xp.where(up, 0.0, m))
     return xp.where(q > 0.0, power * loss, 0.0), s * slope, curvature
+
+
+def kink_of_clip(t, gamma_negative, gamma_positive, clip):
+    """The logit of ``clip``, where the loss of class 0 begins to grow."""
+    if gamma_negative > 1.0 or not 0.0 < clip < 1.0:
+        return ()
+    return (np.where(t == 0.0, math.log(clip / (1.0 - clip)), np.inf),)
+
+
+def clipped(xp, p, e, up, clip):
+    """The share of q that is more than ``clip``, and 1 over 1 less q plus clip."""
+    left = (1.0 - clip) - clip * xp.where(up, 1.0 / e, e)  # (q - clip) / q, as 1 / q is 1 + e^m
+    left = xp.where(clip == 0.0, 1.0, left)
+    return xp.where(left > 0.0, left, 0.0), 1.0 / (p + clip)
+
+
+@pointwise(
+    prediction=LOGIT,
+    target=BINARY,
+    parameters={"gamma_negative": FOCUS, "gamma_positive": FOCUS, "clip": PROBABILITY},
+    kinks=kink_of_clip,
+    bounds=nonnegative,
+)
+def asymmetric(xp, z, t, gamma_negative=4.0, gamma_positive=1.0, clip=0.05):
+    r"""Focal loss with an exponent for each class, for labels of which most are 0: easy zeros do not count at all.
+
+    .. math:: \ell = -t (1 - p)^{\gamma_+} \log p - (1 - t) q^{\gamma_-} \log(1 - q)
+
+    Here p is the sigmoid of z, and q = max(p - clip, 0).
+
+    gamma_negative : exponent for targets of 0, in [0, 100]; the larger it is, the less easy samples count.
+    gamma_positive : exponent for targets of 1, in [0, 100].
+    clip : probability in [0, 1] up to which a target of 0 costs nothing. 0 and equal exponents give ``sigmoid_focal``.
+        Where p is near ``clip``, float64 loses the digits that cancel in p - clip.
+
+    >>> asymmetric([0.0, -3.0, 2.0], [1, 0, 0])
+    0.39766284699064103
+
+    Reference: Ben-Baruch et al. (2021), Asymmetric loss for multi-label classification.
+    """
+    s = 2.0 * t - 1.0
+    gamma, c = xp.where(t > 0.0, gamma_positive, gamma_negative), xp.where(t > 0.0, 0.0, clip)
+    loss, p, q, power, e, total, up = focal_parts(xp, s * z, gamma)
+    left, inverse = clipped(xp, p, e, up, c)
+    inside, none = left > 0.0, c == 0.0
+    power, share = xp.where(inside, power * xp.float_power(left, gamma), 0.0), xp.where(inside, left, 1.0)
+    low = q * left < 0.5
+    loss = xp.where(none, loss, xp.where(low, -xp.log1p(xp.where(low, -q * left, 0.0)), xp.log(inverse)))
+    h, rate = xp.where(none, 1.0, p * inverse), loss / share
+    product = xp.where(p > 0.0, p * rate, 0.0)
+    turn = xp.where(none, 1.0, (p - q * c * inverse) * inverse)
+    bent = gamma * product * ((gamma - 1.0) / share + 1.0) - gamma * q * xp.where(loss > 1000.0, 0.0, rate)
+    bent = bent + q * (2.0 * gamma * h / share + turn)
+    curvature = times_exp(xp, power * bent / total, xp.where(up, 0.0, 1.0), xp.where(up, 0.0, s * z))
+    return xp.where(q > 0.0, power * loss, 0.0), -s * power * (gamma * product + q * h), curvature

@@ -48,6 +48,16 @@ def insensitive_median(t, w, epsilon=0.1):
     return weighted_quantile(np.append(t - epsilon, t + epsilon), np.append(w, w))
 
 
+def relative_median(t, w):
+    """The median, with targets that weigh less the larger they are."""
+    return weighted_quantile(t, w / np.abs(t))
+
+
+def mean_of_logarithms(t, w):
+    """The number whose log(1 + z) is the mean of log(1 + t)."""
+    return np.expm1(mean(np.log1p(t), w))
+
+
 def half_log_odds(t, w):
     """Half the logarithm of the odds of +1 against -1."""
     with np.errstate(divide="ignore"):

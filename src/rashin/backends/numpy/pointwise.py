@@ -113,9 +113,22 @@ class _Prepared:
         self.fixed = {"loop": self.loop.address, "parameters": program.numbers, "bounds": bounds}
         self.run = kernel.sweep.fixing(element, **self.fixed, count=0, answer=NO_DOUBLES)
         prediction, target = domain_bounds(of_prediction, element), domain_bounds(rule.target, element)
+        self._check_gap(of_prediction, rule.target)
         if self._shows_nan():
             prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
         bounds[:6] = *prediction, *target
+
+    def _check_gap(self, *domains: Domain) -> None:
+        """The kernels test no gap between two bounds: the formula must answer NaN there."""
+        for place, domain in enumerate(domains):
+            if domain.shape == "outside":
+                pair = np.array(self.harmless, self.element)
+                pair[place] = 0.5 * (domain.low + domain.high)
+                if self.of_one(pair[:1], pair[1:], np.empty(0)) != kernel.UNDEFINED:
+                    raise TypeError(
+                        f"{('prediction', 'target')[place]}: got a formula with a value at {pair[place]}; expected NaN "
+                        f"there, as the domain is {domain.description}"
+                    )
 
     def _shows_nan(self) -> bool:
         """Whether the formula answers NaN with NaN, as most do: then real numbers need no test of their own."""
@@ -197,11 +210,15 @@ class _Sweep:
 
 @functools.cache
 def domain_bounds(domain: Domain, element: np.dtype[Any]) -> tuple[float, float, float]:
-    """The domain as the kernel tests it: bounds that the element type holds, rounded inwards."""
+    """The domain as the kernel tests it: bounds that the element type holds, rounded inwards.
+
+    A gap between two bounds is left to the formula.
+    """
+    least, most = (-domain.reach, domain.reach) if domain.shape == "outside" else (domain.low, domain.high)
     with np.errstate(over="ignore", under="ignore"):
-        low, high = element.type(domain.low), element.type(domain.high)
-    if float(low) < domain.low:
+        low, high = element.type(least), element.type(most)
+    if float(low) < least:
         low = np.nextafter(low, element.type(np.inf))
-    if float(high) > domain.high:
+    if float(high) > most:
         high = np.nextafter(high, element.type(-np.inf))
     return float(low), float(high), kernel.ENDS if domain.shape == "ends" else kernel.INTERVAL

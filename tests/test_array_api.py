@@ -36,7 +36,9 @@ def drawn(case, dtype, n=20):
 def near(found, exact, dtype):
     found = np.asarray(found)
     assert found.dtype == dtype
-    return np.allclose(found, exact, rtol=CLOSE[dtype], atol=0.0)
+    finite = np.abs(exact)[np.isfinite(exact)]
+    rest = 2.0**-50 * np.max(finite, initial=0.0)  # of a sum that cancels to 0
+    return np.allclose(found, exact, rtol=CLOSE[dtype], atol=rest)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
@@ -52,10 +54,12 @@ def test_value_and_derivatives_are_numpys_in_double_rounded_once(library, case, 
         for a, b in zip(found, exact, strict=True):
             assert type(a) is type(made(z))
             assert near(back(a), b, dtype)
-    exact = loss.hessian_vector_product(z, t, vector, **keywords)
-    assert near(back(loss.hessian_vector_product(made(z), made(t), made(vector), **theirs)), exact, dtype)
     exact = loss.per_sample(z, t, where=keywords["where"])
     assert np.allclose(back(loss.per_sample(made(z), made(t), where=theirs["where"])), exact, rtol=2.0**-40, atol=0.0)
+    if not loss.rule.has_products:
+        return
+    exact = loss.hessian_vector_product(z, t, vector, **keywords)
+    assert near(back(loss.hessian_vector_product(made(z), made(t), made(vector), **theirs)), exact, dtype)
 
 
 @every_library

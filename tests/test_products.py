@@ -67,6 +67,8 @@ def worst(loss, z, t, v, got, factors):
 
 def bound_in_double(loss, t):
     """ULPs: a power multiplies the error of 1 - p, and with shares of several classes the entries H_jk cancel too."""
+    if loss.name in ("generalized_cross_entropy", "poly_one"):  # phi' and phi'' have one sign: each H_jk may vanish
+        return 256.0
     if loss.name == "focal" and t.ndim == 2:
         return 32.0
     return max(8.0, 2.0 * loss.parameters.get("gamma", 0.0))
@@ -101,7 +103,7 @@ def test_products_of_label_losses_are_those_of_the_definition(loss, dtype):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
 def test_where_samples_or_classes_are_separate_the_product_is_by_the_diagonal(case, dtype):
     loss, z, t, weight, rng = drawn(case, 21, 31)
-    if loss.kind == "labelwise":
+    if loss.kind == "labelwise" or not loss.rule.has_products:
         return
     loss, z = of_any_rows(loss), inside(loss, z.astype(dtype), reach=60.0)
     keep, v = rng.random(31) < 0.7, rng.normal(size=z.shape).astype(dtype)
@@ -174,6 +176,8 @@ def test_where_the_curvature_is_infinite_a_zero_gives_zero():
 @pytest.mark.parametrize("case", CASES)
 def test_out_layout_axis_and_what_lies_outside(case):
     loss, z, t, weight, rng = drawn(case, 22, 31)
+    if not loss.rule.has_products:
+        pytest.skip("a formula of whole rows")
     v, keep = rng.normal(size=z.shape), rng.random(31) < 0.7
     keywords = {"weight": weight, "where": keep}
     expected = loss.hessian_vector_product(z, t, v, **keywords)

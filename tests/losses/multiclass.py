@@ -47,7 +47,7 @@ def fast_focal(z: Long, t: Any, gamma: float = 2.0) -> Result:
     return _fast_derivatives(z, t, (-(rest**gamma) * u,), *fast_derivatives(u, p, rest, gamma))
 
 
-def fast_poly_one(z: Long, t: Any, epsilon: float = 1.0) -> Result:
+def fast_poly_one(z: Long, t: Any, epsilon: float = 2.0) -> Result:
     u, p, rest = _log_softmax(z)
     e = np.longdouble(epsilon)
     return _fast_derivatives(z, t, (-u, e * rest), e * rest - (1 + e) if e < 0 else -1 - e * p, (-e * p,))
@@ -180,7 +180,7 @@ def largest_of(magnitudes: Callable[..., tuple[mpf, mpf]]) -> Callable[..., mpf]
     return largest
 
 
-def magnitudes_of_poly_one(u: mpf, epsilon: Number = 1.0) -> tuple[mpf, mpf]:
+def magnitudes_of_poly_one(u: mpf, epsilon: Number = 2.0) -> tuple[mpf, mpf]:
     bent = abs(epsilon) * exp(u)
     return max(abs(1 + epsilon * exp(u)), -u * bent), max(1, -u) * bent
 
@@ -222,12 +222,12 @@ def focal(z: Row, t: Target, gamma: Number = 2.0) -> tuple[mpf, ...]:
 
 
 @textbook(
-    {"epsilon": 2.0},
     {"epsilon": -1.0},
+    {"epsilon": 0.5},
     fast=fast_poly_one,
     largest=largest_of(magnitudes_of_poly_one),  # as for focal
 )
-def poly_one(z: Row, t: Target, epsilon: Number = 1.0) -> tuple[mpf, ...]:
+def poly_one(z: Row, t: Target, epsilon: Number = 2.0) -> tuple[mpf, ...]:
     total = logsumexp(z)
     return label_terms(smoothed(t, len(z), 0), lambda u: -u + mpf(epsilon) * (1 - exp(u)), z, total)
 

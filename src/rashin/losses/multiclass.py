@@ -56,8 +56,8 @@ def focal(xp, u, gamma=2.0):
     return -power * u, -power * (1.0 + gamma * product), xp.where(steep < INFINITY, curvature, 0.0)
 
 
-@labelwise(parameters={"epsilon": TWIST}, convex=True, bounds=nonnegative)
-def poly_one(xp, u, epsilon=1.0):
+@labelwise(parameters={"epsilon": TWIST}, bounds=nonnegative)
+def poly_one(xp, u, epsilon=2.0):
     r"""Cross-entropy from logits with the first coefficient of its series in 1 - p changed.
 
     .. math:: \ell = -\log p + \epsilon (1 - p), \quad p = \mathrm{softmax}(z)_k
@@ -66,7 +66,7 @@ def poly_one(xp, u, epsilon=1.0):
         symmetric cross-entropy alpha CE + beta RCE, over alpha, whose log 0 is -A.
 
     >>> poly_one([[20.0, 0.0]], [0], epsilon=2.0)
-    6.183460855457197e-09
+    6.183460856694788e-09
 
     Reference: Leng et al. (2022), PolyLoss: a polynomial expansion perspective of classification loss functions.
     """

@@ -52,8 +52,8 @@ def entmax(xp, z, t, alpha=1.5):
 
     alpha : number in (1, 2]; 2 gives sparsemax. Near 1 the loss tends to ``softmax_cross_entropy``.
 
-    >>> entmax([[0.5, 0.0, -3.0]], [0], alpha=2.0)
-    0.0625
+    >>> entmax([[0.5, 0.0, -3.0]], [0], alpha=1.5)
+    0.1843713789...
 
     Reference: Martins and Astudillo (2016), From softmax to sparsemax; Peters et al. (2019), Sparse
     sequence-to-sequence models; Blondel et al. (2020), Learning with Fenchel-Young losses.

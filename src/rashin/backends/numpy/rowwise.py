@@ -85,8 +85,8 @@ class ClassSweep(RowSweep):
 
     def _shares(self, labels: Any, box: Box, buffer: Any) -> Any:
         """The box's distributions; a label that is no class becomes zeros, which the sweep refuses."""
-        if not self.one_hot:
-            return read(self.rows.distributions, box, buffer)  # type: ignore[arg-type]
+        if self.rows.distributions is not None:
+            return read(self.rows.distributions, box, buffer)
         q = buffer[: labels.size * self.rows.classes].reshape(labels.size, self.rows.classes)
         return np.equal(labels[:, None], np.arange(self.rows.classes), out=q)
 

@@ -110,7 +110,7 @@ def _limit(at: Callable[[Point], Exact], z: Point) -> Exact:
     near, far = (at(_finite(z, mp.ldexp(1, exponent))) for exponent in (100, 120))
     if abs(far.value - near.value) <= mp.ldexp(abs(far.value), -50):
         return far
-    grows = abs(far.value) > abs(near.value)  # be it as slowly as a logarithm
+    grows = abs(far.value) > abs(near.value) and mp.mag(far.value) > -1250  # be it as slowly as a logarithm
     return Exact(mp.sign(far.value) * mp.inf, mp.inf) if grows else Exact(mpf(0), far.largest)
 
 

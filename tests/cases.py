@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losses import ENTRIES
-from rashin.domain import LABEL, Domain
+from rashin.domain import LABEL, LOGIT, Domain, Row
 from ulp import DTYPES, dtype_limits
 
 __all__ = ["Case", "cases", "count_of", "is_logarithm", "is_share", "numbers_of"]
@@ -49,7 +49,7 @@ def cases(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Case]:
         keep = keep.all(axis=-1) if z.ndim == 2 else keep
         if not loss.prediction.has_classes:
             keep = keep & _target(loss, parameters).contains(target.astype(float))
-        if z.ndim == 2 and len(z) == 4 and dtype != "float64":
+        if z.ndim == 2 and len(z) == 4 and (dtype != "float64" or loss.kind == "classwise"):
             keep &= np.arange(4) % 2 == ("soft" in name)  # half of the rows: narrow types get wide arithmetic
         if keep.any():
             found += 1
@@ -231,8 +231,20 @@ def _rows(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Gene
     where = loss.facts.prediction.entry()
     draw = _share_rows if is_share(where) else _logarithm_rows if is_logarithm(where) else _score_rows
     for name, z, t in draw(dtype, parameters, rng):
-        if t.ndim == 1 or loss.facts.target is not LABEL:
+        of_logits = loss.facts.target == Row(LOGIT)
+        if of_logits:
+            t = _as_logits(t, z.shape[1])
+        if parameters.get("reverse"):  # a class without a share costs inf, of which no difference says the limit
+            keep = (np.isfinite(t) if of_logits else t > 0.0).all(axis=-1) & (t.ndim == 2)
+            z, t = z[keep], t[keep]
+        if len(z) and (t.ndim == 1 or loss.facts.target is not LABEL):
             yield name, _into(where, z), t
+
+
+def _as_logits(t: Array, classes: int) -> Array:
+    """The logits of labels, as a teacher gives them, and of distributions."""
+    with np.errstate(divide="ignore"):
+        return 5.0 * (t[:, None] == np.arange(classes)) if t.ndim == 1 else np.log(t)
 
 
 def _both(name: str, z: Array, labels: Array, soft: Array) -> Inputs:

@@ -53,10 +53,11 @@ def needed_bits(name: str, z: Any, t: Any, parameters: dict[str, Any]) -> int:
     """
     row = z if isinstance(z, list) else [z, mpf(0)]
     finite = [x for x in row if mp.isfinite(x)] or [mpf(0)]
-    spread = max(finite) - min(finite)
+    distances = ((max(finite) - x) / mpf(parameters.get("temperature", 1)) for x in finite)
+    spread = max(x for x in distances if x < 1100)
     steps = [distance for x in row for distance in break_distances(name, x, t, parameters)]
     reach = max((-int(mp.mag(step)) for step in steps), default=0)
-    return 200 + (int(1.45 * spread) if spread < 1100 else 0) + max(reach, 0)
+    return 200 + int(1.45 * spread) + max(reach, 0)
 
 
 def break_distances(name: str, z: mpf, t: Any, parameters: dict[str, Any]) -> list[mpf]:

@@ -21,6 +21,7 @@ __all__ = [
     "name_of",
     "of_any_rows",
     "settings_of",
+    "takes_logits",
 ]
 
 # Those that other tests and the documentation's examples register are not ours to judge.
@@ -47,6 +48,11 @@ def changed(loss: Any) -> Any:
     switches = {name: not loss.parameters[name] for name in loss.options if loss.parameters[name] is True}
     others = {name: value for others in ENTRIES[loss.name].others for name, value in others.items()}
     return loss.replace(**switches, **others)
+
+
+def takes_logits(loss: Any) -> bool:
+    """Whether the target is a row of a teacher's logits."""
+    return bool(loss.target.axes)
 
 
 def learns_classes(loss: Any) -> bool:

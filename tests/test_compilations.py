@@ -9,7 +9,7 @@ import pytest
 import rashin
 from rashin.domain import LABEL
 from rashin.native import engine, objects
-from shipped import every_loss, of_any_rows
+from shipped import every_loss, of_any_rows, takes_logits
 
 ROWS, CLASSES = 40, 6
 
@@ -54,6 +54,9 @@ def problems(loss):
         return
     z = np.round(rng.random((ROWS, CLASSES))) + low
     labels = rng.integers(0, CLASSES, ROWS)
+    if takes_logits(loss):
+        yield z, z[::-1].copy()
+        return
     yield z, labels
     if loss.facts.target is not LABEL:
         yield z, np.eye(CLASSES)[labels]

@@ -15,10 +15,10 @@ from losses import ENTRIES
 from mpmath_arrays import jet
 from rashin import domain
 from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, Domain
-from shipped import LOSSES, SETTINGS, every_loss, of_any_rows, settings_of
+from shipped import LOSSES, SETTINGS, every_loss, of_any_rows, settings_of, takes_logits
 
 POINTWISE = [p for p in SETTINGS if p.values[0].kind == "pointwise"]
-ROWS = [p for p in SETTINGS if p.values[0].kind != "pointwise"]
+ROWS = [p for p in SETTINGS if p.values[0].kind != "pointwise" and not takes_logits(p.values[0])]
 DOMAINS = {name: value for name, value in vars(domain).items() if isinstance(value, Domain)}
 EPS = float(np.finfo(float).eps)
 
@@ -85,7 +85,7 @@ def with_prediction(loss, x):
     if loss.kind == "pointwise":
         return [x], [loss.facts.target_domain(loss.parameters).samples[0]]
     other = {PROBABILITY: 0.5, LOG_PROBABILITY: -0.5}.get(loss.facts.prediction.entry(), 0.25)
-    return [[other, x]], [0]
+    return [[other, x]], [[0.5, -1.0]] if takes_logits(loss) else [0]
 
 
 @pytest.mark.parametrize("loss", POINTWISE)
@@ -106,7 +106,7 @@ def test_the_target_of_a_row_is_a_label_or_a_distribution(loss):
     assert loss.facts.target in (LABEL, DISTRIBUTION)
     z = np.full((1, 3), -np.log(3) if loss.facts.prediction.entry() is LOG_PROBABILITY else 1 / 3)
     for label in range(3):
-        assert np.isfinite(loss(z, [label]))
+        assert np.isfinite(loss(z, [label])) != bool(loss.parameters.get("reverse"))
     for label in (-1, 3, 0.5):
         with pytest.raises(ValueError, match=r"^target"):
             loss(z, [label])
@@ -147,6 +147,8 @@ def test_every_parameter_matters(loss):
             t = np.resize(where.samples if where.shape == "ends" else where.samples[-1:], z.size)
         else:
             z, t = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]]), [1, 0]
+            if loss.kind == "classwise":
+                t = [[0.25, 0.5, 0.25], [0.125, 0.125, 0.75]]
         for other in others:
             # gamma = 0 of a focal loss and others must show in every derivative
             assert loss(z, t, **{name: other}) != loss(z, t)
@@ -213,6 +215,7 @@ def domain_points(loss, rng, n):
 
 CONVEX_IF = {
     "tweedie": lambda power: 1.0 <= power <= 2.0,
+    "softmax_kullback_leibler": lambda reverse, temperature: not reverse,
     "robust": lambda alpha, scale: alpha >= 1.0,
     "sigmoid_focal": lambda gamma, alpha: gamma == 0.0,  # the cross-entropy
 }
@@ -254,6 +257,7 @@ CONVEX_IN_PART = {("gamma", 0.0), ("power", 0.0), ("power", 1e-6), ("epsilon", -
         for p in ROWS
         if not any(p.values[0].parameters.get(o) for o in BENDING)
         for soft in ([False] if p.values[0].facts.target is LABEL else [False, True])
+        if soft or not p.values[0].parameters.get("reverse")  # infinite with labels
     ],
 )
 def test_convex_row_losses_lie_below_their_chords(loss, soft):
@@ -270,8 +274,8 @@ def test_convex_row_losses_lie_below_their_chords(loss, soft):
     middle = loss(a / 2 + b / 2, t, reduction="none")
     above = middle > ends * (1 + 16 * EPS)
     if loss.parameters.items().isdisjoint(CONVEX_IN_PART) and not (soft and loss.name == "poly_one"):
-        assert above.any() != loss.facts.convex
-    if loss.facts.convex:
+        assert above.any() != stays_convex(loss)
+    if stays_convex(loss):
         assert loss.hessian(a, t, reduction="none").min() >= 0.0
 
 
@@ -296,7 +300,7 @@ def test_softcap_and_z_loss_may_cost_convexity():
 @every_loss
 def test_the_link_is_one_of_four(loss):
     assert loss.facts.link in {"identity", "log", "logit", "softmax"}
-    assert (loss.facts.link == "softmax") == (loss.kind == "labelwise")
+    assert (loss.facts.link == "softmax") == (loss.kind in ("labelwise", "classwise"))
     if loss.facts.link in ("log", "logit", "softmax"):  # these take the mean to any real number
         assert loss.facts.prediction.entry().low == -np.inf
         assert loss.facts.prediction.entry().high == np.inf
@@ -310,7 +314,8 @@ OF_THE_MEAN = [
 
 
 def test_a_link_is_that_of_a_loss_of_the_mean():
-    assert {loss for loss in LOSSES if loss.facts.convex and loss.facts.link != "identity"} <= set(OF_THE_MEAN)
+    linked = {loss for loss in LOSSES if loss.facts.convex and loss.facts.link != "identity"}
+    assert linked - {rashin.softmax_kullback_leibler} <= set(OF_THE_MEAN)  # of degree 1 but for what the target adds
 
 
 @pytest.mark.parametrize("loss", OF_THE_MEAN, ids=lambda loss: loss.name)
@@ -500,8 +505,12 @@ def test_every_loss_lies_between_its_bounds_and_some_come_near(loss, classes):
     if loss.facts.prediction.entry() is LOG_PROBABILITY:
         z = rashin.log_softmax(-z)
     z = np.where(loss.facts.prediction.contains(z), z, np.abs(z))
-    ends = rng.choice(neighbours(loss, [-1.0, 0.0, 1.0]), rows) if loss.kind == "pointwise" else None
-    losses = loss.per_sample(z, rng.integers(classes, size=rows) if ends is None else ends)
+    t = rng.integers(classes, size=rows)
+    if loss.kind == "pointwise":
+        t = rng.choice(neighbours(loss, [-1.0, 0.0, 1.0]), rows)
+    if takes_logits(loss):
+        t = 1e4 * (t[:, None] == np.arange(classes))
+    losses = loss.per_sample(z, t)
     size = 4 * EPS * max(abs(low), abs(high))
     assert (losses >= low - size).all()
     assert (losses <= high + size).all() or np.isinf(high)

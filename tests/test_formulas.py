@@ -112,6 +112,8 @@ def domains(loss, own):
     """Where the arguments of the formula lie."""
     if loss.kind == "labelwise":
         return (LOG_PROBABILITY,)
+    if loss.kind == "classwise":
+        return LOG_PROBABILITY, SHARE, LOG_PROBABILITY, SHARE
     if loss.kind == "rowwise":
         return loss.prediction.entry(), SHARE
     target = loss.facts.target
@@ -120,11 +122,13 @@ def domains(loss, own):
 
 def points(loss, own, dtype):
     """Every pair of numbers of the two domains, or a sample of the pairs."""
-    lines = [numbers(domain, dtype, seed) for seed, domain in enumerate(domains(loss, own))]
+    where = domains(loss, own)
+    lines = [numbers(domain, dtype, seed) for seed, domain in enumerate(where[::2] if len(where) == 4 else where)]
     lines[1:] = [targets[np.isfinite(targets)] for targets in lines[1:]]
     grid = [axis.ravel() for axis in np.meshgrid(*lines)]
     chosen = np.resize(np.random.default_rng(3).permutation(grid[0].size), SIZE)
-    return [np.ascontiguousarray(axis[chosen]) for axis in grid]
+    found = [np.ascontiguousarray(axis[chosen]) for axis in grid]
+    return [part for u in found for part in (u, np.exp(u))] if len(where) == 4 else found
 
 
 @quiet

@@ -21,7 +21,7 @@ import rashin
 from rashin import labelwise, list_losses, pointwise, registry, rowwise
 from rashin.domain import LOG_PROBABILITY, NONNEGATIVE, POSITIVE, PROBABILITY, REAL
 from rashin.kernels import formula
-from shipped import LOSSES, changed, every_loss
+from shipped import LOSSES, changed, every_loss, takes_logits
 
 # ------------------------------------------------------------------------------------- losses of a user
 
@@ -478,6 +478,8 @@ def sample(loss):
     if loss.kind == "pointwise":
         return np.array([0.25, 0.75, 0.5]), np.array([1.0, 1.0, 1.0])
     z = np.array([[0.25, 0.5, 0.25], [0.125, 0.375, 0.5]])
+    if takes_logits(loss):
+        return z, -z
     return (np.log(z) if loss.facts.prediction.entry() is LOG_PROBABILITY else z), np.array([2, 0])
 
 

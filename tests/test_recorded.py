@@ -16,7 +16,7 @@ from rashin.cli import main
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate, output_for, train, write_predictions
 from rashin.measurement.table.recorded import note_about, recorded_in
-from shipped import every_loss
+from shipped import every_loss, takes_logits
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def trained(loss):
     """A network for classes, or, where the loss takes no 0 and 1, for positive numbers; and held-out samples."""
     (x, t), (x_test, t_test) = load_digits()
     codes, outputs = loss.facts.target_domain(loss.parameters), 10
-    if loss.kind == "pointwise" and not any(codes.contains([low, 1.0]).all() for low in (0.0, -1.0)):
+    if takes_logits(loss):
+        t, t_test = (np.eye(10)[labels] * 3.0 for labels in (t, t_test))
+    elif loss.kind == "pointwise" and not any(codes.contains([low, 1.0]).all() for low in (0.0, -1.0)):
         t, t_test, outputs = 1.0 + t, 1.0 + t_test, 1
     network = Network((64, 6, outputs), output=output_for(loss))
     train(network, loss, x[:200], t[:200], epochs=1, learning_rate=0.01)

@@ -16,7 +16,7 @@ import rashin
 from cases import is_logarithm, is_share, numbers_of
 from exact_sums import exactly
 from rashin.domain import LABEL
-from shipped import LOSSES, changed, of_any_rows, settings_of
+from shipped import LOSSES, changed, of_any_rows, settings_of, takes_logits
 
 CLASSES = 4
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
@@ -75,6 +75,10 @@ def tried(loss):
     other = keep_rows(changed(loss))
     if loss.kind == "pointwise":
         return {loss.name: (other, predictions(other), targets(other))}
+    if takes_logits(loss):
+        return {loss.name: (other, predictions(other), predictions(other))}
+    if other.parameters.get("reverse"):  # infinite where a class has no share
+        other = settings_of(loss)[1]
     cases = {loss.name: (keep_rows(settings_of(loss)[:2][-1]), predictions(other), _labels)}
     if loss.facts.target is not LABEL:
         cases[f"{loss.name}, soft"] = (other, predictions(other), _sixteenths)

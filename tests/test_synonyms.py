@@ -21,6 +21,8 @@ SIGNS = {"z": RNG.normal(size=9), "t": RNG.choice([-1.0, 1.0], 9)}
 CHANCES = {"z": RNG.uniform(0.1, 0.9, 9), "t": RNG.integers(0, 2, 9)}
 LOGITS = {"z": RNG.normal(size=(9, 4)), "t": RNG.integers(0, 4, 9)}
 ROWS = {"z": RNG.dirichlet(np.ones(4), 9), "t": RNG.dirichlet(np.ones(4), 9)}
+SOFT = {"z": LOGITS["z"], "t": ROWS["t"]}
+TEACHER = {"z": LOGITS["z"], "t": RNG.normal(size=(9, 4))}
 LABELS = {"z": ROWS["z"], "t": LOGITS["t"]}
 PICK = np.arange(9)
 
@@ -64,6 +66,15 @@ def fenchel_young(z, t, alpha):
     return np.sum(p * z, axis=1) - z[PICK, t] + (1 - np.sum(p**alpha, axis=1)) / (alpha * a)
 
 
+def soft_kl(z, t):
+    return np.mean((t * (np.log(t) - np.log(softmax(z)))).sum(axis=1))
+
+
+def jensen_shannon(p, q, beta=0.5):
+    m = beta * q + (1 - beta) * p
+    return np.mean((beta * q * np.log(q / m) + (1 - beta) * p * np.log(p / m)).sum(axis=1))
+
+
 FIELD = {  # one name of each entry: data, and the field's own formula
     "mse": (REALS, lambda z, t: np.mean((z - t) ** 2)),
     "rmse": (REALS, lambda z, t: math.sqrt(np.mean((z - t) ** 2))),
@@ -94,6 +105,10 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "sparse_categorical_crossentropy": (LABELS, lambda z, t: -np.mean(np.log(z[PICK, t]))),
     "nll": ({**LABELS, "z": np.log(ROWS["z"])}, lambda z, t: -np.mean(z[PICK, t])),
     "kl": (ROWS, lambda z, t: np.mean(np.sum(t * np.log(t / z), axis=1))),
+    "kl_distillation": (SOFT, soft_kl),
+    "knowledge_distillation": (TEACHER, lambda z, t: 4 * soft_kl(z / 2, softmax(t / 2))),
+    "jsd": (SOFT, lambda z, t: jensen_shannon(softmax(z), t)),
+    "generalized_jsd": (TEACHER, lambda z, t: jensen_shannon(softmax(z), softmax(t), 0.4)),
     "svm": (SIGNS, lambda z, t: np.mean(np.maximum(0, 1 - t * z))),
     "multiclass_hinge": (LOGITS, lambda z, t: np.mean(
         np.max(z + 1 - np.eye(4)[t], axis=1) - z[PICK, t])),

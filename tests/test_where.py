@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import rashin
-from shipped import every_loss
+from shipped import every_loss, takes_logits
 
 NAN, INF = np.nan, np.inf
 WHERE = np.array([True, False, True, True, False, False])
@@ -27,6 +27,8 @@ def good(loss):
     if loss.kind == "pointwise":
         return facts.prediction.draw(rng, 3), facts.target_domain(loss.parameters).draw(rng, 3)
     p = rng.dirichlet(np.ones(4), 3)
+    if takes_logits(loss):
+        return np.log(p), np.log(p[::-1])
     return (p if facts.prediction.entry().high == 1.0 else np.log(p)), np.array([3, 0, 1])
 
 

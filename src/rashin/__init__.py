@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from rashin import synonyms
-from rashin.decorators import columnwise, labelwise, memberwise, pointwise, rowwise
+from rashin.decorators import classwise, columnwise, labelwise, memberwise, pointwise, rowwise
 from rashin.facts import Facts
 from rashin.kernels.threads import threads
 from rashin.logits import (
@@ -33,6 +33,7 @@ __all__ = [
     "Loss",
     "Measurement",
     "SoftmaxStatistics",
+    "classwise",
     "columnwise",
     "estimate",
     "labelwise",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.chunks import with_axis
-from rashin.domain import BINARY, LEVELS, PROBABILITY, SIGN, SWITCH, Domain
+from rashin.domain import BINARY, LABEL, LEVELS, LOGIT, PROBABILITY, SIGN, SWITCH, Domain, Sample
 from rashin.refusal import Refusal, place_in_words
 from rashin.rule import Rule, Setting
 
@@ -262,6 +262,18 @@ def holds_distributions(
     raise ValueError(
         f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected {accepted}{hint}"
     )
+
+
+def holds_rows(prediction: NDArray[Any], target: NDArray[Any], rows: tuple[int, ...], of: Sample) -> bool:
+    """Whether the target holds a row for each row of the prediction (else labels)."""
+    if not of.axes:
+        return holds_distributions(prediction, target, rows, of == LABEL)
+    if target.shape != prediction.shape:
+        raise ValueError(
+            f"target: got shape {target.shape} for a prediction of shape {prediction.shape}; expected logits of the "
+            f"prediction's shape"
+        )
+    return True
 
 
 def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.int64]:
@@ -518,6 +530,17 @@ def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, to
         "divide by target.sum(-1, keepdims=True)",
         index,
         f"which sums to {row.astype(np.float64).sum()!s}",
+    )
+
+
+def refuse_logits(row: NDArray[Any], index: tuple[int, ...], axis: int) -> NoReturn:
+    """Words for a target of logits that have no softmax."""
+    wrong = np.isnan(row)
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0])
+        refuse_prediction(row[place], with_axis(index, axis, place), LOGIT, "target")
+    raise Refusal(
+        "target", row_in_words(row), "at most one +inf, and not -inf alone", index=index, also="a row without a limit"
     )
 
 

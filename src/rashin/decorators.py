@@ -1,4 +1,4 @@
-"""Five decorators that make a loss of one formula, one for each kind of loss."""
+"""Six decorators that make a loss of one formula, one for each kind of loss."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from rashin.domain import (
     PROBABILITY,
     REAL,
     SWITCH,
+    TEMPERATURE,
     Columns,
     Domain,
     Members,
     Row,
+    Sample,
 )
 from rashin.facts import Facts
 from rashin.loss import Loss
 from rashin.registry import register
 from rashin.rule import Fisher, Formula, Kind, Levels, Setting, TargetSlope
 
-__all__ = ["columnwise", "labelwise", "memberwise", "pointwise", "rowwise"]
+__all__ = ["classwise", "columnwise", "labelwise", "memberwise", "pointwise", "rowwise"]
 
 RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out", "hessian_out", "vector"})
 
@@ -40,6 +42,7 @@ _NO_OPTIONS: Mapping[str, Setting] = MappingProxyType({})
 MEMBER_OPTIONS: Mapping[str, tuple[Any, Domain]] = MappingProxyType(
     {"fair": (False, SWITCH), "levels": ((0.1, 0.5, 0.9), LEVELS)}
 )
+CLASS_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType({"temperature": (1.0, TEMPERATURE)})
 ROW_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType({"normalized": (True, SWITCH)})
 
 
@@ -117,6 +120,51 @@ def labelwise(
     )
     return lambda formula: register(
         _made("labelwise", formula, facts, skip=2, options=_defaults(options, LABEL_OPTIONS))
+    )
+
+
+def classwise(
+    *,
+    target: Sample = DISTRIBUTION,
+    parameters: Mapping[str, Domain] | None = None,
+    convex: bool = False,
+    best_constant: Callable[..., Any] | None = None,
+    target_slope: TargetSlope | None = None,
+    bounds: Callable[..., tuple[float, float]] | None = None,
+) -> Callable[[Formula], Loss]:
+    """Make a loss that compares softmax(z / T) with a distribution: T^2 times a sum over all classes.
+
+    The formula is that of one class, ``f(xp, u, p, v, q, *parameters) -> value, slope, curvature`` by u: u is the
+    predicted log-probability and p = e^u, v and q are those of the target, whose q may be 0. A multiple of p in the
+    slope, and in the curvature with it, adds nothing, and may be left out.
+
+    The prediction contains logits. The target is a label or a distribution, or, with ``target=Row(LOGIT)``, logits of
+    the prediction's shape, divided by T as well. The loss gets the parameter ``temperature=1.0``, which is T.
+
+    Examples
+    --------
+    >>> import rashin
+    >>> @rashin.classwise()
+    ... def squared_distance(xp, u, p, v, q):
+    ...     "The squared distance of two distributions."
+    ...     r = p - q
+    ...     return r * r, 2.0 * r * p, 2.0 * p * (r + p)
+    >>> squared_distance([[0.0, 0.0]], [[0.75, 0.25]])
+    0.125
+    """
+    own = {**(parameters or {}), "temperature": TEMPERATURE}
+    facts = Facts(
+        Row(LOGIT),
+        target,
+        own,
+        convex=convex,
+        link="softmax",
+        best_constant=best_constant,
+        target_slope=target_slope,
+        bounds=bounds,
+    )
+    return lambda formula: register(
+        _made("classwise", formula, facts, skip=5, options=_defaults(("temperature",), CLASS_OPTIONS))
     )
 
 

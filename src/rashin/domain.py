@@ -41,6 +41,7 @@ __all__ = [
     "ROBUSTNESS",
     "SIGN",
     "SWITCH",
+    "TEMPERATURE",
     "TWEEDIE_POWER",
     "TWIST",
     "Columns",
@@ -368,6 +369,7 @@ ENTMAX_INDEX = Domain(
     2.0,
     samples=(1.5, 2.0, 1.001),
 )
+TEMPERATURE = Domain("temperature", "a number in [1e-6, 1e6]", 1e-6, 1e6, samples=(1.0, 0.25, 4.0))
 TWEEDIE_POWER = Domain(
     "power",
     "a number in [-100, 0] or [1, 100] (no Tweedie distribution lies between)",

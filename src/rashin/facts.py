@@ -19,7 +19,8 @@ class Facts:
     Parameters
     ----------
     prediction : what one prediction is: a number in a domain, or a row of such numbers.
-    target : domain of the target. It may depend on the parameters, as a function ``(**parameters) -> Domain``.
+    target : what one target is: a number in a domain, which may depend on the parameters, as a function
+        ``(**parameters) -> Domain``; or a row of logits.
     parameters : domain of each parameter.
     kinks : function ``(t, **parameters) -> predictions`` that returns where the slope jumps; the slope of the loss
         there is the middle of the jump. None if the loss is smooth.
@@ -46,7 +47,7 @@ class Facts:
     """
 
     prediction: Sample
-    target: Domain | Callable[..., Domain]
+    target: Sample | Callable[..., Domain]
     parameters: Mapping[str, Domain] = field(default_factory=dict)
     kinks: Callable[..., tuple[Any, ...]] | None = None
     convex: bool = False
@@ -60,6 +61,6 @@ class Facts:
     fisher: Fisher | None = None
     levels: Levels | None = None
 
-    def target_domain(self, parameters: Mapping[str, float | None]) -> Domain:
-        """The target's domain for these parameters."""
-        return self.target if isinstance(self.target, Domain) else self.target(**parameters)
+    def target_domain(self, parameters: Mapping[str, float | None]) -> Sample:
+        """What one target is, for these parameters."""
+        return self.target(**parameters) if callable(self.target) else self.target

@@ -328,8 +328,8 @@ class Loss:
         return self.facts.prediction
 
     @cached_property
-    def target(self) -> Domain:
-        """The domain of the target, for these parameters."""
+    def target(self) -> Sample:
+        """What one target is, for these parameters."""
         return self.facts.target_domain(self.parameters)
 
     def _evaluate(
@@ -411,8 +411,9 @@ class Loss:
         return inspect.Signature(axis_less + own)
 
     def __repr__(self) -> str:
-        # A switch is not part of the formula: it is shown only if it is off.
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items() if value is not True)
+        # A switch of the kernel is not part of the formula: it is shown only if it is off.
+        known = ((n, value) for n, value in self.parameters.items() if not (n in self.options and value is True))
+        settings = ", ".join(f"{name}={value!r}" for name, value in known)
         return f"{self.name}({settings})"
 
     def _identity(self) -> tuple[Any, ...]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from rashin.domain import Domain, Sample
+    from rashin.domain import Sample
 
 __all__ = ["RESIDUAL", "Fisher", "Formula", "Kind", "Levels", "Rule", "Setting", "TargetSlope"]
 
-Kind: TypeAlias = Literal["pointwise", "labelwise", "rowwise", "columnwise", "memberwise"]
+Kind: TypeAlias = Literal["pointwise", "labelwise", "classwise", "rowwise", "columnwise", "memberwise"]
 Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
 Setting: TypeAlias = Any  # of a parameter or an option: a number, a switch, a tuple of levels, or None
 Levels: TypeAlias = Callable[..., tuple[Any, bool]]
@@ -34,7 +34,7 @@ class Rule:
     parameters: tuple[float | None, ...]
     options: tuple[tuple[str, Any], ...]
     prediction: Sample
-    target: Domain
+    target: Sample
     separable: bool
     every_class: bool
     target_slope: TargetSlope | None

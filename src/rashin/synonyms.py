@@ -124,7 +124,32 @@ SYNONYMS = (
          "KLダイバージェンス"),
         "categorical_cross_entropy",
         "categorical_cross_entropy(z, t) - categorical_cross_entropy(t, t)",
-        "z and t hold probabilities; the gradient is that of categorical_cross_entropy",
+        "z and t hold probabilities; the gradient is that of categorical_cross_entropy; softmax_kullback_leibler takes "
+        "logits",
+    ),
+    Synonym(
+        ("kl_distillation", "kl_div_of_log_softmax"),
+        "softmax_kullback_leibler",
+        "softmax_kullback_leibler(z, t)",
+        "z holds logits, t probabilities; distillation takes a teacher's logits",
+    ),
+    Synonym(
+        ("knowledge_distillation", "kd", "distillation_loss", "soft_targets", "知識蒸留"),
+        "distillation",
+        "distillation(z, t, temperature=2.0)",
+        "z and t hold logits; the factor temperature ** 2 is in it; reverse=True is the reverse divergence",
+    ),
+    Synonym(
+        ("js", "jsd", "jensen_shannon", "jensen_shannon_divergence"),
+        "softmax_jensen_shannon",
+        "softmax_jensen_shannon(z, t)",
+        "z holds logits, t probabilities; jensen_shannon_distillation takes a teacher's logits",
+    ),
+    Synonym(
+        ("generalized_jsd", "generalized_jsd_loss", "gkd", "liger_jsd"),
+        "jensen_shannon_distillation",
+        "jensen_shannon_distillation(z, t, beta=beta)",
+        "z and t hold logits",
     ),
     Synonym(("svm", "hinge_loss", "binary:hinge", "ヒンジ損失"), "hinge", "hinge(z, t)", "t is -1 or +1"),
     Synonym(("multiclass_hinge", "crammer_singer_hinge", "categorical_hinge", "multiclass_svm"), "crammer_singer",

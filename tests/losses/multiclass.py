@@ -29,7 +29,7 @@ def fast_softmax_cross_entropy(
     z: Long, t: Any, label_smoothing: float = 0.0, z_loss: float = 0.0, softcap: float | None = None
 ) -> Result:
     capped, first, second = _fast_softcapped(z, softcap)
-    u, p, rest = _log_softmax(capped)
+    u, p, rest = log_softmax(capped)
     q = shares(t, z)
     q = (1 - np.longdouble(label_smoothing)) * q + np.longdouble(label_smoothing) / z.shape[1]
     c, peak = np.longdouble(z_loss), capped.max(axis=1, keepdims=True)
@@ -43,34 +43,34 @@ def fast_softmax_cross_entropy(
 
 
 def fast_focal(z: Long, t: Any, gamma: float = 2.0) -> Result:
-    u, p, rest = _log_softmax(z)
+    u, p, rest = log_softmax(z)
     return _fast_derivatives(z, t, (-(rest**gamma) * u,), *fast_derivatives(u, p, rest, gamma))
 
 
 def fast_poly_one(z: Long, t: Any, epsilon: float = 2.0) -> Result:
-    u, p, rest = _log_softmax(z)
+    u, p, rest = log_softmax(z)
     e = np.longdouble(epsilon)
     return _fast_derivatives(z, t, (-u, e * rest), e * rest - (1 + e) if e < 0 else -1 - e * p, (-e * p,))
 
 
 def fast_generalized_cross_entropy(z: Long, t: Any, power: float = 0.7) -> Result:
-    u, _, _ = _log_softmax(z)
+    u, _, _ = log_softmax(z)
     q = np.longdouble(power)
     return _fast_derivatives(z, t, (-np.expm1(q * u) / q if q else -u,), -np.exp(q * u), (-q * np.exp(q * u),))
 
 
 def _fast_derivatives(z: Long, t: Any, values: Summands, slope: Long, bent: Summands) -> Result:
     """The summands by logit, from those of phi, phi' and phi'' of each class."""
-    _, p, rest = _log_softmax(z)
+    _, p, rest = log_softmax(z)
     q = shares(t, z)
     slope, *parts = (np.where(q > 0, q * x, 0) for x in (slope, *values, *bent))
     values, bent = parts[: len(values)], parts[len(values) :]
-    slopes = slope * rest, -p * _of_others(slope)
-    own, others = [x * rest**2 for x in bent], [p**2 * _of_others(x) for x in bent]
+    slopes = slope * rest, -p * of_others(slope)
+    own, others = [x * rest**2 for x in bent], [p**2 * of_others(x) for x in bent]
     return sum(map(columns, values), ()), slopes, (*own, *others, -p * rest * slope.sum(axis=1, keepdims=True))
 
 
-def _of_others(x: Long) -> Long:
+def of_others(x: Long) -> Long:
     """The sum of the other entries of each row, for each entry."""
     return x @ (1 - np.eye(x.shape[1], dtype=np.longdouble))
 
@@ -84,7 +84,7 @@ def _fast_softcapped(z: Long, softcap: float | None) -> tuple[Long, Long, Long]:
     return c * np.tanh(z / c), first, -2 / c * np.tanh(z / c) * first
 
 
-def _log_softmax(z: Long) -> tuple[Long, Long, Long]:
+def log_softmax(z: Long) -> tuple[Long, Long, Long]:
     """u = log p, p and 1 - p for each entry, from its distances to the others, so that no digit cancels."""
     away = z[:, np.newaxis, :] - z[:, :, np.newaxis]
     away[:, np.arange(z.shape[1]), np.arange(z.shape[1])] = -np.inf

@@ -38,6 +38,8 @@ def derived(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
     """Value, gradient and Hessian diagonal of samples (n,) or (n, C); labels (n,) or distributions (n, C)."""
     if rule.kind == "labelwise":
         return _of_labels(space, rule, z, t)
+    if rule.kind == "classwise":
+        return _of_classes(space, rule, z, t)
     if rule.kind == "pointwise":
         return _whole(space, z, rule.formula(space.words, z, t, *rule.parameters))
     if rule.columns:
@@ -64,19 +66,30 @@ def product(space: Space, rule: Rule, z: Any, t: Any, v: Any) -> Any:
     checks.products(rule)
     if rule.columns:
         return _matrix_product(space, rule, _of_columns(space, rule, z, t)[2], v)
+    if rule.kind == "classwise":
+        row, (_, slopes, curvatures), _ = _class_parts(space, rule, z, t)
+        return _turned(space, row, slopes, curvatures, v)
     if rule.kind != "labelwise":
         hessian = derived(space, rule, z, t)[2]
         return space.words.where(v == 0.0, 0.0, hessian * v)
     row, _, slopes, curvatures, options = _parts(space, rule, z, t)
-    total = _sum(space, slopes)
-    moved = v * row.first
-    mean = _sum(space, row.p * moved)
-    c, z_loss = moved - mean, options.get("z_loss") or 0.0
-    found = curvatures * c - row.p * _sum(space, curvatures * c)
-    found = found + (2.0 * z_loss * row.lse - total) * (row.p * c) + 2.0 * z_loss * row.p * mean
+    z_loss = options.get("z_loss") or 0.0
+    found = _turned(space, row, slopes, curvatures, v * row.first, z_loss)
     if row.second is None:
         return found
-    return found * row.first + _by_logit(space, row, slopes, total, z_loss) * row.second * v
+    return found * row.first + _by_logit(space, row, slopes, _sum(space, slopes), z_loss) * row.second * v
+
+
+def _turned(space: Space, row: _Row, slopes: Any, curvatures: Any, v: Any, z_loss: float = 0.0) -> Any:
+    """How the slopes by the logits change along a vector."""
+    place = _one_hot(space, space.xp.argmax(row.p, axis=-1), v.shape[-1])
+    origin = _sum(space, space.words.where(place == 1.0, v, 0.0))
+    apart = _sum(space, row.p * (v - origin))
+    c = (v - origin) - apart  # of a dominant class the small sum of the others' shares
+    bent = curvatures * c
+    found = bent * row.away - row.p * _sum_of_others(space, bent)
+    bend = 2.0 * z_loss * row.lse - _sum(space, slopes)
+    return found + bend * (row.p * c) + 2.0 * z_loss * row.p * (origin + apart)
 
 
 def target_slope(space: Space, rule: Rule, z: Any, t: Any) -> Any:
@@ -85,6 +98,9 @@ def target_slope(space: Space, rule: Rule, z: Any, t: Any) -> Any:
         options = dict(rule.options)
         loss = rule.formula(space.words, _row(space, z, options).u, *rule.parameters)[0]
         return (1.0 - (options.get("label_smoothing") or 0.0)) * loss
+    if rule.kind == "classwise":
+        _, (by_share,), temperature = _class_parts(space, rule, z, t, rule.target_slope)
+        return temperature * temperature * by_share
     slope: Any = rule.target_slope
     if rule.columns:
         return slope(space.words, *_columns(rule, z), t, *rule.parameters)
@@ -104,16 +120,18 @@ def accepts(space: Space, rule: Rule, z: Any, t: Any, tolerance: float) -> Any:
     """Which samples lie in the loss's domains; ``tolerance`` is for the sums of distributions."""
     xp = space.xp
     if rule.columns:
-        good = _contains(space, rule.target, t)
+        good = _contains(space, rule.target.entry(), t)
         for place, column in enumerate(_columns(rule, z)):
             good = good & _contains(space, rule.prediction.entry(place), column)
         return good
     good = _contains(space, rule.prediction.entry(), z)
     if z.ndim == 1:
-        return good & _contains(space, rule.target, t)
+        return good & _contains(space, rule.target.entry(), t)
     good = xp.all(good, axis=-1)
     if rule.prediction.is_joint:
-        return good & _contains(space, rule.target, t)
+        return good & _contains(space, rule.target.entry(), t)
+    if rule.target.axes:
+        return good & ~xp.isnan(_row(space, t, {}).lse[..., 0])
     if t.ndim == 1:
         return good & (t >= 0.0) & (t < z.shape[-1]) & (t == xp.floor(t))
     return good & xp.all((t >= 0.0) & (t <= 1.0), axis=-1) & (xp.abs(xp.sum(t, axis=-1) - 1.0) <= tolerance)
@@ -242,9 +260,11 @@ def _row(space: Space, z: Any, options: dict[str, Any]) -> _Row:
         second, z = -2.0 * bend * first / cap, cap * bend
     peak = xp.max(z, axis=-1, keepdims=True)
     below = words.where(z == peak, 0.0, z - peak)  # also where the peak is infinite
+    temperature = options.get("temperature") or 1.0
     place = _one_hot(space, xp.argmax(z, axis=-1), z.shape[-1])
     back = below + peak
     lost = (z - back) - (peak - (back - below))  # the rounding error of z - peak (Knuth, TAOCP 2, 4.2.2)
+    below, lost = below / temperature, lost / temperature
     e = words.exp(below)
     e = words.where(xp.abs(lost) < 1.0, e + e * lost, e)
     others = _sum(space, words.where(place == 1.0, 0.0, e))
@@ -254,6 +274,36 @@ def _row(space: Space, z: Any, options: dict[str, Any]) -> _Row:
     limit = (xp.abs(peak) < xp.inf) | ((peak == xp.inf) & (top == 1.0))  # not all -inf, and at most one +inf
     lse = words.where(limit, peak + rest, xp.nan)
     return _Row(below - words.where(limit, rest, xp.nan), p, away, lse, first, second)
+
+
+# ---------------------------------------------------------------------------------- losses of all classes
+
+
+def _of_classes(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]:
+    """T^2 times the sum of a formula of the classes' probabilities at the temperature T."""
+    row, (value, slopes, curvatures), temperature = _class_parts(space, rule, z, t)
+    total = _sum(space, slopes)
+    gradient = slopes * row.away - row.p * _sum_of_others(space, slopes)
+    # A class without a share in the target may cost inf: away from it, whatever the others do.
+    limit = space.words.where(slopes == space.xp.inf, slopes, space.words.where(row.p > 0.0, -space.xp.inf, 0.0))
+    gradient = space.words.where(total == space.xp.inf, limit, gradient)
+    bent = curvatures * row.away * row.away + row.p * row.p * _sum_of_others(space, curvatures)
+    hessian = bent - row.p * row.away * total
+    return temperature * temperature * space.xp.sum(value, axis=-1), temperature * gradient, hessian
+
+
+def _class_parts(space: Space, rule: Rule, z: Any, t: Any, formula: Any = None) -> tuple[_Row, tuple[Any, ...], float]:
+    """The row, what the formula, or another of its arguments, gives for each class, and the temperature."""
+    options = dict(rule.options)
+    row = _row(space, z, options)
+    if rule.target.axes:
+        target = _row(space, t, options)
+        v, q = target.u, target.p
+    else:
+        q = _shares(space, t, z.shape[-1])
+        v = space.words.log(q)
+    found = (formula or rule.formula)(space.words, row.u, row.p, v, q, *rule.parameters)
+    return row, _whole(space, z, found if formula is None else (found,)), options["temperature"] or 1.0
 
 
 def _by_logit(space: Space, row: _Row, slopes: Any, total: Any, z_loss: float) -> Any:

@@ -33,6 +33,7 @@ class Takes:
     SHARE = "share"  # f(xp, z, t): a class and its share in the target, which costs nothing where it is 0
     CLASS = "class"  # f(xp, z, t): the same, of every class
     LABEL = "label"  # phi(xp, u): the log-probability of the label
+    PAIR = "pair"  # f(xp, u, p, v, q): of a class its log-probability, predicted and in the target, and e^ of these
     COLUMNS = "columns"  # f(xp, a, b, ..., t): several numbers and their target
     LEVEL = "level"  # f(xp, z, t, level): a member of a sample, the target of all, and the member's level
 
@@ -41,6 +42,7 @@ HEIGHT = 256  # samples of a block of columns: ten columns of doubles stay in th
 _TAKES = {
     "pointwise": Takes.TARGET,
     "labelwise": Takes.LABEL,
+    "classwise": Takes.PAIR,
     "columnwise": Takes.COLUMNS,
     "memberwise": Takes.LEVEL,
 }
@@ -122,7 +124,7 @@ def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     if rule.kind == "rowwise" and not rule.separable:
         return
     orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
-    wide = takes in (Takes.LABEL, Takes.COLUMNS, Takes.LEVEL)  # loops over blocks of doubles
+    wide = takes in (Takes.LABEL, Takes.PAIR, Takes.COLUMNS, Takes.LEVEL)  # loops over blocks of doubles
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if wide else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
@@ -218,11 +220,22 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 curvatures[i] = curvature * w[i]
 
+    def loop_of_classes(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        parameters = unpack(p)  # z holds u and then p, t holds v and then q, and the caller weighs
+        for i in range(n):
+            value, slope, curvature = jet(xp, z[i], z[n + i], t[i], t[n + i], *parameters)
+            values[i] = value
+            if order > 0:
+                slopes[i] = slope
+            if order > 1:
+                curvatures[i] = curvature
+
     if made.takes == Takes.COLUMNS:
         return compiler.loop_module(loop_of_columns, made.element)
     if made.takes == Takes.LEVEL:
         return compiler.loop_module(loop_of_members, made.element)
-    return compiler.loop_module(loop_of_labels if made.takes == Takes.LABEL else loop, made.element)
+    loops = {Takes.LABEL: loop_of_labels, Takes.PAIR: loop_of_classes}
+    return compiler.loop_module(loops.get(made.takes, loop), made.element)
 
 
 # ------------------------------------------------------------------------------------------ without a compiler
@@ -244,6 +257,8 @@ def _interpreted(made: LoopCode) -> Loop:
             count = made.columns or 2
             sizes[0] = sizes[5] = HEIGHT * count
             sizes[6] = HEIGHT * (count * (count + 1) // 2)
+        if made.takes == Takes.PAIR:
+            sizes[0] = sizes[1] = 2 * n
         views = [
             None if where is None else np.ctypeslib.as_array(ctypes.cast(where, kind), (size,))
             for where, kind, size in zip((z, t, w, p, values, slopes, curvatures), pointers, sizes, strict=True)
@@ -255,10 +270,13 @@ def _interpreted(made: LoopCode) -> Loop:
 
 def _fill(made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any) -> None:
     parameters = [None if none else float(p[place]) for place, none in enumerate(made.absent)]
-    given = (z,) if made.takes == Takes.LABEL else (z.astype(np.float64), t.astype(np.float64))
+    of_softmax = made.takes in (Takes.LABEL, Takes.PAIR)
+    given: tuple[Any, ...] = (z.astype(np.float64), t.astype(np.float64))
+    if of_softmax:
+        given = (z,) if made.takes == Takes.LABEL else (*np.split(z, 2), *np.split(t, 2))
     with np.errstate(all="ignore"):
         value, slope, curvature = jet(arrays, *given, *parameters)
-        weight = 1.0 if made.takes == Takes.LABEL else w
+        weight = 1.0 if of_softmax else w
         values[:] = value
         if made.order > 0:
             slopes[:] = slope * weight

@@ -39,6 +39,7 @@ __all__ = [
     "largest",
     "log_probabilities_of_labels",
     "mixture_gradient",
+    "mixture_hessian",
     "only_label",
     "row_derivatives",
     "sharpened",
@@ -322,6 +323,22 @@ def mixture_gradient(e: Any, rest: float, slopes: Any, bend: float, factor: floa
             gradient[i, j] = factor * (slopes[0, j] + bend * (e[0, j] / total))
 
 
+def mixture_hessian(
+    e: Any, rest: float, curvatures: Any, bend: float, z_loss: float, factor: float, hessian: Any, i: int, lanes: Any
+) -> None:
+    """The Hessian's diagonal of such a row."""
+    top_class = largest(curvatures)  # its share of T is kept apart: T - q phi'' would cancel there
+    top = curvatures[0, top_class]
+    curvatures[0, top_class] = 0.0
+    other_curvatures = accurate_sum(curvatures, 0, lanes)
+    curvatures[0, top_class] = top
+    for j in range(e.shape[1]):
+        p, q = shares(e[0, j], rest)
+        own = curvatures[0, j]
+        rest_curvature = other_curvatures if j == top_class else (other_curvatures - own) + curvatures[0, top_class]
+        hessian[i, j] = factor * (own * q * q + p * p * (rest_curvature + 2.0 * z_loss) + bend * p * q)
+
+
 def _mixture_derivatives(
     e: Any, rest: float, slopes: Any, curvatures: Any, pull: float, z_loss: float, factor: float,
     gradient: Any, hessian: Any, i: int, lanes: Any,
@@ -334,16 +351,7 @@ def _mixture_derivatives(
     bend = pull - accurate_sum(slopes, 0, lanes)
     mixture_gradient(e, rest, slopes, bend, factor, gradient, i)
     if hessian.size:
-        top_class = largest(curvatures)  # its share of T is kept apart: T - q phi'' would cancel there
-        top = curvatures[0, top_class]
-        curvatures[0, top_class] = 0.0
-        other_curvatures = accurate_sum(curvatures, 0, lanes)
-        curvatures[0, top_class] = top
-        for j in range(e.shape[1]):
-            p, q = shares(e[0, j], rest)
-            own = curvatures[0, j]
-            rest_curvature = other_curvatures if j == top_class else (other_curvatures - own) + curvatures[0, top_class]
-            hessian[i, j] = factor * (own * q * q + p * p * (rest_curvature + 2.0 * z_loss) + bend * p * q)
+        mixture_hessian(e, rest, curvatures, bend, z_loss, factor, hessian, i, lanes)
 
 
 def _room_of_rows(z: Any) -> int:

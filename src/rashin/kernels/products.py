@@ -44,13 +44,13 @@ from rashin.kernels.rows import (
 from rashin.native.kernel import kernel
 from rashin.native.language import call, shaped
 
-__all__ = ["sweep_products"]
+__all__ = ["differences", "mean_difference", "mixture_product", "stored", "sweep_products"]
 
 LARGE, SHRUNK = 2.0**900, 2.0**-30  # vectors that reach this far are shrunk
 PLACES = 7  # numbers of a row beside its classes
 
 
-def _differences(z: Any, v: Any, i: int, peak: float, rest: float, d: Any) -> tuple[float, float]:
+def differences(z: Any, v: Any, i: int, peak: float, rest: float, d: Any) -> tuple[float, float]:
     """Fill the only row of ``d`` with v less its entry at the peak, if that dominates; what was taken off, and a scale.
 
     v is multiplied by the scale first, so that differences of large numbers are finite.
@@ -67,7 +67,7 @@ def _differences(z: Any, v: Any, i: int, peak: float, rest: float, d: Any) -> tu
     return origin, scale
 
 
-def _mean_difference(e: Any, rest: float, d: Any, terms: Any, lanes: Any) -> Any:
+def mean_difference(e: Any, rest: float, d: Any, terms: Any, lanes: Any) -> Any:
     """p . d"""
     for j in range(e.shape[1]):
         terms[0, j] = e[0, j] * d[0, j]
@@ -87,7 +87,7 @@ def _label_product(
     terms[0, k] = turned * (others / total) + p * (bend * (d[0, k] - mean) + flat)
 
 
-def _mixture_product(
+def mixture_product(
     e: Any, d: Any, curvatures: Any, mean: float, rest: float, bend: float, flat: float, terms: Any, lanes: Any
 ) -> None:
     """The same where the target is a distribution, of curvatures q phi''."""
@@ -105,7 +105,7 @@ def _mixture_product(
         terms[0, j] = own * q + p * ((bend * (d[0, j] - mean) - turned) + flat)
 
 
-def _stored(terms: Any, factor: float, scale: float, i: int, product: Any) -> Any:
+def stored(terms: Any, factor: float, scale: float, i: int, product: Any) -> Any:
     """Write row ``i`` of the product; whether all of it are numbers."""
     undefined = np.int64(0)
     for j in range(terms.shape[1]):
@@ -185,8 +185,8 @@ def sweep_products(
         pull = 2.0 * z_loss * lse[0] if z_loss != 0.0 else 0.0
         if value[0] != value[0] or pull != pull:
             return UNDEFINED, i
-        origin, scale = _differences(z, v, i, peak, rests[0], d)
-        mean = _mean_difference(e, rests[0], d, terms, lanes)
+        origin, scale = differences(z, v, i, peak, rests[0], d)
+        mean = mean_difference(e, rests[0], d, terms, lanes)
         flat, factor = 2.0 * z_loss * (origin + mean), weight / divisor
         if certain:
             others = label_others(own[0], e[0, k], rests[0])
@@ -197,7 +197,7 @@ def sweep_products(
         else:
             bend = pull - accurate_sum(slopes, 0, lanes)
             mixture_gradient(e, rests[0], slopes, bend, factor, gradient, i)
-            _mixture_product(e, d, curvatures, mean, rests[0], bend, flat, terms, lanes)
-        if not _stored(terms, factor, scale, i, product):
+            mixture_product(e, d, curvatures, mean, rests[0], bend, flat, terms, lanes)
+        if not stored(terms, factor, scale, i, product):
             return UNDEFINED, i
     return FINE, 0

@@ -42,6 +42,7 @@ __all__ = [
     "shares",
     "softcapped",
     "span_exponentials",
+    "span_sum",
 ]
 
 SPAN = 2048  # terms of a row summed in lanes before the error-free addition
@@ -106,7 +107,7 @@ def _in_fewer_lanes(x: Any, lanes: Any) -> None:
         lanes[j] += x[whole + j]
 
 
-def _span_sum(x: Any, lanes: Any) -> Any:
+def span_sum(x: Any, lanes: Any) -> Any:
     """The sum of a span in fixed lanes, so many that no addition waits for the one before.
 
     Measured per term, in the L1 cache: 256 lanes 0.15 ns on 2,048 terms and 0.26 on 1,000; 32 lanes 0.28 on both.
@@ -136,7 +137,7 @@ def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
     """The sum of row ``r``: halved within spans, spans added with their rounding errors."""
     total, error = 0.0, 0.0
     for first in range(0, x.shape[1], SPAN):
-        total, error = plus(total, error, _span_sum(x[r, first : first + SPAN], lanes))
+        total, error = plus(total, error, span_sum(x[r, first : first + SPAN], lanes))
     return total + error if abs(total) < np.inf else total
 
 
@@ -179,7 +180,7 @@ def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> An
     for first in range(0, z.shape[1], SPAN):
         zs = z[i, first : first + SPAN]
         _clear_peak(zs, peak, e[r, first : first + SPAN], span)
-        total, error = plus(total, error, _span_sum(span[: zs.size], lanes))
+        total, error = plus(total, error, span_sum(span[: zs.size], lanes))
     return (total + error) + (_ties(z, i, peak) - 1)
 
 
@@ -189,7 +190,7 @@ def span_exponentials(z: Any, peak: float, e: Any, lanes: Any) -> Any:
         _narrow_span(z, peak, e)
     else:
         _wide_span(z, peak, e)
-    return _span_sum(e, lanes)
+    return span_sum(e, lanes)
 
 
 def rest_of_sum(total: float, error: float, z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:

@@ -135,7 +135,7 @@ def out_activation(loss: Loss) -> str:
 
 def tells_yes_from_no(loss: Loss) -> bool:
     """True if the sign of one score decides between two classes: all targets are 0 and 1, or -1 and +1."""
-    return not loss.prediction.has_classes and loss.target.is_choice
+    return not loss.prediction.has_classes and loss.target.entry().is_choice
 
 
 # ---------------------------------------------------------------------------------------------- the network

@@ -13,6 +13,12 @@ from rashin.losses.binary import (
 )
 from rashin.losses.counts import gamma, poisson, tweedie
 from rashin.losses.distributions import brier, categorical_cross_entropy, negative_log_likelihood
+from rashin.losses.divergences import (
+    distillation,
+    jensen_shannon_distillation,
+    softmax_jensen_shannon,
+    softmax_kullback_leibler,
+)
 from rashin.losses.margins import crammer_singer, weston_watkins
 from rashin.losses.members import crps_ensemble, quantiles
 from rashin.losses.multiclass import focal, generalized_cross_entropy, poly_one, softmax_cross_entropy
@@ -46,6 +52,7 @@ __all__ = [
     "crps_laplace",
     "crps_logistic",
     "crps_normal",
+    "distillation",
     "entmax",
     "epsilon_insensitive",
     "expectile",
@@ -58,6 +65,7 @@ __all__ = [
     "half_squared_error",
     "hinge",
     "huber",
+    "jensen_shannon_distillation",
     "log_cosh",
     "modified_huber",
     "negative_binomial",
@@ -71,6 +79,8 @@ __all__ = [
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",
+    "softmax_jensen_shannon",
+    "softmax_kullback_leibler",
     "squared_epsilon_insensitive",
     "squared_error",
     "squared_hinge",

@@ -25,6 +25,11 @@ def shifted_logarithms(classes, epsilon=0.0, normalized=True):
     return shifted_logarithm(epsilon)
 
 
+def entropy_of_choice(classes, beta=0.5, temperature=1.0):
+    """The bounds of a Jensen-Shannon divergence times T^2."""
+    return 0.0, -(beta * math.log(beta) + (1.0 - beta) * math.log1p(-beta)) * temperature * temperature
+
+
 def capped_cross_entropy(classes, label_smoothing=0.0, z_loss=0.0, softcap=None):
     """The bounds for logits between -softcap and softcap, whose logsumexp is at most log(classes) + softcap."""
     if softcap is None:

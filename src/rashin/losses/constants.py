@@ -85,6 +85,12 @@ def shrunk_frequencies(t, w, epsilon=0.0, normalized=True):
     return p if np.all(p >= 0.0) else None
 
 
+def tempered_frequencies(t, w, reverse=False, temperature=1.0):
+    """T times the logarithms of the mean distribution; in reverse, those of the distributions' geometric mean."""
+    with np.errstate(divide="ignore"):
+        return temperature * (mean(np.log(t), w) if reverse else np.log(mean(t, w)))
+
+
 def log_frequencies(t, w, label_smoothing=0.0, z_loss=0.0, softcap=None, normalized=True):
     """The logarithms of the smoothed class frequencies, with logsumexp 0; None if they exceed the softcap."""
     frequencies = mean(t, w)

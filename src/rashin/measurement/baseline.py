@@ -112,7 +112,7 @@ def _points(loss: Loss, targets: Moments | None) -> tuple[Array, Array] | None:
     """A few targets with weights for which the mean loss of any constant is the same as over all targets."""
     if targets is None or targets.count == 0 or not np.isfinite(targets.spread):
         return None
-    domain, mean = loss.target, targets.mean
+    domain, mean = loss.target.entry(), targets.mean
     if domain.shape == "ends":
         share = (mean - domain.low) / (domain.high - domain.low)
         return np.array([domain.low, domain.high]), np.array([1.0 - share, share])

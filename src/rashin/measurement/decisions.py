@@ -37,7 +37,7 @@ def decides(loss: Loss) -> bool:
 
 def two_classes(loss: Loss) -> tuple[int, int] | None:
     """The two targets of a two-class loss, such as -1 and 1."""
-    domain = loss.target
+    domain = loss.target.entry()
     if domain.shape == "ends" or domain == PROBABILITY:
         return int(domain.low), int(domain.high)
     return None

@@ -44,6 +44,7 @@ _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cpython_wr
 _interleaved_names = {
     "loop",
     "loop_of_labels",
+    "loop_of_classes",
     "loop_of_columns",
     "loop_of_members",
 }  # those of formulas, and all that are marked

@@ -11,7 +11,7 @@ import numpy as np
 from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.formula import Space, accepts, derived, product, target_slope
-from rashin.domain import LABEL, LOG_PROBABILITY
+from rashin.domain import LOG_PROBABILITY
 
 __all__ = ["ByFormula", "Evaluation"]
 
@@ -96,7 +96,7 @@ class ByFormula:
         sample = self.rule.prediction
         harmless = xp.asarray(sample.harmless, dtype=xp.float64, device=self.space.device)
         rows = words.where(counts if rows.ndim == 1 else counts[:, None], rows, harmless)
-        at_ease = 0.0 if sample.has_classes else self.rule.target.samples[0]
+        at_ease = 0.0 if sample.has_classes else self.rule.target.entry().samples[0]
         targets = words.where(counts if targets.ndim == 1 else counts[:, None], targets, at_ease)
         return _Samples(rows, targets, self._factors(weights, z, t, w, m), counts)
 
@@ -121,7 +121,7 @@ class ByFormula:
             if self.rule.prediction.is_joint:
                 labels = checks.numbers(like(z), like(t), axis, self.rule) == samples
             else:
-                labels = not checks.holds_distributions(like(z), like(t), samples, self.rule.target == LABEL)
+                labels = not checks.holds_rows(like(z), like(t), samples, self.rule.target)
         if w is not None:
             checks.weights(like(w), samples)
         if m is not None:

@@ -15,7 +15,6 @@ from rashin.backends.jax.linear import evaluate_linear, linear_statistics
 from rashin.backends.jax.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
 from rashin.backends.jax.memory import array_of, kept_type, shadow
 from rashin.backends.jax.primitive import bind
-from rashin.domain import LABEL
 from rashin.reduction import weigh
 
 __all__ = [
@@ -118,7 +117,7 @@ def _checked(program: sweeps.Program, z: Any, t: Any, w: Any, m: Any, reduction:
     if program.rule.prediction.is_joint:
         checks.numbers(prediction, target, axis, program.rule)
     elif program.rule.prediction.axes:
-        checks.holds_distributions(prediction, target, samples, program.rule.target == LABEL)
+        checks.holds_rows(prediction, target, samples, program.rule.target)
     weigh(None, None if m is None else shadow(m), samples, "sum")
     weigh(None, None, samples, reduction)
     if w is not None:

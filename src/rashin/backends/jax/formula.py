@@ -54,7 +54,8 @@ def _evaluate(call: Call, z: Any, t: Any, *others: Any) -> list[Any]:
     counts = selected & fine
     sample = call.rule.prediction
     rows = jnp.where(_beside(counts, rows), rows, jnp.asarray(sample.harmless))
-    targets = jnp.where(_beside(counts, targets), targets, 0.0 if sample.has_classes else call.rule.target.samples[0])
+    at_ease = 0.0 if sample.has_classes else call.rule.target.entry().samples[0]
+    targets = jnp.where(_beside(counts, targets), targets, at_ease)
     total = jnp.sum(weights) if call.reduction == "mean" else 1.0
 
     def weighed(part: Any) -> Any:

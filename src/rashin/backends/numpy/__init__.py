@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
+from rashin.backends.numpy.classwise import evaluate_classwise
 from rashin.backends.numpy.columnwise import evaluate as evaluate_columnwise
 from rashin.backends.numpy.columnwise import evaluate_fisher, evaluate_matrix
 from rashin.backends.numpy.direct import evaluate as evaluate_directly
@@ -148,6 +149,7 @@ def stacked(parts: Any) -> NDArray[Any]:
 
 _ROWS = {
     "labelwise": evaluate_labelwise,
+    "classwise": evaluate_classwise,
     "rowwise": evaluate_rowwise,
     "columnwise": evaluate_columnwise,
     "memberwise": evaluate_columnwise,

@@ -129,7 +129,7 @@ def _selected(weighing: Weighing, samples: tuple[int, ...]) -> NDArray[np.bool_]
 def _entries(program: Program) -> list[Domain]:
     """The domains of a sample's numbers, and of its target."""
     rule = program.rule
-    return [*(rule.prediction.entry(place) for place in range(rule.columns)), rule.target]
+    return [*(rule.prediction.entry(place) for place in range(rule.columns)), rule.target.entry()]
 
 
 def _bounds(program: Program, element: np.dtype[Any]) -> NDArray[np.float64]:
@@ -237,7 +237,7 @@ class _Sweep:
                 column = int(np.argmin(good[place]))
                 _refuse_prediction(self.program, rows[place, column], index, column, self.axis)
             if not fine[place]:
-                checks.refuse_target(targets[place], index, self.program.rule.target)
+                checks.refuse_target(targets[place], index, self.program.rule.target.entry())
         for place in range(targets.size):
             one = slice(start + place, start + place + 1)
             nothing = np.empty((0, 1), self.element)

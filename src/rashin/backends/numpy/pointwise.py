@@ -107,13 +107,13 @@ class _Prepared:
     def __init__(self, program: Program, order: int, element: np.dtype[Any]) -> None:
         rule, of_prediction = program.rule, program.rule.prediction.entry()
         self.element, self.loop = element, program.loop(order, element)  # kept here: the sweep has only its address
-        self.harmless = (of_prediction.samples[0], rule.target.samples[0])
+        self.harmless = (of_prediction.samples[0], rule.target.entry().samples[0])
         free = (-np.inf, np.inf, kernel.UNCHECKED)
         bounds = np.array([*free, *free, *self.harmless])
         self.fixed = {"loop": self.loop.address, "parameters": program.numbers, "bounds": bounds}
         self.run = kernel.sweep.fixing(element, **self.fixed, count=0, answer=NO_DOUBLES)
-        prediction, target = domain_bounds(of_prediction, element), domain_bounds(rule.target, element)
-        self._check_gap(of_prediction, rule.target)
+        prediction, target = domain_bounds(of_prediction, element), domain_bounds(rule.target.entry(), element)
+        self._check_gap(of_prediction, rule.target.entry())
         if self._shows_nan():
             prediction, target = (free if b[:2] == free[:2] else b for b in (prediction, target))
         bounds[:6] = *prediction, *target
@@ -200,7 +200,7 @@ class _Sweep:
             index = self.walk.index(box, start + place)
             if not good_z[place]:
                 checks.refuse_prediction(zs[place], index, self.rule.prediction.entry())
-            checks.refuse_target(ts[place], index, self.rule.target)
+            checks.refuse_target(ts[place], index, self.rule.target.entry())
         for place in range(zs.size):
             one = slice(start + place, start + place + 1)
             if self.prepared.of_one(z[one], t[one], w[one]) != kernel.FINE:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rashin import checks
 from rashin.backends.numpy.buffers import factors, read
+from rashin.backends.numpy.classwise import ClassProductSweep, evaluate_classwise
 from rashin.backends.numpy.columnwise import evaluate_products
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
 from rashin.backends.numpy.results import NOTHING, Outputs, Program, Wanted, gradient_type
@@ -56,11 +57,10 @@ def hessian_vector_product(
         return evaluate_products(program, z, t, v, axis, weighing, WANTED, outputs).hessian  # type: ignore[return-value]
     weighing = weigh(weight, where, z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1], reduction)
     rows = Rows(program, z, t, axis, weighing, WANTED, outputs, checks.vector(vector, z, where, axis))
-    of_labels = program.takes == Takes.LABEL
+    evaluate, sweep = _OF_ROWS[program.takes]
     if rows.results.in_place:
-        (evaluate_labelwise if of_labels else evaluate_rowwise)(program, z, t, axis, weighing, NOTHING, None)
-    sweep = ProductSweep(rows, WANTED) if of_labels else ClassSweep(rows, WANTED)
-    return rows.results.finished(sweep.everything()).hessian  # type: ignore[return-value]
+        evaluate(program, z, t, axis, weighing, NOTHING, None)
+    return rows.results.finished(sweep(rows, WANTED).everything()).hessian  # type: ignore[return-value]
 
 
 class ProductSweep(LabelSweep):
@@ -94,3 +94,11 @@ class ProductSweep(LabelSweep):
         )
         if found != FINE:
             rows.refuse(found, box, place)
+
+
+_OF_ROWS: dict[str, tuple[Any, Any]] = {
+    Takes.LABEL: (evaluate_labelwise, ProductSweep),
+    Takes.PAIR: (evaluate_classwise, ClassProductSweep),
+    Takes.SHARE: (evaluate_rowwise, ClassSweep),
+    Takes.CLASS: (evaluate_rowwise, ClassSweep),
+}

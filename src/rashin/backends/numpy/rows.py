@@ -25,7 +25,7 @@ from rashin.backends.numpy.results import (
     job,
 )
 from rashin.chunks import Box, boxes, start_of, unravelled, with_axis
-from rashin.domain import LABEL, LOG_PROBABILITY
+from rashin.domain import LOG_PROBABILITY
 from rashin.exact import Limbs, empty_limbs
 from rashin.kernels import labelwise as kernel
 from rashin.kernels.labelwise import OUTSIDE
@@ -42,7 +42,8 @@ GATHERED = 1 << 17  # elements of a chunk that is copied to a buffer first: 1 Mi
 class Rows:
     """Prediction and target with the classes last, and what their shapes say.
 
-    ``labels`` are int64, OUTSIDE where a row is not selected; ``distributions`` is None if the target holds labels.
+    ``labels`` are int64, OUTSIDE where a row is not selected; ``distributions``, which may be given by logits, is None
+    if the target holds labels.
     Second derivatives are wanted times the ``vector``, if there is one.
     """
 
@@ -60,7 +61,7 @@ class Rows:
         self.program, self.rule, self.weighing, self.given = program, program.rule, weighing, t
         self.axis, self.z = axis, classes_last(z, axis)
         self.shape, self.classes = self.z.shape[:-1], self.z.shape[-1]
-        dense = checks.holds_distributions(z, t, self.shape, self.rule.target == LABEL)
+        dense = checks.holds_rows(z, t, self.shape, self.rule.target)
         self.distributions = classes_last(t, axis) if dense else None
         self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
         if weighing.where is not None:
@@ -86,6 +87,8 @@ class Rows:
         target = self.given[index] if self.distributions is None else self.distributions[index]
         if found == TARGET and self.distributions is None:
             checks.refuse_label(target, index, self.classes)
+        if found == TARGET and self.rule.target.axes:
+            checks.refuse_logits(target, index, self.axis)
         if found == TARGET:
             checks.refuse_distribution(target, index, self.axis, self.tolerance)
         checks.refuse_without_limit(checks.row_in_words(row), target, index)

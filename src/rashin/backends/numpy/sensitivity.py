@@ -75,6 +75,8 @@ def _slopes(program: Program) -> Callable[[Doubles, Doubles], Doubles]:
     if rule.kind == "labelwise":
         return lambda z, t: _of_shares(rule, z)
     slope: Any = rule.target_slope
+    if rule.kind == "classwise":
+        return lambda z, t: _of_classes(rule, z, t)
     if rule.prediction.is_joint and slope == RESIDUAL:
         return lambda z, t: -_gradient(program, z, t).sum(axis=-1)
     if rule.columns:
@@ -97,6 +99,15 @@ def _of_shares(rule: Rule, z: Doubles) -> Doubles:
         z = capped.reshape(z.shape)
     loss = rule.formula(arrays, log_softmax(z, -1), *rule.parameters)[0]
     return (1.0 - (options.get("label_smoothing") or 0.0)) * loss  # type: ignore[no-any-return]
+
+
+def _of_classes(rule: Rule, z: Doubles, t: Doubles) -> Doubles:
+    """T^2 times the slope of each class by its share in the target."""
+    slope: Any = rule.target_slope
+    temperature = dict(rule.options)["temperature"] or 1.0
+    u = log_softmax(z / temperature, -1)
+    found = slope(arrays, u, arrays.exp(u), arrays.log(t), t, *rule.parameters)
+    return temperature * temperature * found  # type: ignore[no-any-return]
 
 
 def gradient_by_weight(

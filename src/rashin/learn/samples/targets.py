@@ -130,9 +130,10 @@ def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
            [ 1., -1.]], dtype=float32)
     """
     checked = check_labels(labels, classes)
+    _refuse_labels_for_logits(loss)
     if loss.prediction.has_classes:
         return checked
-    codes, domain = one_hot(checked, classes), loss.target
+    codes, domain = one_hot(checked, classes), loss.target.entry()
     if domain.contains([0.0, 1.0]).all():
         return codes
     if domain.contains([-1.0, 1.0]).all():
@@ -141,6 +142,14 @@ def class_targets(loss: Loss, labels: ArrayLike, classes: int) -> NDArray[Any]:
         f"loss: got {loss.name}, whose target is {domain.description}; expected a loss that takes labels, or 0 and 1, "
         "such as softmax_cross_entropy"
     )
+
+
+def _refuse_labels_for_logits(loss: Loss) -> None:
+    if loss.target.axes:
+        raise ValueError(
+            f"loss: got {loss.name}, whose target is rows of logits; expected a loss that takes labels, such as "
+            f"softmax_cross_entropy"
+        )
 
 
 def are_classes(loss: Loss, classes: bool | None) -> bool:
@@ -240,11 +249,11 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
     """
     given, of_classes = _numeric(target), loss.prediction.has_classes
     if loss.prediction.columns and given.ndim == 1:  # one target for all outputs
-        return _numbers(given[:, None], loss.target, 1)[0][:, 0], None
+        return _numbers(given[:, None], loss.target.entry(), 1)[0][:, 0], None
     takes_table = not loss.prediction.columns and (not of_classes or (loss.target != LABEL and outputs > 1))
     is_table = given.ndim == 2 and given.shape[1] == outputs and takes_table
     if not loss.prediction.axes and (is_table or (outputs == 1 and given.ndim == 1)):
-        return _numbers(given.reshape(-1, outputs), loss.target, outputs)
+        return _numbers(given.reshape(-1, outputs), loss.target.entry(), outputs)
     if is_table:
         return given, given.argmax(axis=1)
     if given.ndim != 1:
@@ -253,6 +262,7 @@ def targets_for(loss: Loss, target: ArrayLike, outputs: int) -> tuple[NDArray[An
             f"target: got shape {given.shape}; expected {expected}, as {loss.name} takes it{_flattened(given)}"
         )
     labels = check_labels(given, outputs)
+    _refuse_labels_for_logits(loss)
     return class_targets(loss, labels, outputs), labels
 
 

@@ -57,7 +57,7 @@ def _target_domain(loss: Loss, batch: Batch) -> tuple[Domain, int]:
     """The domain of the target's numbers, and the number of classes if they are labels."""
     if loss.prediction.has_classes and batch.target.ndim == 1:
         return LABEL, batch.prediction.shape[1]
-    return loss.target, 0
+    return loss.target.entry(), 0
 
 
 def _leave_out(batch: Batch, names: tuple[str, ...], values: Array, sample: Sample, fix: str = "") -> None:

@@ -86,6 +86,8 @@ def compilations(monkeypatch):
 @every_loss
 def test_no_layout_or_type_of_the_input_compiles_anew(loss, compilations):
     loss = of_any_rows(loss)
+    for half in (np.float16, ml_dtypes.bfloat16):  # the conversions are for all losses
+        rashin.half_squared_error.gradient(np.ones(3, half), np.ones(3, half))
     for z, t in problems(loss):
         for dtype in (np.float64, np.float32):
             call_everything(loss, z.astype(dtype), t)

@@ -19,7 +19,8 @@ def outside(xp, z, t, epsilon):
     The rounding error of r is added: it decides on which side of the jump a prediction near the end of the tube lies.
     """
     r, half, up = halved(xp, z, t)
-    lost = xp.sign(r) * less(half * z, half * t)[1]
+    _, lost = less(half * z, half * t)
+    lost = xp.sign(r) * lost
     return (xp.abs(r) - half * epsilon) + xp.where(xp.abs(lost) < INFINITY, lost, 0.0), xp.sign(r), up
 
 

@@ -113,3 +113,26 @@ def test_small_epsilons_are_those_of_absolute_and_squared_errors():
         for name in ("per_sample", "gradient", "hessian"):
             ours, theirs = (getattr(getattr(rashin, each), name) for each in (loss, other))
             assert ours(z, t, epsilon=0.0).tolist() == theirs(z, t).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "of_torch"),
+    [("softmax_kullback_leibler", "1.37610371125e-9", 5.2e-8), ("softmax_jensen_shannon", "3.44027263843e-10", 3e-8)],
+)
+def test_torch_divergences_near_equality_are_rounding(name, exact, of_torch):
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1, (1, 10)).astype(np.float32)
+    q = rashin.softmax(z.astype(np.float64) * (1 + 1e-4 * rng.normal(size=z.shape))).astype(np.float32)
+    loss = rashin.registry.get(name)
+    with mp.workdps(50):
+        rows = [[mpf(float(x)) for x in a[0]] for a in (z, q)]
+        assert loss(z, q) == pytest.approx(float(ENTRIES[name].value(*rows)), rel=1e-9, abs=0)
+    assert loss(z, q) == pytest.approx(float(exact), rel=1e-10, abs=0)
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    u, t = torch.log_softmax(torch.tensor(z), -1), torch.tensor(q)
+    divergence = torch.nn.functional.kl_div
+    m = ((u.exp() + t) / 2).log()
+    found = divergence(u, t, reduction="sum")
+    if name == "softmax_jensen_shannon":
+        found = (divergence(m, t, reduction="sum") + divergence(m, u.exp(), reduction="sum")) / 2
+    assert abs(float(found) - float(exact)) > 0.2 * of_torch  # that far off, whatever the machine

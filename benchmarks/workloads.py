@@ -29,6 +29,10 @@ DRAWS: dict[str, Draw] = {
     "binary": lambda rng, shape: rng.integers(0, 2, shape, np.int8).astype(np.float32),
     "sign": lambda rng, shape: (2 * rng.integers(0, 2, shape, np.int8) - 1).astype(np.float32),
     "non-negative": lambda rng, shape: rng.poisson(2.0, shape).astype(np.float32),
+    "non-zero": lambda rng, shape: rng.standard_gamma(2.0, shape, np.float32) + np.float32(0.01),
+    "above -1": lambda rng, shape: rng.standard_gamma(2.0, shape, np.float32),
+    "count": lambda rng, shape: rng.poisson(2.0, shape).astype(np.float32),
+    "fraction": lambda rng, shape: np.float32(0.98) * rng.random(shape, np.float32) + np.float32(0.01),
     "positive": lambda rng, shape: rng.standard_gamma(2.0, shape, np.float32) + np.float32(0.01),
 }
 
@@ -91,6 +95,10 @@ class Workload:
         prediction = self._prediction(loss, rng)
         if self.soft:
             return prediction, _distributions(rng, self.shape)
+        if loss.prediction.is_joint:
+            return prediction, DRAWS[loss.target.name](rng, self.shape[:1])
+        if loss.target.axes:
+            return prediction, DRAWS["logit"](rng, self.shape)
         if loss.prediction.has_classes:
             return prediction, rng.integers(0, self.shape[1], self.shape[0])
         target = loss.target.name
@@ -155,6 +163,8 @@ def _others() -> Iterator[Workload]:
             continue
         if not loss.prediction.axes:
             yield Workload(loss.name, (10_000_000,), "other losses")
+        elif loss.prediction.is_joint:
+            yield Workload(loss.name, (10_000_000, loss.prediction.columns or 3), "other losses")
         elif loss.prediction == Row(LOGIT):
             yield Workload(loss.name, (4096, 1000), "other losses")
         else:

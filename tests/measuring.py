@@ -20,6 +20,7 @@ import numpy as np
 from mpmath import mp, mpf
 from numpy.typing import NDArray
 
+import rashin
 from calculus import Exact, exact_gradient, exact_hessian, exact_value
 from cases import Case, cases
 from losses import ENTRIES
@@ -181,6 +182,8 @@ def _at_kink(name: str, z: Any, t: Any, parameters: dict[str, Any]) -> bool:
     """Whether the rounded difference of prediction and target may lie at a kink, or on its other side."""
     entry = ENTRIES[name]
     kinks = [x for where in (entry.kinks, entry.ends) if where for x in where(to_target(t), **parameters)]
+    if np.ndim(z) and not rashin.registry.get(name).prediction.is_joint:
+        return False
     return any(_is_near(float(x), float(t), kink) for kink in kinks for x in np.atleast_1d(z))
 
 

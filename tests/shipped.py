@@ -8,15 +8,18 @@ import pytest
 
 import rashin
 from losses import ENTRIES
+from rashin.domain import ABOVE_MINUS_ONE
 from rashin.learn import class_targets
 
 __all__ = [
     "JOINT",
     "LOSSES",
+    "PATHS",
     "SETTINGS",
     "SHIPPED",
     "changed",
     "every_loss",
+    "every_path",
     "learns_classes",
     "name_of",
     "of_any_rows",
@@ -29,6 +32,19 @@ SHIPPED = [loss for loss in rashin.list_losses() if loss.formula.__module__.star
 # Samples of several numbers with one target have tests of their own, in test_joint.
 LOSSES = [loss for loss in SHIPPED if not loss.prediction.is_joint]
 JOINT = [loss for loss in SHIPPED if loss.prediction.is_joint]
+
+
+def _path_of(loss: Any) -> tuple[Any, ...]:
+    """What decides the code that a loss runs, beside its formula."""
+    facts = loss.facts
+    return loss.kind, loss.prediction, loss.target.name, loss.options, facts.separable, facts.every_class, facts.link
+
+
+# One loss for each path through the code, with a parameter if there is such: for tests that do not depend on formulas.
+# They draw predictions that are real numbers, probabilities or their logarithms.
+_ORDERED = sorted(LOSSES, key=lambda loss: (len(loss.parameters) == 1, loss.name == "huber"))
+PATHS = list({_path_of(loss): loss for loss in _ORDERED if loss.prediction != ABOVE_MINUS_ONE}.values())
+every_path = pytest.mark.parametrize("loss", PATHS, ids=lambda loss: loss.name)
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 
 

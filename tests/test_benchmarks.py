@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import rashin
-from shipped import LOSSES
+from shipped import SHIPPED
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "benchmarks" / "results.json"
@@ -122,7 +122,7 @@ def test_every_loss_has_a_workload(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     workloads = importlib.import_module("benchmarks.workloads").all_workloads()
     named = {workload.loss for workload in workloads}
-    assert {loss.name for loss in LOSSES} <= named
+    assert {loss.name for loss in SHIPPED} <= named
     names = [workload.name for workload in workloads]
     assert len(names) == len(set(names)), "results are found by name"
     for workload in workloads:

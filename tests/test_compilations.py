@@ -9,7 +9,7 @@ import pytest
 import rashin
 from rashin.domain import LABEL
 from rashin.native import engine, objects
-from shipped import every_loss, of_any_rows, takes_logits
+from shipped import every_path, of_any_rows, takes_logits
 
 ROWS, CLASSES = 40, 6
 
@@ -83,7 +83,7 @@ def compilations(monkeypatch):
     return names
 
 
-@every_loss
+@every_path
 def test_no_layout_or_type_of_the_input_compiles_anew(loss, compilations):
     loss = of_any_rows(loss)
     for half in (np.float16, ml_dtypes.bfloat16):  # the conversions are for all losses

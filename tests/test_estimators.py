@@ -29,13 +29,13 @@ from rashin.domain import ABOVE_MINUS_ONE, NONZERO
 from rashin.extras import missing
 from rashin.learn import Diverged, Network, NetworkClassifier, NetworkRegressor, Trainer, estimators, samples_for
 from rashin.loss import Loss
-from shipped import LOSSES
+from shipped import PATHS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 OF_NUMBERS = [
     loss
-    for loss in LOSSES
+    for loss in PATHS
     if loss.kind == "pointwise" and loss.target.shape != "ends" and loss.prediction != ABOVE_MINUS_ONE  # has no layer
 ]
 PROBABLE = ["softmax_cross_entropy", "focal", "sigmoid_cross_entropy", "sigmoid_focal", "binary_cross_entropy",

@@ -7,12 +7,12 @@ import pytest
 
 import rashin
 from rashin.learn import ACTIVATIONS, Network, check_gradient, output_for
-from shipped import LOSSES, learns_classes
+from shipped import PATHS, learns_classes
 
 CLASSES = 4
 
 
-LEARNING = [loss for loss in LOSSES if learns_classes(loss)]
+LEARNING = [loss for loss in PATHS if learns_classes(loss)]
 WITH_KINKS = [loss for loss in LEARNING if loss.facts.kinks]
 
 

@@ -27,7 +27,7 @@ from rashin.learn import (
     train,
 )
 from rashin.learn.training.objective import loss_per_sample, loss_per_sample_and_gradient
-from shipped import LOSSES, every_loss, learns_classes
+from shipped import PATHS, every_path, learns_classes
 
 CLASSES = 3
 
@@ -81,7 +81,7 @@ def assert_true_gradient(network, loss, x, target):
 # ------------------------------------------------------------------------------------------------- gradients
 
 
-@pytest.mark.parametrize("loss", [loss for loss in LOSSES if learns_classes(loss)], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", [loss for loss in PATHS if learns_classes(loss)], ids=lambda loss: loss.name)
 def test_backward_is_the_derivative_for_every_loss(loss, rng):
     network = double_network((4, 5, CLASSES), output=output_for(loss))
     target = class_targets(loss, rng.integers(0, CLASSES, 6), CLASSES)
@@ -97,7 +97,7 @@ def test_backward_is_the_derivative_for_every_activation_and_depth(activation, h
 
 
 def test_every_output_layer_is_used_by_some_loss():
-    assert {output_for(loss) for loss in LOSSES} == set(OUTPUTS)
+    assert {output_for(loss) for loss in PATHS} == set(OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_bad_batches_are_refused_at_once(arrays, size, words):
 # -------------------------------------------------------------------------------------------------- training
 
 
-@every_loss
+@every_path
 def test_every_loss_trains_or_is_refused_in_one_line(loss, blobs):
     network = Network((2, 8, CLASSES), output=output_for(loss))
     if learns_classes(loss):

@@ -31,7 +31,7 @@ from rashin.tables.columns import Columns
 from rashin.tables.faults import failing_rows
 from rashin.tables.opening import BrokenFileError
 from rashin.tables.sources import find_files
-from shipped import LOSSES
+from shipped import PATHS
 from table_files import CLASSES, ROWS, make_rows, write
 
 FORMATS = [
@@ -731,7 +731,7 @@ def test_python_objects_are_never_unpickled(tmp_path):
         rashin.measure_table("huber", tmp_path / "a.npz", prediction="p", target="t")
 
 
-@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss.kind == "pointwise"], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", [loss for loss in PATHS if loss.kind == "pointwise"], ids=lambda loss: loss.name)
 def test_facts_and_losses_agree_on_what_is_outside(loss):
     """What is left out by the facts alone is what the loss itself refuses."""
     strange = np.array([np.nan, -np.inf, np.inf, -2.5, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3e300])

@@ -23,7 +23,7 @@ from rashin.measurement import Accumulator, Codes, Interval, Moments, Options, a
 from rashin.measurement.baseline import baseline_of
 from rashin.measurement.sums import cells
 from rashin.measurement.sums.sums import ExactSum
-from shipped import every_loss, takes_logits
+from shipped import every_path, takes_logits
 
 EPS = float(np.finfo(float).eps)
 NUMBERS = ["half_squared_error", "huber", "poisson", "sigmoid_cross_entropy"]
@@ -343,7 +343,7 @@ def test_exact_sums_come_back_from_json(numbers):
 # ------------------------------------------------------------------------------------------- the baseline
 
 
-@every_loss
+@every_path
 def test_the_baseline_is_the_best_constant_where_the_loss_tells_it(loss):
     rng = np.random.default_rng(9)
     domain = loss.facts.target_domain(loss.parameters)

@@ -230,7 +230,7 @@ def test_an_archive_has_every_kernel_and_every_loop():
     names = [code.name for code in archives.codes()]
     assert len(names) == len(set(names)) > 140
     for loss in rashin.list_losses():
-        if loss.formula.__module__.startswith("rashin.losses."):
+        if loss.formula.__module__.startswith("rashin.losses.") and list(archives.loops_of(loss)):
             assert any(f".{loss.name}-" in name for name in names)
 
 

@@ -136,3 +136,42 @@ def test_torch_divergences_near_equality_are_rounding(name, exact, of_torch):
     if name == "softmax_jensen_shannon":
         found = (divergence(m, t, reduction="sum") + divergence(m, u.exp(), reduction="sum")) / 2
     assert abs(float(found) - float(exact)) > 0.2 * of_torch  # that far off, whatever the machine
+
+
+def test_torch_clamps_the_variance_of_a_gaussian():
+    z, t = np.array([[1e-3, np.log(1e-4)]]), np.array([0.0])
+    with mp.workdps(40):
+        scale = mp.exp(mpf(float(z[0, 1])))
+        exact = mp.log(scale) + (mpf(1e-3) / scale) ** 2 / 2
+    agree(rashin.gaussian(z, t), exact)
+    assert round(float(exact), 2) == 40.79
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    location, scale = torch.tensor([1e-3]), torch.tensor([1e-8])
+    assert round(torch.nn.functional.gaussian_nll_loss(location, torch.zeros(1), scale).item(), 2) == -6.41
+
+
+def test_torch_loses_a_distribution_with_a_huge_parameter():
+    """In float32: the difference of two logarithms of the gamma function is what all of them compute."""
+    count = np.float32([[np.log(3.0), -np.log(1e6)]])
+    share, heavy = np.float32([[0.0, np.log(2e5)]]), np.float32([[0.0, 0.0]])
+    agree(rashin.negative_binomial(count, [3.0]), exact_of("negative_binomial", count[0], 3))
+    agree(rashin.beta(share, np.float32([0.5])), exact_of("beta", share[0], mpf(0.5)))
+    agree(rashin.student_t(heavy, np.float32([1.0]), degrees=1e8), exact_of("student_t", heavy[0], mpf(1), degrees=1e8))
+    assert round(rashin.negative_binomial(count, [3.0]), 4) == 1.4959
+    assert round(rashin.beta(share, np.float32([0.5])), 4) == -5.8772
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    of = torch.distributions
+    assert abs(float(of.NegativeBinomial(torch.tensor(1e6), torch.tensor(3 / 1000003)).log_prob(torch.tensor(3.0)))) > 2
+    assert abs(float(of.Beta(torch.tensor(1e5), torch.tensor(1e5)).log_prob(torch.tensor(0.5))) - 5.8772) > 0.05
+    assert abs(float(of.StudentT(torch.tensor(1e8)).log_prob(torch.tensor(1.0))) + 1.4189) > 0.5
+
+
+def exact_of(name, z, t, **parameters):
+    with mp.workdps(60):
+        return ENTRIES[name].value([mpf(float(x)) for x in z], t, **parameters)
+
+
+def test_a_score_800_scales_away_is_finite():
+    """scoringrules gives inf for the logistic one."""
+    agree(rashin.crps_logistic([[0.0, 0.0]], [-800.0]), mpf(799))
+    agree(rashin.crps_normal([[0.0, 0.0]], [-800.0]), 800 - 1 / mp.sqrt(mp.pi))

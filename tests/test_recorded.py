@@ -16,7 +16,7 @@ from rashin.cli import main
 from rashin.datasets import load_digits
 from rashin.learn import Network, evaluate, output_for, train, write_predictions
 from rashin.measurement.table.recorded import note_about, recorded_in
-from shipped import every_loss, takes_logits
+from shipped import every_path, takes_logits
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def trained(loss):
     return network, x_test[:100], t_test[:100]
 
 
-@every_loss
+@every_path
 def test_the_file_gives_the_loss_that_the_trainer_reports(loss, tmp_path, measured):
     if "delta" in loss.parameters:
         loss = loss.replace(delta=0.3)

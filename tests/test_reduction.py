@@ -16,7 +16,7 @@ import rashin
 from cases import is_logarithm, is_share, numbers_of
 from exact_sums import exactly
 from rashin.domain import LABEL
-from shipped import LOSSES, changed, of_any_rows, settings_of, takes_logits
+from shipped import PATHS, changed, of_any_rows, settings_of, takes_logits
 
 CLASSES = 4
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
@@ -89,7 +89,7 @@ def keep_rows(loss):
     return loss.replace(normalized=True) if "normalized" in loss.options else loss
 
 
-CASES = {name: case for loss in LOSSES for name, case in tried(loss).items()}
+CASES = {name: case for loss in PATHS for name, case in tried(loss).items()}
 cases = pytest.mark.parametrize("case", CASES)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 70)

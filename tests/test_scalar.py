@@ -136,7 +136,8 @@ def exact(name: str, *arguments: float) -> mpf:
 def error(name: str, got: float, *arguments: float) -> float:
     with mp.workprec(230):
         value = exact(name, *arguments)
-        return ulp_error(got, value, np.float64, unit=spacing(scale(name, value, *arguments), np.float64))
+        unit = spacing(scale(name, value, *arguments), np.float64) if mp.isfinite(value) else mpf(1)
+        return ulp_error(got, value, np.float64, unit=unit)
 
 
 def bound(name: str, got: float) -> float:

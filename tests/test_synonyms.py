@@ -125,7 +125,7 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
         -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
     "poly_cross_entropy": (LOGITS, lambda z, t: np.mean(
-        -np.log(softmax(z)[PICK, t]) + 2.5 * (1 - softmax(z)[PICK, t]))),
+        -np.log(softmax(z)[PICK, t]) + 0.3 * (1 - softmax(z)[PICK, t]))),
     "symmetric_cross_entropy": (LOGITS, lambda z, t: np.mean(
         -0.8 * np.log(softmax(z)[PICK, t]) - 0.4 * np.sum(softmax(z) * np.where(np.eye(4)[t], 0.0, -4.0), axis=1))),
     "gce": (LOGITS, lambda z, t: np.mean((1 - softmax(z)[PICK, t] ** 0.6) / 0.6)),
@@ -223,7 +223,7 @@ def test_the_list_is_searched_by_the_names_of_the_field(text, loss, monkeypatch,
 def test_a_search_by_a_part_of_names(monkeypatch, capsys):
     code, out, _ = searched("focal", monkeypatch, capsys)
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[:2]] == ["focal", "sigmoid_focal"]
+    assert [line.split()[0] for line in out.splitlines()[:2]] == ["sigmoid_focal", "focal"]
     assert found("percentage")[0].names[0] == "mape"
     code, out, _ = searched("HuberLoss", monkeypatch, capsys)
     assert [line.split()[0] for line in out.splitlines()] == [

@@ -24,12 +24,12 @@ from rashin.learn import (
     samples_for,
     train,
 )
-from shipped import LOSSES, learns_classes
+from shipped import PATHS, learns_classes
 
 CLASSES = 3
 LEARNING = [
     pytest.param(loss, outputs, id=f"{outputs}-{loss.name}")
-    for loss in LOSSES
+    for loss in PATHS
     for outputs in (1, CLASSES)
     if (loss.kind == "pointwise" if outputs == 1 else learns_classes(loss))
 ]

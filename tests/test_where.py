@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import rashin
-from shipped import every_loss, takes_logits
+from shipped import every_path, takes_logits
 
 NAN, INF = np.nan, np.inf
 WHERE = np.array([True, False, True, True, False, False])
@@ -56,7 +56,7 @@ def everything(loss, z, t, weight, where):
     return [(array if array.ndim == 0 else array[chosen]).tobytes() for array in arrays]
 
 
-@every_loss
+@every_path
 def test_numbers_that_no_sample_may_hold_count_as_deleted(loss):
     z, t = good(loss)
     worst_z, worst_t = (NAN, -INF, 1e308), (NAN, 1e300, -7.0)
@@ -66,7 +66,7 @@ def test_numbers_that_no_sample_may_hold_count_as_deleted(loss):
     assert got == everything(loss, z, t, [1.5, 0.25, 3.0], None)
 
 
-@every_loss
+@every_path
 @pytest.mark.parametrize("shift", range(2))
 def test_what_is_no_number_counts_as_deleted(loss, shift):
     z, t = good(loss)

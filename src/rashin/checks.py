@@ -405,8 +405,8 @@ def several_numbers(rule: Rule, method: str) -> None:
     """The rule must have several numbers per sample."""
     if not rule.columns:
         raise TypeError(
-            f"{rule.formula.__name__}: has no {method}, which is for samples of several numbers of different meaning; "
-            f"fix: use hessian, or hessian_vector_product"
+            f"{rule.formula.__name__}: got a call of {method}; expected a loss whose samples have several numbers of "
+            f"different meaning; fix: use hessian, or hessian_vector_product"
         )
 
 
@@ -414,7 +414,10 @@ def fisher(rule: Rule) -> None:
     """The rule must have an expected Hessian."""
     several_numbers(rule, "fisher")
     if rule.fisher is None:
-        raise TypeError(f"{rule.formula.__name__}: has no fisher in closed form; fix: use hessian_matrix")
+        raise TypeError(
+            f"{rule.formula.__name__}: got a call of fisher; expected a loss with one in closed form; fix: use "
+            f"hessian_matrix"
+        )
 
 
 # ------------------------------------------------------------------------------------- scalars and names

@@ -145,11 +145,11 @@ def classwise(
     --------
     >>> import rashin
     >>> @rashin.classwise()
-    ... def squared_distance(xp, u, p, v, q):
+    ... def softmax_squared_distance(xp, u, p, v, q):
     ...     "The squared distance of two distributions."
     ...     r = p - q
     ...     return r * r, 2.0 * r * p, 2.0 * p * (r + p)
-    >>> squared_distance([[0.0, 0.0]], [[0.75, 0.25]])
+    >>> softmax_squared_distance([[0.0, 0.0]], [[0.75, 0.25]])
     0.125
     """
     own = {**(parameters or {}), "temperature": TEMPERATURE}

@@ -353,7 +353,7 @@ BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
 LEVELS = Domain("levels", "increasing numbers in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
-COUNT = Domain("count", "a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 3.0))
+COUNT = Domain("count", "a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
 DISTRIBUTION = Domain(
     "label or distribution",
     "a class label, or a distribution over the classes",

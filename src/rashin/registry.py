@@ -34,7 +34,7 @@ def list_losses() -> list[Loss]:
 
     >>> import rashin
     >>> [loss.name for loss in rashin.list_losses()][:2]
-    ['absolute_error', 'binary_cross_entropy']
+    ['absolute_error', 'absolute_percentage_error']
     """
     return [_registry[name] for name in sorted(_registry)]
 

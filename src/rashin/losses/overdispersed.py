@@ -19,7 +19,7 @@ def sigmoids(xp, z):
 def negative_binomial(xp, log_mean, log_dispersion, t):
     r"""Negative log-likelihood of a count whose variance exceeds its mean: mu + alpha mu^2.
 
-    .. math:: \ell = \log t! - \log\frac{\Gamma(t + k)}{\Gamma(k)} + (t + k) \log(1 + \mu / k) - t \log(\mu / k)
+    .. math:: \ell = \log(t! \Gamma(k) / \Gamma(t + k)) + (t + k) \log(1 + \mu/k) - t \log(\mu/k)
 
     The prediction (..., 2) contains the logarithms of the mean mu and of the dispersion alpha = 1 / k. The quotient of
     the gamma functions is computed as one: for large k it loses no digits, and the loss tends to that of ``poisson``.
@@ -117,10 +117,10 @@ def beta_by_target(xp, mean_logit, log_precision, t):
 def beta(xp, mean_logit, log_precision, t):
     r"""Negative log-likelihood of a share in (0, 1) with a beta distribution.
 
-    .. math:: \ell = \log B(\mu \phi, (1 - \mu) \phi) - (\mu \phi - 1) \log t - ((1 - \mu) \phi - 1) \log(1 - t)
+    .. math:: \ell = \log B(a, b) - (a - 1) \log t - (b - 1) \log(1 - t)
 
-    The prediction (..., 2) contains the logit of the mean mu, and the logarithm of the precision phi. In float64 the
-    error is 8 ULPs at most.
+    The prediction (..., 2) contains the logit of the mean mu, and the logarithm of the precision phi: a = mu phi and
+    b = (1 - mu) phi. In float64 the error is 8 ULPs at most.
 
     >>> beta([[0.0, 12.206072645530174]], [0.5])
     -5.8772...

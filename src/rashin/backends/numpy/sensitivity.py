@@ -28,7 +28,7 @@ Doubles: TypeAlias = NDArray[np.float64]
 
 def has_target_gradient(rule: Rule, labels: bool) -> bool:
     """Whether the target can vary: labels and signs cannot."""
-    if rule.prediction.is_joint:
+    if rule.kind in ("columnwise", "memberwise"):  # the kind, and not the prediction: torch compiles this
         return rule.target_slope is not None
     return not labels and (rule.kind == "labelwise" or rule.target_slope is not None)
 

@@ -154,7 +154,7 @@ def test_torch_loses_a_distribution_with_a_huge_parameter():
     """In float32: the difference of two logarithms of the gamma function is what all of them compute."""
     count = np.float32([[np.log(3.0), -np.log(1e6)]])
     share, heavy = np.float32([[0.0, np.log(2e5)]]), np.float32([[0.0, 0.0]])
-    agree(rashin.negative_binomial(count, [3.0]), exact_of("negative_binomial", count[0], 3))
+    agree(rashin.negative_binomial(count, [3.0]), exact_of("negative_binomial", count[0], 3), ulps=16.0)
     agree(rashin.beta(share, np.float32([0.5])), exact_of("beta", share[0], mpf(0.5)))
     agree(rashin.student_t(heavy, np.float32([1.0]), degrees=1e8), exact_of("student_t", heavy[0], mpf(1), degrees=1e8))
     assert round(rashin.negative_binomial(count, [3.0]), 4) == 1.4959

@@ -154,11 +154,12 @@ def test_the_expression_gives_the_number_of_the_field(name):
 def test_every_name_leads_to_one_registered_loss_and_hides_none():
     names = [name for entry in SYNONYMS for name in entry.names]
     assert len(names) == len(set(names))
+    registered = {loss.name for loss in rashin.list_losses()}
     for entry in SYNONYMS:
         assert entry.expression.count(entry.loss)
         for name in entry.names:
             assert synonym(name) is entry, name
-            if name not in rashin.__all__:
+            if name not in registered:  # other tests and the documentation's examples register some too
                 with pytest.raises(ValueError, match=rf"expected the name of a loss; did you mean {entry.loss}\? "):
                     get(name)
     for loss in rashin.list_losses():

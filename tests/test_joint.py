@@ -281,3 +281,21 @@ def test_columns_of_a_table_are_found_by_their_names(tmp_path):
     np.savez(tmp_path / "b.npz", **{name.replace("scale", "deviation"): x for name, x in columns.items()})
     with pytest.raises(ValueError, match=r"expected one for each of location, log_scale; fix: list them in this order"):
         rashin.measure_table(rashin.gaussian, tmp_path / "b.npz", prediction="z_*", target="target")
+
+
+@pytest.mark.parametrize("loss", [rashin.student_t, rashin.quantiles], ids=lambda loss: loss.name)
+def test_without_numba_the_formula_runs_as_arrays(loss, monkeypatch):
+    from rashin.kernels import formula
+
+    z, t = samples_of(loss, 2 * HEIGHT + 3)
+    weight = np.random.default_rng(5).random(t.shape)
+    wanted = loss.value_gradient_and_hessian(z, t, weight=weight)
+
+    def missing(code):
+        raise ModuleNotFoundError("no numba", name="numba")
+
+    monkeypatch.setattr(formula, "loaded", missing)
+    monkeypatch.setattr(formula, "_loops", {})
+    other = type(loss)(loss.name, loss.kind, loss.formula, loss.parameters, loss.facts, loss.options, loss.optional)
+    for got, exact in zip(other.value_gradient_and_hessian(z, t, weight=weight), wanted, strict=True):
+        assert near(got, exact)

@@ -23,6 +23,7 @@ LOGITS = {"z": RNG.normal(size=(9, 4)), "t": RNG.integers(0, 4, 9)}
 ROWS = {"z": RNG.dirichlet(np.ones(4), 9), "t": RNG.dirichlet(np.ones(4), 9)}
 SOFT = {"z": LOGITS["z"], "t": ROWS["t"]}
 TEACHER = {"z": LOGITS["z"], "t": RNG.normal(size=(9, 4))}
+SEVERAL = {"z": RNG.normal(size=(9, 2)), "t": RNG.normal(size=9)}
 LABELS = {"z": ROWS["z"], "t": LOGITS["t"]}
 PICK = np.arange(9)
 
@@ -135,6 +136,11 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "mean_gamma_deviance": (POSITIVE, lambda z, t: 2 * np.mean(np.log(z / t) + t / z - 1)),
     "reg:tweedie": (POSITIVE, lambda z, t: np.mean(tweedie(np.exp(z), t, 1.3))),
     "mean_tweedie_deviance": (POSITIVE, lambda z, t: deviance(z, t, 1.3)),
+    "gaussian_nll": (SEVERAL, lambda z, t: np.mean(z[:, 1] + (z[:, 0] - t) ** 2 / np.exp(2 * z[:, 1]) / 2)),
+    "lognormal": ({"z": SEVERAL["z"], "t": POSITIVE["t"]}, lambda z, t: np.mean(
+        np.log(t) + z[:, 1] + (z[:, 0] - np.log(t)) ** 2 / np.exp(2 * z[:, 1]) / 2)),
+    "multi_quantile": (SEVERAL, lambda z, t: (pinball(z[:, 0], t, 0.2) + pinball(z[:, 1], t, 0.7)) / 2),
+    "crps": (SEVERAL, lambda z, t: np.mean(np.abs(z - t[:, None]).mean(axis=1) - np.abs(z[:, 0] - z[:, 1]) / 4)),
 }  # fmt: skip
 
 
@@ -147,7 +153,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
     losses = {loss.name: loss for loss in rashin.list_losses()}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
-    given |= {"epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7}
+    given |= {"levels": (0.2, 0.7), "epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
 
 

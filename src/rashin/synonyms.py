@@ -198,6 +198,18 @@ SYNONYMS = (
         "2 * (tweedie(np.log(z), t, power=power) - tweedie(np.log(t), t, power=power))",
         "here z is the mean itself",
     ),
+    Synonym(
+        ("gaussian_nll", "normal_nll", "rmse_with_uncertainty", "heteroscedastic"),
+        "gaussian",
+        "gaussian(z, t)",
+        "z holds location and log_scale; the density has log(2 pi) / 2 more",
+    ),
+    Synonym(("lognormal", "log_normal", "lognormal_nll"), "gaussian",
+            "gaussian(z, np.log(t)) + np.mean(np.log(t))", "z holds location and log_scale of log t"),
+    Synonym(("multi_quantile", "multi_pinball"), "quantiles", "quantiles(z, t, levels=levels)",
+            "z holds a number for each level"),
+    Synonym(("crps", "continuous_ranked_probability_score"), "crps_ensemble", "crps_ensemble(z, t)",
+            "z holds the members; crps_normal takes location and log_scale"),
 )  # fmt: skip
 
 

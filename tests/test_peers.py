@@ -155,8 +155,9 @@ def test_torch_loses_a_distribution_with_a_huge_parameter():
     count = np.float32([[np.log(3.0), -np.log(1e6)]])
     share, heavy = np.float32([[0.0, np.log(2e5)]]), np.float32([[0.0, 0.0]])
     agree(rashin.negative_binomial(count, [3.0]), exact_of("negative_binomial", count[0], 3), ulps=16.0)
-    agree(rashin.beta(share, np.float32([0.5])), exact_of("beta", share[0], mpf(0.5)))
-    agree(rashin.student_t(heavy, np.float32([1.0]), degrees=1e8), exact_of("student_t", heavy[0], mpf(1), degrees=1e8))
+    beta, student = rashin.beta(share, np.float32([0.5])), rashin.student_t(heavy, np.float32([1.0]), degrees=1e8)
+    agree(np.float32(beta), exact_of("beta", share[0], mpf(0.5)), "float32", ulps=0.51)
+    agree(np.float32(student), exact_of("student_t", heavy[0], mpf(1), degrees=1e8), "float32", ulps=0.51)
     assert round(rashin.negative_binomial(count, [3.0]), 4) == 1.4959
     assert round(rashin.beta(share, np.float32([0.5])), 4) == -5.8772
     torch = pytest.importorskip("torch", reason="torch is not installed")

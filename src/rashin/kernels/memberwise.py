@@ -108,8 +108,8 @@ def sweep(
         if ranked != 0:
             _by_rank(x, levels, places, other, own)
         factor = weight / divisor / count
-        for k in range(HEIGHT):
-            ts[k], ws[k] = t[i], factor
+        for k in range(min(count, HEIGHT)):
+            ws[k] = factor
         for start in range(0, count, HEIGHT):
             size = min(HEIGHT, count - start)
             for k in range(size):

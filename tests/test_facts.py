@@ -141,9 +141,7 @@ def test_every_parameter_matters(loss):
         assert others, f"name another value of {name}"
         if loss.kind == "pointwise":
             z = np.linspace(0.1, 0.9, 5) if loss.facts.prediction.entry() is PROBABILITY else np.linspace(-60, 60, 25)
-            where = loss.facts.target_domain(
-                loss.parameters
-            )  # both classes, or a number that is positive in all of them
+            where = loss.facts.target_domain(loss.parameters)  # both classes, or a number that is positive in all
             t = np.resize(where.samples if where.shape == "ends" else where.samples[-1:], z.size)
         else:
             z, t = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]]), [1, 0]

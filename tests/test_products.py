@@ -51,18 +51,38 @@ def terms_of(loss, z, t):
         return [[mp.fsum(s * at(j, a, k, b) for s, a, b in signs) / (4 * h * h) for k in size] for j in size]
 
 
+PHI = {  # |phi'| and |phi''| of the losses whose H_jk is a difference, and may vanish
+    "generalized_cross_entropy": lambda u, power: (np.exp(power * u), power * np.exp(power * u)),
+    "poly_one": lambda u, epsilon: (np.abs(1 + epsilon * np.exp(u)), np.abs(epsilon) * np.exp(u)),
+}
+
+
+def parts_of(loss, z, t, v):
+    """For each class the largest of the summands q_k phi''_k (1jk - p_j) d_k and S p_j d_j, with d = v - p . v."""
+    if loss.name not in PHI:
+        return np.zeros(z.shape)
+    z, v, q = z.astype(np.longdouble), v.astype(np.longdouble), t if np.ndim(t) else np.eye(len(z))[t]
+    u = z - z.max() - np.log(np.exp(z - z.max()).sum())
+    p, (slope, bend) = np.exp(u), PHI[loss.name](u, **loss.parameters)
+    away = np.array([np.delete(p, j).sum() for j in range(len(z))])  # 1 - p, without cancellation
+    distance = np.abs(v[:, None] - v) @ p
+    own, others = q * bend * away * distance, p * np.max(q * bend * distance)
+    return np.maximum.reduce([own, others, np.sum(q * slope) * p * distance])
+
+
 def worst(loss, z, t, v, got, factors):
-    """The largest error, in ULPs of the result or of the largest H_jk v_k, whichever is larger."""
+    """The largest error, in ULPs of the result, of the largest H_jk v_k or of a summand that cancels in H_jk."""
     errors = []
     for i, factor in enumerate(factors):
         if factor == 0:
             assert not got[i].astype(float).any()
             continue
+        parts = parts_of(loss, z[i], t[i], v[i])
         for j, row in enumerate(terms_of(loss, z[i], t[i])):
             with mp.workprec(300):
                 terms = [mpf(factor) * a * mpf(float(b)) for a, b in zip(row, v[i], strict=True)]
                 exact = mp.fsum(terms)
-                unit = spacing(max(map(abs, [exact, *terms])), got.dtype)
+                unit = spacing(max(map(abs, [exact, *terms, factor * mpf(float(parts[j]))])), got.dtype)
                 error = abs(mpf(float(got[i, j])) - exact) / unit
                 errors.append(float(error))
     return max(errors)
@@ -70,8 +90,6 @@ def worst(loss, z, t, v, got, factors):
 
 def bound_in_double(loss, t):
     """ULPs: a power multiplies the error of 1 - p, and with shares of several classes the entries H_jk cancel too."""
-    if loss.name in ("generalized_cross_entropy", "poly_one"):  # phi' and phi'' have one sign: each H_jk may vanish
-        return 256.0
     if loss.name == "focal" and t.ndim == 2:
         return 32.0
     return max(8.0, 2.0 * loss.parameters.get("gamma", 0.0))

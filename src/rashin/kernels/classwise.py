@@ -33,6 +33,7 @@ from rashin.native.language import call, inline, interleaved, shaped
 __all__ = ["LABELS", "LOGITS", "SHARES", "sweep_class_products", "sweep_classes"]
 
 LABELS, SHARES, LOGITS = 0, 1, 2  # what targets are
+LEFT_OUT = 4  # beside what a sweep may find wrong
 PLACES = 8  # numbers of a row beside its classes
 PEAK, REST, VALUE, OTHERS, OWN, TOP = 0, 1, 2, 3, 4, 5
 
@@ -217,6 +218,25 @@ def _row(
     return FINE
 
 
+def _checked_row(
+    loop: int, z: Any, mode: int, q: Any, i: int, k: int, weight: float, parameters: Any, temperature: float,
+    tolerance: float, e: Any, slopes: Any, curvatures: Any, pair: Any, terms: Any, lanes: Any, found: Any,
+) -> int:  # fmt: skip
+    """The same once prediction and target are found to be right; a row of weight 0 is checked and left out."""
+    found[PEAK] = peak_of(z, i)
+    if found[PEAK] != found[PEAK]:
+        return PREDICTION
+    if weight == 0.0:
+        return LEFT_OUT if _is_target(mode, q, i, k, z.shape[1], tolerance, e, lanes) else TARGET
+    if mode == LABELS and not 0 <= k < z.shape[1]:
+        return TARGET
+    if not has_limit(z, i, found[PEAK]):
+        return UNDEFINED
+    wrong = _row(loop, z, mode, q, i, k, parameters, temperature, tolerance, e, slopes, curvatures, pair, terms, lanes,
+                 found)  # fmt: skip
+    return UNDEFINED if wrong == FINE and found[VALUE] != found[VALUE] else wrong
+
+
 def _gradient(e: Any, slopes: Any, found: Any, factor: float, gradient: Any, i: int) -> None:
     """Fill in row ``i`` of the gradient."""
     rest, others, own, top = found[REST], found[OTHERS], found[OWN], int(found[TOP])
@@ -282,23 +302,12 @@ def sweep_classes(
             cleared(gradient, hessian, i)
             if k == OUTSIDE:
                 continue
-        found[PEAK] = peak_of(z, i)
-        if found[PEAK] != found[PEAK]:
-            return PREDICTION, i
-        if weight == 0.0:
-            if not _is_target(mode, q, i, k, classes, tolerance, e, lanes):
-                return TARGET, i
+        wrong = _checked_row(loop, z, mode, q, i, k, weight, parameters, temperature, tolerance, e, slopes, curvatures,
+                             pair, terms, lanes, found)  # fmt: skip
+        if wrong == LEFT_OUT:
             continue
-        if mode == LABELS and not 0 <= k < classes:
-            return TARGET, i
-        if not has_limit(z, i, found[PEAK]):
-            return UNDEFINED, i
-        wrong = _row(loop, z, mode, q, i, k, parameters, temperature, tolerance, e, slopes, curvatures, pair,
-                     terms, lanes, found)  # fmt: skip
         if wrong != FINE:
             return wrong, i
-        if found[VALUE] != found[VALUE]:
-            return UNDEFINED, i
         found[VALUE] = weight * (temperature * temperature * found[VALUE])
         if values.size:
             values[i] = found[VALUE]
@@ -350,23 +359,12 @@ def sweep_class_products(
             cleared(product, product[:0], i)
             if k == OUTSIDE:
                 continue
-        found[PEAK] = peak_of(z, i)
-        if found[PEAK] != found[PEAK]:
-            return PREDICTION, i
-        if weight == 0.0:
-            if not _is_target(mode, q, i, k, classes, tolerance, e, lanes):
-                return TARGET, i
+        wrong = _checked_row(loop, z, mode, q, i, k, weight, parameters, temperature, tolerance, e, slopes, curvatures,
+                             pair, terms, lanes, found)  # fmt: skip
+        if wrong == LEFT_OUT:
             continue
-        if mode == LABELS and not 0 <= k < classes:
-            return TARGET, i
-        if not has_limit(z, i, found[PEAK]):
-            return UNDEFINED, i
-        wrong = _row(loop, z, mode, q, i, k, parameters, temperature, tolerance, e, slopes, curvatures, pair,
-                     terms, lanes, found)  # fmt: skip
         if wrong != FINE:
             return wrong, i
-        if found[VALUE] != found[VALUE]:
-            return UNDEFINED, i
         rest = found[REST]
         _, scale = differences(z, v, i, found[PEAK], rest, d)
         mean = mean_difference(e, rest, d, results, lanes)

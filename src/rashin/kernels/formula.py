@@ -172,11 +172,19 @@ def _shared(jet: Any) -> Any:
 def _module(made: LoopCode) -> Any:
     from rashin.native import compiler
 
-    jet, unpack, order = made.formula, _unpacker(made.absent), made.order
-    jet = compiler.compilable(_shared(jet) if made.takes == Takes.SHARE else jet, True)
-    unpack = compiler.compilable(unpack, True)
+    jet = compiler.compilable(_shared(made.formula) if made.takes == Takes.SHARE else made.formula, True)
+    unpack = compiler.compilable(_unpacker(made.absent), True)
     xp = compiler.compilable(plain if made.element == SINGLE else scalar)
+    if made.takes == Takes.COLUMNS:
+        corners = made.columns * (made.columns + 1) // 2
+        parts = (_getter(made.columns), _setter(made.columns), _setter(corners))
+        loop = _of_columns(jet, unpack, xp, made.order, *(compiler.compilable(part, True) for part in parts))
+    else:
+        loop = _LOOPS[made.takes](jet, unpack, xp, made.order)
+    return compiler.loop_module(loop, made.element)
 
+
+def _of_numbers(jet: Any, unpack: Any, xp: Any, order: int) -> Any:
     def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         parameters = unpack(p)
         for i in range(n):
@@ -187,6 +195,10 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 curvatures[i] = curvature * w[i]
 
+    return loop
+
+
+def _of_labels(jet: Any, unpack: Any, xp: Any, order: int) -> Any:
     def loop_of_labels(u: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         parameters = unpack(p)  # there is no target, and the caller weighs
         for i in range(n):
@@ -197,29 +209,10 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 curvatures[i] = curvature
 
-    count = max(made.columns, 1)
-    get = compiler.compilable(_getter(count), True)
-    put = compiler.compilable(_setter(count), True)
-    put_all = compiler.compilable(_setter(count * (count + 1) // 2), True)
+    return loop_of_labels
 
-    def loop_of_columns(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
-        parameters = unpack(p)
-        for i in range(n):
-            value, slope, curvature = jet(xp, *get(z, i), t[i], *parameters)
-            values[i] = value
-            put(slopes, i, slope, w[i])
-            if order > 1:
-                put_all(curvatures, i, curvature, w[i])
 
-    def loop_of_members(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
-        parameters = unpack(p)
-        for i in range(n):
-            value, slope, curvature = jet(xp, z[i], t[i], z[i + HEIGHT], *parameters)
-            values[i] = value
-            slopes[i] = slope * w[i]
-            if order > 1:
-                curvatures[i] = curvature * w[i]
-
+def _of_classes(jet: Any, unpack: Any, xp: Any, order: int) -> Any:
     def loop_of_classes(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
         parameters = unpack(p)  # z holds u and then p, t holds v and then q, and the caller weighs
         for i in range(n):
@@ -230,12 +223,43 @@ def _module(made: LoopCode) -> Any:
             if order > 1:
                 curvatures[i] = curvature
 
-    if made.takes == Takes.COLUMNS:
-        return compiler.loop_module(loop_of_columns, made.element)
-    if made.takes == Takes.LEVEL:
-        return compiler.loop_module(loop_of_members, made.element)
-    loops = {Takes.LABEL: loop_of_labels, Takes.PAIR: loop_of_classes}
-    return compiler.loop_module(loops.get(made.takes, loop), made.element)
+    return loop_of_classes
+
+
+def _of_members(jet: Any, unpack: Any, xp: Any, order: int) -> Any:
+    def loop_of_members(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        parameters = unpack(p)  # z holds the members and then their levels
+        for i in range(n):
+            value, slope, curvature = jet(xp, z[i], t[i], z[n + i], *parameters)
+            values[i] = value
+            slopes[i] = slope * w[i]
+            if order > 1:
+                curvatures[i] = curvature * w[i]
+
+    return loop_of_members
+
+
+def _of_columns(jet: Any, unpack: Any, xp: Any, order: int, get: Any, put: Any, put_corners: Any) -> Any:
+    def loop_of_columns(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
+        parameters = unpack(p)
+        for i in range(n):
+            value, slope, curvature = jet(xp, *get(z, i), t[i], *parameters)
+            values[i] = value
+            put(slopes, i, slope, w[i])
+            if order > 1:
+                put_corners(curvatures, i, curvature, w[i])
+
+    return loop_of_columns
+
+
+_LOOPS = {
+    Takes.TARGET: _of_numbers,
+    Takes.SHARE: _of_numbers,
+    Takes.CLASS: _of_numbers,
+    Takes.LABEL: _of_labels,
+    Takes.PAIR: _of_classes,
+    Takes.LEVEL: _of_members,
+}
 
 
 # ------------------------------------------------------------------------------------------ without a compiler
@@ -245,54 +269,53 @@ def _interpreted(made: LoopCode) -> Loop:
     """A loop that runs the formula on arrays, where Numba is not installed."""
     jet: Callable[..., Any] = _shared(made.formula) if made.takes == Takes.SHARE else made.formula
     address = ctypes.c_void_p
-    joint = made.takes in (Takes.COLUMNS, Takes.LEVEL)  # blocks of columns, HEIGHT doubles each
     item: Any = np.ctypeslib.as_ctypes_type(made.element)
     pointers = [ctypes.POINTER(kind) for kind in (item, item, *[ctypes.c_double] * 3, item, item)]
-    fill = _fill_columns if made.columns else _fill_members if joint else _fill
+    fill = _fill_columns if made.takes == Takes.COLUMNS else _fill
 
     @ctypes.CFUNCTYPE(None, *[address] * 7, ctypes.c_int64)
     def loop(z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any, n: int) -> None:
-        sizes = [n, n, n, max(len(made.absent), 1), n, n, n]
-        if joint:
-            count = made.columns or 2
-            sizes[0] = sizes[5] = HEIGHT * count
-            sizes[6] = HEIGHT * (count * (count + 1) // 2)
-        if made.takes == Takes.PAIR:
-            sizes[0] = sizes[1] = 2 * n
         views = [
             None if where is None else np.ctypeslib.as_array(ctypes.cast(where, kind), (size,))
-            for where, kind, size in zip((z, t, w, p, values, slopes, curvatures), pointers, sizes, strict=True)
+            for where, kind, size in zip(
+                (z, t, w, p, values, slopes, curvatures), pointers, _sizes(made, n), strict=True
+            )
         ]
         fill(made, jet, *views)
 
     return Loop(loop, ctypes.cast(loop, address).value or 0)
 
 
+def _sizes(made: LoopCode, n: int) -> tuple[int, ...]:
+    """How many numbers each array of the loop has."""
+    parameters, columns = max(len(made.absent), 1), made.columns
+    if made.takes == Takes.COLUMNS:
+        return HEIGHT * columns, n, n, parameters, n, HEIGHT * columns, HEIGHT * (columns * (columns + 1) // 2)
+    pairs = {Takes.PAIR: (2 * n, 2 * n), Takes.LEVEL: (2 * n, n)}
+    return *pairs.get(made.takes, (n, n)), n, parameters, n, n, n
+
+
+def _given(made: LoopCode, z: Any, t: Any) -> tuple[Any, ...]:
+    """What the formula takes, from the arrays of the loop."""
+    if made.takes == Takes.LABEL:
+        return (z,)
+    if made.takes == Takes.PAIR:
+        return *np.split(z, 2), *np.split(t, 2)
+    if made.takes == Takes.LEVEL:
+        return z[: t.size], t, z[t.size :]
+    return z.astype(np.float64), t.astype(np.float64)
+
+
 def _fill(made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any) -> None:
     parameters = [None if none else float(p[place]) for place, none in enumerate(made.absent)]
-    of_softmax = made.takes in (Takes.LABEL, Takes.PAIR)
-    given: tuple[Any, ...] = (z.astype(np.float64), t.astype(np.float64))
-    if of_softmax:
-        given = (z,) if made.takes == Takes.LABEL else (*np.split(z, 2), *np.split(t, 2))
+    weight = 1.0 if made.takes in (Takes.LABEL, Takes.PAIR) else w  # there the caller weighs
     with np.errstate(all="ignore"):
-        value, slope, curvature = jet(arrays, *given, *parameters)
-        weight = 1.0 if of_softmax else w
+        value, slope, curvature = jet(arrays, *_given(made, z, t), *parameters)
         values[:] = value
         if made.order > 0:
             slopes[:] = slope * weight
         if made.order > 1:
             curvatures[:] = curvature * weight
-
-
-def _fill_members(
-    made: LoopCode, jet: Any, z: Any, t: Any, w: Any, p: Any, values: Any, slopes: Any, curvatures: Any
-) -> None:
-    parameters, n = [None if none else float(p[place]) for place, none in enumerate(made.absent)], t.size
-    with np.errstate(all="ignore"):
-        value, slope, curvature = jet(arrays, z[:n], t, z[HEIGHT : HEIGHT + n], *parameters)
-        values[:], slopes[:n] = value, slope * w
-        if made.order > 1:
-            curvatures[:n] = curvature * w
 
 
 def _fill_columns(

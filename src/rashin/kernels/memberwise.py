@@ -1,21 +1,25 @@
 """The sweep of losses of the members of a sample, such as quantiles and ensembles: one pass over samples (n, K).
 
 The loss of a sample is the mean over its members of a formula of member, target and level. Levels belong to places, or
-to ranks: then each sample is sorted first, by merging, and equal members share the mean of their levels.
+to ranks: then each sample is sorted first, by merging, and equal members share the mean of their levels. The formula
+runs over a block of samples as one flat array.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from rashin.exact import SUM, add_block
-from rashin.kernels.formula import HEIGHT
+import numpy as np
+
+from rashin.exact import add_block
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
-from rashin.kernels.rows import LANES, accurate_sum
+from rashin.kernels.rows import LANES, accurate_sum, plus
 from rashin.native.kernel import kernel
 from rashin.native.language import call, shaped
 
 __all__ = ["sweep"]
+
+CELLS, FEW = 512, 16  # numbers of a block; members from which their sum takes lanes
 
 
 def _merged(x: Any, places: Any, other: Any) -> None:
@@ -53,8 +57,41 @@ def _by_rank(x: Any, levels: Any, places: Any, other: Any, own: Any) -> None:
         first = last + 1
 
 
+def _sums(terms: Any, count: int, size: int, lanes: Any, sums: Any) -> None:
+    """Fill in the sum of each sample's terms, few of them with one rounding error carried along, many in lanes."""
+    rows = shaped(terms, (size, count))
+    if count < FEW:
+        for r in range(size):
+            total, error = 0.0, 0.0
+            for k in range(count):
+                total, error = plus(total, error, rows[r, k])
+            sums[r] = total + error if abs(total) < np.inf else total
+        return
+    for r in range(size):
+        sums[r] = accurate_sum(rows, r, lanes)
+
+
+def _strange(x: Any) -> Any:
+    """The place of the first NaN, or -1."""
+    found = np.int64(0)
+    for c in range(x.size):
+        found |= np.int64(x[c] != x[c])
+    if found != 0:
+        for c in range(x.size):
+            if x[c] != x[c]:
+                return c
+    return -1
+
+
+def _height(count: int) -> int:
+    """How many samples to a block."""
+    return max(1, CELLS // count)
+
+
 def _room(z: Any) -> int:
-    return 7 * int(z.shape[1]) + 7 * HEIGHT + LANES + SUM
+    count = int(z.shape[1])
+    height = _height(count)
+    return 7 * height * count + height + 2 * count + LANES
 
 
 @kernel("i8 x[:, :] x[:] f8[:] f8 f8[:] f8[:] i8 f8[:] x[:, :] x[:, :] i8[:]", finds=True, room=_room)
@@ -76,60 +113,58 @@ def sweep(
     """Sweep over samples ``z`` (n, K) with targets ``t`` (n,); arguments and answer as in the pointwise sweep.
 
     ``levels`` are K, by place or, if ``ranked``, by rank. A sample of weight 0 is checked for NaN and left out.
+
+    Measured (float32, AVX-512, value and gradient, two threads, 1e7 samples of 3): FIGURES
     """
     n, count = z.shape
-    lanes, value, rest = room[:LANES], room[LANES : LANES + 1], room[LANES + SUM :]
-    x, own = rest[:count], rest[count : 2 * count]
-    places, other = rest[2 * count : 3 * count], rest[3 * count : 4 * count]
-    terms, slopes, curvatures = (
-        shaped(rest[4 * count :], (1, count)),
-        rest[5 * count : 6 * count],
-        rest[6 * count : 7 * count],
-    )
-    blocks = rest[7 * count :]
-    pair, ts, ws = blocks[: 2 * HEIGHT], blocks[2 * HEIGHT : 3 * HEIGHT], blocks[3 * HEIGHT : 4 * HEIGHT]
-    of_terms, of_slopes, of_curvatures = (
-        blocks[4 * HEIGHT : 5 * HEIGHT],
-        blocks[5 * HEIGHT : 6 * HEIGHT],
-        blocks[6 * HEIGHT : 7 * HEIGHT],
-    )
-    for k in range(count):
-        own[k] = levels[k]
-    for i in range(n):
-        weight = w[i] if w.size else 1.0
-        strange = 0
-        for k in range(count):
-            x[k] = z[i, k]
-            strange |= int(x[k] != x[k])
-        if strange != 0:
-            return PREDICTION, i
-        if t[i] != t[i]:
-            return TARGET, i
-        if ranked != 0:
-            _by_rank(x, levels, places, other, own)
-        factor = weight / divisor / count
-        for k in range(min(count, HEIGHT)):
-            ws[k] = factor
-        for start in range(0, count, HEIGHT):
-            size = min(HEIGHT, count - start)
-            for k in range(size):
-                pair[k] = x[start + k] if weight != 0.0 else 0.0
-                pair[HEIGHT + k] = own[start + k]
-                ts[k] = t[i] if weight != 0.0 else 0.0
-            call(loop, pair, ts, ws, parameters, of_terms, of_slopes, of_curvatures, size)
-            for k in range(size):
-                terms[0, start + k] = of_terms[k]
-                slopes[start + k] = of_slopes[k]
-                curvatures[start + k] = of_curvatures[k]
-        value[0] = accurate_sum(terms, 0, lanes) / count * weight if weight != 0.0 else 0.0
+    height = _height(count)
+    cells = height * count
+    lanes, sums = room[:LANES], room[LANES : LANES + height]
+    places, other = room[LANES + height :], room[LANES + height + count :]
+    rows = room[LANES + height + 2 * count :]
+    ts, ws, terms = rows[:cells], rows[cells : 2 * cells], rows[2 * cells : 3 * cells]
+    slopes, curvatures, pairs = rows[3 * cells : 4 * cells], rows[4 * cells : 5 * cells], rows[5 * cells :]
+    for start in range(0, n, height):
+        size = min(height, n - start)
+        block = slice(start, start + size)
+        used, zs, targets = size * count, z[block], t[block]
+        x, own = pairs[:used], pairs[used : 2 * used]
+        flat = shaped(zs, (used,))
+        for c in range(used):
+            x[c] = flat[c]
+        wrong, wrong_target = _strange(x), _strange(targets)
+        if wrong >= 0 and (wrong_target < 0 or wrong // count <= wrong_target):
+            return PREDICTION, start + wrong // count
+        if wrong_target >= 0:
+            return TARGET, start + wrong_target
+        for r in range(size):
+            weight = w[start + r] if w.size else 1.0
+            factor = weight / divisor / count
+            for k in range(count):
+                c = r * count + k
+                own[c], ts[c], ws[c] = levels[k], targets[r], factor
+            if ranked != 0:
+                part = slice(r * count, (r + 1) * count)
+                _by_rank(x[part], levels, places[:count], other[:count], own[part])
+            if weight == 0.0:
+                for c in range(r * count, (r + 1) * count):
+                    x[c], ts[c] = 0.0, 0.0
+        call(loop, pairs, ts, ws, parameters, terms, slopes, curvatures, used)
+        _sums(terms, count, size, lanes, sums)
+        for r in range(size):
+            weight = w[start + r] if w.size else 1.0
+            sums[r] = sums[r] / count * weight if weight != 0.0 else 0.0
         if gradient.size:
-            for k in range(count):
-                gradient[i, k] = slopes[k]
+            out = shaped(gradient[block], (used,))
+            for c in range(used):
+                out[c] = slopes[c]
         if hessian.size:
-            for k in range(count):
-                hessian[i, k] = curvatures[k]
+            out = shaped(hessian[block], (used,))
+            for c in range(used):
+                out[c] = curvatures[c]
         if values.size:
-            values[i] = value[0]
-        if not add_block(limbs, value):
-            return UNDEFINED, i
+            for r in range(size):
+                values[start + r] = sums[r]
+        if not add_block(limbs, sums[:size]):
+            return UNDEFINED, start
     return FINE, 0

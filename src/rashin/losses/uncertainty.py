@@ -10,7 +10,7 @@ from __future__ import annotations
 from rashin.decorators import columnwise
 from rashin.domain import FACTOR, REAL, Columns
 from rashin.losses.bounds import nonnegative
-from rashin.losses.compensated import INFINITY, times_exp
+from rashin.losses.compensated import INFINITY, largest_exponent
 from rashin.losses.constants import mean_and_log_spread
 from rashin.losses.regression import halved
 
@@ -21,7 +21,10 @@ INVERSE_ROOT_PI, ROOT_HALF = 0.5641895835477563, 0.7071067811865476
 def standardized(xp, location, log_scale, t):
     """x, the absolute difference, and the inverse of the scale."""
     r, _, up = halved(xp, location, t)
-    return up * times_exp(xp, r, -1.0, log_scale), up * xp.abs(r), xp.exp(-log_scale)
+    far = xp.abs(log_scale) > largest_exponent(xp)  # there the exponential is applied by halves
+    e = xp.exp(-xp.where(far, 0.5 * log_scale, log_scale))
+    again = xp.where(far, e, 1.0)
+    return up * xp.where(r != 0.0, (r * e) * again, 0.0), up * xp.abs(r), e * again
 
 
 def product(xp, a, b):

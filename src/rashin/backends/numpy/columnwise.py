@@ -49,10 +49,9 @@ def evaluate(
     out: Outputs | None,
 ) -> Results:
     """The exact sum of w l, and the arrays that are ``wanted``, of every sample."""
-    if wanted is not NOTHING and Results(z.shape, z, wanted, out, (t, weighing.weight, weighing.where)).in_place:
+    results = Results(checks.numbers(z, t, axis, program.rule), z, wanted, out, (t, weighing.weight, weighing.where))
+    if results.in_place:
         evaluate(program, z, t, axis, weighing, NOTHING, None)
-    samples = checks.numbers(z, t, axis, program.rule)
-    results = Results(samples, z, wanted, out, (t, weighing.weight, weighing.where))
     sweep = _KINDS[program.takes](program, z, t, axis, weighing, results, element_type(z, t), wanted.order)
     return results.finished(sweep.everything())
 

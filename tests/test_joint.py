@@ -188,7 +188,7 @@ def distribution_of(loss, z):
 def test_fisher_is_the_hessian_expected_under_the_prediction(loss):
     """By summing the Hessian over targets with their probabilities."""
     z, _ = samples_of(loss, 3)
-    z = z + (0.0, 3.0) if loss.name == "beta" else z  # else much of it lies within rounding of 0 and 1
+    z = z + np.array([0.0, 3.0]) if loss.name == "beta" else z  # else much of it lies within rounding of 0 and 1
     weight = np.array([1.0, 0.0, 2.0])
     got = loss.fisher(z, weight=weight, reduction="sum")
     for place in (0, 2):

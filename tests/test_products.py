@@ -90,7 +90,7 @@ def worst(loss, z, t, v, got, factors):
 
 def bound_in_double(loss, t):
     """ULPs: a power multiplies the error of 1 - p, and with shares of several classes the entries H_jk cancel too."""
-    if loss.name == "focal" and t.ndim == 2:
+    if loss.name in ("focal", *PHI) and t.ndim == 2:
         return 32.0
     return max(8.0, 2.0 * loss.parameters.get("gamma", 0.0))
 

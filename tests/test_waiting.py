@@ -50,7 +50,8 @@ def a_new_loss():
     return waited_for
 
 
-def test_a_first_call_that_compiles_says_so_once(terminal, monkeypatch):
+def test_a_first_call_that_compiles_says_so_once(terminal, monkeypatch, tmp_path):
+    monkeypatch.setenv("RASHIN_CACHE_DIR", str(tmp_path))  # where an earlier run has kept nothing
     monkeypatch.setattr(waiting, "PATIENCE", 1e-4)
     a_new_loss()([1.0], [1.0])
     assert terminal.getvalue() == LINE

@@ -115,7 +115,8 @@ def sweep(
     ``levels`` are K, by place or, if ``ranked``, by rank. A sample of weight 0 is checked for NaN and left out.
 
     Measured (float32, AVX-512, value and gradient, two threads, 1e7 samples of 3, without ranks): between a fifth and a
-    quarter of the time of the expression in torch. Tried and rejected: one call of the loop for each sample (two thirds).
+    quarter of the time of the expression in torch. Tried and rejected: one call of the loop for each sample (two
+    thirds).
     """
     n, count = z.shape
     height = _height(count)

@@ -36,9 +36,12 @@ FLOORS = {
     "reduction": 2,
     "backends": 3,
     "facts": 3.5,
+    "parametric": 3.7,
     "loss": 4,
+    "group_loss": 4,
     "registry": 4.2,
     "decorators": 4.4,
+    "groupwise": 4.5,  # the decorator of losses of groups
     "losses": 5,
     "logits": 5.2,
     "dialects": 6.1,  # the book loads its data in its own words

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rashin import synonyms
 from rashin.decorators import classwise, columnwise, labelwise, memberwise, pointwise, rowwise
 from rashin.facts import Facts
+from rashin.group_loss import GroupLoss
+from rashin.groupwise import groupwise
 from rashin.kernels.threads import threads
 from rashin.logits import (
     SoftmaxStatistics,
@@ -20,7 +22,7 @@ from rashin.logits import (
 from rashin.loss import Loss
 from rashin.losses import *  # noqa: F403
 from rashin.losses import __all__ as _names
-from rashin.registry import list_losses
+from rashin.registry import list_group_losses, list_losses
 
 if TYPE_CHECKING:
     from rashin.measurement import Estimate, Measurement, estimate, measure, measure_table
@@ -30,15 +32,18 @@ __version__ = "0.1.0"
 __all__ = [
     "Estimate",
     "Facts",
+    "GroupLoss",
     "Loss",
     "Measurement",
     "SoftmaxStatistics",
     "classwise",
     "columnwise",
     "estimate",
+    "groupwise",
     "labelwise",
     "linear_softmax_cross_entropy",
     "linear_softmax_statistics",
+    "list_group_losses",
     "list_losses",
     "log_softmax",
     "logsumexp",

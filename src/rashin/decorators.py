@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from rashin import checks
 from rashin.domain import (
@@ -27,12 +27,16 @@ from rashin.domain import (
 )
 from rashin.facts import Facts
 from rashin.loss import Loss
+from rashin.parametric import Parametric
 from rashin.registry import register
 from rashin.rule import Fisher, Formula, Kind, Levels, Setting, TargetSlope
 
 __all__ = ["classwise", "columnwise", "labelwise", "memberwise", "pointwise", "rowwise"]
 
-RESERVED = frozenset({"prediction", "target", "weight", "where", "reduction", "axis", "out", "hessian_out", "vector"})
+RESERVED = frozenset(
+    {"prediction", "target", "group", "weight", "where", "reduction", "axis", "out", "hessian_out", "vector"}
+)
+_Made = TypeVar("_Made", bound=Parametric)
 
 # Options that the kernels of label losses and of row losses add to any formula: default and domain of each.
 LABEL_OPTIONS: Mapping[str, tuple[float | None, Domain]] = MappingProxyType(
@@ -91,7 +95,7 @@ def pointwise(
         target_slope=target_slope,
         bounds=bounds,
     )
-    return lambda formula: register(_made("pointwise", formula, facts, skip=3))
+    return lambda formula: register(made("pointwise", formula, facts, skip=3))
 
 
 def labelwise(
@@ -118,9 +122,7 @@ def labelwise(
         target_degree=1,
         bounds=bounds,
     )
-    return lambda formula: register(
-        _made("labelwise", formula, facts, skip=2, options=_defaults(options, LABEL_OPTIONS))
-    )
+    return lambda formula: register(made("labelwise", formula, facts, skip=2, options=defaults(options, LABEL_OPTIONS)))
 
 
 def classwise(
@@ -164,7 +166,7 @@ def classwise(
         bounds=bounds,
     )
     return lambda formula: register(
-        _made("classwise", formula, facts, skip=5, options=_defaults(("temperature",), CLASS_OPTIONS))
+        made("classwise", formula, facts, skip=5, options=defaults(("temperature",), CLASS_OPTIONS))
     )
 
 
@@ -231,7 +233,7 @@ def rowwise(
         target_slope=target_slope,
         bounds=bounds,
     )
-    return lambda formula: register(_made("rowwise", formula, facts, skip=3, options=_defaults(options, ROW_OPTIONS)))
+    return lambda formula: register(made("rowwise", formula, facts, skip=3, options=defaults(options, ROW_OPTIONS)))
 
 
 def columnwise(
@@ -278,7 +280,7 @@ def columnwise(
         bounds=bounds,
         fisher=fisher,
     )
-    return lambda formula: register(_made("columnwise", formula, facts, skip=2 + prediction.columns))
+    return lambda formula: register(made("columnwise", formula, facts, skip=2 + prediction.columns))
 
 
 def memberwise(
@@ -311,15 +313,24 @@ def memberwise(
         levels=levels,
     )
     return lambda formula: register(
-        _made("memberwise", formula, facts, skip=4, options=_defaults(options, MEMBER_OPTIONS))
+        made("memberwise", formula, facts, skip=4, options=defaults(options, MEMBER_OPTIONS))
     )
 
 
-def _defaults(options: tuple[str, ...], known: Mapping[str, tuple[Any, Domain]]) -> dict[str, Any]:
+def defaults(options: tuple[str, ...], known: Mapping[str, tuple[Any, Domain]]) -> dict[str, Any]:
+    """The defaults of options."""
     return {name: known[name][0] for name in options}
 
 
-def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mapping[str, Any] = _NO_OPTIONS) -> Loss:
+def made(
+    kind: Kind,
+    formula: Formula,
+    facts: Facts,
+    skip: int,
+    options: Mapping[str, Any] = _NO_OPTIONS,
+    of: type[_Made] = Loss,  # type: ignore[assignment]
+) -> _Made:
+    """A loss of a formula, whose parameters follow the first ``skip`` arguments."""
     name: str = formula.__name__
     own = list(inspect.signature(formula).parameters.values())[skip:]
     settings: dict[str, Any] = {}
@@ -346,4 +357,4 @@ def _made(kind: Kind, formula: Formula, facts: Facts, skip: int, options: Mappin
     # The loss takes the formula's name in its module; the formula becomes its attribute, so that it can be pickled.
     formula.__qualname__ += ".formula"
     optional = frozenset(key for key, value in checked.items() if value is None)
-    return Loss(name, kind, formula, MappingProxyType(checked), facts, tuple(options), optional)
+    return of(name, kind, formula, MappingProxyType(checked), facts, tuple(options), optional)

@@ -32,6 +32,7 @@ __all__ = [
     "LEVELS",
     "LOGIT",
     "LOG_PROBABILITY",
+    "MODERATE",
     "NONNEGATIVE",
     "NONZERO",
     "OPEN_UNIT",
@@ -42,6 +43,7 @@ __all__ = [
     "SIGN",
     "SWITCH",
     "TEMPERATURE",
+    "TOP",
     "TWEEDIE_POWER",
     "TWIST",
     "Columns",
@@ -352,6 +354,8 @@ SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
+TOP = Domain("top", "a whole number >= 1", 1.0, _LARGEST, "integers", samples=(1.0, 2.0, 30.0))
+MODERATE = Domain("number", "a number in [-1e100, 1e100]", -1e100, 1e100, samples=(0.0, -1.5, 30.0))
 LEVELS = Domain("levels", "increasing numbers in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
 COUNT = Domain("count", "a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
 DISTRIBUTION = Domain(

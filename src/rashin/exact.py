@@ -36,6 +36,7 @@ __all__ = [
     "add_integer",
     "add_one",
     "as_float",
+    "as_floats",
     "as_integer",
     "bits_of",
     "clear",
@@ -306,6 +307,21 @@ def divide(numerator: int, denominator: int) -> float:
 def as_float(limbs: Limbs) -> float:
     """The sum, rounded once."""
     return _infinite_part(limbs) or divide(as_integer(limbs), 1 << -UNIT_EXPONENT)
+
+
+@kernel("i8[:, :] f8[:]", elements=(DOUBLE,))
+def _round(limbs: Any, out: Any) -> None:
+    for row in range(out.size):
+        out[row] = rounded_quotient(limbs[row], 1)
+
+
+def as_floats(sums: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Many sums (n, SUM), each rounded once."""
+    out = np.empty(len(sums))
+    _round(DOUBLE)(np.require(sums, np.int64, ["C", "A"]), out)
+    for row in np.flatnonzero(np.isnan(out)):
+        out[row] = as_float(sums[row])
+    return out
 
 
 def quotient(numerator: Limbs, denominator: Limbs | int) -> float:

@@ -6,11 +6,14 @@ import ast
 import importlib
 
 from rashin import synonyms
+from rashin.group_loss import GroupLoss
 from rashin.loss import Loss
+from rashin.parametric import Parametric
 
-__all__ = ["get", "list_losses", "parsed", "register"]
+__all__ = ["get", "list_group_losses", "list_losses", "parsed", "register", "register_group_loss"]
 
 _registry: dict[str, Loss] = {}
+_of_groups: dict[str, GroupLoss] = {}
 
 
 def register(loss: Loss) -> Loss:
@@ -20,13 +23,25 @@ def register(loss: Loss) -> Loss:
     ------
     ValueError : another module has registered a loss of that name.
     """
-    known = _registry.get(loss.name)
+    _refuse_other(loss)
+    _registry[loss.name] = loss
+    return loss
+
+
+def register_group_loss(loss: GroupLoss) -> GroupLoss:
+    """Register a loss of groups, as ``register`` does."""
+    _refuse_other(loss)
+    _of_groups[loss.name] = loss
+    return loss
+
+
+def _refuse_other(loss: Parametric) -> None:
+    """A name belongs to the module that registered it first."""
+    known = _registry.get(loss.name) or _of_groups.get(loss.name)
     if known is not None and known.formula.__module__ != loss.formula.__module__:
         raise ValueError(
             f"{loss.name}: got a name that {known.formula.__module__} has registered; expected another name"
         )
-    _registry[loss.name] = loss
-    return loss
 
 
 def list_losses() -> list[Loss]:
@@ -37,6 +52,16 @@ def list_losses() -> list[Loss]:
     ['absolute_error', 'absolute_percentage_error']
     """
     return [_registry[name] for name in sorted(_registry)]
+
+
+def list_group_losses() -> list[GroupLoss]:
+    """Every registered loss whose sample is a set, sorted by name.
+
+    >>> import rashin
+    >>> [loss.name for loss in rashin.list_group_losses()][:2]
+    ['concordance', 'correlation']
+    """
+    return [_of_groups[name] for name in sorted(_of_groups)]
 
 
 def get(name: str) -> Loss:

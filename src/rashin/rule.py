@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from rashin.domain import Sample
 
-__all__ = ["RESIDUAL", "Fisher", "Formula", "Kind", "Levels", "Rule", "Setting", "TargetSlope"]
+__all__ = ["RESIDUAL", "Fisher", "Formula", "GroupKind", "Kind", "Levels", "Rule", "Setting", "TargetSlope"]
 
-Kind: TypeAlias = Literal["pointwise", "labelwise", "classwise", "rowwise", "columnwise", "memberwise"]
+GroupKind: TypeAlias = Literal["confusion", "moments", "choices", "ordered_choices", "pairs"]
+Kind: TypeAlias = Literal["pointwise", "labelwise", "classwise", "rowwise", "columnwise", "memberwise"] | GroupKind
 Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
 Setting: TypeAlias = Any  # of a parameter or an option: a number, a switch, a tuple of levels, or None
 Levels: TypeAlias = Callable[..., tuple[Any, bool]]

@@ -35,6 +35,7 @@ class Takes:
     LABEL = "label"  # phi(xp, u): the log-probability of the label
     PAIR = "pair"  # f(xp, u, p, v, q): of a class its log-probability, predicted and in the target, and e^ of these
     COLUMNS = "columns"  # f(xp, a, b, ..., t): several numbers and their target
+    SUMS = "sums"  # f(xp, s): the sums of a set; it runs on arrays and is not compiled
     LEVEL = "level"  # f(xp, z, t, level): a member of a sample, the target of all, and the member's level
 
 
@@ -45,6 +46,11 @@ _TAKES = {
     "classwise": Takes.PAIR,
     "columnwise": Takes.COLUMNS,
     "memberwise": Takes.LEVEL,
+    "choices": Takes.TARGET,
+    "ordered_choices": Takes.TARGET,
+    "pairs": Takes.TARGET,
+    "confusion": Takes.SUMS,
+    "moments": Takes.SUMS,
 }
 
 
@@ -121,7 +127,7 @@ def _made(made: LoopCode, code: Code) -> Loop:
 def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     """All loops that a loss may need; ``optional`` are the parameters that may be None. Formulas of rows have none."""
     takes = takes_of(rule)
-    if rule.kind == "rowwise" and not rule.separable:
+    if takes == Takes.SUMS or (rule.kind == "rowwise" and not rule.separable):
         return
     orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
     wide = takes in (Takes.LABEL, Takes.PAIR, Takes.COLUMNS, Takes.LEVEL)  # loops over blocks of doubles

@@ -1,5 +1,6 @@
 """The losses: one function of pure mathematics each."""
 
+from rashin.losses.agreement import concordance, correlation
 from rashin.losses.binary import (
     asymmetric,
     binary_brier,
@@ -24,6 +25,7 @@ from rashin.losses.members import crps_ensemble, quantiles
 from rashin.losses.multiclass import focal, generalized_cross_entropy, poly_one, softmax_cross_entropy
 from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
+from rashin.losses.overlap import matthews, tversky
 from rashin.losses.regression import (
     absolute_error,
     expectile,
@@ -47,6 +49,8 @@ __all__ = [
     "binary_cross_entropy",
     "brier",
     "categorical_cross_entropy",
+    "concordance",
+    "correlation",
     "crammer_singer",
     "crps_ensemble",
     "crps_laplace",
@@ -67,6 +71,7 @@ __all__ = [
     "huber",
     "jensen_shannon_distillation",
     "log_cosh",
+    "matthews",
     "modified_huber",
     "negative_binomial",
     "negative_log_likelihood",
@@ -86,6 +91,7 @@ __all__ = [
     "squared_hinge",
     "squared_log_error",
     "student_t",
+    "tversky",
     "tweedie",
     "weston_watkins",
     "zero_inflated_poisson",

@@ -1,0 +1,168 @@
+"""Losses of groups on NumPy arrays: members are brought side by side, a body computes, the results are reduced."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin import checks
+from rashin.backends.numpy.groups import choices, pairs, sums
+from rashin.backends.numpy.groups.body import Body
+from rashin.backends.numpy.groups.layout import Sets, layout
+from rashin.backends.numpy.results import DOUBLE, Program, element_type, gradient_type
+from rashin.exact import add, as_float, empty_limbs, quotient
+
+__all__ = ["GroupAnswer", "evaluate_groups"]
+
+_BODIES = {"choices": choices.evaluate, "ordered_choices": choices.evaluate, "pairs": pairs.evaluate}
+
+
+class GroupAnswer(NamedTuple):
+    """What was asked for; the value is a float, or an array for ``reduction="none"``."""
+
+    value: Any
+    gradient: NDArray[Any] | None
+    hessian: NDArray[Any] | None
+
+
+class _Members(NamedTuple):
+    """What is known of the members, set by set."""
+
+    z: NDArray[Any]
+    t: NDArray[Any]
+    w: NDArray[np.float64] | None
+    sets: Sets
+
+
+def evaluate_groups(
+    program: Program,
+    prediction: Any,
+    target: Any,
+    group: Any,
+    weight: Any,
+    where: Any,
+    reduction: str,
+    axis: Any,
+    order: int,
+    out: Any = None,
+) -> GroupAnswer:
+    """The reduced loss and its derivatives up to an order."""
+    checks.choice("reduction", reduction)
+    z = checks.array("prediction", prediction, where)
+    if out is not None:
+        checks.output("out", out, z.shape, gradient_type(z))
+    members = _gathered(program, z, target, group, weight, where, axis)
+    if reduction == "mean" and not members.sets.starts[-1]:
+        checks.refuse_mean(z.size, where is not None, False)
+    body = _body(program, members, order, reduction, z.shape)
+    gradient = None if body.gradient is None else members.sets.scattered(body.gradient, z.shape, gradient_type(z))
+    hessian = None if body.hessian is None else members.sets.scattered(body.hessian, z.shape, gradient_type(z))
+    if out is not None:
+        out[...] = gradient
+        gradient = out
+    return GroupAnswer(_reduced(body, reduction, members.sets, gradient_type(z)), gradient, hessian)
+
+
+def _gathered(
+    program: Program, z: NDArray[Any], target: Any, group: Any, weight: Any, where: Any, axis: Any
+) -> _Members:
+    t = checks.array("target", target, where)
+    _check_shape(program, z, t)
+    where = None if where is None else checks.selection(where, z.shape)
+    if weight is not None:
+        weight = checks.weights(weight, z.shape, where)
+        checks.weights_fit(weight, where)
+    sets = layout(z.shape, group, axis, where)
+    w = None if weight is None else sets.gathered(weight).astype(np.float64, copy=False)
+    element = element_type(z, t) if program.rule.kind in sums.KINDS else DOUBLE
+    zs, ts = (sets.gathered(x).astype(element, copy=False) for x in (z, t))
+    return _Members(zs, ts, w, sets)
+
+
+def _check_shape(program: Program, z: NDArray[Any], t: NDArray[Any]) -> None:
+    columns = program.rule.target.columns
+    if not columns:
+        checks.same_shape(z, t)
+    elif t.shape != (*z.shape, columns):
+        names = ", ".join(program.rule.target.names)
+        raise ValueError(
+            f"target: got shape {t.shape} for a prediction of shape {z.shape}; expected a pair of arrays ({names}) of "
+            f"that shape, or one array of shape {(*z.shape, columns)}"
+        )
+
+
+def _body(program: Program, members: _Members, order: int, reduction: str, shape: tuple[int, ...]) -> Body:
+    """The losses of the sets, and the derivatives of the reduced loss."""
+    z, t, w, sets = members
+    if program.rule.kind not in sums.KINDS:
+        _refuse_strangers(program, members, shape)
+        body = _without_idle(_BODIES[program.rule.kind], program, members, order)
+        return _divided(body, _divisor(body.masses, reduction))
+    found = sums.evaluate(program, z, t, w, sets.starts, order, lambda masses: _divisor(masses, reduction))
+    if found is None:
+        _refuse_strangers(program, members, shape)
+    return found  # type: ignore[return-value]
+
+
+def _without_idle(evaluate: Any, program: Program, members: _Members, order: int) -> Body:
+    """The same without the members of weight 0, whose derivatives are 0."""
+    z, t, w, sets = members
+    if w is None or w.all():
+        return evaluate(program, z, t, w, sets.starts, order)  # type: ignore[no-any-return]
+    busy = w != 0.0
+    starts = np.concatenate([[0], np.cumsum(busy)])[sets.starts]
+    body: Body = evaluate(program, z[busy], t[busy], w[busy], starts, order)
+    return body._replace(gradient=_spread(body.gradient, busy), hessian=_spread(body.hessian, busy))
+
+
+def _spread(derivative: NDArray[Any] | None, busy: NDArray[np.bool_]) -> NDArray[Any] | None:
+    if derivative is None:
+        return None
+    whole = np.zeros(busy.size)
+    whole[busy] = derivative
+    return whole
+
+
+def _divided(body: Body, divisor: float) -> Body:
+    if divisor == 1.0:
+        return body
+    for derivative in (body.gradient, body.hessian):
+        if derivative is not None:
+            derivative /= divisor
+    return body
+
+
+def _divisor(masses: NDArray[np.float64], reduction: str) -> float:
+    """The sum of what the sets count; 1 for other reductions, and where nothing counts."""
+    if reduction != "mean":
+        return 1.0
+    limbs = empty_limbs()
+    add(limbs, masses)
+    return as_float(limbs) or 1.0
+
+
+def _reduced(body: Body, reduction: str, sets: Sets, dtype: np.dtype[Any]) -> Any:
+    if reduction == "none":
+        return body.values.reshape(sets.shape).astype(dtype)
+    losses, masses = empty_limbs(), empty_limbs()
+    add(losses, body.values)
+    if reduction == "sum":
+        return as_float(losses)
+    add(masses, body.masses)
+    return quotient(losses, masses) if as_float(masses) else 0.0
+
+
+def _refuse_strangers(program: Program, members: _Members, shape: tuple[int, ...]) -> None:
+    """Every number lies in its domain."""
+    rule, sets = program.rule, members.sets
+    good = rule.prediction.contains(members.z)
+    if not good.all():
+        at = int(np.argmin(good))
+        checks.refuse_prediction(members.z[at], sets.place(at, shape), rule.prediction.entry())
+    good = rule.target.contains(members.t)
+    if not good.all():
+        at, column = divmod(int(np.argmin(good)), rule.target.columns or 1)
+        value, index = members.t.reshape(len(good), -1)[at, column], sets.place(at, shape)
+        checks.refuse_target(value, (*index, column) if rule.target.columns else index, rule.target.entry(column))

@@ -19,6 +19,7 @@ from rashin.backends.formula import Space, links
 
 __all__ = [
     "evaluate",
+    "evaluate_groups",
     "evaluate_linear",
     "hessian_vector_product",
     "linear_statistics",
@@ -105,6 +106,11 @@ def evaluate_linear(program: sweeps.Program, inputs: Any, *_: Any) -> NoReturn:
 def linear_statistics(inputs: Any, *_: Any) -> NoReturn:
     """Not here."""
     _refuse_all("inputs", inputs)
+
+
+def evaluate_groups(program: sweeps.Program, prediction: Any, *_: Any) -> NoReturn:
+    """Not here."""
+    _refuse_all("prediction", prediction)
 
 
 def softmax_statistics(logits: Any, *_: Any) -> NoReturn:

@@ -11,6 +11,7 @@ import numpy as np
 from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.jax.call import Call
+from rashin.backends.jax.groups import evaluate_groups
 from rashin.backends.jax.linear import evaluate_linear, linear_statistics
 from rashin.backends.jax.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
 from rashin.backends.jax.memory import array_of, kept_type, shadow
@@ -19,6 +20,7 @@ from rashin.reduction import weigh
 
 __all__ = [
     "evaluate",
+    "evaluate_groups",
     "evaluate_linear",
     "hessian_vector_product",
     "linear_statistics",

@@ -12,7 +12,7 @@ from rashin.backends.numpy.classwise import evaluate_classwise
 from rashin.backends.numpy.columnwise import evaluate as evaluate_columnwise
 from rashin.backends.numpy.columnwise import evaluate_fisher, evaluate_matrix
 from rashin.backends.numpy.direct import evaluate as evaluate_directly
-from rashin.backends.numpy.groups import evaluate_groups
+from rashin.backends.numpy.groups import evaluate_groups, spread_over
 from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
 from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
@@ -41,6 +41,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_statistics",
+    "spread_over",
     "stacked",
 ]
 

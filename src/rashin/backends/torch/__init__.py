@@ -13,12 +13,14 @@ from rashin.backends.numpy.sensitivity import has_target_gradient
 from rashin.backends.torch import graph, operators  # noqa: F401  # operators are known to torch from here on
 from rashin.backends.torch.call import Call
 from rashin.backends.torch.device import call_for
+from rashin.backends.torch.groups import evaluate_groups
 from rashin.backends.torch.linear import evaluate_linear, linear_statistics
 from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
 from rashin.backends.torch.memory import array_of, checked, tensor_of
 
 __all__ = [
     "evaluate",
+    "evaluate_groups",
     "evaluate_linear",
     "hessian_vector_product",
     "linear_statistics",

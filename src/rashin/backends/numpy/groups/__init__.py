@@ -14,7 +14,7 @@ from rashin.backends.numpy.groups.layout import Sets, layout
 from rashin.backends.numpy.results import DOUBLE, Program, element_type, gradient_type
 from rashin.exact import add, as_float, empty_limbs, quotient
 
-__all__ = ["GroupAnswer", "evaluate_groups"]
+__all__ = ["GroupAnswer", "evaluate_groups", "spread_over"]
 
 _BODIES = {"choices": choices.evaluate, "ordered_choices": choices.evaluate, "pairs": pairs.evaluate}
 
@@ -166,3 +166,10 @@ def _refuse_strangers(program: Program, members: _Members, shape: tuple[int, ...
         at, column = divmod(int(np.argmin(good)), rule.target.columns or 1)
         value, index = members.t.reshape(len(good), -1)[at, column], sets.place(at, shape)
         checks.refuse_target(value, (*index, column) if rule.target.columns else index, rule.target.entry(column))
+
+
+def spread_over(shape: tuple[int, ...], group: Any, axis: Any, where: Any, of_sets: NDArray[Any]) -> NDArray[Any]:
+    """A number for each set, at each of its members; 0 outside ``where``."""
+    sets = layout(shape, group, axis, None if where is None else checks.selection(where, shape))
+    members = np.repeat(of_sets.reshape(-1), np.diff(sets.starts))
+    return np.ascontiguousarray(sets.scattered(members, shape, of_sets.dtype))

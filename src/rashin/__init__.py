@@ -25,7 +25,7 @@ from rashin.losses import __all__ as _names
 from rashin.registry import list_group_losses, list_losses
 
 if TYPE_CHECKING:
-    from rashin.measurement import Estimate, Measurement, estimate, measure, measure_table
+    from rashin.measurement import Estimate, Measurement, SetMeasurement, estimate, measure, measure_table
 
 __version__ = "0.1.0"
 
@@ -35,6 +35,7 @@ __all__ = [
     "GroupLoss",
     "Loss",
     "Measurement",
+    "SetMeasurement",
     "SoftmaxStatistics",
     "classwise",
     "columnwise",
@@ -59,7 +60,14 @@ __all__ = [
     *_names,
 ]
 
-_MEASURING = {"Estimate", "Measurement", "estimate", "measure", "measure_table"}  # imported at the first use
+_MEASURING = {
+    "Estimate",
+    "Measurement",
+    "SetMeasurement",
+    "estimate",
+    "measure",
+    "measure_table",
+}  # imported at the first use
 
 
 def __getattr__(name: str) -> Any:

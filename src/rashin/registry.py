@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import ast
 import importlib
+from collections.abc import Callable
+from typing import TypeVar
 
 from rashin import synonyms
 from rashin.group_loss import GroupLoss
 from rashin.loss import Loss
 from rashin.parametric import Parametric
 
-__all__ = ["get", "list_group_losses", "list_losses", "parsed", "register", "register_group_loss"]
+__all__ = [
+    "get",
+    "group_loss",
+    "list_group_losses",
+    "list_losses",
+    "parsed",
+    "parsed_group_loss",
+    "register",
+    "register_group_loss",
+]
+
+_Found = TypeVar("_Found", bound=Parametric)
 
 _registry: dict[str, Loss] = {}
 _of_groups: dict[str, GroupLoss] = {}
@@ -74,10 +87,20 @@ def get(name: str) -> Loss:
     module, colon, attribute = name.partition(":")
     if colon and synonyms.synonym(name) is None:  # reg:squarederror is a name from XGBoost
         return _from_module(module, attribute)
+    if name in _of_groups:
+        raise ValueError(
+            f"loss: got {name!r}, a loss of groups; expected a loss of single samples; fix: call rashin.{name}, or "
+            f"rashin.measure in Python"
+        )
     if name not in _registry:
         nearest = synonyms.advice(name, _registry) or "fix: `rashin losses` lists them"
         raise ValueError(f"loss: got {name!r}; expected the name of a loss; {nearest}")
     return _registry[name]
+
+
+def group_loss(name: str) -> GroupLoss | None:
+    """The loss of groups of that name; None if there is none."""
+    return _of_groups.get(name)
 
 
 def parsed(text: str) -> Loss:
@@ -87,6 +110,20 @@ def parsed(text: str) -> Loss:
     ------
     ValueError : no loss has that name, or the text is not the text of a loss.
     """
+    return _parsed(text, get)
+
+
+def parsed_group_loss(text: str) -> GroupLoss:
+    """The loss of groups that prints as ``text``.
+
+    Raises
+    ------
+    ValueError : no loss of groups has that name, or the text is not the text of a loss.
+    """
+    return _parsed(text, _of_groups.__getitem__)
+
+
+def _parsed(text: str, get: Callable[[str], _Found]) -> _Found:
     try:
         call = ast.parse(text, mode="eval").body
         if not isinstance(call, ast.Call):
@@ -94,7 +131,7 @@ def parsed(text: str) -> Loss:
         return get(ast.unparse(call.func)).replace(
             **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         )
-    except (SyntaxError, TypeError, ValueError) as error:
+    except (KeyError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"loss: got {text!r}; expected text such as focal(gamma=3.0) ({error})") from None
 
 

@@ -6,6 +6,7 @@ from rashin.measurement.baseline import Baseline
 from rashin.measurement.intervals import Interval
 from rashin.measurement.measurement import Measurement, Row
 from rashin.measurement.sampling.estimates import Estimate, estimate
+from rashin.measurement.sets import SetMeasurement
 from rashin.measurement.standouts import Standout
 from rashin.measurement.sums.codes import Codes
 from rashin.measurement.sums.moments import Infinite, Moments
@@ -22,6 +23,7 @@ __all__ = [
     "Moments",
     "Options",
     "Row",
+    "SetMeasurement",
     "Standout",
     "estimate",
     "measure",

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from rashin import checks
+from rashin.group_loss import GroupLoss
 from rashin.kernels import threads
 from rashin.loss import Loss
 from rashin.measurement.accumulate import Accumulator, Options
 from rashin.measurement.dask import measure_arrays, of_dask
 from rashin.measurement.measurement import Measurement
+from rashin.measurement.sets import SetMeasurement, measure_sets
 from rashin.measurement.sums.codes import Missing, check_missing, keys_of
 from rashin.refusal import Refusal
-from rashin.registry import get
+from rashin.registry import get, group_loss
 
 __all__ = ["chosen", "measure"]
 
@@ -25,8 +27,40 @@ SAMPLES = 1 << 18  # per thread and chunk: their losses stay in the cache
 NUMBERS = 1 << 22  # of a prediction, per thread and chunk
 
 
+@overload
 def measure(
     loss: Loss | str,
+    prediction: Any,
+    target: Any = ...,
+    weight: Any = ...,
+    where: Any = ...,
+    group: Any = ...,
+    worst: int = ...,
+    *,
+    cluster: Any = ...,
+    missing: Missing = ...,
+    by_class: bool = ...,
+    accuracy: bool = ...,
+    baseline: bool = ...,
+    details: bool = ...,
+) -> Measurement: ...
+
+
+@overload
+def measure(
+    loss: GroupLoss,
+    prediction: Any,
+    target: Any,
+    weight: Any = ...,
+    where: Any = ...,
+    group: Any = ...,
+    *,
+    missing: Missing = ...,
+) -> SetMeasurement: ...
+
+
+def measure(
+    loss: Loss | GroupLoss | str,
     prediction: Any,
     target: Any = None,
     weight: Any = None,
@@ -40,12 +74,13 @@ def measure(
     accuracy: bool = False,
     baseline: bool = False,
     details: bool = False,
-) -> Measurement:
+) -> Measurement | SetMeasurement:
     """The loss of a data set, exact and mergeable, with its confidence interval and its sources.
 
     Parameters
     ----------
-    loss : loss, or its name.
+    loss : loss, or its name. For a loss of groups, such as ``tversky``, ``group`` names the set of each member, and the
+        result is a ``SetMeasurement``; it also takes ``weight``, ``where`` and ``missing``.
     prediction, target : arrays as the loss takes them, with the class axis last; memory maps are read in chunks. Or
         ``prediction`` is an iterable of batches ``(prediction, target)`` or ``(prediction, target, weight)``, and
         ``target`` is left out: batches of any sizes are measured as they arrive, and not kept. A Dask array is measured
@@ -91,6 +126,11 @@ def measure(
     True
     """
     check_missing(missing)
+    loss = (group_loss(loss) or loss) if isinstance(loss, str) else loss
+    if isinstance(loss, GroupLoss):
+        beside = {"cluster": cluster, "worst": worst, "by_class": by_class, "accuracy": accuracy}
+        _refuse_of_groups(**beside, baseline=baseline, details=details)
+        return measure_sets(loss, prediction, target, weight, where, group, missing)
     options = Options(_whole(worst), by_class, accuracy, baseline, details)
     running = Accumulator(chosen(loss), options)
     if target is None:
@@ -125,6 +165,15 @@ def _refuse_beside_batches(**arguments: Any) -> None:
             raise TypeError(
                 f"{name}: got one beside batches; expected None; fix: pass weights in the batches, as (prediction, "
                 "target, weight)"
+            )
+
+
+def _refuse_of_groups(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None and value is not False and value != 0:
+            raise TypeError(
+                f"{name}: got {value!r} for a loss of groups; expected none; fix: leave it out; the measurement has "
+                f"losses and worst(n) of the sets"
             )
 
 

@@ -12,7 +12,7 @@ from rashin.backends.numpy.classwise import evaluate_classwise
 from rashin.backends.numpy.columnwise import evaluate as evaluate_columnwise
 from rashin.backends.numpy.columnwise import evaluate_fisher, evaluate_matrix
 from rashin.backends.numpy.direct import evaluate as evaluate_directly
-from rashin.backends.numpy.groups import evaluate_groups, spread_over
+from rashin.backends.numpy.groups import evaluate_groups, losses_of_sums, measured, spread_over
 from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
 from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
@@ -37,6 +37,8 @@ __all__ = [
     "linear_statistics",
     "log_softmax",
     "logsumexp",
+    "losses_of_sums",
+    "measured",
     "sample_losses",
     "sigmoid",
     "softmax",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from rashin.backends.numpy.groups.layout import Sets, layout
 from rashin.backends.numpy.results import DOUBLE, Program, element_type, gradient_type
 from rashin.exact import add, as_float, empty_limbs, quotient
 
-__all__ = ["GroupAnswer", "evaluate_groups", "spread_over"]
+__all__ = ["GroupAnswer", "Measured", "evaluate_groups", "losses_of_sums", "measured", "spread_over"]
 
 _BODIES = {"choices": choices.evaluate, "ordered_choices": choices.evaluate, "pairs": pairs.evaluate}
 
@@ -25,6 +26,15 @@ class GroupAnswer(NamedTuple):
     value: Any
     gradient: NDArray[Any] | None
     hessian: NDArray[Any] | None
+
+
+class Measured(NamedTuple):
+    """Of each set the place of a member, and its sums, which can be added, or its loss and what it counts."""
+
+    places: NDArray[np.int64]
+    sums: NDArray[np.int64] | None
+    values: NDArray[np.float64]
+    masses: NDArray[np.float64]
 
 
 class _Members(NamedTuple):
@@ -173,3 +183,25 @@ def spread_over(shape: tuple[int, ...], group: Any, axis: Any, where: Any, of_se
     sets = layout(shape, group, axis, None if where is None else checks.selection(where, shape))
     members = np.repeat(of_sets.reshape(-1), np.diff(sets.starts))
     return np.ascontiguousarray(sets.scattered(members, shape, of_sets.dtype))
+
+
+def measured(program: Program, z: NDArray[Any], target: Any, group: Any, weight: Any, where: Any) -> Measured:
+    """What a measurement keeps of the sets."""
+    members = _gathered(program, z, target, group, weight, where, None)
+    first = members.sets.starts[:-1]
+    places = first if members.sets.order is None else members.sets.order[first]
+    if program.rule.kind not in sums.KINDS:
+        body = _body(program, members, 0, "sum", z.shape)
+        return Measured(places, None, body.values, body.masses)
+    w = members.w if members.w is not None else np.empty(0)
+    found = sums.sums_of(program, members.z, members.t, w, members.sets.starts)
+    if found is None:
+        _refuse_strangers(program, members, z.shape)
+    return Measured(places, found, *(np.empty(0),) * 2)
+
+
+def losses_of_sums(program: Program, rows: Sequence[tuple[int, ...]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The losses of sets by their sums, in units of 2**-1088, and what each counts."""
+    statistics = sums.KINDS[program.rule.kind].statistics.of_integers(rows)
+    values, masses, _ = sums.losses_of(program, statistics, np.ones(len(rows), bool))
+    return values, masses

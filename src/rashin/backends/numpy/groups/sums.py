@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +13,13 @@ from rashin.arithmetic import arrays
 from rashin.backends.numpy.groups.body import Body
 from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import DOUBLE, NOTHING_OF, PARALLEL, Program
-from rashin.exact import SUM, as_floats, as_integer, divide
+from rashin.exact import SUM, UNIT_EXPONENT, as_floats, as_integer, divide
 from rashin.kernels import comoments, confusion, threads
 from rashin.kernels.pointwise import ENDS, FINE
 
 __all__ = ["KINDS", "Confusion", "Moments", "evaluate", "losses_of", "sums_of"]
 
+UNIT = 1 << -UNIT_EXPONENT
 PIECE = 1 << 16  # members of a task
 SETS = 256  # of a task: their sums stay in the cache
 SLAB = 1 << 14  # sets whose sums are in memory at one time
@@ -36,6 +37,11 @@ class Confusion(NamedTuple):
     def of(cls, limbs: NDArray[np.int64]) -> Confusion:
         """From the exact sums (sets, 4, SUM)."""
         return cls(*as_floats(limbs.reshape(-1, SUM)).reshape(-1, confusion.COUNT).T)
+
+    @classmethod
+    def of_integers(cls, rows: Iterable[tuple[int, ...]]) -> Confusion:
+        """From the sums in units of 2**-1088."""
+        return cls(*np.array([[divide(n, UNIT) for n in row] for row in rows]).reshape(-1, confusion.COUNT).T)
 
     def scales(self) -> NDArray[np.float64]:
         """What ``spread`` needs of a set besides slopes."""
@@ -62,8 +68,13 @@ class Moments(NamedTuple):
     @classmethod
     def of(cls, limbs: NDArray[np.int64]) -> Moments:
         """From the exact sums (sets, 6, SUM)."""
-        rows = [_moments(*(as_integer(one) for one in rows)) for rows in limbs]
-        columns = [np.array(column) for column in zip(*rows, strict=True)] or [np.empty(0)] * len(cls._fields)
+        return cls.of_integers(tuple(map(as_integer, rows)) for rows in limbs)
+
+    @classmethod
+    def of_integers(cls, rows: Iterable[tuple[int, ...]]) -> Moments:
+        """From the sums in units of 2**-1088."""
+        found = [_moments(*row) for row in rows]
+        columns = [np.array(column) for column in zip(*found, strict=True)] or [np.empty(0)] * len(cls._fields)
         return cls(*columns[:-2], *(column.reshape(-1, 2) for column in columns[-2:]))
 
     def scales(self) -> NDArray[np.float64]:
@@ -83,13 +94,10 @@ def _moments(n: int, z: int, t: int, zz: int, zt: int, tt: int) -> tuple[Any, ..
         divide(u, square),
         divide(v + u - 2 * c, square),
         divide(v * u - c * c, square * u) if u else divide(v, square),
-        divide(n, _UNIT),
+        divide(n, UNIT),
         _in_two(z, n),
         _in_two(t, n),
     )
-
-
-_UNIT = 1 << 1088
 
 
 def _in_two(numerator: int, denominator: int) -> tuple[float, float]:

@@ -41,6 +41,7 @@ __all__ = [
     "bits_of",
     "clear",
     "divide",
+    "each_as_integer",
     "empty_limbs",
     "grid_at",
     "quotient",
@@ -286,6 +287,25 @@ def as_integer(limbs: Limbs) -> int:
     digits = np.empty(DIGITS + 1, np.uint32)
     _carry(DOUBLE)(np.require(limbs, np.int64, ["C", "A"]), digits)
     return int.from_bytes(digits.tobytes(), sys.byteorder, signed=True)
+
+
+@kernel("i8[:, :] u4[:, :]", elements=(DOUBLE,))
+def _carry_each(limbs: Any, digits: Any) -> None:
+    for row in range(limbs.shape[0]):
+        carry = np.int64(0)
+        for place in range(DIGITS):
+            total = limbs[row, place] + carry
+            digits[row, place] = total & _LOW32
+            carry = total >> 32
+        digits[row, DIGITS] = carry & _LOW32
+
+
+def each_as_integer(sums: NDArray[np.int64]) -> list[int]:
+    """The finite parts of many sums (n, SUM), in units of 2**-1088."""
+    digits = np.empty((len(sums), DIGITS + 1), np.uint32)
+    _carry_each(DOUBLE)(np.require(sums, np.int64, ["C", "A"]), digits)
+    text, size = digits.tobytes(), 4 * (DIGITS + 1)
+    return [int.from_bytes(text[at : at + size], sys.byteorder, signed=True) for at in range(0, len(text), size)]
 
 
 def _infinite_part(limbs: Limbs) -> float:

@@ -196,9 +196,5 @@ def measure_sets(
     if sets.sums is None:
         whole = zip(names, zip(sets.values.tolist(), sets.masses.tolist(), strict=True), strict=True)
         return SetMeasurement(repr(loss), {}, in_order(dict(whole)))
-    count = sets.sums.shape[1]
-    each = list(ExactSum.each_of(sets.sums.reshape(-1, sets.sums.shape[-1])))
-    sums: dict[Key, tuple[ExactSum, ...]] = {
-        name: tuple(each[count * g : count * (g + 1)]) for g, name in enumerate(names)
-    }
+    sums: dict[Key, Any] = {name: tuple(map(ExactSum.of, rows)) for name, rows in zip(names, sets.sums, strict=True)}
     return SetMeasurement(repr(loss), in_order(sums), {})

@@ -13,7 +13,7 @@ from rashin.arithmetic import arrays
 from rashin.backends.numpy.groups.body import Body
 from rashin.backends.numpy.pointwise import domain_bounds
 from rashin.backends.numpy.results import DOUBLE, NOTHING_OF, PARALLEL, Program
-from rashin.exact import SUM, UNIT_EXPONENT, as_floats, as_integer, divide
+from rashin.exact import SUM, UNIT_EXPONENT, as_floats, divide, each_as_integer
 from rashin.kernels import comoments, confusion, threads
 from rashin.kernels.pointwise import ENDS, FINE
 
@@ -68,7 +68,8 @@ class Moments(NamedTuple):
     @classmethod
     def of(cls, limbs: NDArray[np.int64]) -> Moments:
         """From the exact sums (sets, 6, SUM)."""
-        return cls.of_integers(tuple(map(as_integer, rows)) for rows in limbs)
+        each = iter(each_as_integer(limbs.reshape(-1, SUM)))
+        return cls.of_integers(zip(*[each] * comoments.COUNT, strict=True))
 
     @classmethod
     def of_integers(cls, rows: Iterable[tuple[int, ...]]) -> Moments:
@@ -86,6 +87,10 @@ def _moments(n: int, z: int, t: int, zz: int, zt: int, tt: int) -> tuple[Any, ..
     """Of integers in units of 2**-1088, exactly until the last division."""
     if n == 0:
         return (0.0,) * 7 + ((0.0, 0.0),) * 2
+    bits = n | z | t | zz | zt | tt
+    low = (bits & -bits).bit_length() - 1  # as short as possible: of 1,100 bits most are zeros at the end
+    total = divide(n, UNIT)
+    n, z, t, zz, zt, tt = n >> low, z >> low, t >> low, zz >> low, zt >> low, tt >> low
     square, v, u, c = n * n, n * zz - z * z, n * tt - t * t, n * zt - z * t
     return (
         divide(z - t, n),
@@ -94,7 +99,7 @@ def _moments(n: int, z: int, t: int, zz: int, zt: int, tt: int) -> tuple[Any, ..
         divide(u, square),
         divide(v + u - 2 * c, square),
         divide(v * u - c * c, square * u) if u else divide(v, square),
-        divide(n, UNIT),
+        total,
         _in_two(z, n),
         _in_two(t, n),
     )

@@ -292,7 +292,10 @@ def test_a_network_that_learns_nothing_is_told_so(here, arrays):
 # ----------------------------------------------------------------------------------------------------- losses
 
 
-BY_GROUP = sorted(SHIPPED, key=lambda loss: (2 if loss.prediction.is_joint else loss.prediction.axes, loss.name))
+BY_GROUP = [
+    *sorted(SHIPPED, key=lambda loss: (2 if loss.prediction.is_joint else loss.prediction.axes, loss.name)),
+    *rashin.list_group_losses(),
+]
 
 
 def test_losses_in_a_pipe_are_a_line_each():

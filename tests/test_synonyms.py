@@ -141,6 +141,14 @@ FIELD = {  # one name of each entry: data, and the field's own formula
         np.log(t) + z[:, 1] + (z[:, 0] - np.log(t)) ** 2 / np.exp(2 * z[:, 1]) / 2)),
     "multi_quantile": (SEVERAL, lambda z, t: (pinball(z[:, 0], t, 0.2) + pinball(z[:, 1], t, 0.7)) / 2),
     "crps": (SEVERAL, lambda z, t: np.mean(np.abs(z - t[:, None]).mean(axis=1) - np.abs(z[:, 0] - z[:, 1]) / 4)),
+    "dice": (CHANCES, lambda z, t: 1 - 2 * np.sum(z * t) / (np.sum(z) + np.sum(t))),
+    "jaccard": (CHANCES, lambda z, t: 1 - np.sum(z * t) / np.sum(z + t - z * t)),
+    "focal_tversky": (CHANCES, lambda z, t: (1 - np.sum(z * t) / (
+        np.sum(z * t) + 0.8 * np.sum(z * (1 - t)) + 0.4 * np.sum((1 - z) * t))) ** 1.3),
+    "mcc": (CHANCES, lambda z, t: 1 - np.corrcoef(z, t)[0, 1] * np.sqrt(np.var(z) / (z.mean() * (1 - z.mean())))),
+    "pearson": (REALS, lambda z, t: 1 - np.corrcoef(z, t)[0, 1]),
+    "ccc": (REALS, lambda z, t: 1 - 2 * np.cov(z, t, ddof=0)[0, 1] / (
+        np.var(z) + np.var(t) + (z.mean() - t.mean()) ** 2)),
 }  # fmt: skip
 
 
@@ -151,7 +159,7 @@ def test_every_entry_has_an_independent_formula_here():
 @pytest.mark.parametrize("name", FIELD)
 def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
-    losses = {loss.name: loss for loss in rashin.list_losses()}
+    losses = {loss.name: loss for loss in [*rashin.list_losses(), *rashin.list_group_losses()]}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
     given |= {"levels": (0.2, 0.7), "epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
@@ -160,7 +168,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
 def test_every_name_leads_to_one_registered_loss_and_hides_none():
     names = [name for entry in SYNONYMS for name in entry.names]
     assert len(names) == len(set(names))
-    registered = {loss.name for loss in rashin.list_losses()}
+    registered = {loss.name for loss in [*rashin.list_losses(), *rashin.list_group_losses()]}
     for entry in SYNONYMS:
         assert entry.expression.count(entry.loss)
         for name in entry.names:
@@ -200,7 +208,7 @@ def test_a_name_from_elsewhere_is_understood_wherever_it_is_given(name, loss):
 
 
 def test_what_is_near_nothing_gets_no_advice():
-    for name in ("xyzzy", "dice", "*", ""):
+    for name in ("xyzzy", "rnnt", "*", ""):
         with pytest.raises(ValueError, match="expected the name of a loss; fix: `rashin losses` lists them"):
             get(name)
     for name in ("xyzzy", "smape", "softplus", "squash"):

@@ -210,6 +210,14 @@ SYNONYMS = (
             "z holds a number for each level"),
     Synonym(("crps", "continuous_ranked_probability_score"), "crps_ensemble", "crps_ensemble(z, t)",
             "z holds the members; crps_normal takes location and log_scale"),
+    Synonym(("dice", "soft_dice", "f1_loss", "ダイス損失"), "tversky", "tversky(z, t)", "z is a probability"),
+    Synonym(("jaccard", "iou", "soft_jaccard", "intersection_over_union", "lovasz"), "tversky",
+            "tversky(z, t, alpha=1.0, beta=1.0)", "z is a probability; the Lovasz hinge is another function"),
+    Synonym(("focal_tversky",), "tversky", "tversky(z, t, alpha=alpha, beta=beta, gamma=power)",
+            "alpha weighs false positives; Keras and the paper swap the two"),
+    Synonym(("mcc", "matthews_corrcoef", "phi_coefficient"), "matthews", "matthews(z, t)", "z is a probability"),
+    Synonym(("pearson", "pearsonr", "pearson_correlation", "negative_correlation"), "correlation", "correlation(z, t)"),
+    Synonym(("ccc", "concordance_correlation", "lin"), "concordance", "concordance(z, t)"),
 )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from rashin import list_losses
+from rashin import list_group_losses, list_losses
 from rashin.cli.plain_text import formula_line
+from rashin.group_loss import GroupLoss
 from rashin.synonyms import Synonym, advice, found, in_words, is_part, synonym
 
 if TYPE_CHECKING:
-    from rashin.loss import Loss
+    from rashin.parametric import Parametric
 
 __all__ = ["show_losses"]
 
@@ -20,7 +21,12 @@ _WIDE = 120
 _CAPTION = "z: prediction, t: target, k: label; a loss takes (prediction, target)"
 
 
-_GROUPS = ("one number per sample", "one number per class", "several numbers per sample")
+_GROUPS = (
+    "one number per sample",
+    "one number per class",
+    "several numbers per sample",
+    "sets of samples, by group= or axis= (Python only)",
+)
 
 
 class _Row(NamedTuple):
@@ -44,7 +50,7 @@ def show_losses(
     """
     entries = [] if search is None else found(search)
     meant = {entry.loss for entry in entries}
-    rows = [_row(loss) for loss in list_losses() if not search or loss.name in meant or is_part(search, loss.name)]
+    rows = [_row(loss) for loss in _all() if not search or loss.name in meant or is_part(search, loss.name)]
     rows.sort(key=lambda row: row.group)
     if not rows:
         raise typer.BadParameter(_not_found(search or ""), param_hint="'--search'")
@@ -56,8 +62,12 @@ def show_losses(
         typer.echo(f"{_called(entry, search or '')}: {in_words(entry)}")
 
 
+def _all() -> list[Parametric]:
+    return [*list_losses(), *list_group_losses()]
+
+
 def _not_found(search: str) -> str:
-    nearest = advice(search, [loss.name for loss in list_losses()])
+    nearest = advice(search, [loss.name for loss in _all()])
     return f"got {search!r}; expected part of a loss's name; {nearest or 'fix: rashin losses lists all of them'}"
 
 
@@ -66,10 +76,10 @@ def _called(entry: Synonym, search: str) -> str:
     return search if synonym(search) is entry else ", ".join(name for name in entry.names if is_part(search, name))
 
 
-def _row(loss: Loss) -> _Row:
+def _row(loss: Parametric) -> _Row:
     parameters = [f"{name}={_number(default)}" for name, default in loss.parameters.items()]
     sample = loss.prediction
-    group = 2 if sample.is_joint else sample.axes
+    group = 3 if isinstance(loss, GroupLoss) else 2 if sample.is_joint else sample.axes
     return _Row(group, loss.name, parameters, f"{sample.name}, {loss.target.name}", formula_line(loss.__doc__))
 
 

@@ -14,11 +14,11 @@ __all__ = ["concordance", "correlation"]
 def correlation(xp: Any, s: Any) -> tuple[Any, Any, Any]:
     r"""One minus Pearson's correlation of the predictions with their targets: scale and offset do not matter.
 
-    .. math:: \ell = 1 - \frac{\operatorname{cov}(z, t)}{\sqrt{\operatorname{var}(z) \operatorname{var}(t)}}
+    .. math:: \ell = 1 - r, \quad r = \frac{s_{zt}}{s_z s_t}
 
-    Prediction and target: numbers in [-1e100, 1e100]. Bounds: 0 and 2. The mean is over the sets. Variances are exact,
-    however large the numbers are beside their spread. Where all predictions, or all targets, of a set are equal, there
-    is no correlation: it costs 1, with slope 0.
+    s is a standard deviation, and s with two letters a covariance. Prediction and target: numbers in [-1e100, 1e100].
+    Bounds: 0 and 2. The mean is over the sets. Variances are exact, however large the numbers are beside their spread.
+    A set in which all predictions, or all targets, are equal has no correlation: it costs 1, with slope 0.
 
     Examples
     --------
@@ -44,11 +44,11 @@ def correlation(xp: Any, s: Any) -> tuple[Any, Any, Any]:
 def concordance(xp: Any, s: Any) -> tuple[Any, Any, Any]:
     r"""One minus Lin's concordance correlation: agreement with the line z = t, so that scale and offset matter.
 
-    .. math:: \ell = 1 - \frac{2 \operatorname{cov}(z, t)}
-                              {\operatorname{var}(z) + \operatorname{var}(t) + (\bar z - \bar t)^2}
+    .. math:: \ell = 1 - \frac{2 s_{zt}}{s_z^2 + s_t^2 + (m_z - m_t)^2}
 
-    Prediction and target: numbers in [-1e100, 1e100]; variances divide by the sum of the weights. Bounds: 0 and 2. The
-    mean is over the sets. A set in which all numbers are equal costs 0.
+    m is a mean, s a standard deviation, and s with two letters a covariance; they divide by the sum of the weights.
+    Prediction and target: numbers in [-1e100, 1e100]. Bounds: 0 and 2. The mean is over the sets. A set in which all
+    numbers are equal costs 0.
 
     Examples
     --------

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from losses import ENTRIES
 from rashin.domain import LABEL, LOGIT, Domain, Row
+from shipped import in_order
 from ulp import DTYPES, dtype_limits
 
 __all__ = ["Case", "cases", "count_of", "is_logarithm", "is_share", "numbers_of"]
@@ -238,7 +239,7 @@ def _rows(loss: Any, dtype: str, parameters: dict[str, Any], rng: np.random.Gene
             keep = (np.isfinite(t) if of_logits else t > 0.0).all(axis=-1) & (t.ndim == 2)
             z, t = z[keep], t[keep]
         if len(z) and (t.ndim == 1 or loss.facts.target is not LABEL):
-            yield name, _into(where, z), t
+            yield name, in_order(loss, _into(where, z)), t
 
 
 def _as_logits(t: Array, classes: int) -> Array:

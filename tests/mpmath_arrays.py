@@ -61,6 +61,7 @@ MPMATH = SimpleNamespace(
     trigamma_difference=_each(lambda x, k: _trigamma(x + k) - _trigamma(k), 2),
     sum=np.sum,
     max=np.max,
+    concat=np.concatenate,
     iterate=iterate,
 )
 

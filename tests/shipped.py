@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rashin
 from losses import ENTRIES
-from rashin.domain import ABOVE_MINUS_ONE
-from rashin.learn import class_targets
+from rashin.domain import ABOVE_MINUS_ONE, Thresholds
+from rashin.learn import class_targets, output_for
 
 __all__ = [
     "JOINT",
@@ -20,6 +21,7 @@ __all__ = [
     "changed",
     "every_loss",
     "every_path",
+    "in_order",
     "learns_classes",
     "name_of",
     "of_any_rows",
@@ -66,14 +68,22 @@ def changed(loss: Any) -> Any:
     return loss.replace(**switches, **others)
 
 
+def in_order(loss: Any, z: Any) -> Any:
+    """The predictions, the thresholds of each sample in order, if that is what they are."""
+    if not isinstance(loss.prediction, Thresholds):
+        return z
+    return np.concatenate([np.sort(z[..., :-1], axis=-1), z[..., -1:]], axis=-1)
+
+
 def takes_logits(loss: Any) -> bool:
     """Whether the target is a row of a teacher's logits."""
     return bool(loss.target.axes)
 
 
 def learns_classes(loss: Any) -> bool:
-    """Whether a network can learn classes with it; not with one whose targets are all positive."""
+    """Whether a network can learn classes with it; not with thresholds, or targets that are all positive."""
     try:
+        output_for(loss)
         class_targets(loss, [0], 3)
     except ValueError:
         return False

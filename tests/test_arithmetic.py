@@ -276,6 +276,15 @@ def test_a_maximum_is_taken_along_an_axis(arithmetic):
 
 
 @on_arrays
+def test_arrays_are_joined_along_an_axis(arithmetic):
+    with arithmetic.wide():
+        z = arithmetic.array(np.arange(6.0).reshape(2, 3).astype(arithmetic.dtype))
+        joined = np.asarray(arithmetic.xp.concat([z[..., 1:], -z[..., :1]], axis=-1))
+    assert joined.dtype == arithmetic.dtype
+    assert joined.tolist() == [[1.0, 2.0, 0.0], [4.0, 5.0, -3.0]]
+
+
+@on_arrays
 def test_an_iteration_ends_where_nothing_changes_or_after_100_steps(arithmetic):
     with arithmetic.wide():
         z = arithmetic.array(np.array([2.0, 9.0, 0.0, NAN], arithmetic.dtype))

@@ -9,7 +9,7 @@ import pytest
 import rashin
 from rashin.domain import LABEL
 from rashin.native import engine, objects
-from shipped import every_path, of_any_rows, takes_logits
+from shipped import every_path, in_order, of_any_rows, takes_logits
 
 ROWS, CLASSES = 40, 6
 
@@ -52,7 +52,7 @@ def problems(loss):
         t = np.ones(ROWS)
         yield np.round(rng.random(ROWS)), t
         return
-    z = np.round(rng.random((ROWS, CLASSES))) + low
+    z = in_order(loss, np.round(rng.random((ROWS, CLASSES))) + low)
     labels = rng.integers(0, CLASSES, ROWS)
     if takes_logits(loss):
         yield z, z[::-1].copy()

@@ -14,8 +14,8 @@ import rashin
 from losses import ENTRIES
 from mpmath_arrays import jet
 from rashin import domain
-from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, Domain
-from shipped import LOSSES, SETTINGS, every_loss, of_any_rows, settings_of, takes_logits
+from rashin.domain import DISTRIBUTION, LABEL, LOG_PROBABILITY, PROBABILITY, Domain, Thresholds
+from shipped import LOSSES, SETTINGS, every_loss, in_order, of_any_rows, settings_of, takes_logits
 
 POINTWISE = [p for p in SETTINGS if p.values[0].kind == "pointwise"]
 ROWS = [p for p in SETTINGS if p.values[0].kind != "pointwise" and not takes_logits(p.values[0])]
@@ -105,6 +105,8 @@ def test_the_target_lies_in_its_domain(loss):
 def test_the_target_of_a_row_is_a_label_or_a_distribution(loss):
     assert loss.facts.target in (LABEL, DISTRIBUTION)
     z = np.full((1, 3), -np.log(3) if loss.facts.prediction.entry() is LOG_PROBABILITY else 1 / 3)
+    if isinstance(loss.prediction, Thresholds):
+        z = np.array([[0.0, 1.0, 1 / 3]])
     for label in range(3):
         assert np.isfinite(loss(z, [label])) != bool(loss.parameters.get("reverse"))
     for label in (-1, 3, 0.5):
@@ -266,7 +268,7 @@ def test_convex_row_losses_lie_below_their_chords(loss, soft):
     elif loss.facts.prediction.entry() is LOG_PROBABILITY:
         a, b = -rng.exponential(3.0, (2, n, classes))
     else:
-        a, b = rng.normal(0, 3, (2, n, classes))
+        a, b = in_order(loss, rng.normal(0, 3, (2, n, classes)))
     t = rng.multinomial(16, [1 / 3] * 3, n) / 16 if soft else rng.integers(0, classes, n)
     ends = loss(a, t, reduction="none") / 2 + loss(b, t, reduction="none") / 2
     middle = loss(a / 2 + b / 2, t, reduction="none")
@@ -397,7 +399,7 @@ def targets(loss, rng, size):
 
 def moved(loss, best, shift):
     """Another constant: a row of probabilities, or of their logarithms, stays one."""
-    if loss.kind != "rowwise":
+    if loss.kind != "rowwise" or isinstance(loss.prediction, Thresholds):
         return best + shift
     if loss.facts.prediction.entry() is LOG_PROBABILITY:
         z = best + shift
@@ -422,7 +424,10 @@ def test_the_gradient_at_the_best_constant_vanishes_or_changes_sign(loss):
     t, coded = targets(loss, rng, 30)
     best = loss.facts.best_constant(coded, w, **loss.parameters)
     z = np.broadcast_to(best, coded.shape)
-    if loss.kind == "rowwise":  # on the simplex: no class gains by what another loses
+    if isinstance(loss.prediction, Thresholds):
+        each = loss.gradient(z, t, weight=w, reduction="sum")
+        assert np.all(np.abs(each.sum(axis=0)) <= 64 * EPS * np.abs(each).sum(axis=0))
+    elif loss.kind == "rowwise":  # on the simplex: no class gains by what another loses
         rate = 1.0 if loss.facts.prediction.entry() is PROBABILITY else np.exp(-best)
         each = loss.gradient(z, t, weight=w, reduction="sum") * rate
         size, total = np.abs(each).sum(axis=0), each.sum(axis=0)
@@ -502,7 +507,7 @@ def test_every_loss_lies_between_its_bounds_and_some_come_near(loss, classes):
     z[::3] = np.where(rng.random(z[::3].shape) < 0.5, worst, 1.0 if worst == 0.0 else -worst)
     if loss.facts.prediction.entry() is LOG_PROBABILITY:
         z = rashin.log_softmax(-z)
-    z = np.where(loss.facts.prediction.contains(z), z, np.abs(z))
+    z = in_order(loss, np.where(loss.facts.prediction.entry().contains(z), z, np.abs(z)))
     t = rng.integers(classes, size=rows)
     if loss.kind == "pointwise":
         t = rng.choice(neighbours(loss, [-1.0, 0.0, 1.0]), rows)

@@ -176,7 +176,7 @@ def test_derivatives_of_first_and_second_order_are_those_of_differences(case, re
 @every_case
 def test_second_derivatives_have_the_bits_of_the_hessian_vector_product(case, doubles):
     loss, z, t, weight, where = smooth(case)
-    if loss.kind == "rowwise" and not loss.facts.separable:
+    if not loss.rule.has_products:
         with pytest.raises(TypeError, match="has no hessian_vector_product"):
             jax.hessian(lambda z: loss(z, t))(z)
         return

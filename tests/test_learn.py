@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rashin
+from rashin.domain import Thresholds
 from rashin.learn import (
     ACTIVATIONS,
     OUTPUTS,
@@ -173,6 +174,10 @@ def test_bad_batches_are_refused_at_once(arrays, size, words):
 
 @every_path
 def test_every_loss_trains_or_is_refused_in_one_line(loss, blobs):
+    if isinstance(loss.prediction, Thresholds):
+        with pytest.raises(ValueError, match=rf"\Aloss: got {loss.name}, whose predictions are thresholds [^\n]+\Z"):
+            output_for(loss)
+        return
     network = Network((2, 8, CLASSES), output=output_for(loss))
     if learns_classes(loss):
         before = evaluate(network, loss, *blobs)

@@ -29,7 +29,8 @@ EXCEPTIONS = {
     "{} needs {}, which {} {}; fix: {}": "an optional package: nothing was passed",
     "{}: has no axis: it compares element by element": "a loss without the method: no value would do",
     "{}: has no hessian_vector_product: its formula of whole rows gives the diagonal of the Hessian only; fix: use "
-    "hessian, or write it with separable=True if it is a sum over the classes": "a loss without the method",
+    "hessian, or make the loss with product=..., or with separable=True if it is a sum over the classes": "a loss "
+    "without the method",
     "inputs: row {} and row {} of the classifier give the logit nan, since infinities meet there (or products beyond "
     "{}); expected rows whose product is a number; fix: replace what is infinite{}": "two arguments, each fine",
     "{} is an instruction of compiled code; it cannot be called from Python": "cannot happen to a user",

@@ -56,6 +56,19 @@ def test_the_usual_form_of_sparsemax_cancels_near_its_optimum():
     assert np.float32((p @ z[0]) - z[0, 0] + (1 - p @ p) / 2) != np.float32(exact)
 
 
+def test_a_narrow_class_far_from_the_logit_keeps_its_likelihood():
+    """A difference of two float32 probabilities near 1 has no digits, and at 20 it is 0."""
+    for low, high, peer in ((12.0, 12.5, 12.898), (20.0, 20.5, np.inf)):
+        with mp.workdps(60):
+            exact = float(-mp.log(1 / (1 + mp.exp(-high)) - 1 / (1 + mp.exp(-low))))
+        z = np.array([[low, high, 0.0]], np.float32)
+        assert rashin.ordinal(z, [1]) == pytest.approx(exact, rel=1e-15)
+        usual = 1 / (1 + np.exp(z[0, 2] - z[0, :2]))
+        assert usual.dtype == np.float32
+        with np.errstate(divide="ignore"):
+            assert -np.log(usual[1] - usual[0]) == pytest.approx(peer, rel=1e-4)
+
+
 def agree(value, expected, dtype="float64", ulps=4.0):
     """Within a few ULPs of a number of mpmath."""
     assert ulp_error(value, expected, np.dtype(dtype)) <= ulps

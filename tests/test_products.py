@@ -11,7 +11,7 @@ import rashin
 from losses import ENTRIES
 from rashin import rowwise
 from rashin.domain import PROBABILITY
-from shipped import LOSSES, name_of, of_any_rows, settings_of
+from shipped import LOSSES, in_order, name_of, of_any_rows, settings_of
 from test_reduction import CASES, drawn, inside
 from ulp import spacing
 
@@ -19,6 +19,9 @@ ce = rashin.softmax_cross_entropy
 FLAT = [loss for loss in LOSSES if loss.kind != "labelwise"]
 LABEL_SETTINGS = [
     pytest.param(each, id=name_of(each)) for loss in LOSSES if loss.kind == "labelwise" for each in settings_of(loss)
+]
+OF_WHOLE_ROWS = [
+    pytest.param(each, id=name_of(each)) for loss in LOSSES if loss.rule.product for each in settings_of(loss)
 ]
 WEIGHT, KEEP = np.array([0.5, 2.0, 0.0, 3.0, 1.25, 7.0]), np.array([True, True, True, True, True, False])
 
@@ -120,11 +123,26 @@ def test_products_of_label_losses_are_those_of_the_definition(loss, dtype):
             assert error <= bound, (margin, t.ndim, error)
 
 
+@pytest.mark.parametrize("loss", OF_WHOLE_ROWS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_products_of_whole_rows_are_those_of_the_definition(loss, dtype):
+    z, labels, _, v = rows_of(4, dtype, 5.0)
+    z, v, labels = in_order(loss, z[:4]), v[:4], labels[:4]
+    divisor = float(WEIGHT[:4].sum())
+    got = loss.hessian_vector_product(z, labels, v, weight=WEIGHT[:4])
+    assert got.dtype == dtype
+    assert worst(loss, z, labels, v, got, WEIGHT[:4] / divisor) <= (0.7 if dtype is np.float32 else 8.0)
+    whole = loss.hessian_matrix(z.T, labels, weight=WEIGHT[:4], axis=0)
+    for unit, column in zip(np.eye(4), np.moveaxis(whole, -1, 0), strict=True):
+        along = np.broadcast_to(unit, z.shape)
+        assert np.array_equal(column, loss.hessian_vector_product(z, labels, along, weight=WEIGHT[:4]))
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
 def test_where_samples_or_classes_are_separate_the_product_is_by_the_diagonal(case, dtype):
     loss, z, t, weight, rng = drawn(case, 21, 31)
-    if loss.facts.link == "softmax" or not loss.rule.has_products:
+    if loss.facts.link == "softmax" or loss.rule.product or not loss.rule.has_products:
         return
     loss, z = of_any_rows(loss), inside(loss, z.astype(dtype), reach=60.0)
     keep, v = rng.random(31) < 0.7, rng.normal(size=z.shape).astype(dtype)

@@ -16,7 +16,7 @@ import rashin
 from cases import is_logarithm, is_share, numbers_of
 from exact_sums import exactly
 from rashin.domain import LABEL
-from shipped import PATHS, changed, of_any_rows, settings_of, takes_logits
+from shipped import PATHS, changed, in_order, of_any_rows, settings_of, takes_logits
 
 CLASSES = 4
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
@@ -45,7 +45,7 @@ def predictions(loss):
         return lambda rng, n: (
             np.log(_probabilities(rng, n))
             if is_logarithm(where)
-            else (_probabilities(rng, n) if is_share(where) else rng.normal(0, 3, (n, CLASSES)))
+            else (_probabilities(rng, n) if is_share(where) else in_order(loss, rng.normal(0, 3, (n, CLASSES))))
         )
     if is_share(where):
         return lambda rng, n: rng.uniform(0.01, 0.99, n)

@@ -20,6 +20,7 @@ CODES = {"z": RNG.normal(size=9), "t": RNG.integers(0, 2, 9)}
 SIGNS = {"z": RNG.normal(size=9), "t": RNG.choice([-1.0, 1.0], 9)}
 CHANCES = {"z": RNG.uniform(0.1, 0.9, 9), "t": RNG.integers(0, 2, 9)}
 LOGITS = {"z": RNG.normal(size=(9, 4)), "t": RNG.integers(0, 4, 9)}
+ORDERED = {**LOGITS, "z": np.c_[np.sort(LOGITS["z"][:, :-1]), LOGITS["z"][:, -1]]}
 ROWS = {"z": RNG.dirichlet(np.ones(4), 9), "t": RNG.dirichlet(np.ones(4), 9)}
 SOFT = {"z": LOGITS["z"], "t": ROWS["t"]}
 TEACHER = {"z": LOGITS["z"], "t": RNG.normal(size=(9, 4))}
@@ -115,6 +116,8 @@ FIELD = {  # one name of each entry: data, and the field's own formula
         np.max(z + 1 - np.eye(4)[t], axis=1) - z[PICK, t])),
     "multi_margin": (LOGITS, lambda z, t: np.mean(
         np.sum(np.maximum(0, 1 + z - z[PICK, t][:, None]) * (1 - np.eye(4)[t]), axis=1)) / 4),
+    "cumulative_link": (ORDERED, lambda z, t: np.mean(
+        -np.log(np.diff(sigmoid(z[:, :-1] - z[:, -1:]), axis=1, prepend=0, append=1)[PICK, t]))),
     "sparsemax": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 2.0))),
     "entmax15": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 1.5))),
     "adaboost": (SIGNS, lambda z, t: np.mean(np.exp(-t * z))),

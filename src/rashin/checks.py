@@ -397,8 +397,15 @@ def products(rule: Rule) -> None:
     if not rule.has_products:
         raise TypeError(
             f"{rule.formula.__name__}: has no hessian_vector_product: its formula of whole rows gives the diagonal of "
-            f"the Hessian only; fix: use hessian, or write it with separable=True if it is a sum over the classes"
+            f"the Hessian only; fix: use hessian, or make the loss with product=..., or with separable=True if it is a "
+            f"sum over the classes"
         )
+
+
+def matrix(rule: Rule) -> None:
+    """The rule must have the whole Hessian of a sample."""
+    if not rule.has_matrix:
+        several_numbers(rule, "hessian_matrix")
 
 
 def several_numbers(rule: Rule, method: str) -> None:
@@ -482,6 +489,17 @@ def _switch(name: str, value: Any) -> bool:
 
 def refuse_prediction(value: Any, index: tuple[int, ...], domain: Domain, name: str = "prediction") -> NoReturn:
     raise Refusal(name, str(value), domain.description + (", not NaN" if math.isnan(value) else ""), index=index)
+
+
+def refuse_threshold(row: NDArray[Any], column: int, index: tuple[int, ...]) -> NoReturn:
+    """Words for a threshold below the one before."""
+    raise Refusal(
+        "prediction",
+        f"the threshold {row[column]!s}",
+        f"thresholds in order, here at least {row[column - 1]!s}, which stands before",
+        "make them of a first one and steps, np.cumsum([first, *np.exp(log_steps)])",
+        index,
+    )
 
 
 def row_in_words(row: NDArray[Any]) -> str:

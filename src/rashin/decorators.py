@@ -24,12 +24,13 @@ from rashin.domain import (
     Members,
     Row,
     Sample,
+    Thresholds,
 )
 from rashin.facts import Facts
 from rashin.loss import Loss
 from rashin.parametric import Parametric
 from rashin.registry import register
-from rashin.rule import Fisher, Formula, Kind, Levels, Setting, TargetSlope
+from rashin.rule import Fisher, Formula, Kind, Levels, Product, Setting, TargetSlope
 
 __all__ = ["classwise", "columnwise", "labelwise", "memberwise", "pointwise", "rowwise"]
 
@@ -172,7 +173,7 @@ def classwise(
 
 def rowwise(
     *,
-    prediction: Domain,
+    prediction: Domain | Thresholds,
     target: Domain = DISTRIBUTION,
     parameters: Mapping[str, Domain] | None = None,
     options: tuple[str, ...] = (),
@@ -184,12 +185,15 @@ def rowwise(
     target_degree: int | None = None,
     target_slope: TargetSlope | None = None,
     bounds: Callable[..., tuple[float, float]] | None = None,
+    product: Product | None = None,
 ) -> Callable[[Formula], Loss]:
     """Make a loss of ``f(xp, z, t, *parameters) -> value, gradient row, Hessian diagonal`` over the last axis.
 
-    ``prediction`` is the domain of the number of one class. ``z`` and ``t`` are (n, C) doubles; labels arrive one-hot.
-    ``xp`` offers ``sum`` and ``max`` along an axis, as NumPy's, in addition to the functions listed in
-    :func:`pointwise`, and ``iterate(step, x)``, which repeats ``x = step(x)`` until nothing changes, 100 times at most.
+    ``prediction`` is the domain of the number of one class, or ``Thresholds`` for losses of ordered classes. ``z`` and
+    ``t`` are (n, C) doubles; labels arrive one-hot. ``product`` is the whole Hessian times a row of doubles,
+    ``(xp, z, t, v, *parameters) -> row``; a loss without it has only the diagonal. ``xp`` offers ``sum`` and ``max``
+    along an axis, as NumPy's, in addition to the functions listed in :func:`pointwise`, ``concat`` of a list of arrays
+    along an axis, and ``iterate(step, x)``, which repeats ``x = step(x)`` until nothing changes, 100 times at most.
 
     With ``separable=True`` the loss is a sum over the classes with a positive share in the target, t_k > 0. The formula
     is then that of one class, written as for :func:`pointwise`, and is compiled: ``f(xp, z, t, *parameters) -> value,
@@ -210,6 +214,7 @@ def rowwise(
     >>> inverse_likelihood([[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]])
     3.0
     """
+    sample = Row(prediction) if isinstance(prediction, Domain) else prediction
     if options and prediction not in (PROBABILITY, LOG_PROBABILITY):
         raise TypeError(
             f"options: got {options!r} for a prediction of {prediction.name}; expected a prediction of "
@@ -221,7 +226,7 @@ def rowwise(
         )
     own = {**(parameters or {}), **{name: ROW_OPTIONS[name][1] for name in options}}
     facts = Facts(
-        Row(prediction),
+        sample,
         target,
         own,
         convex=convex,
@@ -232,6 +237,7 @@ def rowwise(
         target_degree=target_degree,
         target_slope=target_slope,
         bounds=bounds,
+        product=product,
     )
     return lambda formula: register(made("rowwise", formula, facts, skip=3, options=defaults(options, ROW_OPTIONS)))
 

@@ -1,10 +1,10 @@
 """What a sample is, and where its numbers may lie: shapes, membership, words for errors, and samples for tests.
 
-A sample is one number in a :class:`Domain`, a :class:`Row` of numbers, one for each class, :class:`Columns`, a few
-numbers of different meaning, such as location and scale, or :class:`Members`, several of one meaning, such as
-quantiles. All answer the same questions (``axes``, ``has_classes``, ``is_joint``, ``columns``, ``batch_shape``,
-``sample_shape``, ``flattened``, ``entry``, ``contains``, ``draw``, ``name``). The code above the losses asks these, and
-not which decorator made the loss.
+A sample is one number in a :class:`Domain`, a :class:`Row` of numbers, one for each class, :class:`Thresholds` between
+ordered classes and a logit, :class:`Columns`, a few numbers of different meaning, such as location and scale, or
+:class:`Members`, several of one meaning, such as quantiles. All answer the same questions (``axes``, ``has_classes``,
+``is_joint``, ``columns``, ``batch_shape``, ``sample_shape``, ``flattened``, ``entry``, ``contains``, ``draw``,
+``name``). The code above the losses asks these, and not which decorator made the loss.
 
 Losses name the domains of their prediction, target and parameters; ``checks`` words its errors from them, the kernels
 test their bounds in the sweep, and the tests draw from them.
@@ -51,6 +51,7 @@ __all__ = [
     "Members",
     "Row",
     "Sample",
+    "Thresholds",
 ]
 
 Shape = Literal["interval", "ends", "integers", "outside", "shares"]
@@ -66,7 +67,7 @@ class _Shaped:
     ----------
     axes : number of axes of one sample, the last ones of an array: 0 for numbers, 1 for rows.
     target_axes : number of axes of its target, if the target can vary: of a row it is a distribution over the classes.
-    has_classes : True if a sample has one entry for each class.
+    has_classes : True if a sample has as many entries as there are classes, and its target is one of these.
     is_joint : True if a sample has several numbers and its target one.
     """
 
@@ -228,6 +229,52 @@ class Row(_Shaped):
         return p if self.of == PROBABILITY else np.log(p)
 
 
+@dataclass(frozen=True)
+class Thresholds(_Shaped):
+    """A sample with K - 1 thresholds between K ordered classes, which must not fall, and then a logit.
+
+    Parameters
+    ----------
+    of : domain of each number.
+
+    Examples
+    --------
+    >>> from rashin.domain import REAL, Thresholds
+    >>> Thresholds(REAL).name, Thresholds(REAL).batch_shape((60, 10))
+    ('(thresholds, logit)', (60,))
+    >>> Thresholds(REAL).contains([[0.0, 1.0, 0.5, 0.25]]).tolist()
+    [[True, True, False, True]]
+    """
+
+    axes: ClassVar[int] = 1
+    has_classes: ClassVar[bool] = True
+    name: ClassVar[str] = "(thresholds, logit)"
+
+    of: Domain
+
+    def entry(self, place: int = 0) -> Domain:
+        """The domain of the number at that place of a sample."""
+        return self.of
+
+    @property
+    def harmless(self) -> float:
+        """A number that all entries of a sample can be."""
+        return self.of.harmless
+
+    def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each number belongs; a threshold below the one before does not."""
+        values = np.asarray(x, dtype=np.float64)
+        inside = self.of.contains(values)
+        inside[..., 1:-1] &= ~(values[..., 1:-1] < values[..., :-2])
+        return inside
+
+    def draw(self, rng: np.random.Generator, size: int, classes: int = 3) -> NDArray[np.float64]:
+        """Rows (size, classes), the thresholds in order."""
+        rows = self.of.draw(rng, size * classes).reshape(size, classes)
+        rows[:, :-1].sort(axis=-1)
+        return rows
+
+
 class Columns(_Shaped):
     """A sample with a few numbers of different meaning along the last axis, such as location and scale.
 
@@ -333,7 +380,7 @@ class Members(_Shaped):
         return self.of.draw(rng, size * classes).reshape(size, classes)
 
 
-Sample: TypeAlias = Domain | Row | Columns | Members  # what one prediction is
+Sample: TypeAlias = Domain | Row | Thresholds | Columns | Members  # what one prediction is
 
 REAL = Domain("real", "a real number", -np.inf, np.inf, samples=(0.0, -1.5, 30.0))
 LOGIT = Domain("logit", "a logit, any real number", -np.inf, np.inf, samples=(0.0, -20.0, 30.0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rashin.domain import Domain, Sample
-from rashin.rule import Fisher, Levels, TargetSlope
+from rashin.rule import Fisher, Levels, Product, TargetSlope
 
 __all__ = ["Facts"]
 
@@ -44,6 +44,8 @@ class Facts:
         losses of one number per sample.
     levels : function ``(count, **parameters)`` that returns the levels of the members of a sample, and whether they are
         those of the sorted members. None for other kinds of losses.
+    product : function ``(xp, z, t, v, *parameters)`` that returns the Hessian times v, all three of them rows. None if
+        it is not known; only formulas of whole rows need it.
     """
 
     prediction: Sample
@@ -60,6 +62,7 @@ class Facts:
     bounds: Callable[..., tuple[float, float]] | None = None
     fisher: Fisher | None = None
     levels: Levels | None = None
+    product: Product | None = None
 
     def target_domain(self, parameters: Mapping[str, float | None]) -> Sample:
         """What one target is, for these parameters."""

@@ -154,7 +154,7 @@ class Loss(Parametric):
     ) -> Any:
         """The Hessian of the reduced loss by the P numbers of each sample, (..., P, P), in the prediction's dtype.
 
-        Only losses of several numbers per sample have it.
+        Losses of numbers of different meaning have it, and formulas of whole rows that state their ``product``.
 
         >>> import rashin
         >>> rashin.gaussian.hessian_matrix([[0.0, 0.0]], [2.0])
@@ -162,7 +162,7 @@ class Loss(Parametric):
                 [4., 8.]]])
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
-        checks.several_numbers(self.rule, "hessian_matrix")
+        checks.matrix(self.rule)
         if self._is_in_parts(prediction):
             prediction, number = found.stacked(prediction), -1
         return self._of_arrays(prediction, "hessian_matrix")(
@@ -226,7 +226,7 @@ class Loss(Parametric):
         The vector has the shape of the prediction and finite numbers; those outside ``where`` may be anything, and
         give 0. Samples do not interact. Losses of single numbers and sums over classes have a diagonal Hessian; that of
         label losses, such as ``softmax_cross_entropy``, is dense in each row. A row loss written as a formula of whole
-        rows (``rowwise`` without ``separable=True``) states only the diagonal, and raises TypeError. The result is
+        rows (``rowwise`` without ``separable=True``) that states no ``product`` raises TypeError. The result is
         written to ``out`` if given, which may be the prediction or the vector.
 
         Bounds that the tests hold for label losses, in ULPs of the result or of the largest term H_jk v_k of its sum,

@@ -110,6 +110,7 @@ class Parametric:
             self.facts.target_slope,
             self.facts.fisher,
             self.facts.levels,
+            self.facts.product,
         )
 
     def _address(self) -> str:

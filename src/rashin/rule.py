@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from rashin.domain import Sample
 
-__all__ = ["RESIDUAL", "Fisher", "Formula", "GroupKind", "Kind", "Levels", "Rule", "Setting", "TargetSlope"]
+__all__ = ["RESIDUAL", "Fisher", "Formula", "GroupKind", "Kind", "Levels", "Product", "Rule", "Setting", "TargetSlope"]
 
 GroupKind: TypeAlias = Literal["confusion", "moments", "choices", "ordered_choices", "pairs"]
 Kind: TypeAlias = Literal["pointwise", "labelwise", "classwise", "rowwise", "columnwise", "memberwise"] | GroupKind
@@ -17,6 +17,7 @@ Formula: TypeAlias = Callable[..., tuple[Any, Any, Any]]
 Setting: TypeAlias = Any  # of a parameter or an option: a number, a switch, a tuple of levels, or None
 Levels: TypeAlias = Callable[..., tuple[Any, bool]]
 Fisher: TypeAlias = Callable[..., tuple[Any, ...]]
+Product: TypeAlias = Callable[..., Any]
 TargetSlope: TypeAlias = Callable[..., Any] | Literal["residual"]
 
 RESIDUAL: Literal["residual"] = "residual"  # of a loss of z - t: minus its slope
@@ -41,6 +42,7 @@ class Rule:
     target_slope: TargetSlope | None
     fisher: Fisher | None = None
     levels: Levels | None = None
+    product: Product | None = None
 
     @property
     def columns(self) -> int:
@@ -50,7 +52,12 @@ class Rule:
     @property
     def has_products(self) -> bool:
         """Whether the Hessian times a vector is known: a formula of whole rows gives the diagonal of a dense one."""
-        return self.kind != "rowwise" or self.separable
+        return self.kind != "rowwise" or self.separable or self.product is not None
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether the whole Hessian of a sample is known, by its entries or by its products with unit vectors."""
+        return self.columns > 0 or self.product is not None
 
     def __hash__(self) -> int:
         return hash((self.formula, self.parameters, self.options))  # these distinguish rules; domains follow from them

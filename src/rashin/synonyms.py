@@ -156,6 +156,12 @@ SYNONYMS = (
             "crammer_singer(z, t)", "z holds scores"),
     Synonym(("multi_margin", "weston_watkins_hinge"), "weston_watkins", "weston_watkins(z, t) / z.shape[-1]",
             "z holds scores; the sum is not divided by the number of classes"),
+    Synonym(
+        ("cumulative_link", "proportional_odds", "ordered_logit", "ordinal_logistic", "polr", "clm"),
+        "ordinal",
+        "ordinal(z, t)",
+        "z holds increasing thresholds and then the logit of each sample; t is the class",
+    ),
     Synonym(("sparsemax", "multiclass_sparsemax"), "entmax", "entmax(z, t, alpha=2.0)", "z holds scores"),
     Synonym(("entmax15", "entmax_15", "alpha_entmax", "entmax_bisect", "tsallis"), "entmax", "entmax(z, t, alpha=1.5)",
             "z holds scores"),

@@ -54,6 +54,7 @@ def like(z: Any) -> SimpleNamespace:
         float_power=taking_numbers(xp.pow),
         sign=sign,
         where=where,
+        concat=xp.concat,
         iterate=iterate,
     )
     return with_special_functions(words, array)

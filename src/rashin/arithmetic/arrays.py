@@ -1,4 +1,4 @@
-"""The vocabulary on arrays of doubles, for formulas of whole rows: the bits of ``scalar``; ``sum, max, iterate``."""
+"""The vocabulary on arrays of doubles, with the bits of ``scalar``; for whole rows ``sum, max, concat, iterate``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy import abs, max, sign, sqrt, sum, where
+from numpy import concatenate as concat
 
 from rashin.arithmetic import scalar
 from rashin.native.kernel import DOUBLE, Kernel, kernel
@@ -14,6 +15,7 @@ from rashin.native.kernel import DOUBLE, Kernel, kernel
 __all__ = [
     "MOST",
     "abs",
+    "concat",
     "digamma",
     "digamma_difference",
     "erf",

@@ -41,7 +41,12 @@ def like(z: jax.Array) -> SimpleNamespace:
 
     same = {name: taking_numbers(getattr(jnp, name)) for name in _SAME}
     words = SimpleNamespace(
-        **same, log1p_unit=same["log1p"], float_power=taking_numbers(jnp.power), where=where, iterate=iterate
+        **same,
+        log1p_unit=same["log1p"],
+        float_power=taking_numbers(jnp.power),
+        where=where,
+        concat=jnp.concatenate,
+        iterate=iterate,
     )
     return with_special_functions(words, array)
 

@@ -38,6 +38,9 @@ def like(z: torch.Tensor) -> SimpleNamespace:
     def max(x: Any, axis: int, keepdims: bool = False) -> Any:
         return torch.amax(tensor(x), dim=axis, keepdim=keepdims)
 
+    def concat(arrays: Any, axis: int) -> Any:
+        return torch.cat(arrays, dim=axis)
+
     same = {name: taking_numbers(getattr(torch, name)) for name in _SAME}
     # torch.float_power computes in float64, whatever it is given.
     words = SimpleNamespace(
@@ -47,6 +50,7 @@ def like(z: torch.Tensor) -> SimpleNamespace:
         sign=sign,
         where=where,
         max=max,
+        concat=concat,
         iterate=iterate,
     )
     return with_special_functions(words, tensor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rashin import checks
-from rashin.domain import Domain
+from rashin.domain import Domain, Thresholds
 from rashin.rule import RESIDUAL, Rule
 
 __all__ = ["Space", "accepts", "derived", "links", "product", "target_slope"]
@@ -69,6 +69,9 @@ def product(space: Space, rule: Rule, z: Any, t: Any, v: Any) -> Any:
     if rule.kind == "classwise":
         row, (_, slopes, curvatures), _ = _class_parts(space, rule, z, t)
         return _turned(space, row, slopes, curvatures, v)
+    if rule.product is not None:
+        shares = _shares(space, t, z.shape[-1])
+        return _whole(space, z, (rule.product(space.words, z, shares, v, *rule.parameters),))[0]
     if rule.kind != "labelwise":
         hessian = derived(space, rule, z, t)[2]
         return space.words.where(v == 0.0, 0.0, hessian * v)
@@ -128,6 +131,8 @@ def accepts(space: Space, rule: Rule, z: Any, t: Any, tolerance: float) -> Any:
     if z.ndim == 1:
         return good & _contains(space, rule.target.entry(), t)
     good = xp.all(good, axis=-1)
+    if isinstance(rule.prediction, Thresholds):
+        good = good & xp.all(z[..., 1:-1] >= z[..., :-2], axis=-1)
     if rule.prediction.is_joint:
         return good & _contains(space, rule.target.entry(), t)
     if rule.target.axes:

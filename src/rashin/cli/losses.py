@@ -9,6 +9,7 @@ import typer
 
 from rashin import list_group_losses, list_losses
 from rashin.cli.plain_text import formula_line
+from rashin.domain import Row
 from rashin.group_loss import GroupLoss
 from rashin.synonyms import Synonym, advice, found, in_words, is_part, synonym
 
@@ -79,7 +80,8 @@ def _called(entry: Synonym, search: str) -> str:
 def _row(loss: Parametric) -> _Row:
     parameters = [f"{name}={_number(default)}" for name, default in loss.parameters.items()]
     sample = loss.prediction
-    group = 3 if isinstance(loss, GroupLoss) else 2 if sample.is_joint else sample.axes
+    several = sample.axes and not isinstance(sample, Row)
+    group = 3 if isinstance(loss, GroupLoss) else 2 if several else sample.axes
     return _Row(group, loss.name, parameters, f"{sample.name}, {loss.target.name}", formula_line(loss.__doc__))
 
 

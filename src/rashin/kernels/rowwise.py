@@ -30,9 +30,9 @@ from rashin.kernels.rows import LANES
 from rashin.kernels.sums import fill_sums
 from rashin.native.kernel import kernel
 from rashin.native.language import address, as_elements, call, shaped
-from rashin.rule import Formula
+from rashin.rule import Formula, Product
 
-__all__ = ["block", "sweep_distributions", "sweep_labels"]
+__all__ = ["block", "product", "sweep_distributions", "sweep_labels"]
 
 FEWER_CELLS, CELLS = 2048, 16384  # elements of a block with labels, with distributions, unless one row is longer
 
@@ -326,6 +326,18 @@ def block(
         value, gradient, hessian = formula(arrays, z, t, *parameters)
         # Formulas may return plain numbers where a derivative is constant.
         return value, _full(gradient, z), _full(hessian, z)
+
+
+def product(
+    formula: Product,
+    parameters: tuple[float | None, ...],
+    z: NDArray[np.float64],
+    t: NDArray[np.float64],
+    v: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The Hessian of each row times a vector (n, C)."""
+    with np.errstate(all="ignore"):
+        return _full(formula(arrays, z, t, v, *parameters), z)
 
 
 def _full(derivative: Any, z: NDArray[np.float64]) -> NDArray[np.float64]:

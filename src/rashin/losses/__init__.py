@@ -23,6 +23,7 @@ from rashin.losses.divergences import (
 from rashin.losses.margins import crammer_singer, weston_watkins
 from rashin.losses.members import crps_ensemble, quantiles
 from rashin.losses.multiclass import focal, generalized_cross_entropy, poly_one, softmax_cross_entropy
+from rashin.losses.ordinal import ordinal
 from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
 from rashin.losses.overlap import matthews, tversky
@@ -75,6 +76,7 @@ __all__ = [
     "modified_huber",
     "negative_binomial",
     "negative_log_likelihood",
+    "ordinal",
     "poisson",
     "poly_one",
     "pseudo_huber",

@@ -111,3 +111,11 @@ def mean_and_log_spread(t, w):
 def weighted_quantiles(t, w, levels):
     """The quantile of each level."""
     return np.array([weighted_quantile(t, w, level) for level in levels])
+
+
+def logits_of_shares(t, w):
+    """Thresholds at the logits of the cumulative frequencies of ordered classes, and the logit 0."""
+    shares = np.asarray(w) @ t
+    up_to, beyond = np.cumsum(shares)[:-1], np.cumsum(shares[::-1])[-2::-1]
+    with np.errstate(divide="ignore"):
+        return np.append(np.log(up_to / beyond), 0.0)

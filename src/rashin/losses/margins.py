@@ -14,7 +14,12 @@ def _shortfalls(xp, scores, z, t):
     return 1.0 + difference + xp.where(xp.abs(difference) < INFINITY, lost, 0.0)
 
 
-@rowwise(prediction=REAL, target=LABEL, convex=True, bounds=nonnegative)
+def no_curvature(xp, z, t, v):
+    """The Hessian times v where the loss is a sum of lines."""
+    return 0.0
+
+
+@rowwise(prediction=REAL, target=LABEL, convex=True, bounds=nonnegative, product=no_curvature)
 def crammer_singer(xp, z, t):
     r"""Hinge loss of several classes: zero once the label's score exceeds every other by 1.
 
@@ -37,7 +42,7 @@ def crammer_singer(xp, z, t):
     return value, ties / xp.sum(ties, axis=-1, keepdims=True) - t, 0.0
 
 
-@rowwise(prediction=REAL, target=LABEL, convex=True, bounds=nonnegative)
+@rowwise(prediction=REAL, target=LABEL, convex=True, bounds=nonnegative, product=no_curvature)
 def weston_watkins(xp, z, t):
     r"""Sum of the hinge losses against every other class; slope 1/2 at a kink.
 

@@ -42,7 +42,24 @@ def _threshold(xp, z, a):
     return xp.iterate(step, 0.0 * xp.max(z, axis=-1, keepdims=True))
 
 
-@rowwise(prediction=REAL, target=LABEL, parameters={"alpha": ENTMAX_INDEX}, convex=True, bounds=nonnegative)
+def product_of_entmax(xp, z, t, v, alpha=1.5):
+    """The Hessian times v: s (v - the mean of v with the weights s), where s are the slopes of the probabilities."""
+    a = alpha - 1.0
+    z = _below_peak(xp, z)
+    _, slope = _probabilities(xp, z - _threshold(xp, z, a), a)
+    total = _sum(xp, slope)
+    near = v - _sum(xp, xp.where(slope > 0.5 * total, v, 0.0))  # from a dominant class the mean is small
+    return slope * (near - _sum(xp, slope * near) / total)
+
+
+@rowwise(
+    prediction=REAL,
+    target=LABEL,
+    parameters={"alpha": ENTMAX_INDEX},
+    convex=True,
+    bounds=nonnegative,
+    product=product_of_entmax,
+)
 def entmax(xp, z, t, alpha=1.5):
     r"""Between the softmax cross-entropy and the sparsemax loss: classes with low scores count nothing.
 

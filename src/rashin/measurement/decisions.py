@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin import checks
-from rashin.domain import PROBABILITY
+from rashin.domain import LOGIT, PROBABILITY, Row, Thresholds
 from rashin.kernels.decisions import first_largest
 from rashin.logits import softmax
 from rashin.measurement.sums.codes import Codes
@@ -24,10 +24,26 @@ Array = NDArray[Any]
 _FLOAT = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def class_probabilities(loss: Loss, logits: Array) -> Array:
-    """The probabilities of the classes, softmax(z), from logits within the softcap of the loss, if it has one."""
+def class_probabilities(loss: Loss, prediction: Array) -> Array:
+    """The probabilities of the classes, softmax(z) or those between thresholds; other predictions as they are."""
+    if isinstance(loss.prediction, Thresholds):
+        return _between_thresholds(prediction)
+    if loss.prediction != Row(LOGIT):
+        return prediction
     softcap = loss.parameters.get("softcap")
-    return softmax(logits if softcap is None else softcap * np.tanh(logits / softcap))  # type: ignore[no-any-return]
+    return softmax(prediction if softcap is None else softcap * np.tanh(prediction / softcap))  # type: ignore[no-any-return]
+
+
+def _between_thresholds(prediction: Array) -> Array:
+    """sigma(b - z) - sigma(a - z) = sigma(b - z) sigma(z - a) (1 - e^(a - b)) between thresholds a <= b, (..., K)."""
+    rows = prediction.astype(np.float64)
+    ends = np.full((*rows.shape[:-1], 1), np.inf)
+    edges = np.concatenate([-ends, rows[..., :-1], ends], axis=-1)
+    low, high, z = edges[..., :-1], edges[..., 1:], rows[..., -1:]
+    with np.errstate(all="ignore"):  # of infinite thresholds that are equal, and of rows that do not count
+        gap = np.where(low == high, 0.0, high - low)
+        logarithm = np.logaddexp(0.0, z - high) + np.logaddexp(0.0, low - z)
+        return -np.exp(-logarithm) * np.expm1(-gap)  # type: ignore[no-any-return]
 
 
 def decides(loss: Loss) -> bool:
@@ -88,8 +104,8 @@ def _own_labels(target: Array, where: Array | None, classes: int) -> Array:
 def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
     """True for each prediction that decides for the class of its target, in C order.
 
-    The decision is the first class with the largest value; of two classes, the upper one if the probability exceeds
-    1/2 or the logit exceeds 0.
+    The decision is the first class with the largest value or, between thresholds, the largest probability; of two
+    classes, the upper one if the probability exceeds 1/2 or the logit exceeds 0.
 
     Raises
     ------
@@ -97,7 +113,8 @@ def right_of(loss: Loss, prediction: Array, target: Array) -> Array:
     """
     if loss.prediction.has_classes:
         labels = target if target.shape == loss.prediction.batch_shape(prediction.shape) else _largest(target)
-        return np.equal(_largest(prediction).reshape(-1), labels.reshape(-1))
+        told = class_probabilities(loss, prediction) if isinstance(loss.prediction, Thresholds) else prediction
+        return np.equal(_largest(told).reshape(-1), labels.reshape(-1))
     pair = two_classes(loss)
     if pair is None:
         raise no_classes(loss)

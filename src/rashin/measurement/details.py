@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY, Row
+from rashin.domain import BINARY, LOG_PROBABILITY, LOGIT, PROBABILITY, Row, Thresholds
 from rashin.logits import sigmoid
 from rashin.loss import Loss
 from rashin.losses import binary_cross_entropy, sigmoid_cross_entropy
@@ -104,7 +104,9 @@ class Details:
 
 def _kind(loss: Loss) -> Kind | None:
     """The kind of event of which the predictions are probabilities; None if they are not probabilities."""
-    if loss.prediction in (Row(LOGIT), Row(PROBABILITY), Row(LOG_PROBABILITY)):
+    if loss.prediction in (Row(LOGIT), Row(PROBABILITY), Row(LOG_PROBABILITY)) or isinstance(
+        loss.prediction, Thresholds
+    ):
         return "top label"
     of_events = loss.target in (BINARY, PROBABILITY)
     return "binary" if of_events and loss.prediction in (LOGIT, PROBABILITY) else None
@@ -129,9 +131,8 @@ def _of_rows(loss: Loss, prediction: NDArray[Any], target: NDArray[Any], w: Arra
         if not np.all(target.max(axis=1, initial=0.0) == 1.0):
             return None
         target = target.argmax(axis=1)
-    top = z.argmax(axis=1)
-    if loss.prediction == Row(LOGIT):
-        z = class_probabilities(loss, z)
+    top = (class_probabilities(loss, z) if isinstance(loss.prediction, Thresholds) else z).argmax(axis=1)
+    z = class_probabilities(loss, z)
     p = z[np.arange(top.size), top]
     if loss.prediction == Row(LOG_PROBABILITY):
         p = np.exp(p)

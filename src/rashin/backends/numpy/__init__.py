@@ -16,7 +16,7 @@ from rashin.backends.numpy.groups import evaluate_groups, losses_of_sums, measur
 from rashin.backends.numpy.linear import evaluate_linear, linear_statistics
 from rashin.backends.numpy.links import log_softmax, logsumexp, sigmoid, softmax
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
-from rashin.backends.numpy.products import hessian_vector_product
+from rashin.backends.numpy.products import evaluate_columns_of_matrix, hessian_vector_product
 from rashin.backends.numpy.results import Outputs, Program, Results, Wanted, gradient_type
 from rashin.backends.numpy.rows import evaluate_labelwise
 from rashin.backends.numpy.rowwise import evaluate_rowwise
@@ -165,8 +165,9 @@ def hessian_matrix(
     program: Program, prediction: Any, target: Any, weight: Any, where: Any, reduction: str, axis: int
 ) -> NDArray[Any]:
     """The Hessian of the reduced loss by the numbers of each sample."""
-    z = checks.array("prediction", prediction, where, axis)
-    return evaluate_matrix(program, z, checks.array("target", target, where), axis, weight, where, reduction)
+    z, t = checks.array("prediction", prediction, where, axis), checks.array("target", target, where)
+    run = evaluate_matrix if program.rule.columns else evaluate_columns_of_matrix
+    return run(program, z, t, axis, weight, where, reduction)
 
 
 def fisher(program: Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> NDArray[Any]:

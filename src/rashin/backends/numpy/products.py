@@ -1,4 +1,4 @@
-"""Products of the Hessian with a vector: of its diagonal where it is diagonal, in full for labels and columns."""
+"""Products of the Hessian with a vector: of its diagonal where it is diagonal, else in full; and what they make up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rashin.backends.numpy.columnwise import evaluate_products
 from rashin.backends.numpy.pointwise import evaluate as evaluate_pointwise
 from rashin.backends.numpy.results import NOTHING, Outputs, Program, Wanted, gradient_type
 from rashin.backends.numpy.rows import LabelSweep, Rows, classes_last, evaluate_labelwise
-from rashin.backends.numpy.rowwise import ClassSweep, evaluate_rowwise
+from rashin.backends.numpy.rowwise import BlockSweep, ClassSweep, evaluate_rowwise
 from rashin.chunks import Box
 from rashin.exact import Limbs
 from rashin.kernels import products as kernel
@@ -23,7 +23,7 @@ from rashin.kernels.pointwise import FINE
 from rashin.kernels.rows import softcapped
 from rashin.reduction import weigh
 
-__all__ = ["hessian_vector_product"]
+__all__ = ["evaluate_columns_of_matrix", "hessian_vector_product"]
 
 WANTED = Wanted(False, False, True)
 
@@ -39,7 +39,7 @@ def hessian_vector_product(
     axis: int,
     out: Any,
 ) -> NDArray[Any]:
-    """The Hessian of the reduced loss times a vector. Formulas of whole rows have none."""
+    """The Hessian of the reduced loss times a vector. Formulas of whole rows may have none."""
     checks.products(program.rule)
     z, t = checks.array("prediction", prediction, where, axis), checks.array("target", target, where, axis)
     if out is not None:
@@ -57,10 +57,24 @@ def hessian_vector_product(
         return evaluate_products(program, z, t, v, axis, weighing, WANTED, outputs).hessian  # type: ignore[return-value]
     weighing = weigh(weight, where, z.shape[:axis] + z.shape[axis + 1 :] if axis != -1 else z.shape[:-1], reduction)
     rows = Rows(program, z, t, axis, weighing, WANTED, outputs, checks.vector(vector, z, where, axis))
-    evaluate, sweep = _OF_ROWS[program.takes]
+    is_block = program.rule.product is not None
+    evaluate, sweep = (evaluate_rowwise, BlockSweep) if is_block else _OF_ROWS[program.takes]
     if rows.results.in_place:
         evaluate(program, z, t, axis, weighing, NOTHING, None)
     return rows.results.finished(sweep(rows, WANTED).everything()).hessian  # type: ignore[return-value]
+
+
+def evaluate_columns_of_matrix(
+    program: Program, z: NDArray[Any], t: NDArray[Any], axis: int, weight: Any, where: Any, reduction: str
+) -> NDArray[Any]:
+    """The Hessian (..., C, C) of the reduced loss by the numbers of each sample: its products with unit vectors."""
+    axis = checks.axis(z, axis)
+    rows, t = classes_last(z, axis), t if t.ndim < z.ndim else classes_last(t, axis)
+    found = np.empty((*rows.shape, rows.shape[-1]), gradient_type(z))
+    for place in range(rows.shape[-1]):
+        unit = np.broadcast_to(np.arange(rows.shape[-1]) == place, rows.shape).astype(np.float64)
+        found[..., place] = hessian_vector_product(program, rows, t, unit, weight, where, reduction, -1, None)
+    return found
 
 
 class ProductSweep(LabelSweep):

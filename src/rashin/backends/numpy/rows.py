@@ -95,10 +95,12 @@ class Rows:
 
     def _refuse_prediction(self, row: NDArray[np.float64], index: tuple[int, ...]) -> NoReturn:
         domain = self.rule.prediction.entry()
-        good = domain.contains(row)
+        good = self.rule.prediction.contains(row)
         if good.all():
             raise checks.total_refusal(row, index, domain == LOG_PROBABILITY)
         column = int(np.argmin(good))
+        if domain.contains(row[column]):
+            checks.refuse_threshold(row, column, with_axis(index, self.axis, column))
         checks.refuse_prediction(row[column], with_axis(index, self.axis, column), domain)
 
 

@@ -23,7 +23,7 @@ from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.reduction import Weighing
 from rashin.rule import Rule
 
-__all__ = ["ClassSweep", "are_normalized", "evaluate_rowwise"]
+__all__ = ["BlockSweep", "ClassSweep", "are_normalized", "evaluate_rowwise"]
 
 BLOCK_CELLS = 1 << 15  # elements of a block of rows that runs as NumPy arrays: it stays in the L2 cache
 GLANCE = 8  # classes that are checked and set to 0 in the time in which a formula is applied to one
@@ -42,14 +42,8 @@ def evaluate_rowwise(
     rows = Rows(program, z, t, axis, weighing, wanted, out)
     if rows.results.in_place:
         evaluate_rowwise(program, z, t, axis, weighing, NOTHING, None)
-    if program.rule.separable:
-        return rows.results.finished(ClassSweep(rows, wanted).everything())
-
-    def over(mine: Iterator[Box], limbs: Limbs) -> None:
-        for box in mine:
-            _row_block(rows, box, limbs)
-
-    return rows.results.finished(job(over, rows.boxes(BLOCK_CELLS), z.size))
+    sweep = ClassSweep if program.rule.separable else BlockSweep
+    return rows.results.finished(sweep(rows, wanted).everything())
 
 
 class ClassSweep(RowSweep):
@@ -109,10 +103,29 @@ def are_normalized(rows: NDArray[Any], of_logarithms: bool) -> NDArray[np.bool_]
 # ---------------------------------------------------------------------------------------- general formulas
 
 
+class BlockSweep:
+    """A formula of whole rows, block by block; of second derivatives the diagonal, or the product with a vector."""
+
+    def __init__(self, rows: Rows, wanted: Wanted) -> None:
+        self.rows, self.wanted = rows, wanted
+
+    def everything(self) -> Limbs:
+        """Sweep over all rows; the exact sum of w l."""
+        return job(self.over, self.rows.boxes(BLOCK_CELLS), self.rows.z.size)
+
+    def over(self, mine: Iterator[Box], limbs: Limbs) -> None:
+        """Sweep over the boxes that fall to this thread."""
+        for box in mine:
+            _row_block(self.rows, box, limbs)
+
+
 def _row_block(rows: Rows, box: Box, limbs: Limbs) -> None:
     """One block: rows of weight 0 are left out, and come back as zeros."""
     z, t, w, chosen = _checked_rows(rows, box)
     value, gradient, hessian = kernel.block(rows.rule.formula, rows.rule.parameters, z, t)
+    if rows.vector is not None:
+        v = np.array(rows.vector[box], dtype=np.float64).reshape(-1, rows.classes)[chosen]
+        hessian = kernel.product(rows.rule.product, rows.rule.parameters, z, t, v)  # type: ignore[arg-type]
     terms = np.zeros(chosen.size)
     terms[chosen] = value * w
     if np.isnan(terms).any():

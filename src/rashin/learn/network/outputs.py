@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.domain import Thresholds
 from rashin.logits import log_softmax, sigmoid, softmax
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ def output_for(loss: Loss) -> str:
     >>> output_for(rashin.softmax_cross_entropy), output_for(rashin.categorical_cross_entropy)
     ('identity', 'softmax')
     """
+    if isinstance(loss.prediction, Thresholds):
+        raise ValueError(
+            f"loss: got {loss.name}, whose predictions are thresholds in order and a logit; expected a loss of real "
+            "numbers, probabilities or rows of log-probabilities, for which there are output layers"
+        )
     of_classes, entries = loss.prediction.has_classes, range(max(1, loss.prediction.columns))
     domain = min(map(loss.prediction.entry, entries), key=lambda entry: entry.high - entry.low)  # the narrowest
     bounds = (domain.low, domain.high)

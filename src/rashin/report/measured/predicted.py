@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY
+from rashin.domain import LOG_PROBABILITY, LOGIT, PROBABILITY, Thresholds
 from rashin.language import said
 from rashin.logits import sigmoid
 from rashin.loss import Loss
@@ -116,7 +116,7 @@ def _of_rows(
         z = np.asarray(prediction, np.float64).reshape(-1)
         names = list(map(str, classes)) if classes is not None else [str(k) for k in range(z.size)]
         label, p = _label(target, names), _probabilities(loss, z)
-        top = int(np.argmax(z))
+        top = int(np.argmax(p if p is not None and _has_thresholds(loss) else z))
         right = np.nan if p is None or label is None else float(p[label])
         cells.append(
             [
@@ -130,9 +130,13 @@ def _of_rows(
     return headings, cells
 
 
+def _has_thresholds(loss: Loss | None) -> bool:
+    return loss is not None and isinstance(loss.prediction, Thresholds)
+
+
 def _probabilities(loss: Loss | None, z: NDArray[np.float64]) -> NDArray[np.float64] | None:
     domain = None if loss is None else loss.prediction.entry()
-    if loss is not None and domain == LOGIT:
+    if loss is not None and (domain == LOGIT or _has_thresholds(loss)):
         return class_probabilities(loss, z)
     if domain == LOG_PROBABILITY:
         return np.exp(z)

@@ -27,6 +27,7 @@ from rashin.losses.ordinal import ordinal
 from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
 from rashin.losses.overlap import matthews, tversky
+from rashin.losses.ranking import listwise_softmax, plackett_luce
 from rashin.losses.regression import (
     absolute_error,
     expectile,
@@ -39,6 +40,7 @@ from rashin.losses.regression import (
 )
 from rashin.losses.relative import absolute_percentage_error, squared_log_error
 from rashin.losses.sparse import entmax
+from rashin.losses.survival import cox
 from rashin.losses.uncertainty import crps_laplace, crps_logistic, crps_normal, gaussian, student_t
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "categorical_cross_entropy",
     "concordance",
     "correlation",
+    "cox",
     "crammer_singer",
     "crps_ensemble",
     "crps_laplace",
@@ -71,12 +74,14 @@ __all__ = [
     "hinge",
     "huber",
     "jensen_shannon_distillation",
+    "listwise_softmax",
     "log_cosh",
     "matthews",
     "modified_huber",
     "negative_binomial",
     "negative_log_likelihood",
     "ordinal",
+    "plackett_luce",
     "poisson",
     "poly_one",
     "pseudo_huber",

@@ -20,7 +20,7 @@ import typer
 import rashin
 from rashin.measurement import Measurement
 
-CLASSES, FILES = 10, 32
+CLASSES = 10
 COLUMNS = {"prediction": "z_*", "target": "target", "weight": "weight", "group": "site"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -28,13 +28,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def main(
-    rows: Annotated[int, typer.Option(min=1, help=f"Of each of the {FILES} files.")] = 1_000_000,
+    rows: Annotated[int, typer.Option(min=1, help="Of each of the files.")] = 1_000_000,
+    files: Annotated[int, typer.Option(min=1, help="Each is a task.")] = 32,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of both clusters, after one to warm up.")] = 9,
     loss: Annotated[str, typer.Option(help="A loss that takes logits and labels.")] = "softmax_cross_entropy",
 ) -> None:
     """Measure a loss of rows of ten classes, with weights and 50 groups, in Parquet files that lie in memory."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        write_table(Path(folder), rows)
+        write_table(Path(folder), rows, files)
         clients = {workers: stack.enter_context(_cluster(workers)) for workers in (1, 2)}
         times: dict[int, list[float]] = {workers: [] for workers in clients}
         here = _measured(loss, folder, engine="local")
@@ -46,10 +47,10 @@ def main(
                     times[workers].append(perf_counter() - start)
                 if there.to_dict() != here.to_dict():
                     raise AssertionError(f"{workers} workers give other bits than one process")
-    _tell(times, rows * FILES, loss)
+    _tell(times, rows * files, loss)
 
 
-def write_table(folder: Path, rows: int) -> None:
+def write_table(folder: Path, rows: int, files: int) -> None:
     """One file of so many rows, under many names: each is read as if it were another, and all fit in memory."""
     import pyarrow
     from pyarrow import parquet
@@ -59,7 +60,7 @@ def write_table(folder: Path, rows: int) -> None:
     columns |= {"target": rng.integers(CLASSES, size=rows), "weight": rng.random(rows)}
     columns["site"] = rng.integers(50, size=rows)
     parquet.write_table(pyarrow.table(columns), folder / "0.parquet", row_group_size=rows // 4 + 1)
-    for number in range(1, FILES):
+    for number in range(1, files):
         (folder / f"{number}.parquet").symlink_to(folder / "0.parquet")
 
 

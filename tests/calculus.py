@@ -9,12 +9,12 @@ infinity stands the limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from mpmath import mp, mpf
 
-from certification import break_distances, certified_sum, needed_bits
+from certification import break_distances, certified_sum, hashable, needed_bits
 from losses import ENTRIES
 
 __all__ = ["Exact", "exact_gradient", "exact_hessian", "exact_value"]
@@ -62,10 +62,11 @@ def _each_entry(
         def differentiate() -> tuple[mpf, ...]:
             if ENTRIES[name].derivatives:
                 return (ENTRIES[name].derivatives(point, t, **parameters)[quotient is _curvature][j],)
-            f = partial(ENTRIES[name].cut, t=t, **parameters)
             distances = break_distances(name, point if j is None else point[j], t, parameters)
-            with mp.workprec(3 * mp.prec // 2 if quotient is _slope else 2 * mp.prec):
-                return tuple(quotient(lambda shift: f(_moved(point, j, shift)), min([mpf(1), *distances])))
+            arguments = hashable(t), hashable(parameters)
+            with mp.workprec(2 * mp.prec):
+                f = partial(_cut, name, mp.prec, *arguments)
+                return tuple(quotient(lambda shift: f(hashable(_moved(point, j, shift))), min([mpf(1), *distances])))
 
         exact = _certify(name, point, t, parameters, differentiate)
         order = 1 if quotient is _slope else 2
@@ -81,8 +82,15 @@ def _certify(name: str, z: Point, t: Any, parameters: dict[str, Any], f: Callabl
     return Exact(*certified_sum(f, needed_bits(name, z, t, parameters)))
 
 
+@lru_cache(maxsize=2**9)
+def _cut(name: str, prec: int, t: Any, parameters: tuple[tuple[str, Any], ...], z: Any) -> tuple[mpf, ...]:
+    """The summands at a point: slope and curvature take the same ones. ``prec`` only keeps the precisions apart."""
+    z, t = (list(x) if isinstance(x, tuple) else x for x in (z, t))
+    return ENTRIES[name].cut(z, t, **dict(parameters))
+
+
 def _slope(f: Summands, scale: mpf) -> list[mpf]:
-    h = mp.ldexp(scale, -mp.prec // 3)
+    h = mp.ldexp(scale, -mp.prec // 4)
     pairs = zip(f(-h), f(h), strict=True)
     return [mpf(0) if after == before else (after - before) / (2 * h) for before, after in pairs]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from mpmath import mp, mpf
 
 from losses import ENTRIES
 
-__all__ = ["break_distances", "certified", "certified_sum", "needed_bits"]
+__all__ = ["break_distances", "certified", "certified_sum", "hashable", "needed_bits"]
 
 MOST_BITS = 9000
 
@@ -51,7 +52,20 @@ def needed_bits(name: str, z: Any, t: Any, parameters: dict[str, Any]) -> int:
     Exponentials reach down to e^-spread (beyond 1100 they are 0 in every format), and differences to the
     distance of a break.
     """
-    row = z if isinstance(z, list) else [z, mpf(0)]
+    return _needed_bits(name, hashable(z), hashable(t), hashable(parameters))
+
+
+def hashable(x: Any) -> Any:
+    """The inputs or parameters as tuples, to be remembered by."""
+    if isinstance(x, dict):
+        return tuple((name, hashable(value)) for name, value in x.items())
+    return tuple(x) if isinstance(x, list) else x
+
+
+@lru_cache(maxsize=64)  # the classes of a row need the same
+def _needed_bits(name: str, z: Any, t: Any, options: tuple[tuple[str, Any], ...]) -> int:
+    parameters = dict(options)
+    row = z if isinstance(z, tuple) else [z, mpf(0)]
     finite = [x for x in row if mp.isfinite(x)] or [mpf(0)]
     distances = ((max(finite) - x) / mpf(parameters.get("temperature", 1)) for x in finite)
     spread = max(x for x in distances if x < 1100)
@@ -67,5 +81,5 @@ def break_distances(name: str, z: mpf, t: Any, parameters: dict[str, Any]) -> li
     entry = ENTRIES[name]
     with mp.workprec(MOST_BITS):
         breaks = [x for where in (entry.kinks, entry.ends) if where for x in where(t, **parameters)]
-        targets = [] if isinstance(t, int | list) else [t]
+        targets = [] if isinstance(t, int | tuple | list) else [t]
         return [abs(z - x) for x in [*breaks, *targets] if x != z]

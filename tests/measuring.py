@@ -90,14 +90,15 @@ def judge(loss: Any, dtype: str, parameters: dict[str, Any]) -> Iterator[Sample]
     """The results of every case that lie outside the bounds.
 
     The fast reference, where there is one, judges all of them, the definition those that it leaves in doubt and, in
-    float64, one sample of each case beside: so it judges the reference, which knows of no dtype, as well.
+    float64, one sample of each case beside, of a row one class, each in its turn: so it judges the reference, which
+    knows of no dtype and of no class, as well. The table of the documentation is made of all of them.
     """
     for number, case in enumerate(cases(loss, dtype, parameters)):
         for what in BOUNDS:
             results = _results(loss, what, case, parameters)
             doubtful = doubts(loss, dtype, parameters, case, what, results)
             if dtype == "float64" and len(case.z) > 1:
-                doubtful[number % len(case.z)] = True
+                doubtful[tuple(number % size for size in doubtful.shape)] = True
             measured = _measured(loss, dtype, parameters, case, what, results, doubtful)
             yield from (sample for sample in measured if not sample.within)
 

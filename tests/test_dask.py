@@ -465,5 +465,5 @@ def test_the_simulated_reduction_runs_and_the_page_holds_its_bytes():
 
 
 def test_two_workers_are_timed_against_one():
-    printed = benchmark("benchmarks.workers", "--rows", "1000", "--rounds", "1")
+    printed = benchmark("benchmarks.workers", "--rows", "1000", "--files", "4", "--rounds", "1")
     assert re.search(r"one / two +\d+\.\d+ ", printed)

@@ -65,34 +65,41 @@ def errors(tree):
                     yield node.lineno, made, node.args, names
 
 
-MESSAGES = {
-    (path.relative_to(SOURCE).as_posix(), line, made): [text_of(argument, names) for argument in arguments]
-    for path in sorted(SOURCE.rglob("*.py"))
-    for line, made, arguments, names in errors(ast.parse(path.read_text(encoding="utf-8")))
-}
-WHOLE = {place: texts[0] for place, texts in MESSAGES.items() if place[2] != "Refusal" and texts and texts[0]}
-PARTS = {place: texts for place, texts in MESSAGES.items() if place[2] == "Refusal"}
+@pytest.fixture(scope="module")
+def messages():
+    """The texts of each error; reading the whole package takes seconds, which every process would spend at import."""
+    return {
+        (path.relative_to(SOURCE).as_posix(), line, made): [text_of(argument, names) for argument in arguments]
+        for path in sorted(SOURCE.rglob("*.py"))
+        for line, made, arguments, names in errors(ast.parse(path.read_text(encoding="utf-8")))
+    }
 
 
-def test_every_message_says_what_came_and_what_is_expected_after_a_name():
-    assert len(WHOLE) > 250
-    shapes = {place: NAMED_BY_OPTION if place[2] == "BadParameter" else NAMED for place in WHOLE}
-    wrong = {place: text for place, text in WHOLE.items() if text not in EXCEPTIONS and not shapes[place].match(text)}
+@pytest.fixture(scope="module")
+def whole(messages):
+    return {place: texts[0] for place, texts in messages.items() if place[2] != "Refusal" and texts and texts[0]}
+
+
+def test_every_message_says_what_came_and_what_is_expected_after_a_name(whole):
+    assert len(whole) > 250
+    shapes = {place: NAMED_BY_OPTION if place[2] == "BadParameter" else NAMED for place in whole}
+    wrong = {place: text for place, text in whole.items() if text not in EXCEPTIONS and not shapes[place].match(text)}
     assert not wrong
 
 
-def test_the_parts_of_a_refusal_hold_no_words_that_it_adds():
-    assert len(PARTS) > 60
+def test_the_parts_of_a_refusal_hold_no_words_that_it_adds(messages):
+    parts = {place: texts for place, texts in messages.items() if place[2] == "Refusal"}
+    assert len(parts) > 60
     added = re.compile(r"(got|expected|fix:)\b")
-    assert not {place: texts for place, texts in PARTS.items() if any(text and added.match(text) for text in texts)}
+    assert not {place: texts for place, texts in parts.items() if any(text and added.match(text) for text in texts)}
 
 
-def test_messages_are_one_line_without_a_full_stop():
-    texts = [text for texts in MESSAGES.values() for text in texts if text]
+def test_messages_are_one_line_without_a_full_stop(messages):
+    texts = [text for texts in messages.values() for text in texts if text]
     assert not [text for text in texts if "\n" in text or re.search(r"[^.]\.$", text)]
 
 
 @pytest.mark.parametrize("text", EXCEPTIONS)
-def test_an_exception_is_still_one(text):
-    assert text in WHOLE.values()
+def test_an_exception_is_still_one(text, whole):
+    assert text in whole.values()
     assert not NAMED.match(text)

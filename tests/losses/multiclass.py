@@ -101,6 +101,8 @@ def log_softmax(z: Long) -> tuple[Long, Long, Long]:
 def smoothed(t: Target, classes: int, smoothing: Number) -> list[mpf]:
     """The target as a distribution, mixed with the uniform one: (1 - s) q + s / C."""
     q = [mpf(k == t) for k in range(classes)] if isinstance(t, int) else [mpf(x) for x in t]
+    if not smoothing:
+        return q
     return [(1 - mpf(smoothing)) * x + mpf(smoothing) / classes for x in q]
 
 

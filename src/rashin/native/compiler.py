@@ -204,9 +204,8 @@ def _interleaved(assembly: str) -> str:
                 added.append(f'!{loop + 1} = !{{!"llvm.loop.interleave.count", i32 2}}')
         return "\n".join(lines)
 
-    for name in _interleaved_names:
-        body = rf"^define [^\n]*\d{re.escape(name)}B.*?^}}"
-        assembly = re.sub(body, marked, assembly, flags=re.MULTILINE | re.DOTALL)
+    names = "|".join(map(re.escape, sorted(_interleaved_names)))
+    assembly = re.sub(rf"^define [^\n]*\d(?:{names})B.*?^}}", marked, assembly, flags=re.MULTILINE | re.DOTALL)
     return assembly + "\n".join(added) + "\n"
 
 

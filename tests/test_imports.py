@@ -43,6 +43,8 @@ FLOORS = {
     "decorators": 4.4,
     "groupwise": 4.5,  # the decorator of losses of groups
     "losses": 5,
+    "searches": 5,
+    "constant": 5.1,
     "logits": 5.2,
     "dialects": 6.1,  # the book loads its data in its own words
     "adapters": 6,

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from rashin import synonyms
+from rashin.constant import best_constant
 from rashin.decorators import classwise, columnwise, labelwise, memberwise, pointwise, rowwise
 from rashin.facts import Facts
 from rashin.group_loss import GroupLoss
@@ -37,6 +38,7 @@ __all__ = [
     "Measurement",
     "SetMeasurement",
     "SoftmaxStatistics",
+    "best_constant",
     "classwise",
     "columnwise",
     "estimate",

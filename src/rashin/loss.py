@@ -18,7 +18,8 @@ class Loss(Parametric):
 
     A call returns the reduced value. ``gradient`` and ``hessian`` return the derivative of the reduced value with
     respect to the prediction and the diagonal of its Hessian, with the shape and dtype of the prediction.
-    ``value_and_gradient`` and ``value_gradient_and_hessian`` return two or all three from one pass over the data.
+    ``value_and_gradient``, ``gradient_and_hessian`` and ``value_gradient_and_hessian`` return two or all three from one
+    pass over the data.
 
     Parameters of every method
     --------------------------
@@ -107,6 +108,32 @@ class Loss(Parametric):
             prediction, target, weight, where, reduction, axis, parameters, _VALUE_AND_GRADIENT, out
         )
         return answer.value, answer.gradient
+
+    def gradient_and_hessian(
+        self,
+        prediction: Any,
+        target: Any,
+        *,
+        weight: Any = None,
+        where: Any = None,
+        reduction: str = "mean",
+        axis: int | None = None,
+        out: Any = None,
+        hessian_out: Any = None,
+        **parameters: Setting,
+    ) -> tuple[Any, Any]:
+        """The gradient of the reduced loss and the diagonal of its Hessian, in one pass: what tree boosting asks for.
+
+        They are written to ``out`` and ``hessian_out`` if these are given, as ``value_gradient_and_hessian`` does.
+
+        >>> import rashin
+        >>> rashin.huber.gradient_and_hessian([0.5, 3.0], [0.0, 0.0], reduction="sum")
+        (array([0.5, 1. ]), array([1., 0.]))
+        """
+        answer = self._evaluate(
+            prediction, target, weight, where, reduction, axis, parameters, _GRADIENT_AND_HESSIAN, out, hessian_out
+        )
+        return answer.gradient, answer.hessian
 
     def value_gradient_and_hessian(
         self,
@@ -315,4 +342,5 @@ def _parts(derivative: Any) -> Any:
 
 
 _VALUE, _GRADIENT, _HESSIAN = (True, False, False), (False, True, False), (False, False, True)
-_VALUE_AND_GRADIENT, _ALL_THREE = (True, True, False), (True, True, True)
+_VALUE_AND_GRADIENT, _GRADIENT_AND_HESSIAN = (True, True, False), (False, True, True)
+_ALL_THREE = (True, True, True)

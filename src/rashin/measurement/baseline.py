@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.constant import constant_for_classes, constant_of, shares
 from rashin.domain import LABEL
 from rashin.measurement.remarks import loss_of
 
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from rashin.measurement.sums.clusters import Key
     from rashin.measurement.sums.moments import Moments
 
-__all__ = ["Baseline", "baseline_of", "constant_for_classes"]
+__all__ = ["Baseline", "baseline_of"]
 
 Array = NDArray[Any]
-
-FEW = 2048  # classes up to which each class is one row of a target, if the loss is not linear in the target: 32 MiB
 
 
 class Baseline(NamedTuple):
@@ -41,7 +40,7 @@ def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | No
     becomes a warning, because a measurement is valid without its baseline.
     """
     loss = loss_of(name)
-    if loss is None or loss.facts.best_constant is None:
+    if loss is None:
         return None
     try:
         with np.errstate(all="ignore"):
@@ -49,29 +48,6 @@ def baseline_of(name: str, classes: Mapping[Key, Moments], targets: Moments | No
     except Exception as error:
         warnings.warn(f"baseline: left out, since {name} gave no best constant: {type(error).__name__}: {error}")
         return None
-
-
-def constant_for_classes(loss: Loss, weight: Array) -> Array | None:
-    """The best constant row (C,) of a row loss with a known best constant, for class weights (C,), not all 0.
-
-    It takes memory in proportion to C. None if there is not a best row, or if the loss is not linear in the target and
-    there are more than 2,048 classes.
-    """
-    find = loss.facts.best_constant
-    if loss.facts.target_degree == 1:  # the mean of the targets then replaces all targets
-        found = find(_shares(weight)[None], np.ones(1), **loss.parameters)  # type: ignore[misc]
-    elif weight.size <= FEW:
-        occurs = weight > 0.0
-        found = find(np.eye(weight.size)[occurs], weight[occurs], **loss.parameters)  # type: ignore[misc]
-    else:
-        return None
-    return None if found is None else np.asarray(found)
-
-
-def _shares(weight: Array) -> Array:
-    scaled = np.ldexp(weight, -np.frexp(weight.max())[1])  # scaled so that their sum is finite
-    shares: Array = scaled / scaled.sum()
-    return shares
 
 
 def _of_classes(loss: Loss, classes: Mapping[Key, Moments]) -> Baseline | None:
@@ -90,7 +66,7 @@ def _mean_of_row(loss: Loss, row: Array, weight: Array) -> float:
         alone = loss.replace(normalized=False) if "normalized" in loss.parameters else loss
         mean: float = alone(row[:, None], np.zeros(row.size, np.int64), weight=weight)
     elif loss.facts.target_degree == 1 and loss.target != LABEL:  # the loss of a mixture is the mixture of the losses
-        mean = loss(row[None], _shares(weight)[None])
+        mean = loss(row[None], shares(weight)[None])
     else:
         mean = loss(np.broadcast_to(row, (row.size, row.size)), np.arange(row.size), weight=weight)
     return mean
@@ -101,7 +77,7 @@ def _of_numbers(loss: Loss, targets: Moments | None) -> Baseline | None:
     if points is None:
         return None
     target, weight = (numbers[points[1] > 0.0] for numbers in points)
-    found = loss.facts.best_constant(target, weight, **loss.parameters)  # type: ignore[misc]
+    found = constant_of(loss, target, weight)
     best = np.asarray(found, np.float64)
     if found is None or not loss.prediction.contains(best).all():
         return None

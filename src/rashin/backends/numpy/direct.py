@@ -29,7 +29,7 @@ from rashin.kernels.formula import Takes
 from rashin.kernels.pointwise import FINE
 from rashin.native.kernel import Kernel
 
-__all__ = ["Parts", "evaluate"]
+__all__ = ["Parts", "derivatives_of", "evaluate"]
 
 Parts: TypeAlias = tuple[float, NDArray[Any] | None, NDArray[Any] | None]  # value, gradient, Hessian diagonal
 
@@ -68,6 +68,20 @@ def evaluate(
 def _is_apart(out: NDArray[Any], z: NDArray[Any], t: NDArray[Any]) -> bool:
     """Whether a sweep can write to the caller's array while it reads the inputs."""
     return out.flags.num & _WHOLE == _WHOLE and not (np.may_share_memory(out, z) or np.may_share_memory(out, t))
+
+
+def derivatives_of(program: Program, divisor: float) -> Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], bool]:
+    """The sweep ``(z, t, pair) -> whether all is fine`` of a loss of single numbers, for many small blocks.
+
+    ``z``, ``t`` (n,) and ``pair`` (2, n) are contiguous doubles; it writes slopes and curvatures, divided by the
+    divisor, to the pair. What is not fine is left to ``evaluate`` and its words.
+    """
+    run, answer = _Pointwise(program, DOUBLE, (False, True, True)).run, np.empty(1)
+
+    def sweep(z: NDArray[Any], t: NDArray[Any], pair: NDArray[Any]) -> bool:
+        return bool(run(z, t, divisor, pair[0], pair[1], 1, answer)[0] == FINE)
+
+    return sweep
 
 
 _Run: TypeAlias = Callable[[Any, Any, bool, int, Outputs], "Parts | None"]

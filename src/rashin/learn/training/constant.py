@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import LOGIT
-from rashin.learn.network.outputs import OUTPUTS
+from rashin.constant import constant_for_classes, constant_of
 from rashin.learn.samples.samples import Samples
 from rashin.learn.samples.targets import class_targets
 from rashin.learn.training.history import Score
 from rashin.learn.training.objective import loss_of_each, right
-from rashin.measurement.baseline import constant_for_classes
 
 if TYPE_CHECKING:
     from rashin.learn.network.network import Network
@@ -33,9 +31,9 @@ class Constant(NamedTuple):
 
 
 def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | None:
-    """The constant prediction with the smallest weighted mean loss, or a good one if the smallest is unknown.
+    """The constant prediction with the smallest weighted mean loss, for each output.
 
-    It is computed by ``loss.facts.best_constant``, or else from the shares of the classes or the mean of the numbers.
+    It is what ``rashin.best_constant`` finds for the targets as the network sees them.
 
     Parameters
     ----------
@@ -56,9 +54,8 @@ def best_constant(loss: Loss, network: Network, samples: Samples) -> Constant | 
     Score(loss=0.5623351446188083, accuracy=0.75)
     """
     target, weight = _distinct(loss, network, samples)
-    find = _by_row if loss.prediction.has_classes else _of_columns if loss.prediction.columns else _by_column
     with np.errstate(all="ignore"):  # values that are not finite are handled below
-        prediction = find(loss, network, target, weight)
+        prediction = _prediction(loss, network, target, weight)
         losses = None if prediction is None else _losses(loss, prediction, target)
         mean = np.nan if losses is None else float(np.average(losses, weights=weight))
     if prediction is None or losses is None or not np.isfinite(mean):
@@ -82,40 +79,16 @@ def _distinct(loss: Loss, network: Network, samples: Samples) -> tuple[Array, Ar
     ]  # a class that does not occur costs nothing, even if its loss is infinite
 
 
-def _by_row(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
-    """The best constant from the shares of the classes; without one, their logarithms, through the output layer."""
-    if target.ndim == 1:
-        shares = np.bincount(target, weight, minlength=network.sizes[-1])
-        if loss.facts.best_constant is not None:
-            return constant_for_classes(loss, shares)
-        mean = shares / shares.sum()
-    else:
-        rows = target.astype(np.float64)
-        if loss.facts.best_constant is not None:
-            found = loss.facts.best_constant(rows, weight, **loss.parameters)
-            return None if found is None else np.asarray(found)
-        mean = np.average(rows, axis=0, weights=weight)
-    row: Array = OUTPUTS[network.output].forward(np.log(mean)[None])[0]
-    return row
-
-
-def _by_column(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
-    """The best constant of each output; without one, the mean, on the scale of the prediction."""
-    find, columns = loss.facts.best_constant, target.T.astype(np.float64)
-    if find is not None:
-        found = [find(column, weight, **loss.parameters) for column in columns]
-        return None if any(number is None for number in found) else np.array(found, np.float64)
-    mean = np.average(columns, axis=1, weights=weight)
-    if loss.facts.link == "log":
-        return np.asarray(np.log(mean))
-    return np.asarray(np.log(mean / (1.0 - mean)) if loss.prediction == LOGIT else mean)
-
-
-def _of_columns(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
-    """The best constant of all numbers of a prediction."""
-    find = loss.facts.best_constant
-    found = None if find is None else find(target.astype(np.float64), weight, **loss.parameters)
-    return None if found is None else np.asarray(found, np.float64)
+def _prediction(loss: Loss, network: Network, target: Array, weight: Array) -> Array | None:
+    """The best constant (outputs,); None if it is unknown."""
+    if loss.prediction.has_classes and target.ndim == 1:
+        return constant_for_classes(loss, np.bincount(target, weight, minlength=network.sizes[-1]))
+    numbers = target.astype(np.float64)
+    columns = numbers.T if loss.prediction.axes == 0 else [numbers]
+    found = [constant_of(loss, column, weight) for column in columns]
+    if any(one is None for one in found):
+        return None
+    return np.array(found, np.float64) if loss.prediction.axes == 0 else np.asarray(found[0], np.float64)
 
 
 def _losses(loss: Loss, prediction: Array, target: Array) -> Array | None:

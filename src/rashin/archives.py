@@ -36,7 +36,7 @@ def codes() -> list[Code]:
     for module in pkgutil.iter_modules(kernels.__path__, "rashin.kernels."):
         importlib.import_module(module.name)
     found = [code for kernel in KERNELS.values() for code in kernel.codes()]
-    for loss in rashin.list_losses():
+    for loss in (*rashin.list_losses(), *rashin.list_group_losses()):
         if loss.formula.__module__.startswith("rashin.losses."):
             found += [made.code() for made in loops_of(loss)]
     return found

@@ -39,6 +39,7 @@ __all__ = [
     "POSITIVE",
     "PROBABILITY",
     "REAL",
+    "RELEVANCE",
     "ROBUSTNESS",
     "SIGN",
     "SWITCH",
@@ -402,6 +403,7 @@ BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
 TOP = Domain("top", "a whole number >= 1", 1.0, _LARGEST, "integers", samples=(1.0, 2.0, 30.0))
+RELEVANCE = Domain("relevance", "a relevance in [0, 500]", 0.0, 500.0, samples=(0.0, 1.0, 4.0))
 MODERATE = Domain("number", "a number in [-1e100, 1e100]", -1e100, 1e100, samples=(0.0, -1.5, 30.0))
 LEVELS = Domain("levels", "increasing numbers in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))
 COUNT = Domain("count", "a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))

@@ -32,7 +32,7 @@ def groupwise(
     *,
     over: GroupKind,
     prediction: Domain = PROBABILITY,
-    target: Domain | Columns = PROBABILITY,
+    target: Domain | Columns | Callable[..., Domain] = PROBABILITY,
     parameters: Mapping[str, Domain] | None = None,
     options: tuple[str, ...] = (),
     convex: bool = False,

@@ -144,8 +144,8 @@ class Parametric:
         return frozenset()
 
     def __repr__(self) -> str:
-        # A switch of the kernel is not part of the formula: it is shown only if it is off.
-        known = ((n, value) for n, value in self.parameters.items() if not (n in self.options and value is True))
+        # The check of rows is not part of the formula: it is shown only if it is off.
+        known = ((n, value) for n, value in self.parameters.items() if not (n == "normalized" and value is True))
         settings = ", ".join(f"{name}={value!r}" for name, value in known)
         return f"{self.name}({settings})"
 

@@ -17,14 +17,14 @@ from rashin.kernels.rows import LANES, accurate_sum, plus
 from rashin.native.kernel import kernel
 from rashin.native.language import call, shaped
 
-__all__ = ["sweep"]
+__all__ = ["sort_places", "sweep"]
 
 CELLS, FEW = 512, 16  # numbers of a block; members from which their sum takes lanes
 
 
-def _merged(x: Any, places: Any, other: Any) -> None:
-    """Sort the places of ``x`` by its numbers, in runs of 1, 2, 4, ...; ``other`` is memory of the same size."""
-    n, width = x.size, 1
+def sort_places(x: Any, places: Any, other: Any) -> None:
+    """Sort places of ``x`` by its numbers, in runs of 1, 2, 4, ...; ``other`` is memory of as many."""
+    n, width = places.size, 1
     while width < n:
         for start in range(0, n, 2 * width):
             left, right = start, min(start + width, n)
@@ -46,7 +46,7 @@ def _by_rank(x: Any, levels: Any, places: Any, other: Any, own: Any) -> None:
     n = x.size
     for k in range(n):
         places[k] = k
-    _merged(x, places, other)
+    sort_places(x, places, other)
     first = 0
     while first < n:
         last = first

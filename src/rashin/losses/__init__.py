@@ -27,7 +27,7 @@ from rashin.losses.ordinal import ordinal
 from rashin.losses.outliers import epsilon_insensitive, fair, robust, squared_epsilon_insensitive
 from rashin.losses.overdispersed import beta, negative_binomial, zero_inflated_poisson
 from rashin.losses.overlap import matthews, tversky
-from rashin.losses.ranking import listwise_softmax, plackett_luce
+from rashin.losses.ranking import listwise_softmax, pairwise_logistic, plackett_luce
 from rashin.losses.regression import (
     absolute_error,
     expectile,
@@ -81,6 +81,7 @@ __all__ = [
     "negative_binomial",
     "negative_log_likelihood",
     "ordinal",
+    "pairwise_logistic",
     "plackett_luce",
     "poisson",
     "poly_one",

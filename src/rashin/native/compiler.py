@@ -48,12 +48,15 @@ _interleaved_names = {
     "loop_of_columns",
     "loop_of_members",
 }  # those of formulas, and all that are marked
+_separate_names: set[str] = set()  # all that are marked
 
 
 def _function(function: types.FunctionType, inlined: bool) -> Any:
     """The function as Numba compiles it, with all that it calls."""
     if "interleaved" in function.__dict__:
         _interleaved_names.add(function.__name__)
+    if "separate" in function.__dict__:
+        _separate_names.add(function.__name__)
     if function.__module__ == language.__name__:
         return INSTRUCTIONS.get(function.__name__)
 
@@ -122,7 +125,7 @@ def _translated(function: Any, arguments: tuple[Any, ...]) -> tuple[str, str]:
         dispatcher = nb.njit(**_OPTIONS)(function)
         dispatcher.compile(nb.void(*arguments))
         (compiled,) = dispatcher.overloads.values()
-        return _interleaved(compiled.library.get_llvm_str()), compiled.fndesc.mangled_name
+        return _separate(_interleaved(compiled.library.get_llvm_str())), compiled.fndesc.mangled_name
 
 
 # ------------------------------------------------------------------------------------------ kernels and loops
@@ -207,6 +210,17 @@ def _interleaved(assembly: str) -> str:
     names = "|".join(map(re.escape, sorted(_interleaved_names)))
     assembly = re.sub(rf"^define [^\n]*\d(?:{names})B.*?^}}", marked, assembly, flags=re.MULTILINE | re.DOTALL)
     return assembly + "\n".join(added) + "\n"
+
+
+def _separate(assembly: str) -> str:
+    """The assembly where what the arrays of marked functions point to does not overlap."""
+
+    def marked(found: re.Match[str]) -> str:
+        return re.sub(r"\bptr (%arg\.\w+\.4)\b", r"ptr noalias \1", found[0])  # the fifth part is where it lies
+
+    for name in _separate_names:
+        assembly = re.sub(rf"^define [^\n]*\d{re.escape(name)}B[^\n]*", marked, assembly, flags=re.MULTILINE)
+    return assembly
 
 
 def _with_entry(assembly: str, name: str, head: str, arguments: str, tail: str) -> Any:

@@ -31,6 +31,7 @@ __all__ = [
     "magnitude",
     "maximum",
     "select",
+    "separate",
     "shaped",
     "singles_at",
     "square_root",
@@ -54,6 +55,15 @@ def inline(function: _Function) -> _Function:
 def interleaved(function: _Function) -> _Function:
     """Mark a function whose loops take two vectors at a time: one works while the other waits for its last result."""
     function.__dict__["interleaved"] = True
+    return function
+
+
+def separate(function: _Function) -> _Function:
+    """Mark a function that writes to no array of which another is a part.
+
+    Its loops need not test that, which short ones are not worth: they would not be vectorised.
+    """
+    function.__dict__["separate"] = True
     return function
 
 

@@ -213,6 +213,13 @@ def test_large_relevances_do_not_overflow():
         rashin.pairwise_logistic([0.0, math.inf], [0.0, 1.0])
 
 
+def test_a_truncation_beyond_the_list_is_none():
+    z, t = [0.3, -1.0, 2.0], [0, 2, 1]
+    whole = rashin.pairwise_logistic(z, t, ndcg=True)
+    assert whole == rashin.pairwise_logistic(z, t, ndcg=True, truncation=3)
+    assert whole == rashin.pairwise_logistic(z, t, ndcg=True, truncation=1e300)
+
+
 def test_equal_scores_rank_by_place():
     first, second = (
         rashin.pairwise_logistic([0.0, 0.0, 0.0], t, ndcg=True, truncation=1, reduction="sum")

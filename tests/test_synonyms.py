@@ -24,6 +24,7 @@ ORDERED = {**LOGITS, "z": np.c_[np.sort(LOGITS["z"][:, :-1]), LOGITS["z"][:, -1]
 ROWS = {"z": RNG.dirichlet(np.ones(4), 9), "t": RNG.dirichlet(np.ones(4), 9)}
 SOFT = {"z": LOGITS["z"], "t": ROWS["t"]}
 TEACHER = {"z": LOGITS["z"], "t": RNG.normal(size=(9, 4))}
+LISTS = {"z": RNG.normal(size=9), "t": RNG.integers(0, 4, 9), "group": np.repeat([0, 1], [5, 4])}
 SEVERAL = {"z": RNG.normal(size=(9, 2)), "t": RNG.normal(size=9)}
 LABELS = {"z": ROWS["z"], "t": LOGITS["t"]}
 PICK = np.arange(9)
@@ -75,6 +76,25 @@ def soft_kl(z, t):
 def jensen_shannon(p, q, beta=0.5):
     m = beta * q + (1 - beta) * p
     return np.mean((beta * q * np.log(q / m) + (1 - beta) * p * np.log(p / m)).sum(axis=1))
+
+
+def ranknet(z, t, group):
+    pairs = [(i, j) for i in PICK for j in PICK if group[i] == group[j] and t[i] > t[j]]
+    return np.mean([np.log(1 + np.exp(z[j] - z[i])) for i, j in pairs])
+
+
+def lambdarank(z, t, group):
+    losses = []
+    for own in (np.flatnonzero(group == g) for g in np.unique(group)):
+        discounts = dict(zip(own[np.argsort(-z[own])], 1 / np.log2(2 + PICK), strict=False))
+        ideal = np.sum((2.0 ** np.sort(t[own])[::-1] - 1) / np.log2(2 + np.arange(own.size)))
+        losses += [
+            (2.0 ** t[i] - 2.0 ** t[j]) * abs(discounts[i] - discounts[j]) / ideal * np.log(1 + np.exp(z[j] - z[i]))
+            for i in own
+            for j in own
+            if t[i] > t[j]
+        ]
+    return np.mean(losses)
 
 
 FIELD = {  # one name of each entry: data, and the field's own formula
@@ -152,6 +172,9 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "pearson": (REALS, lambda z, t: 1 - np.corrcoef(z, t)[0, 1]),
     "ccc": (REALS, lambda z, t: 1 - 2 * np.cov(z, t, ddof=0)[0, 1] / (
         np.var(z) + np.var(t) + (z.mean() - t.mean()) ** 2)),
+    "ranknet": (LISTS, ranknet),
+    "lambdarank": (LISTS, lambdarank),
+    "margin_ranking": (SIGNS, lambda z, t: np.mean(np.maximum(0, 0.6 - t * z))),
 }  # fmt: skip
 
 
@@ -164,7 +187,7 @@ def test_the_expression_gives_the_number_of_the_field(name):
     entry, (data, formula) = synonym(name), FIELD[name]
     losses = {loss.name: loss for loss in [*rashin.list_losses(), *rashin.list_group_losses()]}
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
-    given |= {"levels": (0.2, 0.7), "epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7}
+    given |= {"levels": (0.2, 0.7), "epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7, "margin": 0.6}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
 
 

@@ -36,13 +36,14 @@ def codes() -> list[Code]:
     for module in pkgutil.iter_modules(kernels.__path__, "rashin.kernels."):
         importlib.import_module(module.name)
     found = [code for kernel in KERNELS.values() for code in kernel.codes()]
-    for loss in (*rashin.list_losses(), *rashin.list_group_losses()):
+    losses: list[rashin.Loss | rashin.GroupLoss] = [*rashin.list_losses(), *rashin.list_group_losses()]
+    for loss in losses:
         if loss.formula.__module__.startswith("rashin.losses."):
             found += [made.code() for made in loops_of(loss)]
     return found
 
 
-def loops_of(loss: rashin.Loss) -> Iterator[formula.LoopCode]:
+def loops_of(loss: rashin.Loss | rashin.GroupLoss) -> Iterator[formula.LoopCode]:
     """The loops that a loss may need."""
     own = (name for name in loss.parameters if name not in loss.options)
     return formula.loops_of(loss.rule, tuple(name in loss.optional for name in own))

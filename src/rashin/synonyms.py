@@ -217,13 +217,23 @@ SYNONYMS = (
     Synonym(("crps", "continuous_ranked_probability_score"), "crps_ensemble", "crps_ensemble(z, t)",
             "z holds the members; crps_normal takes location and log_scale"),
     Synonym(("dice", "soft_dice", "f1_loss", "ダイス損失"), "tversky", "tversky(z, t)", "z is a probability"),
-    Synonym(("jaccard", "iou", "soft_jaccard", "intersection_over_union", "lovasz"), "tversky",
-            "tversky(z, t, alpha=1.0, beta=1.0)", "z is a probability; the Lovasz hinge is another function"),
+    Synonym(("jaccard", "iou", "soft_jaccard", "intersection_over_union"), "tversky",
+            "tversky(z, t, alpha=1.0, beta=1.0)", "z is a probability"),
     Synonym(("focal_tversky",), "tversky", "tversky(z, t, alpha=alpha, beta=beta, gamma=power)",
             "alpha weighs false positives; Keras and the paper swap the two"),
     Synonym(("mcc", "matthews_corrcoef", "phi_coefficient"), "matthews", "matthews(z, t)", "z is a probability"),
     Synonym(("pearson", "pearsonr", "pearson_correlation", "negative_correlation"), "correlation", "correlation(z, t)"),
     Synonym(("ccc", "concordance_correlation", "lin"), "concordance", "concordance(z, t)"),
+    Synonym(("ranknet", "bpr", "bayesian_personalized_ranking", "rank:pairwise", "PairLogit"), "pairwise_logistic",
+            "pairwise_logistic(z, t, group=group)", "group is the list of each score; XGBoost normalizes otherwise"),
+    Synonym(
+        ("lambdarank", "lambdamart", "rank:ndcg"),
+        "pairwise_logistic",
+        "pairwise_logistic(z, t, group=group, ndcg=True, truncation=30)",
+        "group is the list of each score; LightGBM sums over pairs, and normalizes unless lambdarank_norm is False",
+    ),
+    Synonym(("margin_ranking",), "hinge", "margin * hinge(z / margin, t)",
+            "z is the difference of the two scores, t -1 or +1"),
 )  # fmt: skip
 
 

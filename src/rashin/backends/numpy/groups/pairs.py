@@ -67,12 +67,14 @@ def evaluate(
     starts: NDArray[np.int64],
     order: int,
 ) -> Body:
-    """Loss, weight of the pairs and derivatives of each set; a sample of weight 0 has no rank."""
+    """Loss, weight of the pairs and derivatives of each set, all of whose samples have a weight that is not 0."""
     sizes = np.diff(starts)
     options = dict(program.rule.options)
-    table = _discounts(int(sizes.max(initial=0))) if options.get("ndcg") else np.empty((3, 0))
-    truncation = int(options.get("truncation") or 0)
-    sets = _Sets(program, z, t, NO_DOUBLES if w is None else w, starts, order, truncation, table)
+    most = int(sizes.max(initial=0))
+    table = _discounts(most) if options.get("ndcg") else np.empty((3, 0))
+    truncation = int(min(options.get("truncation") or 0, most))
+    weights = np.empty(0) if w is None else w
+    sets = _Sets(program, z, t, weights, starts, order, truncation, table)
     body = _empty(len(sizes), z.size, order)
     chunks = _chunks(sizes)
     workers = threads.count() if (sizes * sizes).sum() > 2 * PAIRS else 1

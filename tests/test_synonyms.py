@@ -28,6 +28,13 @@ LISTS = {"z": RNG.normal(size=9), "t": RNG.integers(0, 4, 9), "group": np.repeat
 SEVERAL = {"z": RNG.normal(size=(9, 2)), "t": RNG.normal(size=9)}
 LABELS = {"z": ROWS["z"], "t": LOGITS["t"]}
 PICK = np.arange(9)
+SURVIVAL = {"z": REALS["z"], "time": RNG.permutation(9), "event": CODES["t"]}
+LISTS = {"z": REALS["z"], "t": RNG.permutation(9) / 8, "query": np.arange(9) % 2}
+
+
+def log_at_risk(z, at_risk):
+    """Of each, the logsumexp of those at risk when it is chosen."""
+    return np.log(np.where(at_risk, np.exp(z), 0.0).sum(axis=1))
 
 
 def sigmoid(z):
@@ -164,6 +171,11 @@ FIELD = {  # one name of each entry: data, and the field's own formula
         np.log(t) + z[:, 1] + (z[:, 0] - np.log(t)) ** 2 / np.exp(2 * z[:, 1]) / 2)),
     "multi_quantile": (SEVERAL, lambda z, t: (pinball(z[:, 0], t, 0.2) + pinball(z[:, 1], t, 0.7)) / 2),
     "crps": (SEVERAL, lambda z, t: np.mean(np.abs(z - t[:, None]).mean(axis=1) - np.abs(z[:, 0] - z[:, 1]) / 4)),
+    "cox_ph": (SURVIVAL, lambda z, time, event: np.sum(
+        event * (log_at_risk(z, time >= time[:, None]) - z)) / event.sum()),
+    "listnet": (LISTS, lambda z, t, query: np.sum(t * (log_at_risk(z, query == query[:, None]) - z)) / 2),
+    "listmle": (LISTS, lambda z, t, query: np.sum(
+        log_at_risk(z, (query == query[:, None]) & (t <= t[:, None])) - z) / 2),
     "dice": (CHANCES, lambda z, t: 1 - 2 * np.sum(z * t) / (np.sum(z) + np.sum(t))),
     "jaccard": (CHANCES, lambda z, t: 1 - np.sum(z * t) / np.sum(z + t - z * t)),
     "focal_tversky": (CHANCES, lambda z, t: (1 - np.sum(z * t) / (

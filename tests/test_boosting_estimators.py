@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import rashin
@@ -50,7 +51,7 @@ def test_regressors_predict_means_through_the_link(booster):
     model = module.Regressor("poisson", **{**settings, "n_estimators": 60}).fit(x, y, w)
     np.testing.assert_allclose(model.predict(x), np.exp(model.raw_predict(x)), rtol=1e-6)
     assert abs(np.average(model.predict(x), weights=w) / np.average(y, weights=w) - 1.0) < 0.02
-    plain = module.Regressor(**settings).fit(x, y)
+    plain = module.Regressor(**settings).fit(x, y[:, None])
     np.testing.assert_array_equal(plain.predict(x), plain.raw_predict(x))
     assert plain.start_ == pytest.approx(y.mean(), rel=1e-14)
 
@@ -98,9 +99,17 @@ def test_wrong_targets_are_refused(booster):
     x, y, _ = samples("classes")
     with pytest.raises(ValueError, match=r"^loss: got sigmoid_cross_entropy for 3 classes"):
         module.Classifier("sigmoid_cross_entropy", **settings).fit(x, y)
-    with pytest.raises(ValueError, match=r"^loss: got focal, a loss of classes; fix: use a Classifier"):
+    with pytest.raises(
+        ValueError, match=r"^loss: got focal, a loss of classes; expected one of numbers; fix: use a Classifier"
+    ):
         module.Regressor("focal", **settings).fit(x, y)
     with pytest.raises(ValueError, match=r"^eval_set: got the class 7.0; expected those of y"):
         module.Classifier(**settings).fit(x, y, eval_set=[(x[:2], [0.0, 7.0])])
+    with pytest.raises(ValueError, match=r"^eval_set: got none; expected one"):
+        module.Classifier(early_stopping_rounds=2, **settings).fit(x, y)
+    with pytest.raises(ValueError, match=r"^y: got 1 class; expected at least two"):
+        module.Classifier(**settings).fit(x, np.zeros(len(x)))
+    with pytest.raises(NotFittedError):
+        module.Regressor(**settings).predict(x)
     with pytest.raises(ValueError, match=r"^target: got -1.0"):
         module.Regressor("poisson", **settings).fit(x[:2], [1.0, -1.0])

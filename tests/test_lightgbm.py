@@ -135,3 +135,19 @@ def test_what_cannot_be_is_refused():
         adapter.train(
             {**PARAMS, "linear_tree": True}, lightgbm.Dataset(*samples("number")[:2]), 3, loss="half_squared_error"
         )
+
+
+@pytest.mark.filterwarnings("ignore:Parameter n_jobs will be ignored")
+def test_dask_trains_the_same_model():
+    dask_array, distributed = pytest.importorskip("dask.array"), pytest.importorskip("distributed")
+    x, y, w = samples("binary", weighted=True)
+    start = adapter.start("sigmoid_focal", y, w)
+    settings = {key: value for key, value in PARAMS.items() if key != "num_threads"}
+    with distributed.Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as client:
+        parts = [dask_array.from_array(a, chunks=(300, *a.shape[1:])) for a in (x, y, w, np.full(len(y), start))]
+        model = lightgbm.DaskLGBMRegressor(
+            client=client, objective=adapter.objective("sigmoid_focal"), n_estimators=5, **settings
+        ).fit(*parts[:2], sample_weight=parts[2], init_score=parts[3])
+    finished = adapter.finish(model.booster_, "sigmoid_focal", start)
+    local = adapter.train(PARAMS, data("binary", weighted=True), 5, loss="sigmoid_focal", start=start)
+    np.testing.assert_allclose(finished.predict(x), local.predict(x), rtol=1e-9)

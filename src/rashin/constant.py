@@ -62,7 +62,10 @@ def best_constant(loss: Loss, target: Any, weight: Any = None, *, classes: int |
     _check(loss, t, w, classes)
     found = _constant(loss, t, w, classes)
     if found is None:
-        raise ValueError(f"target: got targets for which no constant is known to have the smallest {loss.name}")
+        raise ValueError(
+            f"target: got targets for which no constant is known to have the smallest {loss.name}; expected targets "
+            "that differ, and a loss with a closed form or free predictions"
+        )
     return found
 
 

@@ -100,6 +100,8 @@ class _Trees(BaseEstimator):  # type: ignore[misc]
         ------
         ValueError : the loss cannot take the targets, or a parameter is invalid.
         """
+        if self.early_stopping_rounds and not eval_set:
+            raise ValueError("eval_set: got none; expected one, as early_stopping_rounds stops by the loss of the last")
         self.loss_ = boosted(self._chosen_loss(y))
         weights = eval_weight or [None] * len(eval_set)
         samples = [(X, self._coded(y), _float_array(sample_weight))]
@@ -142,12 +144,16 @@ class _Regressor(RegressorMixin, _Trees):  # type: ignore[misc]
 
     def _coded(self, y: Any) -> Array:
         if self.loss_.prediction.has_classes:
-            raise ValueError(f"loss: got {self.loss_.name}, a loss of classes; fix: use a Classifier")
-        return np.asarray(y, np.float64)
+            raise ValueError(
+                f"loss: got {self.loss_.name}, a loss of classes; expected one of numbers; fix: use a Classifier"
+            )
+        numbers = np.asarray(y, np.float64)
+        return numbers[:, 0] if numbers.ndim == 2 and numbers.shape[1] == 1 else numbers
 
     def predict(self, X: Any) -> Array:
         """Means, or the predicted numbers, (n,) or (n, k)."""
-        return linked(self.loss_, self.raw_predict(X))
+        raw = self.raw_predict(X)
+        return linked(self.loss_, raw)
 
 
 def _has_probabilities(estimator: Any) -> bool:
@@ -164,6 +170,8 @@ class _Classifier(ClassifierMixin, _Trees):  # type: ignore[misc]
 
     def _chosen_loss(self, y: Any) -> Loss | str:
         self.classes_ = np.unique(np.asarray(y))
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: got {len(self.classes_)} class; expected at least two")
         if self.loss is not None:
             return self.loss
         return losses.sigmoid_cross_entropy if len(self.classes_) == 2 else losses.softmax_cross_entropy
@@ -173,7 +181,7 @@ class _Classifier(ClassifierMixin, _Trees):  # type: ignore[misc]
 
     def _coded(self, y: Any) -> Array:
         """The classes as the loss takes them: labels, or the two ends of its targets."""
-        labels = np.asarray(y)
+        labels = np.asarray(y).reshape(len(y))
         places = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if np.any(self.classes_[places] != labels):
             raise ValueError(
@@ -198,8 +206,9 @@ class _Classifier(ClassifierMixin, _Trees):  # type: ignore[misc]
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:
         """Probabilities (n, classes), in the order of ``classes_``."""
-        p = linked(self.loss_, self.raw_predict(X).astype(np.float64))
-        return p if p.ndim == 2 else np.column_stack([linked(self.loss_, -self.raw_predict(X).astype(np.float64)), p])
+        raw = self.raw_predict(X).astype(np.float64)
+        p = linked(self.loss_, raw)
+        return p if p.ndim == 2 else np.column_stack([linked(self.loss_, -raw), p])
 
 
 class XGBoostRegressor(_Regressor):

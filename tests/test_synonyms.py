@@ -24,7 +24,7 @@ ORDERED = {**LOGITS, "z": np.c_[np.sort(LOGITS["z"][:, :-1]), LOGITS["z"][:, -1]
 ROWS = {"z": RNG.dirichlet(np.ones(4), 9), "t": RNG.dirichlet(np.ones(4), 9)}
 SOFT = {"z": LOGITS["z"], "t": ROWS["t"]}
 TEACHER = {"z": LOGITS["z"], "t": RNG.normal(size=(9, 4))}
-LISTS = {"z": RNG.normal(size=9), "t": RNG.integers(0, 4, 9), "group": np.repeat([0, 1], [5, 4])}
+QUERIES = {"z": RNG.normal(size=9), "t": RNG.integers(0, 4, 9), "group": np.repeat([0, 1], [5, 4])}
 SEVERAL = {"z": RNG.normal(size=(9, 2)), "t": RNG.normal(size=9)}
 LABELS = {"z": ROWS["z"], "t": LOGITS["t"]}
 PICK = np.arange(9)
@@ -184,8 +184,8 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "pearson": (REALS, lambda z, t: 1 - np.corrcoef(z, t)[0, 1]),
     "ccc": (REALS, lambda z, t: 1 - 2 * np.cov(z, t, ddof=0)[0, 1] / (
         np.var(z) + np.var(t) + (z.mean() - t.mean()) ** 2)),
-    "ranknet": (LISTS, ranknet),
-    "lambdarank": (LISTS, lambdarank),
+    "ranknet": (QUERIES, ranknet),
+    "lambdarank": (QUERIES, lambdarank),
     "margin_ranking": (SIGNS, lambda z, t: np.mean(np.maximum(0, 0.6 - t * z))),
 }  # fmt: skip
 

@@ -54,6 +54,9 @@ _TAKES = {
 }
 
 
+OF_GROUPS = ("choices", "ordered_choices", "pairs")  # kinds of losses of groups that are compiled
+
+
 def takes_of(rule: Rule) -> str:
     """What the formula of a loss takes."""
     if rule.kind == "rowwise":
@@ -130,7 +133,7 @@ def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     if takes == Takes.SUMS or (rule.kind == "rowwise" and not rule.separable):
         return
     orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
-    wide = takes in (Takes.LABEL, Takes.PAIR, Takes.COLUMNS, Takes.LEVEL)  # loops over blocks of doubles
+    wide = takes in (Takes.LABEL, Takes.PAIR, Takes.COLUMNS, Takes.LEVEL) or rule.kind in OF_GROUPS  # blocks of doubles
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if wide else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 import rashin
-from rashin.domain import LABEL, LOGIT, Row
+from rashin.domain import LABEL, LOGIT, Row, Thresholds
 
 __all__ = ["LINEAR", "Problem", "Workload", "all_workloads", "linear_workload"]
 
@@ -106,6 +106,9 @@ class Workload:
         return prediction, DRAWS["binary" if target == "probability" else target](rng, self.shape)
 
     def _prediction(self, loss: Any, rng: np.random.Generator) -> Any:
+        if isinstance(loss.prediction, Thresholds):
+            z = DRAWS["real"](rng, self.shape)
+            return np.concatenate([np.sort(z[:, :-1], axis=1), z[:, -1:]], axis=1)
         if not loss.parameters.get("normalized"):
             return DRAWS[loss.prediction.entry().name](rng, self.shape)
         if loss.prediction.entry().low == 0.0:

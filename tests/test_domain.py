@@ -22,6 +22,7 @@ FLOOR = {"rule.py", "facts.py", "loss.py", "decorators.py", "registry.py", "back
 FLOOR |= {"backends/numpy/results.py", "kernels/formula.py"}
 # These run formulas, each kind in its way.
 FLOOR |= {"backends/formula.py", "backends/numpy/sensitivity.py", "backends/jax/plans.py"}
+FLOOR |= {f"backends/numpy/groups/{name}.py" for name in ("__init__", "choices", "sums")}
 KINDS = {"pointwise", "labelwise", "rowwise"}
 
 

@@ -169,7 +169,8 @@ class Domain(_Shaped):
             return rng.dirichlet(np.ones(classes), size)
         hard = np.asarray(self.samples[:size])
         if self.shape == "integers":
-            fresh, hard = rng.integers(classes, size=size).astype(np.float64), hard % classes
+            fresh = self.low + rng.integers(classes, size=size).astype(np.float64)
+            hard = self.low + (hard - self.low) % classes
         elif self.shape != "interval":
             fresh = rng.choice(np.asarray(self.samples), size=size)
         elif self.low >= 0.0 and self.high <= 1.0:
@@ -402,7 +403,7 @@ SIGN = Domain("sign", "-1 or +1", -1.0, 1.0, "ends", samples=(-1.0, 1.0))
 BINARY = Domain("binary", "0 or 1", 0.0, 1.0, "ends", samples=(0.0, 1.0))
 SWITCH = Domain("switch", "True or False", 0.0, 1.0, "ends", samples=(1.0, 0.0))
 LABEL = Domain("label", "a class label, a whole number >= 0", 0.0, _LARGEST, "integers", samples=(0.0, 1.0, 2.0))
-TOP = Domain("top", "a whole number >= 1", 1.0, _LARGEST, "integers", samples=(1.0, 2.0, 30.0))
+TOP = Domain("top", "a whole number >= 1", 1.0, _LARGEST, "integers", samples=(1.0, 2.0, 3.0))
 RELEVANCE = Domain("relevance", "a relevance in [0, 500]", 0.0, 500.0, samples=(0.0, 1.0, 4.0))
 MODERATE = Domain("number", "a number in [-1e100, 1e100]", -1e100, 1e100, samples=(0.0, -1.5, 30.0))
 LEVELS = Domain("levels", "increasing numbers in (0, 1)", _LEAST, 1 - 2**-53, samples=(0.5, 0.1, 0.9))

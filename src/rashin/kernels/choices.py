@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from rashin.exact import BLOCK
-from rashin.kernels import at_risk
-from rashin.kernels.at_risk import PARTS
+from rashin.kernels.at_risk import PARTS, scan, score, segmented, weigh
+from rashin.kernels.at_risk import gradient as gradient_of
+from rashin.kernels.at_risk import hessian as hessian_of
 from rashin.kernels.order import BUCKETS, bit_length, packed, refined, sort
 from rashin.kernels.rows import LANES, SPAN, plus, span_sum
 from rashin.native.kernel import DOUBLE, kernel
@@ -88,9 +89,9 @@ def _over_segments(
         stop, peak = min(ends[segment], last), peaks[segment]
         part = slice(start, stop)
         if step == WEIGH:
-            at_risk.weigh(e[part], peak, w[part], memory)
+            weigh(e[part], peak, w[part], memory)
         else:
-            found = at_risk.score(
+            found = score(
                 loop, v[part], bit_length(np.int64(z.size - 1)), z, peak, e[part], shares, w[part], parameters,
                 rows[OTHERS][part], rows[INVERSE][part], bends[part], memory,
             )  # fmt: skip
@@ -118,23 +119,23 @@ def _step(
     if step == GATHER:
         _gather(z, w, v[span], shift, e[span], ws[span])
     if step == SEGMENT:
-        return at_risk.segmented(e, v, shift + 1, ends, peaks)
+        return segmented(e, v, shift + 1, ends, peaks)
     if step in (WEIGH, SCORE):
         graded = shares[: shares.size if times.size == 0 else 0]  # of those with times the shares are 1
         value[0] = _over_segments(
             step, first, last, segments, loop, z, graded, ws, parameters, rows, bends, memory
         )  # fmt: skip
     if step == SCAN:
-        at_risk.scan(
+        scan(
             v, shift, e, ends[:segments], peaks, efron, others, inverse, own, shared, square, rest_square, bend, tops,
             parts,
         )  # fmt: skip
     if step == BACK and wide:
-        at_risk.hessian(
+        hessian_of(
             v, shift, e, ends[:segments], peaks, inverse, bends, own, shared, square, rest_square, bend, tops
         )  # fmt: skip
     if step == BACK and gradient.size:
-        at_risk.gradient(v, shift, e, ends[:segments], peaks, others, inverse, own, shared, wide)
+        gradient_of(v, shift, e, ends[:segments], peaks, others, inverse, own, shared, wide)
     if step == SCATTER and wide:
         _scatter(v[span], shift, bend[span], hessian)
     if step == SCATTER and gradient.size:

@@ -78,7 +78,7 @@ def _words_of_function(function: types.FunctionType, inside: tuple[Any, ...]) ->
         function.__defaults__,
         cells,
         tuple(sorted((function.__kwdefaults__ or {}).items())),
-        tuple(function.__dict__.get(mark, False) for mark in ("inlined", "interleaved")),
+        tuple(function.__dict__.get(mark, False) for mark in ("inlined", "interleaved", "separate")),
     ]
     around = ", ".join(f"{name}={_words(value, inside)}" for name, value in used_names(function).items())
     return f"function [{', '.join(_words(part, inside) for part in parts)}] with {around}"

@@ -134,7 +134,7 @@ def factored(matrix: Array) -> Any:
     from scipy.linalg import LinAlgError, cho_factor
 
     if not np.isfinite(matrix).all():
-        raise LinAlgError("the matrix is not finite")
+        raise LinAlgError("matrix: got numbers that are not finite; expected finite ones")
     diagonal = matrix.diagonal()
     diagonal = np.where(diagonal > 0.0, diagonal, max(float(diagonal.max(initial=0.0)), 1e-300))
     extra = 0.0

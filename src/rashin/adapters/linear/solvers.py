@@ -11,6 +11,7 @@ from rashin.adapters.linear.interior_point import interior_point, is_piecewise_l
 from rashin.adapters.linear.problem import Problem, Solution
 from rashin.adapters.linear.proximal import proximal_newton
 from rashin.adapters.linear.smooth import lbfgs, newton
+from rashin.domain import Domain, Row
 from rashin.loss import Loss
 
 __all__ = ["SOLVERS", "check_loss", "minimum"]
@@ -78,7 +79,7 @@ def _able(problem: Problem) -> tuple[str, ...]:
 def check_loss(loss: Loss) -> None:
     """Raise ``ValueError`` for a loss that a linear prediction does not fit, or that no solver can minimise."""
     sample, entry = loss.prediction, loss.prediction.entry()
-    if sample.is_joint or loss.kind == "classwise":
+    if not isinstance(sample, Domain | Row) or "temperature" in loss.options:
         _refuse(loss, f"whose prediction is {sample.name}", "a loss of one number, or of labels and a row of logits")
     if np.isfinite(entry.low) or np.isfinite(entry.high) or entry.shape != "interval":
         _refuse(loss, f"whose predictions are {entry.description}", "a loss of any real number, such as one of logits")

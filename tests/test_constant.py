@@ -53,7 +53,7 @@ def test_huber_agrees_with_its_estimating_equation():
 
 def test_weights_may_be_huge_and_zero():
     t = [1.0, 2.0, 1e300]
-    assert rashin.best_constant(rashin.log_cosh, t, [1e300, 1e300, 0.0]) == pytest.approx(1.5, rel=1e-15)
+    assert rashin.best_constant(rashin.log_cosh, t, [1e300, 1e300, 0.0]) == pytest.approx(1.5, rel=1e-15, abs=0)
 
 
 def test_tables_have_a_constant_for_each_column():

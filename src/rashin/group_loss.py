@@ -26,7 +26,8 @@ class GroupLoss(Parametric):
         of a set need not lie side by side, and sets may differ in size, so that nothing has to be padded.
     axis : axis, or axes, along which the members of a set lie, as in pictures of one size; it takes the place of
         ``group``. Without both, all numbers are one set.
-    weight : non-negative weights, one for each member. A weight of 2 equals two such members.
+    weight : non-negative weights, one for each member. A weight of 2 equals two such members, unless the loss says
+        otherwise.
     where : boolean mask of the same shape; members outside it are treated as deleted.
     reduction : ``"mean"`` is the sum of the losses of the sets divided by what the loss counts, which its own text
         says; 0 if there are members but none that counts. ``"sum"`` is the sum. ``"none"`` is the loss of each set: in

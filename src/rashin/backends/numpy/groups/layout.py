@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.chunks import unravelled
+from rashin.tables.keys import key_of
 
 __all__ = ["Sets", "layout"]
 
@@ -93,7 +94,7 @@ def _keys(group: Any, shape: tuple[int, ...], where: NDArray[np.bool_] | None) -
     keys = keys.reshape(-1)
     if keys.dtype.kind in "biuUSmM" and not (keys.dtype.kind in "mM" and np.isnat(keys).any()):
         return keys
-    missing = keys != keys if keys.dtype.kind in "fmM" else np.array([key is None or key != key for key in keys], bool)
+    missing = keys != keys if keys.dtype.kind in "fmM" else np.array([key_of(key) is None for key in keys], bool)
     missing = missing if where is None else missing & where.reshape(-1)
     if missing.any():
         place = unravelled(int(np.argmax(missing)), shape)

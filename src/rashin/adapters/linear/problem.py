@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.domain import REAL
+from rashin.constant import best_constant
 from rashin.loss import Loss
 
 __all__ = ["Problem", "Solution", "is_sparse"]
@@ -91,31 +91,15 @@ class Problem:
 
     @cached_property
     def start(self) -> Any:
-        """The best constant (0 without intercept): in closed form, if that is finite, or by a search."""
+        """The best constant; 0 without intercept, and where the best is infinite or unknown."""
         zero = np.zeros(self.outputs) if self.outputs else 0.0
         if not self.has_intercept:
             return zero
-        find = self.loss.facts.best_constant
-        if find is not None:
-            target = np.eye(self.outputs)[self.target.astype(int)] if self.outputs else self.target
-            with np.errstate(all="ignore"):
-                found = np.asarray(find(target, self.weight, **self.loss.parameters), np.float64)
-            if found.shape == np.shape(zero) and np.isfinite(found).all():
-                return found if self.outputs else float(found)
-        is_location = not self.outputs and self.loss.target == REAL
-        return self._searched(np.atleast_1d(self.weight @ self.target if is_location else zero))
-
-    def _searched(self, start: Array) -> Any:
-        from scipy.optimize import minimize
-
-        shape = (len(self.target), *start.shape) if self.outputs else len(self.target)
-
-        def value_and_gradient(a: Array) -> tuple[float, Array]:
-            value, slopes = self.slopes_of_loss(np.full(shape, a))
-            return value, np.atleast_1d(slopes.sum(axis=0))
-
-        found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B").x
-        return found if self.outputs else float(found[0])
+        try:
+            found = best_constant(self.loss, self.target, self.weight, classes=self.outputs or None)
+        except ValueError:  # there is none
+            return zero
+        return found if np.isfinite(found).all() else zero
 
     @cached_property
     def slope_size(self) -> float:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from rashin.exact import MAGNITUDE
-from rashin.native.language import bits, inline
+from rashin.native.kernel import DOUBLE, kernel
+from rashin.native.language import as_integers, bits, inline
 
-__all__ = ["BUCKETS", "bit_length", "packed", "refined", "sort"]
+__all__ = ["BUCKETS", "bit_length", "count_digits", "deal", "packed", "refined", "sort", "sort_dealt"]
 
 BUCKETS = 256  # of a digit of 8 bits
 SHORT = 24  # so many are sorted by insertion
@@ -54,13 +55,29 @@ def _insert(v: Any) -> None:
         v[k] = x
 
 
-def _largest(v: Any) -> Any:
-    """The largest integer; -1 if they are sorted."""
-    falls, most = np.int64(0), v[0]
+def _differing(v: Any) -> Any:
+    """The bits in which integers differ from the first; 0 if they are sorted."""
+    falls, differing = np.int64(0), np.int64(0)
     for i in range(1, v.size):
         falls |= np.int64(v[i] < v[i - 1])
-        most = max(most, v[i])
-    return most if falls != 0 else np.int64(-1)
+        differing |= v[i] ^ v[0]
+    return differing if falls != 0 else np.int64(0)
+
+
+def _counted(v: Any, shift: int, counts: Any) -> None:
+    """Fill in how many integers have each digit, ``counts.size`` being a power of 2."""
+    for c in range(counts.size):
+        counts[c] = 0
+    for i in range(v.size):
+        counts[(v[i] >> shift) & (counts.size - 1)] += 1
+
+
+def _dealt(v: Any, shift: int, places: Any, target: Any) -> None:
+    """Bring integers to the next of the places of their digit."""
+    for i in range(v.size):
+        c = (v[i] >> shift) & (places.size - 1)
+        target[places[c]] = v[i]
+        places[c] += 1
 
 
 def sort(v: Any, other: Any, counts: Any, low: int) -> None:
@@ -71,29 +88,45 @@ def sort(v: Any, other: Any, counts: Any, low: int) -> None:
     if v.size <= SHORT:
         _insert(v)
         return
-    most = _largest(v)
-    if most < 0:
-        return
-    high = bit_length(most)
-    source, target = v, other
-    for shift in range(low, high, 8):
-        for c in range(BUCKETS):
-            counts[c] = 0
-        for i in range(v.size):
-            counts[(source[i] >> shift) & (BUCKETS - 1)] += 1
+    differing = _differing(v)
+    source, target, swapped = v, other, False
+    for shift in range(low, bit_length(differing), 8):
+        if (differing >> shift) & (BUCKETS - 1) == 0:
+            continue
+        _counted(source, shift, counts)
         place = np.int64(0)
         for c in range(BUCKETS):
             count = counts[c]
             counts[c] = place
             place += count
-        for i in range(v.size):
-            c = (source[i] >> shift) & (BUCKETS - 1)
-            target[counts[c]] = source[i]
-            counts[c] += 1
-        source, target = target, source
-    if max(high - low + 7, 0) // 8 % 2 == 1:
+        _dealt(source, shift, counts, target)
+        source, target, swapped = target, source, not swapped
+    if swapped:
         for i in range(v.size):
             v[i] = other[i]
+
+
+# -------------------------------------------------------------------------- a large set, divided among threads
+
+
+@kernel("i8[:] i8 i8[:]", elements=(DOUBLE,))
+def count_digits(v: Any, shift: int, counts: Any) -> None:
+    """Fill in how many integers of a span have each of the digits from bit ``shift`` on."""
+    _counted(v, shift, counts)
+
+
+@kernel("i8[:] i8 i8[:] i8[:]", elements=(DOUBLE,))
+def deal(v: Any, shift: int, places: Any, target: Any) -> None:
+    """Bring the integers of a span to the places of their digits, in their order."""
+    _dealt(v, shift, places, target)
+
+
+@kernel("i8[:] i8[:] i8", elements=(DOUBLE,), room=lambda: BUCKETS)
+def sort_dealt(dealt: Any, v: Any, low: int, room: Any) -> None:
+    """Sort the integers of one digit, as ``sort`` does, into ``v``."""
+    sort(dealt, v, as_integers(room[:BUCKETS]), low)  # the room may be larger
+    for i in range(v.size):
+        v[i] = dealt[i]
 
 
 @inline

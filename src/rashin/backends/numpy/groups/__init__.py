@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +12,13 @@ from rashin import checks
 from rashin.backends.numpy.groups import choices, pairs, sums
 from rashin.backends.numpy.groups.body import Body
 from rashin.backends.numpy.groups.layout import Sets, layout
-from rashin.backends.numpy.results import DOUBLE, Program, element_type, gradient_type
+from rashin.backends.numpy.results import DOUBLE, PARALLEL, Program, element_type, gradient_type
 from rashin.exact import add, as_float, empty_limbs, quotient
+from rashin.kernels import threads
 
 __all__ = ["GroupAnswer", "Measured", "evaluate_groups", "losses_of_sums", "measured", "spread_over"]
+
+CHECKED = 1 << 14  # numbers, or rows of them, that are checked together: what is made of them stays in the cache
 
 _BODIES = {"choices": choices.evaluate, "ordered_choices": choices.evaluate, "pairs": pairs.evaluate}
 
@@ -167,15 +170,28 @@ def _reduced(body: Body, reduction: str, sets: Sets, dtype: np.dtype[Any]) -> An
 def _refuse_strangers(program: Program, members: _Members, shape: tuple[int, ...]) -> None:
     """Every number lies in its domain."""
     rule, sets = program.rule, members.sets
-    good = rule.prediction.contains(members.z)
-    if not good.all():
-        at = int(np.argmin(good))
+    at = _stranger(rule.prediction, members.z)
+    if at < members.z.size:
         checks.refuse_prediction(members.z[at], sets.place(at, shape), rule.prediction.entry())
-    good = rule.target.contains(members.t)
-    if not good.all():
-        at, column = divmod(int(np.argmin(good)), rule.target.columns or 1)
-        value, index = members.t.reshape(len(good), -1)[at, column], sets.place(at, shape)
+    at = _stranger(rule.target, members.t)
+    if at < members.t.size:
+        at, column = divmod(at, rule.target.columns or 1)
+        value, index = members.t.reshape(len(members.t), -1)[at, column], sets.place(at, shape)
         checks.refuse_target(value, (*index, column) if rule.target.columns else index, rule.target.entry(column))
+
+
+def _stranger(domain: Any, x: NDArray[Any]) -> int:
+    """The flat place of the first number outside the domain; the size of the array if there is none."""
+
+    def over(firsts: Iterator[int]) -> int:
+        for first in firsts:
+            good = domain.contains(x[first : first + CHECKED])
+            if not good.all():
+                return first * (x.size // len(x)) + int(np.argmin(good))
+        return x.size
+
+    workers = threads.count() if x.size >= PARALLEL else 1
+    return min(threads.share(over, range(0, len(x), CHECKED), workers))
 
 
 def spread_over(shape: tuple[int, ...], group: Any, axis: Any, where: Any, of_sets: NDArray[Any]) -> NDArray[Any]:

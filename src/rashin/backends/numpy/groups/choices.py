@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.backends.numpy.groups import ordering
 from rashin.backends.numpy.groups.body import Body
 from rashin.backends.numpy.results import DOUBLE, NO_DOUBLES, PARALLEL, Program
 from rashin.kernels import choices as kernel
@@ -89,7 +90,7 @@ class _Work:
             threads.share(over, range(len(spans)), min(threads.count(), len(spans)))
 
         lacking = whole(kernel.ORDER, 0)
-        rows[:n].view(np.int64).sort()
+        ordering.sort(rows[:n].view(np.int64), rows[n : 2 * n].view(np.int64), (n - 1).bit_length())
         whole(kernel.REFINE, lacking)
         divided(kernel.GATHER, 0)
         segments = whole(kernel.SEGMENT, 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from rashin import checks
-from rashin.backends import found
+from rashin.backends import found, matrices
 from rashin.parametric import Parametric
 from rashin.rule import Setting
 
@@ -181,7 +182,8 @@ class Loss(Parametric):
     ) -> Any:
         """The Hessian of the reduced loss by the P numbers of each sample, (..., P, P), in the prediction's dtype.
 
-        Losses of numbers of different meaning have it, and formulas of whole rows that state their ``product``.
+        Losses of numbers of different meaning have it, and formulas of whole rows that state their ``product``. For
+        tensors and JAX arrays it takes P products with unit vectors, which autograd follows.
 
         >>> import rashin
         >>> rashin.gaussian.hessian_matrix([[0.0, 0.0]], [2.0])
@@ -192,9 +194,9 @@ class Loss(Parametric):
         checks.matrix(self.rule)
         if self._is_in_parts(prediction):
             prediction, number = found.stacked(prediction), -1
-        return self._of_arrays(prediction, "hessian_matrix")(
-            program, prediction, target, weight, where, reduction, number
-        )
+        backend = found.of(prediction)
+        own = getattr(backend, "hessian_matrix", None) or functools.partial(matrices.hessian_matrix, backend)
+        return own(program, prediction, target, weight, where, reduction, number)
 
     def fisher(
         self,
@@ -209,7 +211,8 @@ class Loss(Parametric):
         """The Hessian (..., P, P) that is expected if the target has the distribution that the prediction describes.
 
         It is the Fisher information, weighted and reduced as ``hessian_matrix`` is. It is never negative, so that steps
-        of the natural gradient, ``solve(fisher, gradient)``, go downhill.
+        of the natural gradient, ``solve(fisher, gradient)``, go downhill. It is computed on the CPU, and autograd does
+        not follow it.
 
         >>> import rashin
         >>> rashin.gaussian.fisher([[0.0, 0.0]])
@@ -222,18 +225,7 @@ class Loss(Parametric):
         checks.fisher(self.rule)
         if self._is_in_parts(prediction):
             prediction, number = found.stacked(prediction), -1
-        return self._of_arrays(prediction, "fisher")(program, prediction, weight, where, reduction, number)
-
-    @staticmethod
-    def _of_arrays(prediction: Any, method: str) -> Callable[..., Any]:
-        """What NumPy's backend alone has."""
-        run: Callable[..., Any] | None = getattr(found.of(prediction), method, None)
-        if run is None:
-            raise TypeError(
-                f"prediction: got an object of type {type(prediction).__name__}; expected a NumPy array for {method}; "
-                f"fix: pass np.asarray(prediction), or use hessian_vector_product with unit vectors"
-            )
-        return run
+        return found.of(prediction).fisher(program, prediction, weight, where, reduction, number)
 
     def hessian_vector_product(
         self,

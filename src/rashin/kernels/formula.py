@@ -30,6 +30,7 @@ class Takes:
     """What a formula takes, besides its arithmetic and its parameters."""
 
     TARGET = "target"  # f(xp, z, t): a number and its target
+    APART = "apart"  # f(xp, z, t): how far two numbers and their targets are apart, doubles whatever the element type
     SHARE = "share"  # f(xp, z, t): a class and its share in the target, which costs nothing where it is 0
     CLASS = "class"  # f(xp, z, t): the same, of every class
     LABEL = "label"  # phi(xp, u): the log-probability of the label
@@ -48,13 +49,13 @@ _TAKES = {
     "memberwise": Takes.LEVEL,
     "choices": Takes.TARGET,
     "ordered_choices": Takes.TARGET,
-    "pairs": Takes.TARGET,
+    "pairs": Takes.APART,
     "confusion": Takes.SUMS,
     "moments": Takes.SUMS,
 }
 
 
-OF_GROUPS = ("choices", "ordered_choices", "pairs")  # kinds of losses of groups that are compiled
+OF_CHOICES = ("choices", "ordered_choices")
 
 
 def takes_of(rule: Rule) -> str:
@@ -133,7 +134,7 @@ def loops_of(rule: Rule, optional: tuple[bool, ...]) -> Iterator[LoopCode]:
     if takes == Takes.SUMS or (rule.kind == "rowwise" and not rule.separable):
         return
     orders: tuple[int, ...] = {Takes.LABEL: (2,), Takes.COLUMNS: (1, 2), Takes.LEVEL: (1, 2)}.get(takes, (0, 1, 2))
-    wide = takes in (Takes.LABEL, Takes.PAIR, Takes.COLUMNS, Takes.LEVEL) or rule.kind in OF_GROUPS  # blocks of doubles
+    wide = takes in (Takes.LABEL, Takes.PAIR, Takes.COLUMNS, Takes.LEVEL) or rule.kind in OF_CHOICES  # double always
     elements: tuple[np.dtype[Any], ...] = (DOUBLE,) if wide else (SINGLE, DOUBLE)
     choices = [(False, True) if may_be_none else (False,) for may_be_none in optional]
     for absent, order, element in itertools.product(itertools.product(*choices), orders, elements):
@@ -190,7 +191,12 @@ def _module(made: LoopCode) -> Any:
         loop = _of_columns(jet, unpack, xp, made.order, *(compiler.compilable(part, True) for part in parts))
     else:
         loop = _LOOPS[made.takes](jet, unpack, xp, made.order)
-    return compiler.loop_module(loop, made.element)
+    return compiler.loop_module(loop, _item(made))
+
+
+def _item(made: LoopCode) -> np.dtype[Any]:
+    """The type of the loop's samples: an element type may say no more than how results are rounded."""
+    return DOUBLE if made.takes == Takes.APART else made.element
 
 
 def _of_numbers(jet: Any, unpack: Any, xp: Any, order: int) -> Any:
@@ -263,6 +269,7 @@ def _of_columns(jet: Any, unpack: Any, xp: Any, order: int, get: Any, put: Any, 
 
 _LOOPS = {
     Takes.TARGET: _of_numbers,
+    Takes.APART: _of_numbers,
     Takes.SHARE: _of_numbers,
     Takes.CLASS: _of_numbers,
     Takes.LABEL: _of_labels,
@@ -278,7 +285,7 @@ def _interpreted(made: LoopCode) -> Loop:
     """A loop that runs the formula on arrays, where Numba is not installed."""
     jet: Callable[..., Any] = _shared(made.formula) if made.takes == Takes.SHARE else made.formula
     address = ctypes.c_void_p
-    item: Any = np.ctypeslib.as_ctypes_type(made.element)
+    item: Any = np.ctypeslib.as_ctypes_type(_item(made))
     pointers = [ctypes.POINTER(kind) for kind in (item, item, *[ctypes.c_double] * 3, item, item)]
     fill = _fill_columns if made.takes == Takes.COLUMNS else _fill
 

@@ -18,10 +18,13 @@ from rashin.backends.array_api.evaluation import ByFormula
 from rashin.backends.formula import Space, links
 
 __all__ = [
+    "axis_last",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
+    "fisher",
     "hessian_vector_product",
+    "like",
     "linear_statistics",
     "log_softmax",
     "logsumexp",
@@ -69,6 +72,22 @@ def hessian_vector_product(
     given: Any = _checked(prediction, target=target, weight=weight, where=where, vector=vector)
     found = _by_formula(program, prediction, reduction, axis).product(prediction, *given)
     return _rounded(found, prediction)
+
+
+def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> Any:
+    """The expected Hessian of each sample, computed by NumPy."""
+    w, m = (None if x is None else to_numpy(x) for x in _checked(prediction, weight=weight, where=where))
+    return like(prediction, sweeps.fisher(program, to_numpy(prediction), w, m, reduction, axis))
+
+
+def like(prediction: Any, array: Any) -> Any:
+    """A NumPy array as one of the prediction's library, where that lies."""
+    return array_namespace(prediction).asarray(array, device=device(prediction))
+
+
+def axis_last(array: Any, axis: int) -> Any:
+    """The array with an axis moved to the end."""
+    return array_namespace(array).moveaxis(array, axis, -1)
 
 
 def softmax(logits: Any, axis: int) -> Any:

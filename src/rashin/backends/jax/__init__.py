@@ -19,10 +19,13 @@ from rashin.backends.jax.primitive import bind
 from rashin.reduction import weigh
 
 __all__ = [
+    "axis_last",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
+    "fisher",
     "hessian_vector_product",
+    "like",
     "linear_statistics",
     "log_softmax",
     "logsumexp",
@@ -84,6 +87,34 @@ def hessian_vector_product(
     checks.vector(shadow(v), shadow(prediction))
     found = bind(call, *arrays, v.astype(kept_type(prediction)))[0]
     return found.astype(jnp.float16) if prediction.dtype == jnp.float16 else found
+
+
+def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> jax.Array:
+    """The expected Hessian of each sample, as a callback that runs on the CPU."""
+    z = array_of("prediction", prediction)
+    others = [None if x is None else array_of(name, x) for name, x in (("weight", weight), ("where", where))]
+    axis = checks.axis(shadow(z), axis)
+    samples = checks.numbers(shadow(z), None, axis, program.rule)
+
+    def answer(z: Any, *given: Any) -> Any:
+        arrays = iter(given)
+        w, m = (None if x is None else np.asarray(next(arrays)) for x in others)
+        return sweeps.fisher(program, np.asarray(z), w, m, reduction, axis)
+
+    dtype = z.dtype if jnp.issubdtype(z.dtype, jnp.floating) else kept_type(z)
+    shape = jax.ShapeDtypeStruct((*samples, *(z.shape[axis],) * 2), dtype)
+    given = [x for x in others if x is not None]
+    return jax.pure_callback(answer, shape, z, *given, vmap_method="sequential")
+
+
+def like(prediction: Any, array: Any) -> jax.Array:
+    """A NumPy array as one of JAX."""
+    return jnp.asarray(array)
+
+
+def axis_last(array: jax.Array, axis: int) -> jax.Array:
+    """The array with an axis moved to the end."""
+    return jnp.moveaxis(array, axis, -1)
 
 
 def _call(

@@ -12,17 +12,20 @@ from rashin.backends import numpy as sweeps
 from rashin.backends.numpy.sensitivity import has_target_gradient
 from rashin.backends.torch import graph, operators  # noqa: F401  # operators are known to torch from here on
 from rashin.backends.torch.call import Call
-from rashin.backends.torch.device import call_for
+from rashin.backends.torch.device import call_for, to_host
 from rashin.backends.torch.groups import evaluate_groups
 from rashin.backends.torch.linear import evaluate_linear, linear_statistics
 from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
 from rashin.backends.torch.memory import array_of, checked, tensor_of
 
 __all__ = [
+    "axis_last",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
+    "fisher",
     "hessian_vector_product",
+    "like",
     "linear_statistics",
     "log_softmax",
     "logsumexp",
@@ -99,6 +102,30 @@ def hessian_vector_product(
     with call.threads(prediction.numel()):
         _mark_changed(out)
         return _given(out, sweeps.hessian_vector_product(program, z, t, v, w, m, reduction, axis, into))
+
+
+def fisher(
+    program: sweeps.Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int
+) -> torch.Tensor:
+    """The expected Hessian of each sample, computed on the CPU."""
+    if checked("prediction", prediction).requires_grad and torch.is_grad_enabled():
+        raise TypeError(
+            "prediction: got a tensor that requires a gradient; expected a constant, as autograd does not follow the "
+            "Fisher information; fix: use prediction.detach()"
+        )
+    w, m = (None if x is None else to_host(checked(name, x)) for name, x in (("weight", weight), ("where", where)))
+    found = sweeps.fisher(program, to_host(prediction.detach()), w, m, reduction, axis)
+    return tensor_of(found).to(prediction.device)
+
+
+def like(prediction: torch.Tensor, array: Any) -> torch.Tensor:
+    """A NumPy array as a tensor where the prediction lies."""
+    return torch.from_numpy(array).to(prediction.device)
+
+
+def axis_last(tensor: torch.Tensor, axis: int) -> torch.Tensor:
+    """The tensor with an axis moved to the end."""
+    return tensor.movedim(axis, -1)
 
 
 def _call(

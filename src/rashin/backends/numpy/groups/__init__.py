@@ -89,9 +89,16 @@ def _gathered(
         checks.weights_fit(weight, where)
     sets = layout(z.shape, group, axis, where)
     w = None if weight is None else sets.gathered(weight).astype(np.float64, copy=False)
-    element = element_type(z, t) if program.rule.kind in sums.KINDS else DOUBLE
-    zs, ts = (sets.gathered(x).astype(element, copy=False) for x in (z, t))
-    return _Members(zs, ts, w, sets)
+    of_z, of_t = _elements(program, z, t)
+    return _Members(sets.gathered(z).astype(of_z, copy=False), sets.gathered(t).astype(of_t, copy=False), w, sets)
+
+
+def _elements(program: Program, z: NDArray[Any], t: NDArray[Any]) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """The types of predictions and targets that a body takes."""
+    kind = program.rule.kind
+    if kind in sums.KINDS:
+        return (element_type(z, t),) * 2
+    return element_type(z) if kind == "pairs" else DOUBLE, DOUBLE
 
 
 def _check_shape(program: Program, z: NDArray[Any], t: NDArray[Any]) -> None:

@@ -33,14 +33,15 @@ class _Sets(NamedTuple):
     order: int
     truncation: int
     table: NDArray[np.float64]
+    element: np.dtype[Any]
 
     def sweep(self, first: int, last: int, body: Body, strip: int = 0, strips: int = 1) -> None:
         """Sweep over some of the sets."""
         starts = self.starts[first : last + 1]
         program, order = self.program, self.order
         kernel.sweep(DOUBLE)(
-            program.loop(order, DOUBLE).address,
-            program.loop(min(order + 1, 2), DOUBLE).address,
+            program.loop(order, self.element).address,
+            program.loop(min(order + 1, 2), self.element).address,
             self.z,
             self.t,
             self.w,
@@ -61,7 +62,7 @@ class _Sets(NamedTuple):
 
 def evaluate(
     program: Program,
-    z: NDArray[np.float64],
+    z: NDArray[Any],
     t: NDArray[np.float64],
     w: NDArray[np.float64] | None,
     starts: NDArray[np.int64],
@@ -74,7 +75,7 @@ def evaluate(
     table = _discounts(most) if options.get("ndcg") else np.empty((3, 0))
     truncation = int(min(options.get("truncation") or 0, most))
     weights = np.empty(0) if w is None else w
-    sets = _Sets(program, z, t, weights, starts, order, truncation, table)
+    sets = _Sets(program, z.astype(DOUBLE, copy=False), t, weights, starts, order, truncation, table, z.dtype)
     body = _empty(len(sizes), z.size, order)
     chunks = _chunks(sizes)
     workers = threads.count() if (sizes * sizes).sum() > 2 * PAIRS else 1

@@ -298,3 +298,17 @@ def test_plackett_luce_is_cox_without_censoring():
     for efron in (False, True):
         lists = rashin.plackett_luce(z, t, efron=efron)
         assert lists == rashin.cox(z, (-t, np.ones(30)), efron=efron, reduction="sum")
+
+
+@pytest.mark.parametrize(
+    ("efron", "value", "score"),
+    [(True, 84.98814330539416, 21.750494600730185), (False, 87.3453899357322, 21.561886317334306)],
+)
+def test_ties_in_strata_are_those_of_statsmodels(efron, value, score):
+    """loglike and score of PHReg (statsmodels 0.15.0), with the coefficient 1.3, signs turned."""
+    rng = np.random.default_rng(0)
+    x, time = rng.normal(size=60), rng.integers(1, 12, 60)
+    event, stratum = rng.integers(0, 2, 60), rng.integers(0, 3, 60)
+    found, gradient = rashin.cox.value_and_gradient(1.3 * x, (time, event), group=stratum, reduction="sum", efron=efron)
+    assert found == pytest.approx(value, rel=1e-15, abs=0)
+    assert gradient @ x == pytest.approx(score, rel=1e-14, abs=0)

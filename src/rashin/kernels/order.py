@@ -17,7 +17,7 @@ from rashin.native.language import as_integers, bits, inline
 __all__ = ["BUCKETS", "bit_length", "count_digits", "deal", "packed", "refined", "sort", "sort_dealt"]
 
 BUCKETS = 256  # of a digit of 8 bits
-SHORT = 24  # so many are sorted by insertion
+FEW = 128  # so many are sorted by counting
 
 
 def _key(time: float) -> Any:
@@ -45,14 +45,20 @@ def _zeros(x: Any) -> Any:
     return count
 
 
-def _insert(v: Any) -> None:
-    """Sort a few integers."""
-    for i in range(1, v.size):
-        x, k = v[i], i
-        while k > 0 and v[k - 1] > x:
-            v[k] = v[k - 1]
-            k -= 1
-        v[k] = x
+def _below(v: Any, x: Any) -> Any:
+    """How many integers are less."""
+    count = np.int64(0)
+    for i in range(v.size):
+        count += np.int64(v[i] < x)
+    return count
+
+
+def _count(v: Any, other: Any) -> None:
+    """Sort different integers, each by how many are less: without a branch that cannot be foreseen."""
+    for i in range(v.size):
+        other[_below(v, v[i])] = v[i]
+    for i in range(v.size):
+        v[i] = other[i]
 
 
 def _differing(v: Any) -> Any:
@@ -81,12 +87,12 @@ def _dealt(v: Any, shift: int, places: Any, target: Any) -> None:
 
 
 def sort(v: Any, other: Any, counts: Any, low: int) -> None:
-    """Sort integers >= 0, of which those with equal bits from ``low`` on ascend already.
+    """Sort different integers >= 0, of which those with equal bits from ``low`` on ascend already.
 
     By digits of 8 bits from the lowest. ``other`` is memory of the same size, ``counts`` has BUCKETS integers.
     """
-    if v.size <= SHORT:
-        _insert(v)
+    if v.size <= FEW:
+        _count(v, other)
         return
     differing = _differing(v)
     source, target, swapped = v, other, False

@@ -20,147 +20,47 @@ import numpy as np
 from rashin.arithmetic import elementary
 from rashin.exact import MAGNITUDE, bits_of, grid_at, top_bits
 from rashin.kernels.memberwise import sort_places
+from rashin.kernels.pair_blocks import (
+    APART,
+    BELOW,
+    BEND,
+    BEND_LOW,
+    BENT,
+    BENT_LOW,
+    BLOCK,
+    CURVATURE,
+    FACTOR,
+    FALL,
+    FALL_LOW,
+    FOLLOWED,
+    FOLLOWED_LOW,
+    GAIN,
+    LED,
+    LED_LOW,
+    LN2,
+    LOST,
+    PLACE,
+    SCORE,
+    SIDE,
+    SLOPE,
+    STEP,
+    TARGET,
+    TARGETS_APART,
+    VALUE,
+    WEIGHT,
+    WIDE,
+    corrected,
+    fill,
+    spread,
+    terms,
+)
 from rashin.kernels.rows import MANY, plus, span_sum
 from rashin.native.kernel import DOUBLE, kernel
-from rashin.native.language import call, separate, shaped
+from rashin.native.language import call, shaped
 
 __all__ = ["discounts", "sweep"]
 
-STEP, WIDE = 8, 32  # leaders, and the others that they meet at a time, at most
 FEW = 256  # numbers that are sorted by counting
-LN2 = 0.6931471805599453
-
-# What a side has of each sample.
-SCORE, TARGET, WEIGHT, GAIN, FALL, FALL_LOW, PLACE, BELOW = 0, 1, 2, 3, 4, 5, 6, 7  # BELOW: the weight from here on
-LED, LED_LOW, BENT, BENT_LOW = 8, 9, 10, 11  # sums over the pairs that it leads: of slopes, of curvatures
-FOLLOWED, FOLLOWED_LOW, BEND, BEND_LOW = 12, 13, 14, 15  # and over those in which it follows
-SIDE = 16
-
-# What a block has of each pair.
-APART, TARGETS_APART, FACTOR, LOST, VALUE, SLOPE, CURVATURE = 0, 1, 2, 3, 4, 5, 6
-BLOCK = 7
-
-
-# ---------------------------------------------------------------------------------------------- pairs of a block
-
-
-@separate
-def _apart(z: Any, t: Any, w: Any, zs: Any, ts: Any, ws: Any, d: Any, apart: Any, f: Any) -> None:
-    """Fill in the differences and the weight of each pair; where targets do not differ, what does no harm."""
-    for i in range(z.size):
-        for j in range(zs.size):
-            some = t[i] > ts[j]
-            d[i, j] = elementary.where(some, z[i] - zs[j], 0.0)
-            apart[i, j] = elementary.where(some, t[i] - ts[j], 1.0)
-            f[i, j] = elementary.where(some, w[i] * ws[j], 0.0)
-
-
-@separate
-def _lost(z: Any, zs: Any, d: Any, lost: Any) -> None:
-    """What rounding took from the differences (Knuth's two-sum)."""
-    for i in range(z.size):
-        for j in range(zs.size):
-            apart = z[i] - zs[j]
-            back = apart - z[i]
-            error = (z[i] - (apart - back)) - (zs[j] + back)
-            lost[i, j] = elementary.where((apart == d[i, j]) & (elementary.abs(apart) < np.inf), error, 0.0)
-
-
-@separate
-def _falls(fall: Any, fall_low: Any, others: Any, others_low: Any, f: Any) -> None:
-    """Multiply by how far the discounts of two ranks differ."""
-    for i in range(fall.size):
-        for j in range(others.size):
-            f[i, j] *= elementary.abs((fall[i] - others[j]) + (fall_low[i] - others_low[j]))
-
-
-@separate
-def _whole_gains(gain: Any, others: Any, f: Any) -> None:
-    """Multiply by the difference of the gains: exact where targets are whole."""
-    for i in range(gain.size):
-        for j in range(others.size):
-            f[i, j] *= gain[i] - others[j]
-
-
-@separate
-def _gains(gain: Any, others: Any, apart: Any, f: Any) -> None:
-    """The same for any targets: those that are close would cancel."""
-    for i in range(gain.size):
-        for j in range(others.size):
-            near = others[j] * elementary.expm1(LN2 * apart[i, j])
-            f[i, j] *= elementary.where(apart[i, j] < 1.0, near, gain[i] - others[j])
-
-
-def _fill(led: Any, x: slice, met: Any, y: slice, block: Any, wide: bool, swaps: int) -> None:
-    """Fill in the pairs of leaders ``x`` with the others ``y``."""
-    d, apart, f = block[APART], block[TARGETS_APART], block[FACTOR]
-    _apart(
-        led[SCORE, x], led[TARGET, x], led[WEIGHT, x], met[SCORE, y], met[TARGET, y], met[WEIGHT, y], d, apart, f
-    )  # fmt: skip
-    if wide:
-        _lost(led[SCORE, x], met[SCORE, y], d, block[LOST])
-    if swaps != 0:
-        _falls(led[FALL, x], led[FALL_LOW, x], met[FALL, y], met[FALL_LOW, y], f)
-        if swaps == 1:
-            _whole_gains(led[GAIN, x], met[GAIN, y], f)
-        else:
-            _gains(led[GAIN, x], met[GAIN, y], apart, f)
-
-
-# ------------------------------------------------------------------------------------------------- sums of pairs
-
-
-@separate
-def _terms(f: Any, values: Any) -> None:
-    for k in range(f.size):
-        values[k] = elementary.where(f[k] != 0.0, values[k] * f[k], 0.0)
-
-
-@separate
-def _corrected(x: Any, slopes: Any, lost: Any) -> None:
-    """Add what the rounding of the differences took."""
-    for k in range(x.size):
-        x[k] += elementary.where(lost[k] != 0.0, slopes[k] * lost[k], 0.0)
-
-
-def _sum(x: Any) -> Any:
-    """The sum of a short row of whole steps, in lanes."""
-    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(0, x.size, STEP):
-        y = x[k : k + STEP]
-        a, b, c, d = a + y[0], b + y[1], c + y[2], d + y[3]
-        e, f, g, h = e + y[4], f + y[5], g + y[6], h + y[7]
-    return ((a + e) + (c + g)) + ((b + f) + (d + h))
-
-
-@separate
-def _add(x: Any, y: Any) -> None:
-    for k in range(x.size):
-        x[k] += y[k]
-
-
-@separate
-def _carried(x: Any, high: Any, low: Any) -> None:
-    """Add to sums, with their rounding errors."""
-    for k in range(x.size):
-        total = high[k] + x[k]
-        back = total - high[k]
-        low[k] += (high[k] - (total - back)) + (x[k] - back)
-        high[k] = total
-
-
-def _spread(x: Any, flat: Any, led: Any, led_low: Any, met: Any, met_low: Any) -> None:
-    """Add a derivative of the pairs of a block, which ``flat`` has too, to the sums of the samples on both sides."""
-    for i in range(STEP):
-        led[i], led_low[i] = plus(led[i], led_low[i], _sum(x[i]))
-    width = met.size
-    _add(flat[: 4 * width], flat[4 * width :])
-    _add(flat[: 2 * width], flat[2 * width : 4 * width])
-    _add(flat[:width], flat[width : 2 * width])
-    _carried(flat[:width], met, met_low)
-
-
-# ---------------------------------------------------------------------------------------------- the pairs of a set
 
 
 def _first_below(t: Any, target: float, first: int) -> Any:
@@ -196,19 +96,19 @@ def _pairs(
             width += -width & (STEP - 1)
             used = STEP * width
             y, flat, block = slice(j, j + width), shaped(room, (BLOCK, used)), shaped(room, (BLOCK, STEP, width))
-            _fill(led, x, met, y, block, wide, swaps)
+            fill(led, x, met, y, block, wide, swaps)
             values, slopes, curvatures = flat[VALUE], flat[SLOPE], flat[CURVATURE]
             call(loop, flat[APART], flat[TARGETS_APART], flat[FACTOR], parameters, values, slopes, curvatures, used)
-            _terms(flat[FACTOR], values)
+            terms(flat[FACTOR], values)
             if wide:
-                _corrected(values, slopes, flat[LOST])
+                corrected(values, slopes, flat[LOST])
             sums[0], sums[1] = plus(sums[0], sums[1], span_sum(values, lanes))
             if order > 0:
                 if wide:
-                    _corrected(slopes, curvatures, flat[LOST])
-                _spread(block[SLOPE], slopes, led[LED, x], led[LED_LOW, x], met[FOLLOWED, y], met[FOLLOWED_LOW, y])
+                    corrected(slopes, curvatures, flat[LOST])
+                spread(block[SLOPE], slopes, led[LED, x], led[LED_LOW, x], met[FOLLOWED, y], met[FOLLOWED_LOW, y])
             if order > 1:
-                _spread(block[CURVATURE], curvatures, led[BENT, x], led[BENT_LOW, x], met[BEND, y], met[BEND_LOW, y])
+                spread(block[CURVATURE], curvatures, led[BENT, x], led[BENT_LOW, x], met[BEND, y], met[BEND_LOW, y])
 
 
 def _exactly_apart(z: Any) -> Any:

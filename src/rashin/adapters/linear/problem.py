@@ -8,6 +8,7 @@ makes them nearly independent. The centred matrix is never stored.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -75,19 +76,37 @@ class Problem:
     @cached_property
     def mean(self) -> Array:
         """The weighted mean row (p,), or 0 without intercept."""
-        p = self.x.shape[1]
-        return np.asarray(self.x.T @ self.weight) if self.has_intercept else np.zeros(p)
+        return self._moments[0] if self.has_intercept else np.zeros(self.x.shape[1])
 
     @cached_property
     def scale(self) -> Array:
         """Standard deviation of each column about ``mean``; 1 for a column that is constant up to rounding."""
-        if is_sparse(self.x):
-            square = np.asarray(self.x.multiply(self.x).T @ self.weight)
-        else:
-            square = np.einsum("i,ij,ij->j", self.weight, self.x, self.x)
+        square = self._moments[1]
         variance = square - self.mean**2
         constant = variance <= 1e-12 * square
         return np.sqrt(np.where(constant, 1.0, variance))
+
+    @cached_property
+    def _moments(self) -> tuple[Array, Array]:
+        """The weighted mean of each column, and of its squares."""
+        x, w = self.x, self.weight
+        if is_sparse(x):
+            return np.asarray(x.T @ w), np.asarray(x.multiply(x).T @ w)
+        mean, square = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+        for rows, part in self._blocks():
+            np.multiply(x[rows], x[rows], out=part)
+            mean += w[rows] @ x[rows]
+            square += w[rows] @ part
+        return mean, square
+
+    def _blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Blocks of rows of a dense matrix that fit in the cache, each with the same memory of its shape."""
+        n, p = self.x.shape
+        size = max(BLOCK // max(p, 1), 1)
+        memory = np.empty((min(size, n), p))
+        for first in range(0, n, size):
+            rows = slice(first, min(first + size, n))
+            yield rows, memory[: rows.stop - first]
 
     @cached_property
     def start(self) -> Any:
@@ -117,6 +136,8 @@ class Problem:
 
     def predictions(self, c: Array, a: Any) -> Array:
         """z for all rows; for changes of c and a, that of z."""
+        if not c.any():
+            return np.full((self.x.shape[0], *np.shape(a)), a)
         return np.asarray(self.x @ c + (a - self.mean @ c))
 
     def slopes_of_loss(self, z: Array) -> tuple[float, Array]:
@@ -130,11 +151,28 @@ class Problem:
 
     def by_columns(self, slopes: Array) -> tuple[Array, Any]:
         """The gradient by c and by a, from that by z, without the penalty."""
-        total = slopes.sum(axis=0)
-        by_c = np.asarray(self.x.T @ slopes)
+        return self._about_the_mean(np.asarray(self.x.T @ slopes), slopes.sum(axis=0))
+
+    def _about_the_mean(self, by_c: Array, total: Any) -> tuple[Array, Any]:
         if not self.has_intercept:
             return by_c, np.zeros_like(total)
         return by_c - (np.outer(self.mean, total) if self.outputs else self.mean * total), total
+
+    def value_and_gradient(self, c: Array, a: Any) -> tuple[float, Array, Any]:
+        """The mean loss and its gradient by c and by a, in one pass over a dense matrix."""
+        if is_sparse(self.x):
+            value, slopes = self.slopes_of_loss(self.predictions(c, a))
+            return value, *self.by_columns(slopes)
+        shift, values, by_c, total = a - self.mean @ c, [], np.zeros_like(c), np.zeros(np.shape(a))
+        for rows, _ in self._blocks():
+            x = self.x[rows]
+            value, slopes = self.loss.value_and_gradient(
+                x @ c + shift, self.target[rows], weight=self.weight[rows], reduction="sum"
+            )
+            values.append(value)
+            by_c += x.T @ slopes
+            total = total + slopes.sum(axis=0)
+        return float(np.sum(values)), *self._about_the_mean(by_c, total)
 
     def penalty(self, c: Array) -> float:
         """The two penalties together."""
@@ -142,20 +180,34 @@ class Problem:
 
     def gram(self, d: Array, columns: Any = slice(None)) -> tuple[Array, Array]:
         """(x - m)' diag(d) (x - m) for d >= 0 and these columns, and (x - m)' d."""
+        if not is_sparse(self.x):
+            return self._dense_gram(d, columns)
         x, mean = self.x[:, columns], self.mean[columns]
-        if not is_sparse(x):
-            return _dense_gram(x, mean, np.sqrt(d))
         by_d = np.asarray(x.T @ d)
         total = d.sum()
         product = (x.T @ x.multiply(d[:, None]).tocsr()).toarray()
         product += total * np.outer(mean, mean) - np.outer(by_d, mean) - np.outer(mean, by_d)
         return product, by_d - total * mean
 
+    def _dense_gram(self, d: Array, columns: Any) -> tuple[Array, Array]:
+        mean, unit = self.mean[columns], float(d.max(initial=0.0))
+        product, border = np.zeros((mean.size, mean.size)), np.zeros(mean.size)
+        equal, all_of_them = bool((d == unit).all()), isinstance(columns, slice)
+        roots = np.ones_like(d) if equal else np.sqrt(d)
+        for rows, part in self._blocks():
+            x = self.x[rows][:, columns]
+            scaled = np.subtract(x, mean, out=part if all_of_them else x)  # else x is a copy
+            if not equal:
+                scaled *= roots[rows, None]
+            product += scaled.T @ scaled
+            border += roots[rows] @ scaled
+        return (product * unit, border * unit) if equal else (product, border)
+
     # ----------------------------------------------------------------------------------------- the certificate
 
-    def finished(self, c: Array, a: Any, iterations: int, converged: bool) -> Solution:
+    def finished(self, c: Array, a: Any, iterations: int, converged: bool, z: Array | None = None) -> Solution:
         """The point with the best intercept for its coefficients, its objective, and a bound of what is left."""
-        z = self.predictions(c, a)
+        z = self.predictions(c, a) if z is None else z
         if self.has_intercept:
             z, a = self._centered(z, a)
         value, slopes = self.slopes_of_loss(z)
@@ -205,17 +257,3 @@ class Problem:
         if bounds is None:
             return -math.inf
         return float(bounds(*([self.outputs] if self.outputs else []), **self.loss.parameters)[0])
-
-
-def _dense_gram(x: Array, mean: Array, roots: Array) -> tuple[Array, Array]:
-    """``gram`` by blocks of rows that fit in the cache, for square roots of d."""
-    p = x.shape[1]
-    product, border = np.zeros((p, p)), np.zeros(p)
-    rows = max(BLOCK // max(p, 1), 1)
-    for first in range(0, len(x), rows):
-        root = roots[first : first + rows]
-        scaled = x[first : first + rows] - mean
-        scaled *= root[:, None]
-        product += scaled.T @ scaled
-        border += root @ scaled
-    return product, border

@@ -67,8 +67,7 @@ class _Unknowns:
     def value_and_gradient(self, v: Array) -> tuple[float, Array]:
         problem = self.problem
         c, a = self.unpacked(v)
-        value, slopes = problem.slopes_of_loss(problem.predictions(c, a))
-        by_c, by_a = problem.by_columns(slopes)
+        value, by_c, by_a = problem.value_and_gradient(c, a)
         value += 0.5 * problem.l2 * float(np.vdot(c, c))
         gradient = ((by_c + problem.l2 * c) / self.scale).ravel()
         if self.signs == 1:
@@ -88,7 +87,7 @@ def newton(problem: Problem, c: Array, a: float, tol: float, max_iter: int) -> S
         by_c, by_a = problem.by_columns(slopes)
         by_c = by_c + problem.l2 * c
         if max(np.abs(by_c / problem.scale).max(initial=0.0), abs(by_a)) <= limit:
-            return problem.finished(c, a, step, True)
+            return problem.finished(c, a, step, True, z)
         matrix, border = problem.gram(bend)
         matrix.flat[:: len(c) + 1] += problem.l2
         corner = float(bend.sum()) if problem.has_intercept else 0.0
@@ -98,9 +97,9 @@ def newton(problem: Problem, c: Array, a: float, tol: float, max_iter: int) -> S
         last += decrease <= ROUNDING * abs(objective)
         moved = stepped(problem, (c, a, z), (dc, da), objective, decrease)
         if moved is None or last > LAST:  # what is left is rounding
-            return problem.finished(c, a, step, True)
+            return problem.finished(c, a, step, True, z)
         c, a, z = moved
-    return problem.finished(c, a, max_iter, False)
+    return problem.finished(c, a, max_iter, False, z)
 
 
 def curvatures(problem: Problem, bend: Array) -> Array:

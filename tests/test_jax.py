@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -542,3 +543,18 @@ def test_without_handlers_the_formula_makes_nan_of_what_is_refused(monkeypatch):
     assert np.isnan(losses).tolist() == [False, False, False, True, False]
     many = jax.jit(jax.vmap(lambda z, t: ce(z[None], t[None])))(z, t % 4)
     assert np.allclose(many, ce(np.asarray(z), np.asarray(t) % 4, reduction="none"), rtol=2e-7, atol=0)
+
+
+def test_exported_programs_have_the_bits_and_other_platforms_the_formula():
+    from jax import export
+
+    z, t = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), jnp.float32), jnp.array([0, 1, 2, 1])
+    step = jax.jit(jax.value_and_grad(partial(rashin.focal, gamma=1.5)))
+    with pytest.raises(ValueError, match="no compatibility guarantees"):
+        export.export(step)(z, t)
+    consent = export.DisabledSafetyCheck.custom_call("rashin_loss")
+    value, gradient = export.export(step, disabled_checks=[consent])(z, t).call(z, t)
+    wanted, slopes = rashin.focal.value_and_gradient(np.asarray(z), np.asarray(t), gamma=1.5)
+    assert value == np.float32(wanted)
+    assert np.array_equal(gradient, slopes)
+    assert "custom_call" not in export.export(step, platforms=["cuda"])(z, t).mlir_module()

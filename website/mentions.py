@@ -1,0 +1,27 @@
+"""The name of a loss in a text leads to its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils import nodes
+
+from rashin import list_group_losses, list_losses
+
+__all__ = ["setup"]
+
+_LOSSES = [*list_losses(), *list_group_losses()]
+_AMBIGUOUS = {name for loss in _LOSSES for name in loss.parameters}  # gamma is a loss, and a parameter of focal
+_PAGES = {loss.name: f"losses/{loss.name}" for loss in _LOSSES if loss.name not in _AMBIGUOUS}
+
+
+def setup(app: Any) -> None:
+    app.connect("doctree-resolved", _link)
+
+
+def _link(app: Any, tree: nodes.document, page: str) -> None:
+    for mention in list(tree.findall(nodes.literal)):
+        target = _PAGES.get(mention.astext().removeprefix("rashin."))
+        if target not in (None, page) and not isinstance(mention.parent, nodes.reference | nodes.title):
+            address = app.builder.get_relative_uri(page, target)
+            mention.replace_self(nodes.reference("", "", mention.deepcopy(), internal=True, refuri=address))

@@ -116,11 +116,42 @@ def test_rows_of_classes_have_the_whole_matrix():
     np.testing.assert_array_equal(h, -np.eye(3))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_targets_are_those_of_the_librarys_own_objective(weighted):
+    x, y, w = samples("number", weighted)
+    table = np.column_stack([y, -2.0 * y, y**2])
+    ours = adapter.train(PARAMS, catboost.Pool(x, table, weight=w), loss="half_squared_error", start=np.zeros(3))
+    theirs = catboost.CatBoost({**PARAMS, "loss_function": "MultiRMSE", "boost_from_average": False})
+    expected = theirs.fit(catboost.Pool(x, table, weight=w)).predict(x)
+    np.testing.assert_allclose(ours.predict(x), expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
+
+
+def test_several_numbers_and_their_metric():
+    x, y, w = samples("number", weighted=True)
+    settings = {
+        key: value for key, value in PARAMS.items() if key not in ("verbose", "allow_writing_files", "iterations")
+    }
+    model = adapter.Regressor("gaussian", hessian="fisher", n_estimators=5, **settings)
+    model.fit(x, y, w, eval_set=[(x, y)], eval_weight=[w])
+    found = model.predict(x)
+    assert found.shape == (len(y), 2)
+    assert model.evals_result_["eval0"][-1] == pytest.approx(
+        rashin.gaussian(found, np.float32(y), weight=np.float32(w)), rel=1e-12, abs=0
+    )
+    one = adapter.objective("gaussian", "fisher", start=(0.5, -0.25)).calc_ders_multi((1.0, 0.5), (3.0, 3.0), 2.0)
+    z = np.array([[1.5, 0.25]])
+    np.testing.assert_allclose(one[0], -2.0 * rashin.gaussian.gradient(z, [3.0])[0], rtol=1e-14)
+    np.testing.assert_allclose(one[1], -2.0 * rashin.gaussian.fisher(z)[0], rtol=1e-14)
+    table = adapter.metric("huber", start=np.zeros(2)).evaluate([y, -y], [y + 0.5, y], w)
+    exact = rashin.huber(np.stack([y, -y], 1), np.stack([y + 0.5, y], 1), weight=np.stack([w, w], 1), reduction="sum")
+    assert table == pytest.approx((exact, 2 * w.sum()), rel=1e-13, abs=0)
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match=r"^params: got 'loss_function'; expected none"):
         adapter.train({"loss_function": "RMSE"}, pool("number"), loss="huber")
-    with pytest.raises(ValueError, match=r"^loss: got gaussian, a loss of several numbers"):
-        adapter.objective("gaussian")
+    with pytest.raises(ValueError, match=r"^pool: got labels of shape \(442,\); expected 2 columns for gaussian"):
+        adapter.train(PARAMS, pool("number"), loss="gaussian")
     with pytest.raises(ValueError, match=r"^gradient: got inf at index 0"):
         adapter.objective("poisson").calc_ders_range(np.array([800.0]), np.float32([1.0]), None)
     with pytest.raises(ValueError, match=r"^target: got 3.0 at index 0"):

@@ -102,6 +102,37 @@ def test_an_offset_of_the_data_replaces_the_start():
     np.testing.assert_array_equal(d.get_init_score(), np.log(exposure))
 
 
+@pytest.mark.parametrize(("name", "extra", "loss", "kind"), PARITY[3:5])
+def test_folds_of_cross_validation_are_those_of_the_librarys_own_objective(name, extra, loss, kind):
+    x = samples(kind)[0]
+    settings = {"nfold": 3, "return_cvbooster": True, "stratified": True, "seed": 1}
+    ours = adapter.cv(PARAMS, data(kind, weighted=True), 6, loss=loss, **settings)
+    theirs = lightgbm.cv({**PARAMS, **extra, "objective": name}, data(kind, weighted=True), 6, **settings)
+    for own, other in zip(ours["cvbooster"].boosters, theirs["cvbooster"].boosters, strict=True):
+        np.testing.assert_allclose(own.predict(x), other.predict(x), rtol=3e-8)
+    if kind == "classes":  # their Poisson metric is another
+        mine, native = ours[f"valid {loss.name}-mean"], theirs["valid multi_logloss-mean"]
+        np.testing.assert_allclose(mine, native, rtol=1e-6)
+
+
+def test_folds_keep_an_offset_of_the_data_and_are_not_stratified_by_numbers():
+    x, y, _ = samples("count")
+    offset = np.linspace(-0.5, 0.5, len(y))
+    sets = [lightgbm.Dataset(x, label=y, init_score=offset, params={"verbosity": -1}) for _ in range(2)]
+    calls = []
+
+    def seen(*given):
+        calls.append(given)
+        return given
+
+    ours = adapter.cv(PARAMS, sets[0], 4, loss="poisson", nfold=2, shuffle=False, fpreproc=seen, return_cvbooster=True)
+    model = adapter.train(PARAMS, sets[1].subset(np.arange((len(y) + 1) // 2, len(y))).construct(), 4, loss="poisson")
+    assert len(calls) == 2
+    np.testing.assert_allclose(ours["cvbooster"].boosters[0].predict(x), model.predict(x), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"^params: got 'objective'"):
+        adapter.cv({"objective": "gamma"}, sets[0], loss="huber")
+
+
 def test_several_numbers():
     x, y, w = samples("number", weighted=True)
     model = adapter.train(PARAMS, data("number", weighted=True), 20, loss="gaussian", hessian="fisher")

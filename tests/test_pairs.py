@@ -314,13 +314,13 @@ def test_the_text_of_a_loss_has_its_switches():
 # ------------------------------------------------------------------------------------------------------ peers
 
 
-def derivatives_of_lightgbm(z, t, sizes, **parameters):
+def derivatives_of_lightgbm(z, t, sizes, weight=None, **parameters):
     """The leaf of each row in a tree of as many leaves as LightGBM makes, and slope and curvature of each leaf."""
     lightgbm = pytest.importorskip("lightgbm")
     n = len(z)
     fine = {"max_bin": 10 * n, "min_data_in_bin": 1, "verbose": -1, "feature_pre_filter": False}
     rows = np.arange(n, dtype=np.float64)[:, None]
-    data = lightgbm.Dataset(rows, label=t, group=sizes, init_score=z, params=fine)
+    data = lightgbm.Dataset(rows, label=t, weight=weight, group=sizes, init_score=z, params=fine)
     whole = {"num_leaves": n, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0.0, "learning_rate": 1.0}
     given = {"objective": "lambdarank", "num_threads": 1, "lambdarank_norm": False, **whole, **fine, **parameters}
     model = lightgbm.train(given, data, 1)
@@ -328,6 +328,37 @@ def derivatives_of_lightgbm(z, t, sizes, **parameters):
     numbers = leaves["node_index"].str.extract(r"L(\d+)")[0].astype(int)
     found = {k: (-v * w, w) for k, v, w in zip(numbers, leaves["value"], leaves["weight"], strict=True)}
     return model.predict(rows, pred_leaf=True).reshape(-1), found
+
+
+def normalized_derivatives(z, t):
+    """Slope and curvature of one list, as the text of the loss says that LightGBM normalizes them."""
+    rank = np.argsort(np.argsort(-z, kind="stable")) + 1
+    better, apart = t[:, None] > t, z[:, None] - z
+    gain, discount = 2.0**t, 1.0 / np.log2(1.0 + rank)
+    ideal = (np.sort(gain - 1.0)[::-1] * np.sort(discount)[::-1]).sum()
+    change = better * (gain[:, None] - gain) / ideal * np.abs(discount[:, None] - discount)
+    change = change / (0.01 + np.abs(apart)) if np.ptp(z) else change
+    p = 1.0 / (1.0 + np.exp(apart))
+    slopes, curvatures = -change * p, change * p * (1.0 - p)
+    total = 2.0 * np.abs(slopes).sum()
+    scale = np.log2(1.0 + total) / total
+    return scale * (slopes.sum(1) - slopes.sum(0)), scale * (curvatures.sum(1) + curvatures.sum(0))
+
+
+def test_lightgbm_s_normalization_is_what_the_text_says():
+    rng = np.random.default_rng(5)
+    sizes = [7, 12, 5]
+    z, t, weight = 2.0 * rng.normal(size=24), rng.integers(0, 5, 24), rng.uniform(0.3, 3.0, 24)
+    z[:7] = 0.5
+    leaf, found = derivatives_of_lightgbm(z, t, sizes, weight, lambdarank_norm=True)
+    cuts = np.cumsum(sizes)[:-1]
+    lists = [normalized_derivatives(*one) for one in zip(np.split(z, cuts), np.split(t, cuts), strict=True)]
+    gradient, hessian = weight * np.concatenate(lists, axis=1)
+    assert len(found) > 12
+    for number, (slope, curvature) in found.items():
+        own = leaf == number
+        assert slope == pytest.approx(gradient[own].sum(), rel=1e-3, abs=0)
+        assert curvature == pytest.approx(hessian[own].sum(), rel=1e-3, abs=0)
 
 
 @pytest.mark.parametrize("truncation", [3, 30])

@@ -1,8 +1,9 @@
 """For CatBoost: any loss as objective and metric, started at its best constant.
 
 CatBoost calls an objective for blocks of some thousand rows, tens of thousands of times in a training, and wants the
-derivatives of minus the loss. Single numbers are computed by one call of compiled code per block. Losses of classes are
-called for one row at a time, with the whole matrix of second derivatives: that is CatBoost's interface, and is slow.
+derivatives of minus the loss. Single numbers are computed by one call of compiled code per block. Losses of classes and
+of several numbers, and several targets, are called for one row at a time, with a matrix of second derivatives: that is
+CatBoost's interface, and is slow.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from numpy.typing import NDArray
 
 from rashin.adapters import boosting
 from rashin.adapters.boosting import FLOOR, Derivatives, start
-from rashin.adapters.catboost_objective import LIBRARY, Metric, Objective, RowObjective, takes_gradient_steps
+from rashin.adapters.catboost_objective import (
+    LIBRARY,
+    Metric,
+    Objective,
+    RowObjective,
+    TableMetric,
+    TableObjective,
+    takes_gradient_steps,
+)
 from rashin.extras import needs
 
 with needs("catboost", "catboost", "rashin.adapters.catboost"):
@@ -44,16 +53,25 @@ __all__ = [
 Array = NDArray[Any]
 
 
+class _TableObjective(TableObjective, catboost.MultiTargetCustomObjective):
+    """By its class CatBoost tells objectives of several targets."""
+
+
+class _TableMetric(TableMetric, catboost.MultiTargetCustomMetric):
+    """The same for metrics."""
+
+
 def objective(loss: Loss | str, hessian: str | None = None, floor: float = FLOOR, start: Any = 0.0) -> Objective:
     """The loss as CatBoost's ``loss_function``.
 
     Parameters
     ----------
-    loss : loss of real numbers or logits, or its name: one per row, or one for each class.
-    hessian : ``"exact"``, ``"library"``, ``"majorized"`` or ``"unit"``, see ``rashin.adapters.boosting``. By default
-        ``"library"`` if CatBoost has the loss, otherwise ``"exact"``. For classes the two are the whole matrix.
+    loss : loss of real numbers or logits, or its name: one per row, one for each class, or several numbers per row.
+    hessian : ``"exact"``, ``"library"``, ``"majorized"``, ``"unit"`` or ``"fisher"``, see ``rashin.adapters.boosting``.
+        By default ``"library"`` if CatBoost has the loss, otherwise ``"exact"``. For classes the two are the whole
+        matrix.
     floor : least curvature of a sample of weight 1, for single numbers.
-    start : constant that is added to CatBoost's predictions.
+    start : constant that is added to CatBoost's predictions; for several targets one for each.
 
     Examples
     --------
@@ -64,18 +82,19 @@ def objective(loss: Loss | str, hessian: str | None = None, floor: float = FLOOR
            [ 0.5 , -0.25]])
     """
     derivatives = Derivatives(loss, hessian, floor, LIBRARY)
-    if derivatives.loss.prediction.is_joint:
-        raise ValueError(
-            f"loss: got {derivatives.loss.name}, a loss of several numbers; expected one of single numbers or classes; "
-            f"fix: use rashin.adapters.xgboost or rashin.adapters.lightgbm"
-        )
-    made = RowObjective if derivatives.loss.prediction.axes else Objective
-    return made(derivatives, _array(start))
+    made = RowObjective if derivatives.loss.prediction.has_classes else Objective
+    return (_TableObjective if _is_table(derivatives.loss, start) else made)(derivatives, _array(start))
+
+
+def _is_table(loss: Loss, start: Any) -> bool:
+    """Whether CatBoost has several targets: those of the data, or a column for each number of a sample."""
+    return loss.prediction.is_joint or (loss.prediction.axes == 0 and np.ndim(start) == 1)
 
 
 def metric(loss: Loss | str, start: Any = 0.0) -> Metric:
     """The exact weighted mean loss as CatBoost's ``eval_metric``; smaller is better."""
-    return Metric(boosting.boosted(loss), _array(start))
+    loss = boosting.boosted(loss)
+    return (_TableMetric if _is_table(loss, start) else Metric)(loss, _array(start))
 
 
 def _array(start: Any) -> Any:
@@ -97,7 +116,7 @@ def settings(loss: Loss | str, hessian: str | None = None, floor: float = FLOOR,
         "leaf_estimation_method": "Gradient" if takes_gradient_steps(derivatives) else "Newton",
         "leaf_estimation_iterations": 10 if ten else 1,
     }
-    return made | ({"classes_count": len(start)} if derivatives.loss.prediction.axes else {})
+    return made | ({"classes_count": len(start)} if derivatives.loss.prediction.has_classes else {})
 
 
 def train(
@@ -118,7 +137,8 @@ def train(
     Parameters
     ----------
     params : parameters of CatBoost, without ``loss_function`` and ``eval_metric``.
-    pool : training data with labels, which are 0, 1, ... for classes.
+    pool : training data with labels, which are 0, 1, ... for classes. For losses of several numbers the target stands
+        in as many columns as a sample has numbers, since CatBoost predicts one number for each column.
     loss, hessian, floor : as in :func:`objective`.
     start : constant to start from, on the scale of the trees' predictions; by default :func:`start` of the pool. Pass 0
         if the pool has a baseline.
@@ -138,13 +158,22 @@ def train(
     if of_user:
         raise ValueError(f"params: got {of_user[0]!r}; expected none, as the loss sets it")
     if start is None:
-        weight = np.asarray(pool.get_weight(), np.float64)
-        classes = params.get("classes_count")
-        label = np.asarray(pool.get_label(), np.float64)
-        start = boosting.start(loss, label, weight if weight.size else None, classes=classes)
+        start = _start_of(boosting.boosted(loss), pool, params.get("classes_count"))
     model = catboost.CatBoost({**settings(loss, hessian, floor, start), **params})
     model.fit(pool, **options)
     return finish(model, loss, start)
+
+
+def _start_of(loss: Loss, pool: catboost.Pool, classes: int | None) -> Any:
+    label, weight = np.asarray(pool.get_label(), np.float64), np.asarray(pool.get_weight(), np.float64)
+    target = label[:, 0] if loss.prediction.is_joint and label.ndim == 2 else label
+    found = boosting.start(loss, target, weight if weight.size else None, classes=classes)
+    if loss.prediction.is_joint and label.shape[1:] != (np.size(found),):
+        raise ValueError(
+            f"pool: got labels of shape {label.shape}; expected {np.size(found)} columns for {loss.name}, as CatBoost "
+            f"predicts one number for each; fix: repeat the target, np.column_stack([t] * {np.size(found)})"
+        )
+    return found
 
 
 def finish(model: catboost.CatBoost, loss: Loss | str, start: Any = 0.0) -> catboost.CatBoost:
@@ -167,12 +196,11 @@ def finish(model: catboost.CatBoost, loss: Loss | str, start: Any = 0.0) -> catb
 
 def fitted(estimator: Any, samples: Sequence[tuple[Any, Array, Array | None]]) -> tuple[catboost.CatBoost, int | None]:
     """The model of an estimator, and the number of rounds that predict best."""
-    if samples[0][1].ndim != 1:
-        raise ValueError(
-            f"y: got an array of shape {samples[0][1].shape}; expected (n,), as CatBoost has one target here"
-        )
     columns = {name: value for name, value in estimator.settings.items() if name.endswith("_features")}
-    pools = [catboost.Pool(x, t, weight=w, **columns) for x, t, w in samples]
+    copies = np.size(estimator.start_) if estimator.loss_.prediction.is_joint else 0
+    pools = [
+        catboost.Pool(x, np.column_stack([t] * copies) if copies else t, weight=w, **columns) for x, t, w in samples
+    ]
     own = {name: value for name, value in estimator.settings.items() if name not in columns}
     model = train(
         {"verbose": False, "allow_writing_files": False, "iterations": estimator.n_estimators, **own},
@@ -184,7 +212,8 @@ def fitted(estimator: Any, samples: Sequence[tuple[Any, Array, Array | None]]) -
         eval_set=pools[1:] or None,
         early_stopping_rounds=estimator.early_stopping_rounds,
     )
-    history = [values["Metric"] for name, values in model.get_evals_result().items() if name != "learn"]
+    kind = type(metric(estimator.loss_, estimator.start_)).__name__  # CatBoost calls a metric by its class
+    history = [values[kind] for name, values in model.get_evals_result().items() if name != "learn"]
     estimator.evals_result_ = {f"eval{place}": values for place, values in enumerate(history)}
     return model, model.tree_count_ if estimator.early_stopping_rounds else None
 

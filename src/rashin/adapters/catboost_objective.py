@@ -1,4 +1,4 @@
-"""What CatBoost calls in a training: objectives for blocks of numbers and for rows of classes, and a metric.
+"""What CatBoost calls in a training: objectives for blocks of numbers and for rows of them, and metrics.
 
 Nothing here needs CatBoost.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rashin.adapters.boosting import Derivatives
     from rashin.loss import Loss
 
-__all__ = ["LIBRARY", "Metric", "Objective", "RowObjective", "takes_gradient_steps"]
+__all__ = ["LIBRARY", "Metric", "Objective", "RowObjective", "TableMetric", "TableObjective", "takes_gradient_steps"]
 
 Array = NDArray[Any]
 
@@ -146,6 +146,24 @@ class RowObjective(Objective):
         return gradient[0], loss.hessian_vector_product(everyone, label, np.eye(z.size), reduction="sum")
 
 
+class TableObjective(Objective):
+    """The same for several targets, and for losses of several numbers, one row at a time.
+
+    CatBoost predicts as many numbers as there are targets. The target of a loss of several numbers is the first one.
+    """
+
+    def calc_ders_multi(self, approx: Any, target: Any, weight: float | None) -> tuple[Array, Array]:
+        """The derivatives of minus the loss, (k,) and a diagonal (k, k)."""
+        z, t = np.array(approx, np.float64), np.array(target, np.float64)
+        if self.derivatives.loss.prediction.is_joint:
+            gradient, curvature = self.derivatives((z + self.start)[None], t[:1], None)
+            ders = -np.concatenate([gradient, curvature])
+        else:
+            ders = self.calc_ders_range(z, t, None).T
+        ders = ders if weight is None else weight * ders
+        return ders[0], np.diag(ders[1])
+
+
 class Metric:
     """What CatBoost calls for the mean loss: its ``eval_metric``, with the same ``start``."""
 
@@ -170,6 +188,19 @@ class Metric:
     def get_final_error(self, error: float, weight: float) -> float:
         """The mean."""
         return error / weight if weight else 0.0
+
+
+class TableMetric(Metric):
+    """The same for several targets, and for losses of several numbers."""
+
+    def evaluate(self, approxes: Sequence[Array], target: Any, weight: Array | None) -> tuple[float, float]:
+        """The weighted sum of the losses, and of the weights."""
+        z = np.stack(approxes, axis=-1) + self.start
+        joint = self.loss.prediction.is_joint
+        t = np.asarray(target[0] if joint else np.stack(target, axis=-1))
+        w = np.ones(len(t)) if weight is None else np.asarray(weight, np.float64)
+        w = w if joint else np.broadcast_to(w[:, None], t.shape)
+        return float(self.loss(z, t, weight=w, reduction="sum")), float(w.sum())
 
 
 def takes_gradient_steps(derivatives: Derivatives) -> bool:

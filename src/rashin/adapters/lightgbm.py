@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rashin.adapters.sklearn_boosting import LightGBMRegressor as Regressor
     from rashin.loss import Loss
 
-__all__ = ["Classifier", "Metric", "Objective", "Regressor", "finish", "metric", "objective", "start", "train"]
+__all__ = ["Classifier", "Metric", "Objective", "Regressor", "cv", "finish", "metric", "objective", "start", "train"]
 
 Array = NDArray[Any]
 
@@ -151,19 +151,84 @@ def train(
     >>> model.predict([[10.0], [70.0]]).round(2)
     array([0.39, 4.97])
     """
-    if "objective" in params:
-        raise ValueError("params: got 'objective'; expected none, as the loss sets it")
     own, data = objective(loss, hessian, floor), [train_set, *(valid_sets or ())]
     loss = own.derivatives.loss
-    with_offset = train_set.init_score is not None
+    with_offset = _has_offset(train_set)
     if start is None:
         start = 0.0 if with_offset else _start_of(loss, train_set, params.get("num_class"))
-    settings = {"metric": "None", **params, "objective": own}
-    if loss.prediction.axes:
-        settings["num_class"] = np.size(start) if not with_offset else params.get("num_class")
+    settings = _settings(params, own, params.get("num_class") if with_offset else np.size(start))
     with contextlib.nullcontext() if with_offset else _started(data, start):
         model = lightgbm.train(settings, train_set, num_boost_round, valid_sets, feval=metric(loss), **options)
     return finish(model, loss, start)
+
+
+def cv(
+    params: Mapping[str, Any],
+    train_set: lightgbm.Dataset,
+    num_boost_round: int = 100,
+    *,
+    loss: Loss | str,
+    hessian: str | None = None,
+    floor: float = FLOOR,
+    fpreproc: Any = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """``lightgbm.cv`` with a loss: each fold starts at the best constant of its own training rows.
+
+    The history has the keys of LightGBM, such as ``"valid poisson-mean"``. With ``return_cvbooster=True``, the models
+    contain start and link, as those of :func:`train`. If the data have an ``init_score``, that replaces the starts.
+
+    Parameters
+    ----------
+    params, train_set, num_boost_round : as in :func:`train`.
+    loss, hessian, floor : as in :func:`objective`.
+    fpreproc, **options : passed to ``lightgbm.cv``: ``folds``, ``nfold``, ``callbacks`` and so on. ``stratified`` is
+        True by default for losses of classes only, as numbers cannot be stratified.
+
+    Examples
+    --------
+    >>> import numpy as np, lightgbm, rashin
+    >>> from rashin.adapters.lightgbm import cv
+    >>> x, y = np.arange(80.0)[:, None], np.repeat([0.0, 1.0, 4.0, 5.0], 20)
+    >>> history = cv({"verbose": -1}, lightgbm.Dataset(x, y), 20, loss=rashin.poisson, nfold=4)
+    >>> history["valid poisson-mean"][0] > history["valid poisson-mean"][-1]
+    True
+    """
+    own = objective(loss, hessian, floor)
+    loss, with_offset, starts = own.derivatives.loss, _has_offset(train_set), []
+    classes = params.get("num_class") if with_offset else np.size(_start_of(loss, train_set, params.get("num_class")))
+
+    def begun(fit: lightgbm.Dataset, held: lightgbm.Dataset, settings: dict[str, Any]) -> Any:
+        if fpreproc is not None:
+            fit, held, settings = fpreproc(fit, held, settings)
+        fit.construct()
+        starts.append(0.0 if with_offset else start(loss, fit.get_label(), fit.get_weight(), classes=classes))
+        for one in () if with_offset else (fit, held.construct()):
+            _begin(one, starts[-1])
+        return fit, held, settings
+
+    options.setdefault("stratified", boosting.link_of(loss) in ("logit", "softmax"))
+    settings = _settings(params, own, classes)
+    found = lightgbm.cv(settings, train_set, num_boost_round, feval=metric(loss), fpreproc=begun, **options)
+    if "cvbooster" in found:
+        models = zip(found["cvbooster"].boosters, starts, strict=True)
+        found["cvbooster"].boosters = [finish(model, loss, constant) for model, constant in models]
+    return found
+
+
+def _has_offset(data: lightgbm.Dataset) -> bool:
+    """Whether there is an initial score; that of a subset is in LightGBM's memory alone."""
+    if data.init_score is not None:
+        return True
+    return data._handle is not None and data.get_field("init_score") is not None
+
+
+def _settings(params: Mapping[str, Any], own: Objective, outputs: int | None) -> dict[str, Any]:
+    """The parameters, with those that belong to the loss."""
+    if "objective" in params:
+        raise ValueError("params: got 'objective'; expected none, as the loss sets it")
+    made = {"metric": "None", **params, "objective": own}
+    return made | ({"num_class": outputs} if own.derivatives.loss.prediction.axes else {})
 
 
 def _start_of(loss: Loss, data: lightgbm.Dataset, classes: int | None) -> Any:
@@ -177,9 +242,8 @@ def _start_of(loss: Loss, data: lightgbm.Dataset, classes: int | None) -> Any:
 @contextlib.contextmanager
 def _started(data: Sequence[lightgbm.Dataset], start: Any) -> Iterator[None]:
     """The start as the initial score of all data sets, until training ends."""
-    constant = np.asarray(start, np.float64)
     for one in data:
-        one.set_init_score(np.broadcast_to(constant, (len(one.label), *constant.shape)).copy())
+        _begin(one, start)
     try:
         yield
     finally:
@@ -187,6 +251,11 @@ def _started(data: Sequence[lightgbm.Dataset], start: Any) -> Iterator[None]:
             one.init_score = None
             if one._handle is not None:
                 one.set_field("init_score", None)
+
+
+def _begin(data: lightgbm.Dataset, start: Any) -> None:
+    constant, n = np.asarray(start, np.float64), data.num_data() if data.label is None else len(data.label)
+    data.set_init_score(np.broadcast_to(constant, (n, *constant.shape)).copy())
 
 
 def finish(model: lightgbm.Booster, loss: Loss | str, start: Any = 0.0) -> lightgbm.Booster:

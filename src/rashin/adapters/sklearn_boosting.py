@@ -91,7 +91,7 @@ class _Trees(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : table of features (n, features), of any kind that the library takes.
-        y : targets (n,); for XGBoost also (n, k), with a loss of single numbers.
+        y : targets (n,); for XGBoost and CatBoost also (n, k), with a loss of single numbers.
         sample_weight : weights >= 0, (n,).
         eval_set : pairs of features and targets to be measured after each round.
         eval_weight : their weights.

@@ -100,10 +100,10 @@ def pairwise_logistic(xp: Any, z: Any, t: Any) -> tuple[Any, Any, Any]:
 
     ``lambdarank`` in LightGBM, with ``lambdarank_norm=False`` and weights of 1, has the gradient and the Hessian
     diagonal of ``ndcg=True, truncation=30, reduction="sum"``, up to the steps of its table of sigmoids. By default,
-    ``lambdarank_norm=True``, it divides c by 0.01 + abs(z_i - z_j), and scales the derivatives of each list by
-    log2(1 + S) / S, where S is the sum of the absolute slopes of both samples of all pairs. Weights multiply the
-    derivatives of their sample there, and the pairs here. XGBoost's ``rank:pairwise`` and ``rank:ndcg`` have other
-    normalizations and choose pairs by ``lambdarank_pair_method``.
+    ``lambdarank_norm=True``, it divides c by 0.01 + abs(z_i - z_j), unless all scores of the list are equal, and scales
+    the derivatives of each list by log2(1 + S) / S, where S is the sum of the absolute slopes of both samples of all
+    pairs. Weights multiply the derivatives of their sample there, and the pairs here. XGBoost's ``rank:pairwise`` and
+    ``rank:ndcg`` have other normalizations and choose pairs by ``lambdarank_pair_method``.
 
     Parameters
     ----------

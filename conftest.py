@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-OF_TORCH = ["docs/torch*.md", "src/rashin/adapters/torch*.py", "tests/shards.py"]
+OF_TORCH = ["docs/torch*.md", "docs/dialects.md", "src/rashin/adapters/torch*.py", "tests/shards.py"]
 OF_JAX = ["docs/jax.md"]
 OF_BOOSTERS = ("xgboost", "lightgbm", "catboost")
 collect_ignore_glob = [] if find_spec("torch") else list(OF_TORCH)

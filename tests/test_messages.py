@@ -26,6 +26,7 @@ EXCEPTIONS = {
     "{}; fix: remove a damaged copy, and it is downloaded again; path= loads data of your own": "adds a remedy",
     "module {} has no attribute {}": "Python's words for a name that a module lacks",
     "module {} has no attribute {}{}": "Python's words for a name that a module lacks",
+    "rashin.dialects.{} has no {}{}": "a name that a module lacks",
     "{} needs {}, which {} {}; fix: {}": "an optional package: nothing was passed",
     "{}: has no axis: it compares element by element": "a loss without the method: no value would do",
     "{}: has no hessian_vector_product: its formula of whole rows gives the diagonal of the Hessian only; fix: use "

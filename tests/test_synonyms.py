@@ -10,6 +10,7 @@ import pytest
 
 import rashin
 from rashin.cli import main
+from rashin.conventions import TABLES
 from rashin.registry import get
 from rashin.synonyms import SYNONYMS, found, synonym
 
@@ -116,7 +117,6 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "mape": (REALS, lambda z, t: np.mean(np.abs((z - t) / t))),
     "smooth_l1": (REALS, lambda z, t: smooth_l1(z, t, 0.4)),
     "charbonnier": (REALS, lambda z, t: np.mean(np.sqrt(1 + (z - t) ** 2) - 1)),
-    "LogCosh": (REALS, lambda z, t: np.mean(np.log(np.cosh(z - t)))),
     "barron": (REALS, lambda z, t: np.mean(1.2 / 0.8 * ((((z - t) / 1.7) ** 2 / 1.2 + 1) ** 0.4 - 1))),
     "cauchy": (REALS, lambda z, t: np.mean(np.log(1 + (z - t) ** 2 / 2))),
     "geman_mcclure": (REALS, lambda z, t: np.mean(2 * (z - t) ** 2 / ((z - t) ** 2 + 4))),
@@ -130,8 +130,8 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "bce": (CHANCES, entropy),
     "bce_with_logits": (CODES, lambda z, t: entropy(sigmoid(z), t)),
     "soft_margin": (SIGNS, lambda z, t: np.mean(np.log(1 + np.exp(-t * z)))),
-    "cross_entropy": (LOGITS, lambda z, t: -np.mean(np.log(softmax(z)[PICK, t]))),
-    "sparse_categorical_crossentropy": (LABELS, lambda z, t: -np.mean(np.log(z[PICK, t]))),
+    "ce": (LOGITS, lambda z, t: -np.mean(np.log(softmax(z)[PICK, t]))),
+    "multi_logloss": (LABELS, lambda z, t: -np.mean(np.log(z[PICK, t]))),
     "nll": ({**LABELS, "z": np.log(ROWS["z"])}, lambda z, t: -np.mean(z[PICK, t])),
     "kl": (ROWS, lambda z, t: np.mean(np.sum(t * np.log(t / z), axis=1))),
     "kl_distillation": (SOFT, soft_kl),
@@ -148,12 +148,10 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "sparsemax": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 2.0))),
     "entmax15": (LOGITS, lambda z, t: np.mean(fenchel_young(z, t, 1.5))),
     "adaboost": (SIGNS, lambda z, t: np.mean(np.exp(-t * z))),
-    "binary_focal_crossentropy": (CODES, lambda z, t: np.mean(
-        -((1 - np.where(t, sigmoid(z), sigmoid(-z))) ** 2) * np.log(np.where(t, sigmoid(z), sigmoid(-z))))),
     "asl": (CODES, lambda z, t: np.mean(np.where(
         t, -sigmoid(-z) * np.log(sigmoid(z)),
         -(np.maximum(sigmoid(z) - 0.05, 0) ** 4) * np.log(np.minimum(sigmoid(-z) + 0.05, 1))))),
-    "categorical_focal_crossentropy": (LOGITS, lambda z, t: np.mean(
+    "multiclass_focal": (LOGITS, lambda z, t: np.mean(
         -((1 - softmax(z)[PICK, t]) ** 2) * np.log(softmax(z)[PICK, t]))),
     "poly_cross_entropy": (LOGITS, lambda z, t: np.mean(
         -np.log(softmax(z)[PICK, t]) + 0.3 * (1 - softmax(z)[PICK, t]))),
@@ -161,11 +159,11 @@ FIELD = {  # one name of each entry: data, and the field's own formula
         -0.8 * np.log(softmax(z)[PICK, t]) - 0.4 * np.sum(softmax(z) * np.where(np.eye(4)[t], 0.0, -4.0), axis=1))),
     "gce": (LOGITS, lambda z, t: np.mean((1 - softmax(z)[PICK, t] ** 0.6) / 0.6)),
     "poisson_nll": (POSITIVE, lambda z, t: np.mean(np.exp(z) - t * z)),
-    "mean_poisson_deviance": (POSITIVE, lambda z, t: 2 * np.mean(t * np.log(t / z) + z - t)),
+    "poisson_deviance": (POSITIVE, lambda z, t: 2 * np.mean(t * np.log(t / z) + z - t)),
     "gamma_nll": (POSITIVE, lambda z, t: np.mean(z + t * np.exp(-z))),
-    "mean_gamma_deviance": (POSITIVE, lambda z, t: 2 * np.mean(np.log(z / t) + t / z - 1)),
+    "gamma_deviance": (POSITIVE, lambda z, t: 2 * np.mean(np.log(z / t) + t / z - 1)),
     "reg:tweedie": (POSITIVE, lambda z, t: np.mean(tweedie(np.exp(z), t, 1.3))),
-    "mean_tweedie_deviance": (POSITIVE, lambda z, t: deviance(z, t, 1.3)),
+    "tweedie_deviance": (POSITIVE, lambda z, t: deviance(z, t, 1.3)),
     "gaussian_nll": (SEVERAL, lambda z, t: np.mean(z[:, 1] + (z[:, 0] - t) ** 2 / np.exp(2 * z[:, 1]) / 2)),
     "lognormal": ({"z": SEVERAL["z"], "t": POSITIVE["t"]}, lambda z, t: np.mean(
         np.log(t) + z[:, 1] + (z[:, 0] - np.log(t)) ** 2 / np.exp(2 * z[:, 1]) / 2)),
@@ -176,7 +174,7 @@ FIELD = {  # one name of each entry: data, and the field's own formula
     "listnet": (LISTS, lambda z, t, query: np.sum(t * (log_at_risk(z, query == query[:, None]) - z)) / 2),
     "listmle": (LISTS, lambda z, t, query: np.sum(
         log_at_risk(z, (query == query[:, None]) & (t <= t[:, None])) - z) / 2),
-    "dice": (CHANCES, lambda z, t: 1 - 2 * np.sum(z * t) / (np.sum(z) + np.sum(t))),
+    "soft_dice": (CHANCES, lambda z, t: 1 - 2 * np.sum(z * t) / (np.sum(z) + np.sum(t))),
     "jaccard": (CHANCES, lambda z, t: 1 - np.sum(z * t) / np.sum(z + t - z * t)),
     "focal_tversky": (CHANCES, lambda z, t: (1 - np.sum(z * t) / (
         np.sum(z * t) + 0.8 * np.sum(z * (1 - t)) + 0.4 * np.sum((1 - z) * t))) ** 1.3),
@@ -201,6 +199,14 @@ def test_the_expression_gives_the_number_of_the_field(name):
     given = {**losses, **data, "np": np, "n": 9, "beta": 0.4, "alpha": 0.8, "power": 1.3}
     given |= {"levels": (0.2, 0.7), "epsilon": 0.3, "q": 0.6, "A": 4.0, "scale": 1.7, "margin": 0.6}
     np.testing.assert_allclose(eval(entry.expression, given), formula(**data), rtol=1e-12)
+
+
+def test_a_function_of_the_four_libraries_stands_in_their_tables_alone():
+    theirs = {name for table in TABLES.values() for entry in table for name in (entry.name, *entry.also)}
+    assert not theirs & {name for entry in SYNONYMS for name in entry.names}
+    assert synonym("keras.losses.CategoricalHinge").names == ("keras.losses.categorical_hinge",)
+    with pytest.raises(ValueError, match=r"did you mean crammer_singer\? `rashin translate keras.losses.categorical_h"):
+        get("categorical_hinge")
 
 
 def test_every_name_leads_to_one_registered_loss_and_hides_none():
@@ -228,8 +234,8 @@ def test_every_name_leads_to_one_registered_loss_and_hides_none():
         ("SmoothL1Loss", "huber"),
         ("HuberLoss", "huber"),
         ("NLLLoss", "negative_log_likelihood"),
-        ("KLDivLoss", "categorical_cross_entropy"),
-        ("Log Loss", "binary_cross_entropy"),
+        ("KLDivLoss", "softmax_kullback_leibler"),
+        ("Log Loss", "categorical_cross_entropy"),
         ("RMSE", "squared_error"),
         ("L1Loss", "absolute_error"),
         ("l2_loss", "squared_error"),
@@ -268,9 +274,10 @@ def searched(text, monkeypatch, capsys):
 def test_the_list_is_searched_by_the_names_of_the_field(text, loss, monkeypatch, capsys):
     code, out, err = searched(text, monkeypatch, capsys)
     assert (code, err) == (0, "")
-    *rows, last = out.splitlines()
-    assert [row.split()[0] for row in rows] == [loss]
-    assert last.startswith(f"{text}: {synonym(text).expression}")
+    first, second, *others = out.splitlines()
+    assert first.split()[0] == loss
+    assert second.startswith(f"{text}: {synonym(text).expression}")
+    assert all(line.split(": ")[0].startswith(("torch.", "keras.", "optax.")) for line in others)
 
 
 def test_a_search_by_a_part_of_names(monkeypatch, capsys):
@@ -284,6 +291,9 @@ def test_a_search_by_a_part_of_names(monkeypatch, capsys):
         "modified_huber",
         "pseudo_huber",
         "reg:pseudohubererror,",
+        "torch.nn.functional.huber_loss:",
+        "optax.losses.huber_loss:",
+        "keras.losses.huber:",
     ]
     code, _, err = searched("hubr", monkeypatch, capsys)
     assert code == 2

@@ -1,4 +1,7 @@
-"""The names of losses in other libraries, and the exact rashin expression for each name.
+"""The names of losses elsewhere, and the exact rashin expression for each name.
+
+The functions of torch, optax, Keras and scikit-learn stand in ``rashin.conventions``; here are the names that papers,
+boosters, textbooks and people use.
 
 An expression is Python in the names of ``rashin``: ``z`` is the prediction, ``t`` the target and ``n`` the number of
 samples. If the other library's number differs by a factor or a constant, the expression contains it.
@@ -11,16 +14,17 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from rashin.conventions import HOME, TABLES, Convention
+
 __all__ = ["SYNONYMS", "Synonym", "advice", "found", "in_words", "is_part", "synonym"]
 
 
 class Synonym(NamedTuple):
-    """One loss of other libraries under all its names.
+    """One loss under all the names that it has elsewhere.
 
     Parameters
     ----------
-    names : names in torch, Keras, scikit-learn, XGBoost, LightGBM, optax, papers and Japanese textbooks; case, ``_``
-        and ``Loss`` at the end are ignored.
+    names : names in XGBoost, LightGBM, papers and Japanese textbooks; case, ``_`` and ``Loss`` at the end are ignored.
     loss : name of the registered loss.
     expression : expression that gives the same mean.
     remark : further advice.
@@ -36,39 +40,38 @@ _PROBABILITY, _LOGIT, _LOG_LINK = "z is a probability", "z is a logit", "z is th
 
 SYNONYMS = (
     Synonym(
-        ("mse", "mean_squared_error", "neg_mean_squared_error", "l2", "squared", "square", "quadratic",
+        ("mse", "neg_mean_squared_error", "l2", "squared", "square", "quadratic",
          "least_squares", "regression", "reg:squarederror", "regression_l2", "平均二乗誤差", "二乗誤差"),
         "squared_error",
         "squared_error(z, t)",
         "half_squared_error has the factor 1/2, as l2_loss in optax",
     ),
     Synonym(
-        ("rmse", "root_mean_squared_error", "neg_root_mean_squared_error", "二乗平均平方根誤差", "平均平方二乗誤差"),
+        ("rmse", "neg_root_mean_squared_error", "二乗平均平方根誤差", "平均平方二乗誤差"),
         "squared_error",
         "squared_error(z, t) ** 0.5",
     ),
     Synonym(("sse", "rss", "residual_sum_of_squares"), "squared_error", "squared_error(z, t, reduction='sum')"),
     Synonym(("sum_squared_error", "half_mse", "二乗和誤差"), "half_squared_error", "half_squared_error(z, t)",
             "reduction='sum' gives the sum"),
-    Synonym(("msle", "mean_squared_logarithmic_error", "mean_squared_log_error"),
+    Synonym(("msle",),
             "squared_log_error", "squared_log_error(z, t)"),
     Synonym(("reg:squaredlogerror",), "squared_log_error", "squared_log_error(z, t) / 2"),
-    Synonym(("rmsle", "root_mean_squared_log_error"), "squared_log_error", "squared_log_error(z, t) ** 0.5"),
+    Synonym(("rmsle",), "squared_log_error", "squared_log_error(z, t) ** 0.5"),
     Synonym(
-        ("mae", "mean_absolute_error", "neg_mean_absolute_error", "l1", "lad", "reg:absoluteerror", "regression_l1",
+        ("mae", "neg_mean_absolute_error", "l1", "lad", "reg:absoluteerror", "regression_l1",
          "平均絶対誤差", "絶対誤差"),
         "absolute_error",
         "absolute_error(z, t)",
     ),
     Synonym(
-        ("mape", "mean_absolute_percentage_error", "neg_mean_absolute_percentage_error"),
+        ("mape", "neg_mean_absolute_percentage_error"),
         "absolute_percentage_error",
         "absolute_percentage_error(z, t)",
         "Keras gives 100 times as much; targets of 0 are refused",
     ),
     Synonym(("smooth_l1", "フーバー損失"), "huber", "huber(z, t, delta=beta) / beta"),
     Synonym(("charbonnier", "reg:pseudohubererror", "pseudohuber"), "pseudo_huber", "pseudo_huber(z, t)"),
-    Synonym(("log_cosh", "LogCosh"), "log_cosh", "log_cosh(z, t)"),
     Synonym(("barron", "general_robust", "adaptive_robust"), "robust", "robust(z, t, alpha=alpha, scale=scale)"),
     Synonym(("cauchy", "lorentzian"), "robust", "robust(z, t, alpha=0.0)"),
     Synonym(("geman_mcclure",), "robust", "robust(z, t, alpha=-2.0)"),
@@ -76,26 +79,26 @@ SYNONYMS = (
     Synonym(("svr", "L1EpsilonIns"), "epsilon_insensitive", "epsilon_insensitive(z, t, epsilon=epsilon)"),
     Synonym(("L2EpsilonIns",), "squared_epsilon_insensitive", "squared_epsilon_insensitive(z, t, epsilon=epsilon)"),
     Synonym(
-        ("pinball", "mean_pinball_loss", "quantile_loss", "check_loss", "tilted", "reg:quantileerror",
+        ("pinball", "quantile_loss", "check_loss", "tilted", "reg:quantileerror",
          "ピンボール損失"),
         "quantile",
         "quantile(z, t, quantile=alpha)",
     ),
-    Synonym(("brier_score", "brier_score_loss", "neg_brier_score"), "binary_brier", "binary_brier(z, t)",
+    Synonym(("brier_score", "neg_brier_score"), "binary_brier", "binary_brier(z, t)",
             f"{_PROBABILITY}; brier takes rows of them"),
     Synonym(("multiclass_brier", "multi_class_brier_score", "quadratic_score", "ブライアスコア"), "brier",
             "brier(z, t)", "z holds probabilities; for two classes it is twice the binary_brier of one of them"),
     Synonym(("reg:expectileerror", "asymmetric_least_squares"), "expectile", "expectile(z, t, level=alpha)",
             "level 0.5 gives half the squared error"),
     Synonym(
-        ("bce", "binary_crossentropy", "log_loss", "neg_log_loss", "binary_logloss", "二値交差エントロピー"),
+        ("bce", "neg_log_loss", "binary_logloss", "二値交差エントロピー"),
         "binary_cross_entropy",
         "binary_cross_entropy(z, t)",
         f"{_PROBABILITY}; for several classes categorical_cross_entropy",
     ),
     Synonym(
-        ("bce_with_logits", "binary_cross_entropy_with_logits", "logistic", "logistic_regression", "binary:logistic",
-         "binary", "binomial_deviance", "sigmoid_binary_cross_entropy", "sigmoid_cross_entropy_with_logits"),
+        ("bce_with_logits", "logistic", "logistic_regression", "binary:logistic", "binary", "binomial_deviance",
+         "sigmoid_cross_entropy_with_logits"),
         "sigmoid_cross_entropy",
         "sigmoid_cross_entropy(z, t)",
         _LOGIT,
@@ -103,16 +106,16 @@ SYNONYMS = (
     Synonym(("soft_margin", "logistic_margin", "LogitMargin"), "sigmoid_cross_entropy",
             "sigmoid_cross_entropy(z, (t + 1) / 2)", "t is -1 or +1"),
     Synonym(
-        ("cross_entropy", "ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax",
+        ("ce", "xent", "softmax", "softmax_loss", "multinomial", "deviance", "multi:softmax",
          "multi:softprob", "multiclass", "multinomial_deviance", "sparse_softmax_cross_entropy_with_logits",
-         "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_integer_labels", "交差エントロピー誤差",
+         "softmax_cross_entropy_with_logits", "交差エントロピー誤差",
          "交差エントロピー"),
         "softmax_cross_entropy",
         "softmax_cross_entropy(z, t)",
         "z holds logits; categorical_cross_entropy takes probabilities",
     ),
     Synonym(
-        ("categorical_crossentropy", "sparse_categorical_crossentropy", "multi_logloss", "mlogloss"),
+        ("multi_logloss", "mlogloss"),
         "categorical_cross_entropy",
         "categorical_cross_entropy(z, t)",
         "z holds probabilities; softmax_cross_entropy takes logits",
@@ -120,7 +123,7 @@ SYNONYMS = (
     Synonym(("nll", "negative_log_likelihood"), "negative_log_likelihood", "negative_log_likelihood(z, t)",
             "z holds log-probabilities"),
     Synonym(
-        ("kl", "kl_div", "kl_divergence", "kullback_leibler_divergence", "kld", "relative_entropy",
+        ("kl", "kullback_leibler_divergence", "kld", "relative_entropy",
          "KLダイバージェンス"),
         "categorical_cross_entropy",
         "categorical_cross_entropy(z, t) - categorical_cross_entropy(t, t)",
@@ -151,8 +154,8 @@ SYNONYMS = (
         "jensen_shannon_distillation(z, t, beta=beta)",
         "z and t hold logits",
     ),
-    Synonym(("svm", "hinge_loss", "binary:hinge", "ヒンジ損失"), "hinge", "hinge(z, t)", "t is -1 or +1"),
-    Synonym(("multiclass_hinge", "crammer_singer_hinge", "categorical_hinge", "multiclass_svm"), "crammer_singer",
+    Synonym(("svm", "binary:hinge", "ヒンジ損失"), "hinge", "hinge(z, t)", "t is -1 or +1"),
+    Synonym(("multiclass_hinge", "crammer_singer_hinge", "multiclass_svm"), "crammer_singer",
             "crammer_singer(z, t)", "z holds scores"),
     Synonym(("multi_margin", "weston_watkins_hinge"), "weston_watkins", "weston_watkins(z, t) / z.shape[-1]",
             "z holds scores; the sum is not divided by the number of classes"),
@@ -166,10 +169,9 @@ SYNONYMS = (
     Synonym(("entmax15", "entmax_15", "alpha_entmax", "entmax_bisect", "tsallis"), "entmax", "entmax(z, t, alpha=1.5)",
             "z holds scores"),
     Synonym(("adaboost", "exp"), "exponential", "exponential(z, t)", "t is -1 or +1"),
-    Synonym(("binary_focal_crossentropy", "sigmoid_focal"), "sigmoid_focal", "sigmoid_focal(z, t)", _LOGIT),
     Synonym(("asl", "asymmetric_multi_label"), "asymmetric", "asymmetric(z, t)", _LOGIT),
-    Synonym(("categorical_focal_crossentropy", "multiclass_focal"), "focal", "focal(z, t)", "z holds logits"),
-    Synonym(("poly_cross_entropy", "poly_loss_cross_entropy", "poly", "poly_1"), "poly_one",
+    Synonym(("multiclass_focal",), "focal", "focal(z, t)", "z holds logits"),
+    Synonym(("poly_cross_entropy", "poly", "poly_1"), "poly_one",
             "poly_one(z, t, epsilon=epsilon)", "z holds logits"),
     Synonym(
         ("symmetric_cross_entropy", "sce", "symmetric_cross_entropy_learning"),
@@ -178,28 +180,28 @@ SYNONYMS = (
         "z holds logits; alpha weights the cross-entropy, beta the reverse one, in which -A replaces log 0",
     ),
     Synonym(
-        ("categorical_generalized_cross_entropy", "gce", "lq", "truncated_lq"),
+        ("gce", "lq", "truncated_lq"),
         "generalized_cross_entropy",
         "generalized_cross_entropy(z, t, power=q)",
         "z holds logits; the logarithms of probabilities are such",
     ),
     Synonym(("poisson_nll", "count:poisson", "regression_poisson"), "poisson", "poisson(z, t)", _LOG_LINK),
     Synonym(
-        ("mean_poisson_deviance", "neg_mean_poisson_deviance", "poisson_deviance"),
+        ("neg_mean_poisson_deviance", "poisson_deviance"),
         "poisson",
         "2 * (poisson(np.log(z), t) - poisson(np.log(t), t))",
         "here z is the mean itself; t > 0",
     ),
     Synonym(("reg:gamma", "gamma_nll"), "gamma", "gamma(z, t)", _LOG_LINK),
     Synonym(
-        ("mean_gamma_deviance", "neg_mean_gamma_deviance", "gamma_deviance"),
+        ("neg_mean_gamma_deviance", "gamma_deviance"),
         "gamma",
         "2 * (gamma(np.log(z), t) - gamma(np.log(t), t))",
         "here z is the mean itself",
     ),
     Synonym(("reg:tweedie",), "tweedie", "tweedie(z, t, power=power)", _LOG_LINK),
     Synonym(
-        ("mean_tweedie_deviance", "tweedie_deviance"),
+        ("tweedie_deviance",),
         "tweedie",
         "2 * (tweedie(np.log(z), t, power=power) - tweedie(np.log(t), t, power=power))",
         "here z is the mean itself",
@@ -226,7 +228,7 @@ SYNONYMS = (
             "its targets by chance, and is another function"),
     Synonym(("listmle", "list_mle", "plackettluce", "rank_mle"), "plackett_luce",
             "plackett_luce(z, t, group=query, efron=False)", "equal relevances are ties, not ordered by place"),
-    Synonym(("dice", "soft_dice", "f1_loss", "ダイス損失"), "tversky", "tversky(z, t)", "z is a probability"),
+    Synonym(("soft_dice", "f1_loss", "ダイス損失"), "tversky", "tversky(z, t)", "z is a probability"),
     Synonym(("jaccard", "iou", "soft_jaccard", "intersection_over_union"), "tversky",
             "tversky(z, t, alpha=1.0, beta=1.0)", "z is a probability"),
     Synonym(("focal_tversky",), "tversky", "tversky(z, t, alpha=alpha, beta=beta, gamma=power)",
@@ -257,13 +259,28 @@ _CLOSE = 0.7  # similarity, 1 for equal names; with a lower limit, smape would m
 _BY_NAME = {_plain(name): entry for entry in SYNONYMS for name in entry.names}
 
 
+def _of_libraries(name: str) -> list[Synonym]:
+    """The functions of that name in the four libraries, with their own arguments."""
+    plain = _plain(name)
+    return [
+        Synonym((f"{HOME[library]}.{entry.name}",), entry.loss, entry.expression)
+        for library, entries in TABLES.items()
+        for entry in entries
+        if plain in map(_plain, _names(entry))
+    ]
+
+
+def _names(entry: Convention) -> tuple[str, ...]:
+    return (entry.name, *entry.also)
+
+
 def synonym(name: str) -> Synonym | None:
-    """The entry of the loss with that name in other libraries.
+    """The entry of the loss with that name elsewhere.
 
     >>> synonym("torch.nn.MSELoss").expression
     'squared_error(z, t)'
     """
-    return _BY_NAME.get(_plain(name))
+    return _BY_NAME.get(_plain(name)) or next(iter(_of_libraries(name)), None)
 
 
 def advice(name: str, known: Iterable[str]) -> str:
@@ -275,6 +292,8 @@ def advice(name: str, known: Iterable[str]) -> str:
     'did you mean huber?'
     """
     meant, plain, sought = synonym(name), {_plain(other): other for other in sorted(known)}, _plain(name)
+    if meant is not None and meant not in SYNONYMS:
+        return f"did you mean {meant.loss}? `rashin translate {meant.names[0]}` shows the difference"
     if meant is not None:
         return f"did you mean {meant.loss}? {name} is {in_words(meant)}"
     close = [sought] if sought in plain else difflib.get_close_matches(sought, plain, 3, _CLOSE)
@@ -303,7 +322,7 @@ def found(text: str) -> list[Synonym]:
     >>> [entry.expression for entry in found("percentage")]
     ['absolute_percentage_error(z, t)']
     """
-    exact = synonym(text)
+    exact = _BY_NAME.get(_plain(text))
     if exact is not None:
-        return [exact]
-    return [entry for entry in SYNONYMS if any(is_part(text, name) for name in entry.names)]
+        return [exact, *_of_libraries(text)]
+    return [entry for entry in SYNONYMS if any(is_part(text, name) for name in entry.names)] + _of_libraries(text)

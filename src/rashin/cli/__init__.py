@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 import rashin
-from rashin.cli import explain, fetch, losses, measure, train
+from rashin.cli import explain, fetch, losses, measure, train, translate
 from rashin.printable import printable
 
 __all__ = ["main"]
@@ -47,6 +47,7 @@ app.command("measure", cls=_Command)(measure.measure_files)
 app.command("explain", cls=_Command)(explain.explain_model)
 app.command("fetch", cls=_Command)(fetch.fetch_data)
 app.command("losses", cls=_Command)(losses.show_losses)
+app.command("translate", cls=_Command)(translate.translate_name)
 
 
 def _show_version(wanted: bool) -> None:

@@ -74,7 +74,9 @@ def _not_found(search: str) -> str:
 
 def _called(entry: Synonym, search: str) -> str:
     """The name that was searched for, or the names that contain it."""
-    return search if synonym(search) is entry else ", ".join(name for name in entry.names if is_part(search, name))
+    if synonym(search) is entry:
+        return search
+    return ", ".join(name for name in entry.names if is_part(search, name)) or entry.names[0]
 
 
 def _row(loss: Parametric) -> _Row:

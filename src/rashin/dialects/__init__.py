@@ -1,5 +1,6 @@
 """Other conventions for the same losses, by their own names."""
 
-from rashin.dialects import scratch
+from rashin.dialects import keras, optax, scratch, sklearn, torch
+from rashin.dialects.translation import Translation, translate
 
-__all__ = ["scratch"]
+__all__ = ["Translation", "keras", "optax", "scratch", "sklearn", "torch", "translate"]

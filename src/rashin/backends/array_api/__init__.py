@@ -19,6 +19,7 @@ from rashin.backends.formula import Space, links
 
 __all__ = [
     "axis_last",
+    "beside",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
@@ -28,11 +29,14 @@ __all__ = [
     "linear_statistics",
     "log_softmax",
     "logsumexp",
+    "namespace",
+    "rounded",
     "sample_losses",
     "sigmoid",
     "softmax",
     "softmax_statistics",
     "stacked",
+    "widened",
 ]
 
 
@@ -53,7 +57,7 @@ def evaluate(
     given = _checked(prediction, target=target, weight=weight, where=where)
     parts = _by_formula(program, prediction, reduction, axis).evaluated(prediction, *given)
     return sweeps.Answer(
-        *(_rounded(part, prediction) if want else None for part, want in zip(parts, wanted, strict=True))
+        *(rounded(part, prediction) if want else None for part, want in zip(parts, wanted, strict=True))
     )
 
 
@@ -71,7 +75,7 @@ def hessian_vector_product(
     _refuse_output(out, None)
     given: Any = _checked(prediction, target=target, weight=weight, where=where, vector=vector)
     found = _by_formula(program, prediction, reduction, axis).product(prediction, *given)
-    return _rounded(found, prediction)
+    return rounded(found, prediction)
 
 
 def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> Any:
@@ -114,7 +118,7 @@ def sigmoid(logits: Any) -> Any:
         sweeps.sigmoid(to_numpy(logits))  # which says what is wrong
     space = Space(xp, vocabulary.like(z))
     e = space.words.exp(-xp.abs(z))
-    return _rounded(space.words.where(z >= 0.0, 1.0, e) / (1.0 + e), logits)
+    return rounded(space.words.where(z >= 0.0, 1.0, e) / (1.0 + e), logits)
 
 
 def evaluate_linear(program: sweeps.Program, inputs: Any, *_: Any) -> NoReturn:
@@ -194,7 +198,8 @@ def to_numpy(array: Any) -> Any:
     return array.get() if is_cupy_array(array) else np.asarray(array)
 
 
-def _rounded(found: Any, like: Any) -> Any:
+def rounded(found: Any, like: Any) -> Any:
+    """Numbers in the type of a prediction."""
     xp = array_namespace(like)
     return xp.astype(found, like.dtype) if xp.isdtype(like.dtype, "real floating") else found
 
@@ -209,9 +214,25 @@ def _link(logits: Any, axis: int, which: int) -> Any:
         if bool(space.xp.any(space.xp.isnan(parts[2]))):
             sweeps.softmax(to_numpy(logits), axis)  # which says what is wrong
     found = parts[which]
-    return _rounded(found if which == 2 else space.xp.moveaxis(found, -1, axis), logits)
+    return rounded(found if which == 2 else space.xp.moveaxis(found, -1, axis), logits)
 
 
 def stacked(parts: Any) -> Any:
     """Arrays beside each other along a new last axis."""
     return array_namespace(*parts).stack(parts, axis=-1)
+
+
+def namespace(array: Any) -> Any:
+    """The functions of the array's library by the names of the array API."""
+    return array_namespace(array)
+
+
+def beside(values: Any, like: Any) -> Any:
+    """The values as an array, on the device of another one."""
+    return array_namespace(like).asarray(values, device=device(like))
+
+
+def widened(array: Any) -> Any:
+    """The numbers in doubles."""
+    xp = array_namespace(array)
+    return xp.astype(array, xp.float64)

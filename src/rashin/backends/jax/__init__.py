@@ -14,12 +14,13 @@ from rashin.backends.jax.call import Call
 from rashin.backends.jax.groups import evaluate_groups
 from rashin.backends.jax.linear import evaluate_linear, linear_statistics
 from rashin.backends.jax.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
-from rashin.backends.jax.memory import array_of, kept_type, shadow
+from rashin.backends.jax.memory import array_of, kept_type, shadow, value_type, wide_type
 from rashin.backends.jax.primitive import bind
 from rashin.reduction import weigh
 
 __all__ = [
     "axis_last",
+    "beside",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
@@ -29,11 +30,14 @@ __all__ = [
     "linear_statistics",
     "log_softmax",
     "logsumexp",
+    "namespace",
+    "rounded",
     "sample_losses",
     "sigmoid",
     "softmax",
     "softmax_statistics",
     "stacked",
+    "widened",
 ]
 
 NAMES = ("value", "gradient", "hessian")
@@ -169,3 +173,23 @@ def _refuse_outputs(**outputs: Any) -> None:
 def stacked(parts: Any) -> Any:
     """Arrays beside each other along a new last axis."""
     return jnp.stack([array_of("prediction", part) for part in parts], axis=-1)
+
+
+def namespace(array: Any) -> Any:
+    """The module with JAX's functions."""
+    return jnp
+
+
+def beside(values: Any, like: Any) -> jax.Array:
+    """The values as an array."""
+    return jnp.asarray(values)
+
+
+def widened(array: Any) -> jax.Array:
+    """The numbers in doubles, if JAX's 64-bit types are enabled."""
+    return array_of("prediction", array).astype(wide_type())
+
+
+def rounded(found: Any, like: Any) -> jax.Array:
+    """Numbers in the type of the value for a prediction."""
+    return found.astype(value_type(like))

@@ -27,6 +27,7 @@ __all__ = [
     "Answer",
     "Outputs",
     "Program",
+    "beside",
     "evaluate",
     "evaluate_arrays",
     "evaluate_groups",
@@ -39,12 +40,15 @@ __all__ = [
     "logsumexp",
     "losses_of_sums",
     "measured",
+    "namespace",
+    "rounded",
     "sample_losses",
     "sigmoid",
     "softmax",
     "softmax_statistics",
     "spread_over",
     "stacked",
+    "widened",
 ]
 
 
@@ -173,3 +177,24 @@ def hessian_matrix(
 def fisher(program: Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> NDArray[Any]:
     """The expected Hessian."""
     return evaluate_fisher(program, checks.array("prediction", prediction, where, axis), axis, weight, where, reduction)
+
+
+def namespace(array: Any) -> Any:
+    """The module with NumPy's functions."""
+    return np
+
+
+def beside(values: Any, like: Any) -> NDArray[Any]:
+    """The values as an array."""
+    return np.asarray(values)
+
+
+def widened(array: Any) -> NDArray[np.float64]:
+    """The numbers in doubles."""
+    return np.asarray(array, np.float64)
+
+
+def rounded(found: Any, like: Any) -> Any:
+    """Numbers in the type of a prediction; a reduced value stays a float."""
+    dtype = np.asarray(like).dtype
+    return found.astype(dtype, copy=False) if isinstance(found, np.ndarray) and dtype.kind == "f" else found

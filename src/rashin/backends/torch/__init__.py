@@ -16,10 +16,12 @@ from rashin.backends.torch.device import call_for, to_host
 from rashin.backends.torch.groups import evaluate_groups
 from rashin.backends.torch.linear import evaluate_linear, linear_statistics
 from rashin.backends.torch.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
-from rashin.backends.torch.memory import array_of, checked, tensor_of
+from rashin.backends.torch.memory import array_of, checked, tensor_of, value_type
+from rashin.extras import needs
 
 __all__ = [
     "axis_last",
+    "beside",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
@@ -29,12 +31,15 @@ __all__ = [
     "linear_statistics",
     "log_softmax",
     "logsumexp",
+    "namespace",
+    "rounded",
     "sample_losses",
     "settled",
     "sigmoid",
     "softmax",
     "softmax_statistics",
     "stacked",
+    "widened",
 ]
 
 
@@ -213,3 +218,25 @@ def _refuse_outputs(**outputs: Any) -> None:
 def stacked(parts: Any) -> torch.Tensor:
     """Tensors beside each other along a new last axis."""
     return torch.stack([checked("prediction", part) for part in parts], dim=-1)
+
+
+def namespace(array: Any) -> Any:
+    """torch's functions by the names of the array API."""
+    with needs("array_api_compat", "torch", "a dialect on tensors"):
+        from array_api_compat import torch as functions
+    return functions
+
+
+def beside(values: Any, like: torch.Tensor) -> torch.Tensor:
+    """The values as a tensor, on the device of another one."""
+    return torch.as_tensor(values, device=like.device)
+
+
+def widened(tensor: Any) -> torch.Tensor:
+    """The numbers in doubles."""
+    return checked("prediction", tensor).to(torch.float64)
+
+
+def rounded(found: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Numbers in the type of the value for a prediction."""
+    return found.to(value_type(like))

@@ -1,0 +1,223 @@
+"""Arrays of any library, as the dialects need them: before a loss of the core, and after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rashin import checks
+from rashin.backends import found
+from rashin.logits import logsumexp
+from rashin.losses import absolute_error, distillation, hinge, softmax_kullback_leibler
+
+__all__ = [
+    "among_classes",
+    "beside",
+    "beyond",
+    "class_weighted",
+    "collected",
+    "divergence",
+    "divergence_of_logarithms",
+    "divided",
+    "logarithm",
+    "of_shares",
+    "one_hot",
+    "over_all",
+    "read",
+    "repeated",
+    "rounded",
+    "same_shape",
+    "signs",
+    "taken",
+    "weights",
+    "widened",
+]
+
+
+def read(prediction: Any, *others: Any) -> tuple[Any, ...]:
+    """The functions of the prediction's library, and the arguments as its arrays; None stays None."""
+    backend = found.of(prediction)
+    xp = backend.namespace(prediction)
+
+    def as_array(given: Any) -> Any:
+        # An array of the library stays as it is: torch's asarray may cut it off from autograd's graph.
+        is_one = xp is not np and found.of(given) is backend
+        return given if given is None or is_one else backend.beside(given, prediction)
+
+    return xp, *map(as_array, (prediction, *others))
+
+
+def beside(values: Any, like: Any) -> Any:
+    """The values as an array of the library of ``like``, and on its device."""
+    return found.of(like).beside(values, like)
+
+
+def widened(array: Any) -> Any:
+    """The numbers in doubles, where the library has them."""
+    return found.of(array).widened(array)
+
+
+def rounded(value: Any, like: Any) -> Any:
+    """Numbers in the type of ``like``."""
+    return found.of(like).rounded(value, like)
+
+
+def same_shape(**arrays: Any) -> None:
+    """Refuse what the library would broadcast.
+
+    Raises
+    ------
+    ValueError : the shapes differ.
+    """
+    (first, given), *others = arrays.items()
+    for name, array in others:
+        if tuple(array.shape) != tuple(given.shape):
+            raise ValueError(
+                f"{name}: got shape {tuple(array.shape)}; expected {tuple(given.shape)}, the shape of {first}"
+            )
+
+
+def signs(target: Any) -> Any:
+    """The target, -1 and +1; the core refuses other numbers, inside compiled programs too."""
+    return -hinge.gradient(0.0 * target, target, reduction="sum")
+
+
+def weights(weight: Any) -> Any:
+    """The weights; the core refuses negative ones and NaN."""
+    xp, weight = read(weight)
+    zeros = xp.zeros_like(weight)
+    return absolute_error(zeros + 1.0, zeros, weight=weight, reduction="none")
+
+
+def one_hot(xp: Any, labels: Any, classes: int, axis: int) -> Any:
+    """True at the class of each label, along ``axis`` of the result."""
+    return xp.moveaxis(labels[..., None] == beside(np.arange(classes), labels), -1, axis)
+
+
+def taken(xp: Any, weight: Any, labels: Any, classes: int) -> Any:
+    """The weights of the labels' classes; what is not a class gets any weight, and is refused by the core."""
+    _require_each_class(weight, classes)
+    return weight[xp.where((labels >= 0) & (labels < classes), labels, 0)]
+
+
+def _require_each_class(weight: Any, classes: int) -> None:
+    if tuple(weight.shape) != (classes,):
+        raise ValueError(f"weight: got shape {tuple(weight.shape)}; expected ({classes},), a number for each class")
+
+
+def repeated(xp: Any, name: str, array: Any, z: Any, *, lacks_axes: bool = False) -> Any:
+    """An array in the shape of the prediction, with axes of one number repeated, and the first ones if it lacks them.
+
+    This is for arguments for which the library documents it.
+
+    Raises
+    ------
+    ValueError : another axis differs.
+    """
+    shape = (1,) * (lacks_axes * (z.ndim - array.ndim)) + tuple(array.shape)
+    if len(shape) != z.ndim or any(a not in (1, b) for a, b in zip(shape, z.shape, strict=True)):
+        raise ValueError(
+            f"{name}: got shape {tuple(array.shape)}; expected {tuple(z.shape)}, the shape of the prediction, or 1 for "
+            f"an axis"
+        )
+    return xp.broadcast_to(array, z.shape)
+
+
+def logarithm(xp: Any, x: Any) -> Any:
+    """log x without warnings: -inf at 0, NaN below, which the core refuses."""
+    some = x > 0.0
+    return xp.where(some, xp.log(xp.where(some, x, 1.0)), xp.where(x == 0.0, -math.inf, math.nan))
+
+
+def beyond(xp: Any, z: Any, kink: Any) -> Any:
+    """max(0, kink - z), by the core; the slope at the kink is 0."""
+    kinks = xp.zeros_like(z) + kink
+    return xp.where(z < kinks, absolute_error(z, kinks, reduction="none"), 0.0)
+
+
+def divided(total: Any, count: Any) -> Any:
+    """The sum by its denominator; NumPy's empty mean is refused, as in the core."""
+    if isinstance(count, (int, float, np.generic)) and count == 0:
+        checks.refuse_mean(0, False, False)
+    return total / count
+
+
+def collected(xp: Any, losses: Any, reduction: str) -> Any:
+    """The losses, their sum, or their mean over all."""
+    checks.choice("reduction", reduction)
+    if reduction == "none":
+        return losses
+    total = xp.sum(widened(losses))
+    return rounded(total if reduction == "sum" else divided(total, math.prod(losses.shape)), losses)
+
+
+def over_all(loss: Any, z: Any, target: Any, weight: Any, reduction: str, count: int, **settings: Any) -> Any:
+    """The loss whose mean divides by ``count``, that of all samples, also if they are weighted."""
+    if reduction != "mean" or weight is None or count == 0:
+        return loss(z, target, weight=weight, reduction=reduction, **settings)
+    return loss(z, target, weight=weight, reduction="sum", **settings) / count
+
+
+def among_classes(shares: Any, classes: int, smoothing: float) -> Any:
+    """Shares of the classes, smoothed."""
+    return shares if smoothing == 0.0 else (1.0 - smoothing) * shares + smoothing / classes
+
+
+def class_weighted(
+    core: Callable[..., Any], xp: Any, classes: int, target: Any, axis: int, is_label: bool, weight: Any,
+    reduction: str, smoothing: float = 0.0, ignored: int | None = None,
+) -> Any:  # fmt: skip
+    r"""A loss of labels, or of distributions along ``axis``, with weights of classes.
+
+    .. math:: Q = ((1 - s) q + s / C) \cdot c, \quad \ell = s_i \ell(Q / s_i), \quad s_i = \sum_k Q_{ik}
+
+    The denominator of the mean is the weight of the labels' classes, and for distributions the number of samples.
+    """
+    keep = target != ignored if is_label and ignored is not None else None
+    smooth = {"label_smoothing": smoothing} if smoothing else {}
+    if weight is None:
+        return core(target, where=keep, reduction=reduction, **smooth)
+    if is_label and not smooth:
+        return core(target, weight=taken(xp, weight, target, classes), where=keep, reduction=reduction)
+    _require_each_class(weight, classes)
+    shares = 1.0 * one_hot(xp, target, classes, axis) if is_label else target
+    rows = among_classes(xp.moveaxis(widened(shares), axis, -1), classes, smoothing) * weight
+    mass: Any = math.prod(rows.shape[:-1])
+    if is_label:
+        each = taken(xp, weight, target, classes)
+        mass = xp.sum(each if keep is None else xp.where(keep, each, 0.0))
+    return of_shares(core, xp, xp.moveaxis(rows, -1, axis), axis, keep, reduction, mass)
+
+
+def of_shares(
+    core: Callable[..., Any], xp: Any, shares: Any, axis: int, keep: Any, reduction: str, mass: Any = None
+) -> Any:
+    """The loss of shares of any sum, as the sum times the loss of a distribution; a mean divides by ``mass``."""
+    total = xp.sum(shares, axis=axis, keepdims=True)
+    some = total > 0.0
+    rows = xp.where(some, shares / xp.where(some, total, 1.0), 1.0 / shares.shape[axis])
+    sums = xp.sum(shares, axis=axis)
+    if reduction != "mean":
+        return core(rows, weight=sums, where=keep, reduction=reduction)
+    return divided(core(rows, weight=sums, where=keep, reduction="sum"), mass)
+
+
+def divergence(xp: Any, log_prediction: Any, target: Any, axis: int) -> Any:
+    """Rows of sum_k t_k (log t_k - z_k), also where the exponentials of z do not sum to 1.
+
+    The core's divergence is from softmax(z), and has the terms p_k - t_k.
+    """
+    z, excess = widened(log_prediction), xp.sum(widened(target), axis=axis)
+    own = softmax_kullback_leibler(z, target, reduction="none", axis=axis)
+    return own - excess * logsumexp(z, axis=axis) + (excess - 1.0)
+
+
+def divergence_of_logarithms(xp: Any, log_prediction: Any, log_target: Any, axis: int) -> Any:
+    """The same where the target is given by its logarithm."""
+    z, v = widened(log_prediction), widened(log_target)
+    mass = logsumexp(v, axis=axis)
+    own = distillation(z, v, reduction="none", axis=axis)
+    return xp.exp(mass) * (own + mass - logsumexp(z, axis=axis))

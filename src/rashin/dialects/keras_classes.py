@@ -1,0 +1,86 @@
+"""The classes of ``keras.losses``: a function of the dialect with its settings, weights and a reduction."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rashin.conventions import keras
+from rashin.dialects.arrays import divided, read, rounded, weights, widened
+
+__all__ = ["KerasLoss", "classes"]
+
+_REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
+
+
+class KerasLoss:
+    """A loss with its settings; a call takes ``(y_true, y_pred, sample_weight=None)``."""
+
+    function: Callable[..., Any]
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        bound = inspect.signature(type(self)).bind(*values, **named)
+        bound.apply_defaults()
+        settings = dict(bound.arguments)
+        self.reduction, self.name, self.dtype = (settings.pop(word) for word in ("reduction", "name", "dtype"))
+        self.reduction = "none" if self.reduction is None else self.reduction
+        if self.reduction not in _REDUCTIONS:
+            raise ValueError(f"reduction: got {self.reduction!r}; expected one of {', '.join(_REDUCTIONS)}")
+        self.settings = settings
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The reduced loss; ``sample_weight`` has the shape of the function's values."""
+        losses = type(self).function(y_true, y_pred, **self.settings)
+        xp, losses, weight, labels = read(losses, sample_weight, y_true)
+        ignored = self.settings.get("ignore_class")
+        keep = None if ignored is None else labels.reshape(losses.shape) != ignored
+        return self._reduced(xp, losses, _weights(xp, losses, weight), keep)
+
+    def _reduced(self, xp: Any, losses: Any, weight: Any, keep: Any) -> Any:
+        losses = losses if weight is None else weight * losses
+        if self.reduction == "none" or losses.ndim == 0:
+            return losses
+        return rounded(divided(xp.sum(widened(losses)), self._divisor(xp, losses, weight, keep)), losses)
+
+    def _divisor(self, xp: Any, losses: Any, weight: Any, keep: Any) -> Any:
+        if self.reduction == "sum":
+            return 1
+        if self.reduction == "mean_with_sample_weight" and weight is not None:
+            return xp.sum(weight if keep is None else xp.where(keep, weight, 0.0))
+        return math.prod(losses.shape) if keep is None else xp.sum(1.0 * keep)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({settings})"
+
+
+def _weights(xp: Any, losses: Any, weight: Any) -> Any:
+    """The weights in the shape of the values: a last axis of one number is dropped, and equal axes of one repeated."""
+    if weight is None:
+        return None
+    weight = weight[..., 0] if weight.ndim == losses.ndim + 1 and weight.shape[-1] == 1 else weight
+    fits = weight.ndim in (0, losses.ndim) and all(
+        a in (1, b) for a, b in zip(weight.shape, losses.shape, strict=False)
+    )
+    if not fits:
+        raise ValueError(f"sample_weight: got shape {tuple(weight.shape)}; expected {tuple(losses.shape)}")
+    return xp.broadcast_to(weights(weight), losses.shape)
+
+
+def classes(functions: Mapping[str, Any], module: str) -> dict[str, type[KerasLoss]]:
+    """The classes of the table."""
+    return {
+        name: type(
+            name,
+            (KerasLoss,),
+            {
+                "function": staticmethod(functions[function]),
+                "__module__": module,
+                "__doc__": functions[function].__doc__,
+                "__signature__": inspect.signature(eval(f"lambda {arguments}: None")),
+            },
+        )
+        for name, (function, arguments) in keras.CLASSES.items()
+    }

@@ -1,0 +1,205 @@
+"""The losses of ``optax.losses``, by their names and arguments, from the exact ones: a number per sample, not reduced.
+
+They take JAX arrays, NumPy arrays and tensors, and do not import JAX. What optax accepts in silence is refused, here as
+everywhere in rashin: shapes that would be broadcast, labels that are not classes, labels 0 and 1 where -1 and +1 are
+meant, soft labels of a focal loss, NaN, and distributions that do not sum to 1. A logit of -inf masks a class.
+
+Examples
+--------
+>>> import numpy as np
+>>> from rashin.dialects import optax
+>>> optax.softmax_cross_entropy_with_integer_labels(np.array([[20.0, 0.0]]), np.array([0]))
+array([2.06115362e-09])
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from rashin import logits as links
+from rashin import losses as exact
+from rashin.dialects import arrays
+from rashin.dialects.arrays import beyond, read, rounded, same_shape, signs, widened
+from rashin.dialects.named import documented, made, missing
+
+globals().update(made("optax", __name__))
+_dialect = documented("optax")
+__getattr__ = missing("optax")
+
+
+def _residual(loss: Any, predictions: Any, targets: Any, **settings: Any) -> Any:
+    """Without targets the predictions are the errors."""
+    xp, z = read(predictions)
+    return loss(z, xp.zeros_like(z) if targets is None else targets, reduction="none", **settings)
+
+
+@_dialect
+def squared_error(predictions, targets=None):
+    return _residual(exact.squared_error, predictions, targets)
+
+
+@_dialect
+def l2_loss(predictions, targets=None):
+    return _residual(exact.half_squared_error, predictions, targets)
+
+
+@_dialect
+def huber_loss(predictions, targets=None, *, delta=1.0):
+    return _residual(exact.huber, predictions, targets, delta=delta)
+
+
+@_dialect
+def log_cosh(predictions, targets=None):
+    return _residual(exact.log_cosh, predictions, targets)
+
+
+@_dialect
+def perceptron_loss(predictor_outputs, targets):
+    xp, z, t = read(predictor_outputs, targets)
+    same_shape(predictor_outputs=z, targets=t)
+    return beyond(xp, signs(t) * z, 0.0)
+
+
+@_dialect
+def multiclass_perceptron_loss(scores, labels):
+    xp, z, t = read(scores, labels)
+    own = xp.sum(xp.where(arrays.one_hot(xp, t, z.shape[-1], -1), z, 0.0), axis=-1)
+    return exact.absolute_error(xp.max(z, axis=-1), own, reduction="none")
+
+
+def _left(xp: Any, logits: Any, where: Any, axis: int) -> Any:
+    """The logits with -inf for the classes that a mask leaves out."""
+    if where is None:
+        return logits, None
+    where = where if where.ndim == logits.ndim else xp.expand_dims(where, axis=axis)
+    return xp.where(where, logits, -math.inf), xp.broadcast_to(where, logits.shape)
+
+
+@_dialect
+def softmax_cross_entropy(logits, labels, axis=-1, where=None):
+    xp, z, q, where = read(logits, labels, where)
+    return _of_shares(exact.softmax_cross_entropy, xp, z, q, axis, where)
+
+
+@_dialect
+def poly_loss_cross_entropy(logits, labels, *, epsilon=2.0, axis=-1, where=None):
+    xp, z, q, where = read(logits, labels, where)
+    return _of_shares(exact.poly_one, xp, z, q, axis, where, epsilon=epsilon)
+
+
+def _of_shares(loss: Any, xp: Any, z: Any, q: Any, axis: int, where: Any, **settings: Any) -> Any:
+    """The loss of distributions; of those that a mask cuts, times what is left of them."""
+    same_shape(logits=z, labels=q)
+    z, where = _left(xp, z, where, axis)
+    if where is None:
+        return loss(z, q, axis=axis, reduction="none", **settings)
+
+    core = functools.partial(loss, z, axis=axis, **settings)
+    return arrays.of_shares(core, xp, xp.where(where, widened(q), 0.0), axis, xp.any(where, axis=axis), "none")
+
+
+@_dialect
+def softmax_cross_entropy_with_integer_labels(logits, labels, axis=-1, where=None):
+    xp, z, t, where = read(logits, labels, where)
+    if isinstance(axis, tuple):
+        z, where = (None if each is None else _joined(xp, each, axis) for each in (z, where))
+        axis = -1
+    z, where = _left(xp, z, where, axis)
+    rows = None if where is None else xp.any(where, axis=axis)
+    return exact.softmax_cross_entropy(z, t, where=rows, axis=axis, reduction="none")
+
+
+def _joined(xp: Any, array: Any, axes: tuple[int, ...]) -> Any:
+    """The axes as one, the last."""
+    moved = xp.moveaxis(array, axes, tuple(range(-len(axes), 0)))
+    return moved.reshape((*moved.shape[: -len(axes)], -1))
+
+
+def _cut(log_predictions: Any, targets: Any, where: Any, axis: int, absent: float) -> tuple[Any, Any, Any]:
+    xp, z, t, where = read(log_predictions, targets, where)
+    same_shape(log_predictions=z, targets=t)
+    z, where = _left(xp, z, where, axis)
+    return xp, z, t if where is None else xp.where(where, t, absent)
+
+
+@_dialect
+def kl_divergence(log_predictions, targets, axis=-1, where=None):
+    xp, z, t = _cut(log_predictions, targets, where, axis, 0.0)
+    return rounded(arrays.divergence(xp, z, t, axis), z)
+
+
+@_dialect
+def kl_divergence_with_log_targets(log_predictions, log_targets, axis=-1, where=None):
+    xp, z, t = _cut(log_predictions, log_targets, where, axis, -math.inf)
+    return rounded(arrays.divergence_of_logarithms(xp, z, t, axis), z)
+
+
+@_dialect
+def generalized_kl_divergence(log_predictions, targets, axis=-1, where=None):
+    xp, z, t = _cut(log_predictions, targets, where, axis, 0.0)
+    total = links.logsumexp(widened(z), axis=axis)
+    own = exact.softmax_kullback_leibler(widened(z), t, reduction="none", axis=axis)
+    return rounded(own - xp.sum(widened(t), axis=axis) * total + xp.expm1(total), z)
+
+
+@_dialect
+def convex_kl_divergence(log_predictions, targets, axis=-1, where=None):
+    return generalized_kl_divergence(log_predictions, targets, axis, where)
+
+
+@_dialect
+def ranking_softmax_loss(logits, labels, *, where=None, weights=None, reduce_fn="mean"):
+    xp, z, t, where, weights = read(logits, labels, where, weights)
+    same_shape(logits=z, labels=t)
+    t = t if weights is None else weights * t
+    losses = exact.listwise_softmax(z, t, where=where, axis=-1, reduction="none")
+    lists = xp.any(xp.ones_like(z) > 0.0 if where is None else where, axis=-1)
+    if reduce_fn is None:
+        return losses
+    if reduce_fn == "mean":
+        return xp.sum(losses) / xp.where(xp.any(lists), xp.sum(1.0 * lists), 1.0)
+    return reduce_fn(losses, where=lists)
+
+
+@_dialect
+def dice_loss(
+    predictions, targets, *, class_weights=None, smooth=1.0, alpha=0.5, beta=0.5, apply_softmax=True, reduction="mean",
+    ignore_background=False, axis=None,
+):  # fmt: skip
+    xp, z, t, weights = read(predictions, targets, class_weights)
+    z = z[..., None] if z.ndim == t.ndim - 1 else z
+    t = t[..., None] if t.ndim == z.ndim - 1 else t
+    same_shape(predictions=z, targets=t)
+    p = z if not apply_softmax else links.sigmoid(z) if z.shape[-1] == 1 else links.softmax(z)
+    inner = tuple(range(1, z.ndim - 1)) if axis is None else axis
+    p, t, inner = (p, t, inner) if inner != () else (p[..., None], t[..., None], -1)
+    losses = exact.tversky(p, t, alpha=alpha, beta=beta, smooth=smooth, axis=inner, reduction="none")
+    losses = losses if weights is None else arrays.weights(weights) * losses
+    losses = losses[..., 1:] if ignore_background and losses.shape[-1] > 1 else losses
+    if reduction == "none":
+        return losses
+    total = xp.sum(losses, axis=-1)
+    return total if reduction == "sum" else arrays.divided(total, losses.shape[-1])
+
+
+@_dialect
+def binary_dice_loss(predictions, targets, *, smooth=1.0, apply_sigmoid=True):
+    _, z, t = read(predictions, targets)
+    if z.ndim == t.ndim and z.shape[-1] != 1:
+        z, t = z[..., None], t[..., None]
+    return dice_loss(z, t, smooth=smooth, apply_softmax=apply_sigmoid)
+
+
+@_dialect
+def multiclass_generalized_dice_loss(predictions, targets, *, smooth=1.0, apply_softmax=True, ignore_background=False):
+    xp, z, t = read(predictions, targets)
+    frequencies = xp.sum(1.0 * t, axis=tuple(range(t.ndim - 1)))
+    weights = 1.0 / (frequencies * frequencies + 1e-7)
+    weights = weights * (weights.shape[0] / xp.sum(weights))
+    losses = dice_loss(
+        z, t, class_weights=weights, smooth=smooth, apply_softmax=apply_softmax, reduction="none",
+        ignore_background=ignore_background,
+    )  # fmt: skip
+    return arrays.collected(xp, losses, "mean")

@@ -1,0 +1,216 @@
+"""optax's losses and ours under their names: the same values and gradients, and exact where optax's are not."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+optax = pytest.importorskip("optax")
+
+import jax.numpy as jnp
+
+from rashin import conventions
+from rashin.dialects import keras as keras_dialect
+from rashin.dialects import optax as ours
+from rashin.dialects import sklearn as sklearn_dialect
+from rashin.dialects import torch as torch_dialect
+from rashin.dialects.translation import EXAMPLES
+
+RNG = np.random.default_rng(17)
+N, C = 6, 4
+Z, T = RNG.normal(size=N) * 2, RNG.normal(size=N)
+ROWS, LABELS, SOFT = RNG.normal(size=(N, C)) * 2, RNG.integers(0, C, N), RNG.dirichlet(np.ones(C), N)
+SIGNS, BITS = RNG.choice([-1.0, 1.0], N), RNG.integers(0, 2, N) * 1.0
+MASK = RNG.random((N, C)) > 0.4
+MASK[np.arange(N), LABELS] = True
+LOG_P = ROWS - np.log(np.exp(ROWS).sum(-1, keepdims=True))
+CUT = np.where(MASK, SOFT, 0.0) / np.where(MASK, SOFT, 0.0).sum(-1, keepdims=True)
+WEIGHTS, RELEVANCES = RNG.uniform(0.5, 2.0, (N, C)), RNG.integers(0, 4, (N, C)) * 1.0
+PICTURES, MASKS = RNG.normal(size=(2, 3, 4, C)), np.eye(C)[RNG.integers(0, C, (2, 3, 4))]
+
+CASES = {
+    "squared_error": ("squared_error", (Z, T), {}),
+    "squared_error of errors": ("squared_error", (Z,), {}),
+    "l2_loss": ("l2_loss", (Z, T), {}),
+    "huber_loss": ("huber_loss", (Z, T), {"delta": 0.7}),
+    "log_cosh": ("log_cosh", (Z, T), {}),
+    "sigmoid_binary_cross_entropy": ("sigmoid_binary_cross_entropy", (Z, SOFT[:, 0]), {}),
+    "sigmoid_focal_loss": ("sigmoid_focal_loss", (Z, BITS), {"alpha": 0.3, "gamma": 1.5}),
+    "hinge_loss": ("hinge_loss", (Z, SIGNS), {}),
+    "perceptron_loss": ("perceptron_loss", (Z, SIGNS), {}),
+    "sparsemax_loss": ("sparsemax_loss", (Z, BITS), {}),
+    "softmax_cross_entropy": ("softmax_cross_entropy", (ROWS, SOFT), {}),
+    "softmax_cross_entropy, axis": ("softmax_cross_entropy", (ROWS.T, SOFT.T), {"axis": 0}),
+    "softmax_cross_entropy, classes": ("softmax_cross_entropy", (ROWS, SOFT), {"where": MASK}),
+    "softmax_cross_entropy, one mask": ("softmax_cross_entropy", (ROWS, SOFT), {"where": MASK[:1]}),
+    "safe_softmax_cross_entropy": ("safe_softmax_cross_entropy", (ROWS, SOFT), {}),
+    "labels": ("softmax_cross_entropy_with_integer_labels", (ROWS, LABELS), {}),
+    "labels, classes": ("softmax_cross_entropy_with_integer_labels", (ROWS, LABELS), {"where": MASK}),
+    "labels, axis": ("softmax_cross_entropy_with_integer_labels", (ROWS.T, LABELS), {"axis": 0, "where": MASK.T}),
+    "labels, axes": ("softmax_cross_entropy_with_integer_labels", (PICTURES, np.array([5, 10])), {"axis": (1, 3, 2)}),
+    "labels, axes, classes": (
+        "softmax_cross_entropy_with_integer_labels", (PICTURES, np.array([5, 10])),
+        {"axis": (1, 3, 2), "where": np.broadcast_to(np.arange(4)[:, None] < 3, PICTURES.shape)},
+    ),
+    "poly": ("poly_loss_cross_entropy", (ROWS, SOFT), {"epsilon": 1.3}),
+    "poly, classes": ("poly_loss_cross_entropy", (ROWS, SOFT), {"epsilon": 1.3, "where": MASK}),
+    "multiclass_hinge_loss": ("multiclass_hinge_loss", (ROWS, LABELS), {}),
+    "multiclass_perceptron_loss": ("multiclass_perceptron_loss", (ROWS, LABELS), {}),
+    "multiclass_sparsemax_loss": ("multiclass_sparsemax_loss", (ROWS / 3, LABELS), {}),
+    "kl_divergence": ("kl_divergence", (ROWS, SOFT), {}),
+    "kl_divergence, classes": ("kl_divergence", (LOG_P, CUT), {"where": MASK}),
+    "kl_divergence_with_log_targets": ("kl_divergence_with_log_targets", (ROWS, ROWS[::-1] / 3), {}),
+    "generalized_kl_divergence": ("generalized_kl_divergence", (ROWS / 2, SOFT), {}),
+    "ranking_softmax_loss": ("ranking_softmax_loss", (ROWS, RELEVANCES), {"where": MASK, "weights": WEIGHTS}),
+    "dice_loss": ("dice_loss", (PICTURES, MASKS), {"alpha": 0.7, "beta": 0.2, "class_weights": WEIGHTS[0]}),
+    "dice_loss of rows": ("dice_loss", (ROWS, SOFT), {"reduction": "none", "ignore_background": True, "smooth": 0.3}),
+    "dice_loss of a picture": ("dice_loss", (PICTURES, MASKS), {"axis": (0, 1, 2), "reduction": "sum"}),
+    "binary_dice_loss": ("binary_dice_loss", (PICTURES[..., 0], MASKS[..., 0]), {"smooth": 0.4}),
+    "multiclass_generalized_dice_loss": ("multiclass_generalized_dice_loss", (PICTURES, MASKS), {}),
+}  # fmt: skip
+
+
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def doubles():
+    jax.config.update("jax_enable_x64", True)  # not the context, which other threads of a program do not have
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+def with_gradient(function, arguments, settings):
+    """The value, and the gradient by the first argument, of sums of the values with various factors."""
+
+    def spread(first):
+        value = function(first, *arguments[1:], **settings)
+        return jnp.sum(value * jnp.linspace(0.5, 2.0, value.size).reshape(value.shape)), value
+
+    gradient, value = jax.grad(spread, has_aux=True)(arguments[0])
+    return value, gradient
+
+
+@pytest.fixture(scope="module")
+def results():
+    """All cases in one program for each library, not optimized: one for each case takes twenty seconds to compile."""
+
+    def of(module):
+        def every(traced):
+            return {
+                case: with_gradient(getattr(module, name), traced[case][0], {**settings, **traced[case][1]})
+                for case, (name, _, settings) in CASES.items()
+            }
+
+        arrays = {
+            case: (arguments, {key: x for key, x in settings.items() if isinstance(x, np.ndarray)})
+            for case, (_, arguments, settings) in CASES.items()
+        }
+        return jax.jit(every).lower(arrays).compile(compiler_options=QUICK)(arrays)
+
+    return of(ours), of(optax.losses)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ordinary_numbers_are_optaxs(case, results):
+    for mine, theirs in zip(*(result[case] for result in results), strict=True):
+        assert mine.shape == theirs.shape
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_arrays_of_numpy_give_the_same(case, results):
+    name, arguments, settings = CASES[case]
+    plain = getattr(ours, name)(*arguments, **settings)
+    np.testing.assert_allclose(plain, results[0][case][0], rtol=1e-13, atol=0)
+
+
+def test_every_dialect_takes_arrays_of_jax_in_a_program():
+    fixed = {
+        "labels",
+        "bit",
+        "sign",
+        "one-hot",
+        "class weights",
+    }  # scikit-learn's labels may be text, so none is traced
+    traced = {role: array for role, array in EXAMPLES.items() if role not in fixed}
+    dialects = {"torch": torch_dialect, "keras": keras_dialect, "sklearn": sklearn_dialect}
+    entries = [(dialects[library], entry) for library in dialects for entry in conventions.TABLES[library]]
+
+    def every(traced):
+        given = {**EXAMPLES, **traced}
+        return [
+            getattr(dialect, entry.name)(
+                **{name: given[role] for name, role in entry.roles.items()},
+                **({"q": 0.6} if "generalized_cross" in entry.name else {}),
+            )
+            for dialect, entry in entries
+        ]
+
+    program = jax.jit(every).lower(traced).compile(compiler_options=QUICK)
+    for (_, entry), found, expected in zip(entries, program(traced), every({}), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=0, err_msg=entry.name)
+
+
+def test_soft_dice_of_probabilities_is_optaxs():
+    target = MASKS[0, 0, :1] + 0.0 * SOFT
+    expected = optax.losses.dice_loss(SOFT, target, apply_softmax=False)
+    np.testing.assert_allclose(ours.dice_loss(SOFT, target, apply_softmax=False), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in conventions.TABLES["optax"]])
+def test_signatures_are_optaxs(name):
+    theirs = inspect.signature(getattr(optax.losses, name)).parameters.values()
+    mine = inspect.signature(getattr(ours, name)).parameters.values()
+    named = [(p.name, p.kind, "mean" if p.name == "reduce_fn" else p.default) for p in theirs]
+    assert named == [(p.name, p.kind, p.default) for p in mine]
+
+
+def test_every_loss_of_optax_is_there_or_has_a_reason():
+    theirs = {name for name, function in vars(optax.losses).items() if inspect.isfunction(function)}
+    deprecated = {other for entry in conventions.TABLES["optax"] for other in entry.also}
+    assert theirs - deprecated <= set(conventions.named("optax")) | set(conventions.MISSING["optax"])
+    with pytest.raises(AttributeError, match=r"rashin.dialects.optax has no ntxent: rashin has no contrastive"):
+        ours.ntxent  # noqa: B018
+
+
+def test_what_optax_loses_is_exact():
+    hot, labels = np.float32([[1.0, 0.0, 0.0]]), np.array([0])
+    z, tiny, mask = np.float32([[20.0, 0.0, -np.inf]]), np.float32([1e-3, -1e-5]), np.array([[True, True, False]])
+
+    def losses(module):
+        return (
+            module.softmax_cross_entropy_with_integer_labels(z, labels)[0],
+            module.softmax_cross_entropy(z, hot)[0],
+            module.log_cosh(tiny)[1],
+        )
+
+    theirs = jax.jit(lambda z: losses(optax.losses))(z)
+    assert (theirs[0], theirs[2]) == (0.0, 0.0)
+    assert np.isnan(theirs[1])
+    exact = np.float32(np.log1p(np.exp(-20.0)))
+    for found in (jax.jit(lambda z: losses(ours))(z), losses(ours)):
+        assert found[:2] == (exact, exact)
+        np.testing.assert_allclose(found[2], np.float64(tiny[1]) ** 2 / 2, rtol=1e-7, atol=0)
+    assert ours.softmax_cross_entropy(np.float32([[20.0, 0.0, 7.0]]), hot, where=mask)[0] == exact
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: ours.hinge_loss(Z, BITS), "target: got 0.0"),
+        (lambda: ours.dice_loss(ROWS, SOFT, class_weights=-WEIGHTS[0]), "weight: got"),
+        (lambda: ours.perceptron_loss(Z, BITS), "target: got 0.0"),
+        (lambda: ours.perceptron_loss(Z[:, None], SIGNS), "targets: got shape"),
+        (lambda: ours.softmax_cross_entropy_with_integer_labels(ROWS, LABELS - C), "target: got"),
+        (lambda: ours.sigmoid_focal_loss(Z, SOFT[:, 0]), "target: got"),
+        (lambda: ours.softmax_cross_entropy(ROWS, 2 * SOFT), "target: got"),
+    ],
+)
+def test_what_optax_lets_pass_is_refused(call, words):
+    with pytest.raises(ValueError, match="expected") as caught:
+        call()
+    assert words in str(caught.value)

@@ -22,7 +22,7 @@ def hessian_matrix(
         unit = np.zeros(shape, np.float32)
         np.moveaxis(unit, axis, -1)[..., place] = 1.0
         column = backend.hessian_vector_product(
-            program, prediction, target, backend.like(prediction, unit), weight, where, reduction, axis, None
+            program, prediction, target, backend.beside(unit, prediction), weight, where, reduction, axis, None
         )
         columns.append(backend.axis_last(column, axis))
     return backend.stacked(columns)

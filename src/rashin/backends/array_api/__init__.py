@@ -25,7 +25,6 @@ __all__ = [
     "evaluate_linear",
     "fisher",
     "hessian_vector_product",
-    "like",
     "linear_statistics",
     "log_softmax",
     "logsumexp",
@@ -81,12 +80,7 @@ def hessian_vector_product(
 def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> Any:
     """The expected Hessian of each sample, computed by NumPy."""
     w, m = (None if x is None else to_numpy(x) for x in _checked(prediction, weight=weight, where=where))
-    return like(prediction, sweeps.fisher(program, to_numpy(prediction), w, m, reduction, axis))
-
-
-def like(prediction: Any, array: Any) -> Any:
-    """A NumPy array as one of the prediction's library, where that lies."""
-    return array_namespace(prediction).asarray(array, device=device(prediction))
+    return beside(sweeps.fisher(program, to_numpy(prediction), w, m, reduction, axis), prediction)
 
 
 def axis_last(array: Any, axis: int) -> Any:

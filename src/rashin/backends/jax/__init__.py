@@ -26,7 +26,6 @@ __all__ = [
     "evaluate_linear",
     "fisher",
     "hessian_vector_product",
-    "like",
     "linear_statistics",
     "log_softmax",
     "logsumexp",
@@ -109,11 +108,6 @@ def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, re
     shape = jax.ShapeDtypeStruct((*samples, *(z.shape[axis],) * 2), dtype)
     given = [x for x in others if x is not None]
     return jax.pure_callback(answer, shape, z, *given, vmap_method="sequential")
-
-
-def like(prediction: Any, array: Any) -> jax.Array:
-    """A NumPy array as one of JAX."""
-    return jnp.asarray(array)
 
 
 def axis_last(array: jax.Array, axis: int) -> jax.Array:

@@ -27,7 +27,6 @@ __all__ = [
     "evaluate_linear",
     "fisher",
     "hessian_vector_product",
-    "like",
     "linear_statistics",
     "log_softmax",
     "logsumexp",
@@ -121,11 +120,6 @@ def fisher(
     w, m = (None if x is None else to_host(checked(name, x)) for name, x in (("weight", weight), ("where", where)))
     found = sweeps.fisher(program, to_host(prediction.detach()), w, m, reduction, axis)
     return tensor_of(found).to(prediction.device)
-
-
-def like(prediction: torch.Tensor, array: Any) -> torch.Tensor:
-    """A NumPy array as a tensor where the prediction lies."""
-    return torch.from_numpy(array).to(prediction.device)
 
 
 def axis_last(tensor: torch.Tensor, axis: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from rashin import list_group_losses, list_losses
+from rashin.conventions import HOME, TABLES
 from rashin.domain import Columns, Domain, Sample
 from rashin.group_loss import GroupLoss
 from rashin.loss import Loss
@@ -62,12 +63,25 @@ def _page(loss: AnyLoss, errors: Sequence[str] | None) -> Iterator[str]:
         yield "Largest errors in ULPs; 0.5 is a correctly rounded result. :doc:`What is measured </docs/accuracy>`."
         rows = [(dtype, *cell.split(" · ")) for dtype, cell in zip(_FLOATS, errors, strict=True)]
         yield _table([("", "value", "gradient", "Hessian diagonal"), *rows], header=True)
-    names = [entry for entry in SYNONYMS if entry.loss == loss.name]
-    if names:
+    rows = [*_conventions(loss.name), *_synonyms(loss.name)]
+    if rows:
         yield _title("In other libraries", "-")
-        rows = [(", ".join(f"``{name}``" for name in e.names), f"``{e.expression}``", e.remark) for e in names]
         yield _table([("Name there", "Expression here", "Remark"), *rows], header=True)
     yield from [_title("Reference", "-"), _escaped(source)]
+
+
+def _conventions(name: str) -> Iterator[tuple[str, str, str]]:
+    """The functions of the libraries that have a dialect."""
+    for library, table in TABLES.items():
+        for entry in table:
+            if entry.loss == name:
+                yield f"``{HOME[library]}.{entry.name}``", f"``{entry.expression}``", _escaped(entry.words)
+
+
+def _synonyms(name: str) -> Iterator[tuple[str, str, str]]:
+    for entry in SYNONYMS:
+        if entry.loss == name:
+            yield ", ".join(f"``{each}``" for each in entry.names), f"``{entry.expression}``", entry.remark
 
 
 def _title(text: str, line: str) -> str:

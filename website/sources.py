@@ -23,8 +23,9 @@ _PAGES = (
 )
 _GUIDES = {
     "Losses": ("guide", "recipes", "your-own-loss", "distributions", "groups", "accuracy"),
+    "Names elsewhere": ("dialects", "translate"),
     "Data sets": ("measurement", "measuring-tables", "estimating", "clusters", "reports"),
-    "Other libraries": ("torch", "torch-sharded", "jax", "boosting", "linear-models"),
+    "Other libraries": ("torch", "torch-trainers", "torch-sharded", "jax", "keras", "boosting", "linear-models"),
     "Training": ("training", "estimators", "scratch"),
 }
 _REST = "More"  # pages of docs/ that no menu above names

@@ -66,7 +66,7 @@ def _page(loss: AnyLoss, errors: Sequence[str] | None) -> Iterator[str]:
     rows = [*_conventions(loss.name), *_synonyms(loss.name)]
     if rows:
         yield _title("In other libraries", "-")
-        yield _table([("Name there", "Expression here", "Remark"), *rows], header=True)
+        yield _table([("Name there", "Expression here", "Remark"), *rows], header=True, widths="25 40 35")
     yield from [_title("Reference", "-"), _escaped(source)]
 
 
@@ -75,7 +75,7 @@ def _conventions(name: str) -> Iterator[tuple[str, str, str]]:
     for library, table in TABLES.items():
         for entry in table:
             if entry.loss == name:
-                yield f"``{HOME[library]}.{entry.name}``", f"``{entry.expression}``", _escaped(entry.words)
+                yield f"``{entry.name}`` of ``{HOME[library]}``", f"``{entry.expression}``", _escaped(entry.words)
 
 
 def _synonyms(name: str) -> Iterator[tuple[str, str, str]]:

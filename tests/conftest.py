@@ -7,6 +7,17 @@ import pytest
 os.environ.setdefault("RASHIN_CHECK_KERNELS", "1")  # read when rashin is imported
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unflushed():
+    """Nothing is flushed to disk: no test cuts the power, and a flush takes 5 to 10 ms if the disk is busy.
+
+    That rashin flushes, and what it does when that fails, test_storage.py holds with a flush of its own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_picture(tmp_path_factory):
     """A picture as rashin writes them."""

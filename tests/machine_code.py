@@ -14,6 +14,7 @@ import pytest
 from rashin.native import compiler
 from rashin.native.engine import Machine
 from rashin.native.kernel import DOUBLE, Argument, Kernel, caller
+from rashin.native.objects import Code, object_of
 from rashin.native.targets import of_this_machine
 
 SYMBOL = np.dtype([("name", "u4"), ("kind", "u2"), ("section", "u2"), ("value", "u8"), ("size", "u8")])  # of ELF
@@ -37,9 +38,11 @@ def elementwise_kernel(function, numbers=1):
 
 @functools.cache
 def elementwise_object(function, numbers=1):
-    """The object of that kernel."""
+    """The object of that kernel, kept for other workers and the next run as those of formulas are."""
     made = elementwise_kernel(function, numbers)
-    return compiler.object_for(compiler.kernel_module(made, DOUBLE), of_this_machine())
+    name = f"elementwise.{function.__module__}.{function.__qualname__}"
+    code = Code(name, functools.partial(compiler.kernel_module, made, DOUBLE), made.function)
+    return object_of(code, of_this_machine())
 
 
 @functools.cache

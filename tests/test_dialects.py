@@ -75,7 +75,7 @@ def test_the_gradient_is_the_derivative_of_the_value_delta_included(soft):
         moved = np.zeros_like(y)
         moved[index] = step
         slope = (cross_entropy_error(y + moved, t) - cross_entropy_error(y - moved, t)) / (2 * step)
-        assert slope == pytest.approx(gradient[index], rel=1e-6) or rows[index] == slope == 0
+        assert slope == pytest.approx(gradient[index], rel=1e-6, abs=0) or rows[index] == slope == 0
 
 
 def test_narrow_predictions_are_computed_in_double():

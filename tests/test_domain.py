@@ -64,7 +64,7 @@ def test_drawn_rows_lie_in_their_domain_and_probabilities_sum_to_1(row):
     assert row.contains([np.nan, -np.inf]).tolist() == row.entry(1).contains([np.nan, -np.inf]).tolist()
     if row.of in (PROBABILITY, LOG_PROBABILITY):
         shares = drawn if row.of == PROBABILITY else np.exp(drawn)
-        assert shares.sum(axis=1) == pytest.approx(1.0, rel=1e-14)
+        assert shares.sum(axis=1) == pytest.approx(1.0, rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("classes", [1, 2, 7])

@@ -7,15 +7,18 @@ import pytest
 
 from cases import Case
 from losses import ENTRIES
-from measuring import doubts, measure_case
+from measuring import doubts, measure_case, referred_to
 from shipped import LOSSES, name_of, of_any_rows
 from ulp import DTYPES
 
+HALVES = ("float16", "bfloat16")
+# Each loss in both types, with other parameters than the defaults in one of them, in turn.
 POINTWISE = [
-    pytest.param(of_any_rows(loss), dict(others), id=name_of(loss.replace(**others)))
+    pytest.param(of_any_rows(loss), dict(others), dtype, id=f"{name_of(loss.replace(**others))}-{dtype}")
     for loss in LOSSES
     if loss.kind == "pointwise"
-    for others in ENTRIES[loss.name].settings
+    for number, others in enumerate(ENTRIES[loss.name].settings)
+    for dtype in (HALVES if number == 0 else (HALVES[number % 2],))
 ]
 MOST_DOUBTS = 2000  # a sound loss leaves tens of numbers to the definition
 EVERY = 127  # and one without a fast reference leaves this part of them
@@ -27,18 +30,18 @@ def targets(where):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize(("loss", "parameters"), POINTWISE)
+@pytest.mark.parametrize(("loss", "parameters", "dtype"), POINTWISE)
 def test_every_16_bit_number(loss, parameters, dtype):
     z = every_number(dtype)
     z = z[loss.facts.prediction.contains(z.astype(float))]
     z = z if ENTRIES[loss.name].fast else z[::EVERY]
     for target in targets(loss.facts.target_domain({**loss.parameters, **parameters})):
         case = Case(f"all {dtype}", z, np.full(z.shape, target).astype(DTYPES[dtype]))
+        referred = referred_to(loss, parameters, case)
         for what in ("value", "gradient"):
             function = loss if what == "value" else loss.gradient
             got = function(z, case.t, reduction="none", **parameters)
-            doubtful = doubts(loss, dtype, parameters, case, what, got)
+            doubtful = doubts(loss, dtype, parameters, case, what, got, referred)
             few = doubtful.sum() <= MOST_DOUBTS
             assert few, f"{what} at {z[doubtful][:5]} for {target}: {got[doubtful][:5]}"
             left = case._replace(z=z[doubtful], t=case.t[doubtful])

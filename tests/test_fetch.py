@@ -402,7 +402,7 @@ def start(mirror, before=""):
 
 
 def test_processes_at_once_end_with_the_same_four_files(cache, mirror):
-    count = 8
+    count = 4
     processes = [start(mirror("good")) for _ in range(count)]
     complaints = [process.communicate(timeout=120)[1] for process in processes]
     assert complaints == [""] * count

@@ -202,7 +202,8 @@ def test_a_formula_of_whole_rows_has_the_digits_of_the_kernels(loss, backend, dt
     z[:5], z[5, 2], z[6, 1] = [0.0, 1.0, -1.0, 0.0, 1.0, 0.5, -40.0], -np.inf, np.inf
     t = np.eye(7, dtype=dtype)[[*range(5), 1, 1, *rng.integers(0, 7, 53)]]
     default, *others = settings(loss, dtype, backend.subnormals)
-    for own in (default, *others[:1], *others[-1:]):  # and the ends of a parameter: each is compiled anew
+    end = others[:1] if dtype is np.float32 else others[-1:]  # of a parameter: each is compiled anew
+    for own in (default, *end):
         exact = quiet(loss.formula)(arrays, z.astype(float), t.astype(float), *own.values())
         for got, part in zip(backend.jet(loss, own, z, t), exact, strict=True):
             largest = np.max(np.abs(part), axis=-1, keepdims=True) if np.ndim(part) > 1 else np.abs(part)

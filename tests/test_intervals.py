@@ -88,7 +88,7 @@ def test_students_quantile_is_that_of_scipy():
     for freedom in (1, 2, 3, 4, 5, 10, 100, 10**6):
         for tails in (0.5, 0.05, 1e-3, 1e-8):
             expected = scipy.stats.t.isf(tails / 2, freedom)
-            assert student_quantile(tails, freedom) == pytest.approx(expected, rel=1e-5)
+            assert student_quantile(tails, freedom) == pytest.approx(expected, rel=1e-5, abs=0)
 
 
 # ---------------------------------------------------------------------------------------------- clusters
@@ -118,9 +118,9 @@ def test_groups_and_classes_have_cluster_robust_intervals(weighted):
         for key, part in parts.items():
             rows = keys == key
             expected = sandwich(losses[rows], w[rows], patient[rows])
-            assert part.standard_error == pytest.approx(expected, rel=1e-12)
+            assert part.standard_error == pytest.approx(expected, rel=1e-12, abs=0)
             assert len(part.clusters) == np.unique(patient[rows]).size
-    assert found.standard_error == pytest.approx(sandwich(losses, w, patient), rel=1e-12)
+    assert found.standard_error == pytest.approx(sandwich(losses, w, patient), rel=1e-12, abs=0)
     assert found == through_json(found)
 
 
@@ -153,7 +153,7 @@ def test_the_rows_of_finite_loss_are_known_beside_those_of_infinite_loss(weighte
         measure("binary_cross_entropy", p, t, w, where, **asked) for where in (None, np.arange(500) % 25 > 0)
     )
     assert (found.mean, found.total.infinite.rows) == (math.inf, 20)
-    assert found.total.infinite.weight == pytest.approx(20 if w is None else np.sum(w[::25]), rel=1e-15)
+    assert found.total.infinite.weight == pytest.approx(20 if w is None else np.sum(w[::25]), rel=1e-15, abs=0)
     for part, alone in (
         (found.total, rest.total),
         *((found.groups[k], rest.groups[k]) for k in range(3)),
@@ -222,7 +222,7 @@ def test_a_small_group_that_is_truly_bad_stands_out_beside_the_largest():
     name, low, times = found.standout()
     assert name == 2
     assert found.mean < low < found.groups[2].mean
-    assert times == pytest.approx(found.groups[2].mean / found.mean, rel=1e-12)
+    assert times == pytest.approx(found.groups[2].mean / found.mean, rel=1e-12, abs=0)
 
 
 def test_three_rows_that_went_wrong_do_not_stand_out():

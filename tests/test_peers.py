@@ -16,16 +16,16 @@ def test_optax_loses_poly_one_beside_a_dominant_logit():
     with mp.workdps(40):
         p = 1 / (1 + mp.exp(-20))
         exact = float(2 * (1 - p) - mp.log(p))
-    assert rashin.poly_one(z, [0], epsilon=2.0) == pytest.approx(exact, rel=1e-15)
+    assert rashin.poly_one(z, [0], epsilon=2.0) == pytest.approx(exact, rel=1e-15, abs=0)
     optax = pytest.importorskip("optax", reason="optax is not installed")
     assert optax.losses.poly_loss_cross_entropy(z.astype(np.float32), np.array([[1.0, 0.0]]), epsilon=2.0)[0] == 0.0
 
 
 def test_scikit_learn_halves_brier_of_two_classes_alone():
     p, t = np.array([[0.3, 0.7], [0.9, 0.1]]), np.array([1, 1])
-    assert rashin.brier(p, t) == pytest.approx(2 * (0.3**2 + 0.9**2) / 2, rel=1e-15)
+    assert rashin.brier(p, t) == pytest.approx(2 * (0.3**2 + 0.9**2) / 2, rel=1e-15, abs=0)
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
-    assert metrics.brier_score_loss(t, p[:, 1]) == pytest.approx(rashin.brier(p, t) / 2, rel=1e-15)
+    assert metrics.brier_score_loss(t, p[:, 1]) == pytest.approx(rashin.brier(p, t) / 2, rel=1e-15, abs=0)
 
 
 @pytest.mark.parametrize("power", [1e-6, 5e-324, 0.0])
@@ -34,9 +34,9 @@ def test_the_power_of_a_generalized_cross_entropy_may_vanish(power):
     with mp.workdps(60):
         p = mp.exp(mpf(float(z[0, 0]))) / mp.fsum(mp.exp(mpf(float(x))) for x in z[0])
         exact = float((1 - p ** mpf(power)) / power if power > 1e-9 else -mp.log(p))
-    assert rashin.generalized_cross_entropy(z.astype(float), [0], power=power) == pytest.approx(exact, rel=1e-15)
+    assert rashin.generalized_cross_entropy(z.astype(float), [0], power=power) == pytest.approx(exact, rel=1e-15, abs=0)
     assert np.float32(rashin.generalized_cross_entropy(z, [0], power=power)) == np.float32(exact)
-    assert float((1 - np.float32(0.3) ** np.float32(1e-6)) / np.float32(1e-6)) == pytest.approx(1.1921, rel=1e-4)
+    assert float((1 - np.float32(0.3) ** np.float32(1e-6)) / np.float32(1e-6)) == pytest.approx(1.1921, rel=1e-4, abs=0)
 
 
 def test_torch_divides_the_sum_of_margins_by_the_number_of_classes():
@@ -62,11 +62,11 @@ def test_a_narrow_class_far_from_the_logit_keeps_its_likelihood():
         with mp.workdps(60):
             exact = float(-mp.log(1 / (1 + mp.exp(-high)) - 1 / (1 + mp.exp(-low))))
         z = np.array([[low, high, 0.0]], np.float32)
-        assert rashin.ordinal(z, [1]) == pytest.approx(exact, rel=1e-15)
+        assert rashin.ordinal(z, [1]) == pytest.approx(exact, rel=1e-15, abs=0)
         usual = 1 / (1 + np.exp(z[0, 2] - z[0, :2]))
         assert usual.dtype == np.float32
         with np.errstate(divide="ignore"):
-            assert -np.log(usual[1] - usual[0]) == pytest.approx(peer, rel=1e-4)
+            assert -np.log(usual[1] - usual[0]) == pytest.approx(peer, rel=1e-4, abs=0)
 
 
 def agree(value, expected, dtype="float64", ulps=4.0):
@@ -81,7 +81,7 @@ def test_the_robust_loss_is_continuous_at_alpha_0():
     value = rashin.robust([one], [np.float32(0.0)], alpha=float(alpha), reduction="none")[0]
     agree(value, wide / mpf(float(alpha)) * mp.expm1(mpf(float(alpha)) / 2 * mp.log1p(1 / wide)), "float32", 0.51)
     b = np.float32(2.0) - alpha
-    assert b / alpha * ((one / b + one) ** (alpha / np.float32(2.0)) - one) == pytest.approx(0.4768, rel=1e-3)
+    assert b / alpha * ((one / b + one) ** (alpha / np.float32(2.0)) - one) == pytest.approx(0.4768, rel=1e-3, abs=0)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
@@ -129,10 +129,10 @@ def test_small_epsilons_are_those_of_absolute_and_squared_errors():
 
 
 @pytest.mark.parametrize(
-    ("name", "exact", "of_torch"),
-    [("softmax_kullback_leibler", "1.37610371125e-9", 5.2e-8), ("softmax_jensen_shannon", "3.44027263843e-10", 3e-8)],
+    ("name", "exact"),
+    [("softmax_kullback_leibler", "1.37610371125e-9"), ("softmax_jensen_shannon", "3.44027263843e-10")],
 )
-def test_torch_divergences_near_equality_are_rounding(name, exact, of_torch):
+def test_torch_divergences_near_equality_are_rounding(name, exact):
     rng = np.random.default_rng(0)
     z = rng.normal(0, 1, (1, 10)).astype(np.float32)
     q = rashin.softmax(z.astype(np.float64) * (1 + 1e-4 * rng.normal(size=z.shape))).astype(np.float32)
@@ -148,7 +148,7 @@ def test_torch_divergences_near_equality_are_rounding(name, exact, of_torch):
     found = divergence(u, t, reduction="sum")
     if name == "softmax_jensen_shannon":
         found = (divergence(m, t, reduction="sum") + divergence(m, u.exp(), reduction="sum")) / 2
-    assert abs(float(found) - float(exact)) > 0.2 * of_torch  # that far off, whatever the machine
+    assert abs(float(found) - float(exact)) > 0.5 * float(exact)  # 5e-8, 3e-8 or 0, by the machine
 
 
 def test_torch_clamps_the_variance_of_a_gaussian():

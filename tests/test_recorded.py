@@ -58,10 +58,10 @@ def test_the_file_gives_the_loss_that_the_trainer_reports(loss, tmp_path, measur
         code, told, err = measured(tmp_path / name)
         assert (code, err) == (0, "")
         assert told["loss"] == repr(loss)
-        assert told["mean"] == pytest.approx(reported.loss, rel=1e-12)
+        assert told["mean"] == pytest.approx(reported.loss, rel=1e-12, abs=0)
         assert told["rows"] == 100
         if told["accuracy"] is not None:
-            assert told["accuracy"] == pytest.approx(reported.accuracy, rel=1e-12)
+            assert told["accuracy"] == pytest.approx(reported.accuracy, rel=1e-12, abs=0)
 
 
 def write(path, note, **columns):
@@ -136,8 +136,8 @@ def test_a_row_of_several_outputs_costs_their_sum(tmp_path):
         "squared_error", file, **asked, weight="w", group="site", worst=1, baseline=True, details=True
     )
     costs = np.sum((z - t) ** 2, axis=1)
-    assert found.mean == pytest.approx(np.average(costs, weights=w), rel=1e-14)
-    assert found.groups[1].mean == pytest.approx(np.average(costs[1::2], weights=w[1::2]), rel=1e-14)
+    assert found.mean == pytest.approx(np.average(costs, weights=w), rel=1e-14, abs=0)
+    assert found.groups[1].mean == pytest.approx(np.average(costs[1::2], weights=w[1::2]), rel=1e-14, abs=0)
     assert (found.worst[0].row, found.baseline, found.count) == (int(costs.argmax()), None, 50)
     assert found.details.losses.count == 50
     with pytest.raises(ValueError, match="got several outputs in a row"):

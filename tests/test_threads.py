@@ -260,7 +260,7 @@ def test_a_formula_may_call_rashin_from_any_thread():
         caller = threading.Thread(target=call, daemon=True)  # were it to wait for ever, the test would not
         caller.start()
         caller.join(100)
-        assert found == [pytest.approx(1 / 200_000, rel=1e-14)]
+        assert found == [pytest.approx(1 / 200_000, rel=1e-14, abs=0)]
     finally:
         del rashin.registry._registry["soft_rows"]
 

@@ -1,10 +1,14 @@
 """For all tests: kernels check that their arguments are what the machine code takes them for."""
 
 import os
+import tempfile
+from importlib.util import find_spec
 
 import pytest
 
 os.environ.setdefault("RASHIN_CHECK_KERNELS", "1")  # read when rashin is imported
+os.environ.setdefault("KERAS_BACKEND", "jax" if find_spec("jax") else "torch")  # one backend in a process
+os.environ.setdefault("KERAS_HOME", tempfile.mkdtemp(prefix="keras"))  # Keras writes its settings there
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
-import sys
 
 import numpy as np
 import pytest
 
-if "keras" not in sys.modules:  # the backend is chosen at the first import
-    os.environ["KERAS_BACKEND"] = "numpy"
 keras = pytest.importorskip("keras")
 
 import rashin

@@ -24,6 +24,7 @@ _PAGES = (
 _GUIDES = {
     "Losses": ("guide", "recipes", "your-own-loss", "distributions", "groups", "accuracy"),
     "Names elsewhere": ("dialects", "translate"),
+    "Faults": ("check", "how-right"),
     "Data sets": ("measurement", "measuring-tables", "estimating", "clusters", "reports"),
     "Other libraries": ("torch", "torch-trainers", "torch-sharded", "jax", "keras", "boosting", "linear-models"),
     "Training": ("training", "estimators", "scratch"),

@@ -26,6 +26,7 @@ from rashin.losses import __all__ as _names
 from rashin.registry import list_group_losses, list_losses
 
 if TYPE_CHECKING:
+    from rashin.audit import check
     from rashin.measurement import Estimate, Measurement, SetMeasurement, estimate, measure, measure_table
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ __all__ = [
     "SetMeasurement",
     "SoftmaxStatistics",
     "best_constant",
+    "check",
     "classwise",
     "columnwise",
     "estimate",
@@ -73,6 +75,10 @@ _MEASURING = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "check":
+        from rashin.audit import check
+
+        return check
     if name not in _MEASURING:
         advice = "" if name.startswith("_") else _advice(name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice and f': {advice}'}")

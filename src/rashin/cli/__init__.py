@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 import rashin
-from rashin.cli import explain, fetch, losses, measure, train, translate
+from rashin.cli import check, explain, fetch, losses, measure, train, translate
 from rashin.printable import printable
 
 __all__ = ["main"]
@@ -45,6 +45,7 @@ class _Command(TyperCommand):
 app.command("train", cls=_Command)(train.train_network)
 app.command("measure", cls=_Command)(measure.measure_files)
 app.command("explain", cls=_Command)(explain.explain_model)
+app.command("check", cls=_Command)(check.check_target)
 app.command("fetch", cls=_Command)(fetch.fetch_data)
 app.command("losses", cls=_Command)(losses.show_losses)
 app.command("translate", cls=_Command)(translate.translate_name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rashin.learn.landscape.differences import TOLERATED, WIDE, Entry, Probe, Seen, noise_of, tried
+from rashin.differences import TOLERATED, WIDE, Entry, Probe, Seen, noise_of, tried
 from rashin.learn.landscape.surface import in_double
 from rashin.learn.network.activations import ACTIVATIONS
 from rashin.learn.samples.samples import samples_for

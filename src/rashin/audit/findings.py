@@ -1,0 +1,118 @@
+"""What a check finds, and the report of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["SEVERITIES", "Finding", "Report", "reaches"]
+
+SEVERITIES = ("wrong", "inexact", "convention")  # the gravest first
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault or convention.
+
+    Attributes
+    ----------
+    severity : ``"wrong"`` for a wrong number, or one given silently for bad input; ``"inexact"`` for lost digits;
+        ``"convention"`` for what is documented or can be seen in the result.
+    code : name of the question that found it, such as ``"digits"``.
+    output : ``"value"``, ``"gradient"``, ``"hessian"``, or "" if all are concerned.
+    dtype : dtype of the prediction, or "".
+    text : the fault in words, with numbers.
+    example : the worst input, as a line of Python that can be pasted.
+    """
+
+    severity: str
+    code: str
+    text: str
+    output: str = ""
+    dtype: str = ""
+    example: str = ""
+
+    @property
+    def key(self) -> str:
+        """What identifies it in a baseline: everything but its numbers."""
+        return ":".join(filter(None, (self.code, self.output, self.dtype)))
+
+    def __str__(self) -> str:
+        where = " ".join(filter(None, (self.output, self.dtype)))
+        line = f"{self.severity}: {self.code}: {where + ': ' if where else ''}{self.text}"
+        return f"{line}\n    {self.example}" if self.example else line
+
+
+def reaches(severity: str, threshold: str) -> bool:
+    """Whether a severity is as grave as the threshold.
+
+    >>> reaches("wrong", "inexact"), reaches("convention", "inexact")
+    (True, False)
+    """
+    return SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The report of ``rashin.check``.
+
+    Attributes
+    ----------
+    target : how the function is written.
+    like : the rashin loss that it resembles or was compared with, with the factor; "" if none was found.
+    assumed : what was found out or assumed about the function, in words.
+    findings : the faults and conventions, the gravest first.
+    agreement : worst error in ULPs by dtype and output, over hard inputs on which it is neither clipped nor wrong.
+    versions : versions of the libraries involved.
+    seconds : duration.
+    """
+
+    target: str
+    like: str
+    assumed: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    agreement: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def keys(self) -> set[str]:
+        """What identifies the findings in a baseline."""
+        return {finding.key for finding in self.findings}
+
+    def worst(self, threshold: str = "wrong", accepted: Iterable[str] = ()) -> list[Finding]:
+        """The findings as grave as the threshold that are not accepted."""
+        known = set(accepted)
+        return [one for one in self.findings if reaches(one.severity, threshold) and one.key not in known]
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return json.dumps(self.as_dict(), indent=2)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as dictionaries and lists."""
+        found = [{**asdict(one), "key": one.key} for one in self.findings]
+        return {**asdict(self), "assumed": list(self.assumed), "findings": found}
+
+    def __str__(self) -> str:
+        lines = [f"{self.target}, like {self.like}" if self.like else f"{self.target}, not like any loss of rashin"]
+        lines += [f"  assumed: {one}" for one in self.assumed]
+        lines += [f"  {one}" for one in agreement_lines(self)]
+        lines += [f"  {line}" for one in self.findings for line in str(one).splitlines()]
+        return "\n".join(lines if self.findings else [*lines, "  nothing found"])
+
+    __repr__ = __str__
+
+
+def agreement_lines(report: Report) -> list[str]:
+    """The agreement, a line for each dtype.
+
+    >>> agreement_lines(Report("f", "huber()", (), (), {"float32": {"value": 0.5, "gradient": 0.0}}))
+    ['float32: value within 0.5 ULP, gradient within 0 ULP']
+    """
+    return [
+        f"{dtype}: " + ", ".join(f"{output} within {error:.3g} ULP" for output, error in errors.items())
+        for dtype, errors in report.agreement.items()
+    ]

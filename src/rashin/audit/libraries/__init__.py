@@ -1,0 +1,1 @@
+"""One file for each array library: how its functions are called with NumPy arrays, and differentiated."""

@@ -1,0 +1,61 @@
+"""Metrics of scikit-learn, and the losses of its private module ``sklearn._loss``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.audit.forms import CLASSES
+from rashin.audit.subject import Subject, Target, numpy_literal
+
+__all__ = ["metric", "objects"]
+
+Array = NDArray[Any]
+
+
+def metric(target: Target) -> Subject:
+    """A metric ``(y_true, y_pred)``. If it has ``labels``, it gets those that batches of one sample do not show."""
+    has_labels = "labels" in target.parameters
+
+    def value(z: Array, t: Array, /, **keywords: Any) -> Array:
+        named = {"labels": _labels(z, t)} if has_labels and not target.settings.get("labels") else {}
+        return np.asarray(target(z, t, **named, **keywords))
+
+    return Subject(target, "sklearn", value)
+
+
+def _labels(z: Array, t: Array) -> list[int]:
+    if z.ndim > 1:
+        return list(range(CLASSES))
+    return [-1, 1] if t.size and np.min(t) < 0 else [0, 1]
+
+
+def objects(target: Target) -> Subject:
+    """An object of ``sklearn._loss``, such as ``HalfBinomialLoss()``: it computes in double and rounds once."""
+    loss = target.f
+
+    def value(z: Array, t: Array, /, **keywords: Any) -> Array:
+        return np.asarray(loss.loss(_as(z, t), _copied(z), **keywords))
+
+    def gradient(z: Array, t: Array, /, **keywords: Any) -> Array:
+        return np.asarray(loss.gradient(_as(z, t), _copied(z), **keywords))
+
+    def hessian(z: Array, t: Array, /, **keywords: Any) -> Array:
+        return np.asarray(loss.gradient_hessian(_as(z, t), _copied(z), **keywords)[1])
+
+    def written(z: Array, t: Array) -> str:
+        return f"{target.name}.loss({numpy_literal(_as(z, t))}, {numpy_literal(z)})"
+
+    n_classes = getattr(loss, "n_classes", None) or 1
+    bends = None if n_classes > 2 else hessian  # of several classes it is the bound that trees use
+    return Subject(target, "sklearn", value, {"gradient": gradient}, bends, written, weights="sample_weight")
+
+
+def _as(z: Array, t: Array) -> Array:
+    return np.array(t, dtype=z.dtype)
+
+
+def _copied(z: Array) -> Array:
+    return np.array(z, order="C")

@@ -1,0 +1,52 @@
+"""Losses of PyTorch: functions and modules, differentiated by autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rashin.audit.subject import Subject, Target, numbers
+
+__all__ = ["subject", "tensor"]
+
+Array = NDArray[Any]
+
+
+def subject(target: Target, call: Callable[..., Any] | None = None) -> Subject:
+    """A function of tensors; ``call`` takes prediction and target and may differ from the target itself."""
+    run = call or target
+
+    def evaluated(z: Array, t: Array, keywords: dict[str, Any], *, tracked: bool) -> tuple[Any, Any]:
+        prediction = torch.tensor(z, requires_grad=tracked)
+        found = run(prediction, tensor(t), **{name: tensor(x) for name, x in keywords.items()})
+        return prediction, found
+
+    def value(z: Array, t: Array, /, **keywords: Any) -> Array:
+        found: Array = evaluated(z, t, keywords, tracked=False)[1].detach().numpy()
+        return found
+
+    def gradient(z: Array, t: Array, /, **keywords: Any) -> Array:
+        prediction, found = evaluated(z, t, keywords, tracked=True)
+        found.sum().backward()
+        slope: Array = np.zeros_like(z) if prediction.grad is None else prediction.grad.numpy()
+        return slope
+
+    return Subject(target, "torch", value, {"gradient": gradient}, written=lambda z, t: _written(target, z, t))
+
+
+def tensor(x: Any) -> Any:
+    """A copy of an array as a tensor; anything else as it is."""
+    return torch.tensor(x) if isinstance(x, np.ndarray) else x
+
+
+def _written(target: Target, z: Array, t: Array) -> str:
+    return target.written(_literal(z), _literal(t))
+
+
+def _literal(x: Array) -> str:
+    dtype = f", dtype=torch.{x.dtype.name}" if x.dtype.kind == "f" else ""
+    return f"torch.tensor({numbers(x, 'torch')}{dtype})"

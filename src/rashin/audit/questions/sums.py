@@ -1,0 +1,143 @@
+"""Do weights, masks and batches add up?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rashin.audit.findings import Finding
+from rashin.audit.questions.case import Case, tried
+
+__all__ = ["batches", "masks", "padding", "streams", "weights"]
+
+Array = NDArray[Any]
+
+_LONG = 2**24  # rows: beyond, float32 no longer counts by ones
+
+
+def batches(case: Case) -> Iterator[Finding]:
+    """Does a sample's result depend on the others, or a mean on how the batch is cut?"""
+    z, t = case.ordinary
+    order = np.argsort(t, kind="stable") if t.ndim == 1 and case.form.is_discrete else np.arange(len(z))
+    z, t = z[order], t[order]
+    cut = int(np.argmax(t != t[0])) if t.ndim == 1 and case.form.is_discrete else len(z) // 3
+    whole, first, rest = (tried(case.subject.main, z[k], t[k]) for k in (slice(None), slice(cut), slice(cut, None)))
+    if isinstance(whole, Exception) or isinstance(first, Exception) or isinstance(rest, Exception):
+        return
+    if case.seen.kind != "scalar":
+        yield from _parts_of_samples(case, whole, first, rest)
+        return
+    a, b, all_ = (float(case.undone(np.asarray(x, np.float64))) for x in (first, rest, whole))
+    sums, mean = a + b, (cut * a + (len(z) - cut) * b) / len(z)
+    if not _is_near(case, all_, sums) and not _is_near(case, all_, mean):
+        given = f"{all_:.7g}, not {sums:.7g} or {mean:.7g}"
+        words = f"the value of a batch is neither the sum nor the mean of its parts: {given}"
+        severity = "wrong" if case.reference is not None else "convention"
+        yield Finding(severity, "batch", words, example=case.subject.pasted(z[:cut], t[:cut]))
+
+
+def _parts_of_samples(case: Case, whole: Array, first: Array, rest: Array) -> Iterator[Finding]:
+    if whole.ndim == 0 or len(first) + len(rest) != len(whole):
+        return
+    joined = np.concatenate([first, rest]).astype(np.float64)
+    if np.max(np.abs(joined - whole)) > 16.0 * case.noise * np.max(np.abs(whole)):
+        yield Finding(case.grave, "batch", "a sample's result depends on the other samples")
+
+
+def _is_near(case: Case, a: float, b: float) -> bool:
+    return abs(a - b) <= 64.0 * case.noise * max(abs(a), abs(b))
+
+
+def weights(case: Case) -> Iterator[Finding]:
+    """Is a weight of 2 the row twice?"""
+    name = case.subject.weights
+    z, t = case.ordinary
+    if not name:
+        return
+    w = np.resize([1.0, 2.0, 3.0, 1.0, 2.0], len(z))
+    rows = np.repeat(np.arange(len(z)), w.astype(int))
+    got, plain, repeated = (
+        tried(case.subject.main, z, t, **{name: w}),
+        tried(case.subject.main, z, t),
+        tried(case.subject.main, z[rows], t[rows]),
+    )
+    if isinstance(got, Exception) or isinstance(plain, Exception) or isinstance(repeated, Exception):
+        return
+    if got.ndim:
+        if got.shape == plain.shape == w.shape and not np.allclose(got, w * plain, rtol=64 * case.noise, atol=0.0):
+            yield Finding("wrong", "weight", "the weighted result of a sample is not its weight times the result")
+        return
+    a, b = float(got), float(repeated)
+    if _is_near(case, a, b):
+        return
+    if _is_near(case, a * len(z), b * float(w.sum())):
+        yield Finding("convention", "weight", "the weighted mean is divided by the number of samples, not of weights")
+        return
+    words = f"a weight of 2 is not the row twice, for predictions {_shape(z)}: {a:.7g} for {b:.7g}"
+    yield Finding("wrong" if case.reference is not None else "convention", "weight", words)
+
+
+def _shape(z: Array) -> str:
+    return "(n,)" if z.ndim == 1 else "(n, C)"
+
+
+def masks(case: Case) -> Iterator[Finding]:
+    """A masked sample must not count, even if it is NaN."""
+    name = case.subject.masks or case.subject.weights
+    z, t = case.ordinary
+    keep = np.arange(len(z)) > 0
+    if not name:
+        return
+    mask = keep if case.subject.masks else keep.astype(np.float64)
+    odd = z.copy()
+    odd[0] = np.nan
+    got, right = tried(case.subject.main, z, t, **{name: mask}), tried(case.subject.main, z[1:], t[1:])
+    leaking = tried(case.subject.main, odd, t, **{name: mask})
+    if isinstance(leaking, np.ndarray) and np.isnan(leaking).any():
+        yield Finding("convention", "mask", f"NaN in a sample with {name} 0 leaks into the result")
+    if not case.subject.masks or not isinstance(got, np.ndarray) or not isinstance(right, np.ndarray) or got.ndim:
+        return
+    a, b = float(got), float(right)
+    if not _is_near(case, a, b):
+        severity = "convention" if _is_near(case, a * len(z), b * (len(z) - 1)) else case.grave
+        yield Finding(severity, "mask", f"a masked sample is not as if it were absent: {a:.7g} for {b:.7g}")
+
+
+def padding(case: Case) -> Iterator[Finding]:
+    """Rows with the label to ignore must not change the mean."""
+    z, t = case.ordinary
+    ignored = case.subject.ignored
+    if ignored is None or not case.form.has_labels:
+        return
+    padded = np.concatenate([z, z[:3]]), np.concatenate([t, np.full(3, ignored)])
+    got, right = tried(case.subject.main, *padded), tried(case.subject.main, z, t)
+    if isinstance(got, np.ndarray) and isinstance(right, np.ndarray) and got.ndim == 0:
+        a, b = float(got), float(right)
+        if not _is_near(case, a, b):
+            yield Finding("wrong", "padding", f"rows with the label {ignored} change the value: {a:.7g} for {b:.7g}")
+
+
+def streams(case: Case) -> Iterator[Finding]:
+    """A metric that adds batches up must not lose the later ones."""
+    reference = case.reference
+    if case.subject.streams is None or reference is None or reference.reduction != "mean" or reference.outer:
+        return
+    if case.form.prediction.axes:
+        return
+    z, t = (x.astype(np.float32) for x in case.ordinary)
+    losses = reference.per_sample(z, t)
+    row = int(np.argmin(np.frexp(losses)[0]))  # just above a power of two: the next row is half the spacing of the sum
+    update, compute = case.subject.streams()
+    update(np.full(_LONG, z[row]), np.full(_LONG, t[row]))
+    before = compute()
+    for _ in range(100):
+        update(z[row : row + 1], t[row : row + 1])
+    change = (compute() - before) / before
+    if abs(change) > 1e-6:
+        words = (
+            f"after 2^24 equal rows, 100 more of them, one by one, change the mean by {change:.2g} of it instead of 0"
+        )
+        yield Finding("wrong", "stream", words, dtype="float32")

@@ -1,0 +1,115 @@
+"""TARGET: the function that ``package.module:function`` names, its parameters, and the order of its arguments."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from rashin.audit.libraries.keras import prepare
+from rashin.audit.subject import Target
+
+__all__ = ["ORDERS", "named", "target_of"]
+
+ORDERS = ("prediction,target", "target,prediction")
+
+_PREDICTIONS = {
+    "approx", "approxes", "input", "inputs", "logit", "logits", "margin", "output", "outputs", "p_hat", "pred",
+    "pred_decision", "preds", "predt", "prediction", "predictions", "log_predictions", "raw_prediction", "raw", "score",
+    "scores", "y_hat", "y_pred", "y_prob", "y_proba", "y_score", "yhat", "z",
+}  # fmt: skip
+_TARGETS = {
+    "data", "dmatrix", "dataset", "dtrain", "ground_truth", "label", "labels", "t", "target", "targets", "train_data",
+    "truth", "y", "y_true",
+}  # fmt: skip
+
+
+def named(text: str) -> Any:
+    """The object that ``package.module:function`` names; a method is ``package.module:Class.method``.
+
+    Raises
+    ------
+    ValueError : there is no such object, or the module cannot be imported.
+    """
+    module, colon, path = text.partition(":")
+    if not colon or not module or not path:
+        raise ValueError(f"target: got {text!r}; expected package.module:function, such as torch.nn:BCEWithLogitsLoss")
+    if module.partition(".")[0] == "keras":
+        prepare()
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:  # an import runs code of the user's
+        raise ValueError(f"target: got {text!r}; expected a module that can be imported ({_in_short(error)})") from None
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise ValueError(f"target: got {text!r}; expected a name that {module} has; it has no {name!r}")
+        found = getattr(found, name)
+    return found
+
+
+def target_of(f: Any, name: str | None, settings: Mapping[str, Any], order: str | None) -> Target:
+    """What is to be checked: a class is instantiated with the settings, a function gets them in every call.
+
+    Raises
+    ------
+    ValueError : the order is unknown.
+    TypeError : it cannot be called, or the class cannot be instantiated.
+    """
+    if order is not None and order not in ORDERS:
+        raise ValueError(f"order: got {order!r}; expected {' or '.join(ORDERS)}")
+    written = name or written_name(f)
+    if inspect.isclass(f):
+        f, written, settings = _instance(f, settings), f"{written}({_keywords(settings)})", {}
+    parameters = _parameters(f)
+    first = order == ORDERS[1] if order else target_comes_first(parameters)
+    return Target(f, written, parameters, dict(settings), first)
+
+
+def _instance(f: Any, settings: Mapping[str, Any]) -> Any:
+    try:
+        return f(**settings)
+    except Exception as error:
+        raise TypeError(
+            f"target: got {f.__name__}, which cannot be instantiated ({_in_short(error)}); expected a class with "
+            f"defaults; fix: state its arguments with --set NAME=VALUE, or settings="
+        ) from None
+
+
+def _keywords(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in settings.items())
+
+
+def written_name(f: Any) -> str:
+    """How an expression names the function, for what was not given as text."""
+    name = getattr(f, "__qualname__", None) or type(f).__qualname__
+    module = getattr(f, "__module__", None) or type(f).__module__
+    return name if module in ("__main__", None) or "<locals>" in name else f"{module}.{name}"
+
+
+def _parameters(f: Any) -> tuple[str, ...]:
+    call = getattr(f, "forward", None) or f  # of a torch module
+    call = getattr(call, "call", call) if not inspect.isroutine(call) else call  # of a Keras loss
+    try:
+        found = [
+            p for p in inspect.signature(call).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        ]
+    except (TypeError, ValueError):
+        return ()
+    return tuple(p.name for p in found)
+
+
+def target_comes_first(parameters: tuple[str, ...]) -> bool:
+    """Whether the names of the first two parameters say that the target is the first; unknown names do not."""
+    first, second = (*parameters, "", "")[:2]
+    return first in _TARGETS or (second in _PREDICTIONS and first not in _PREDICTIONS)
+
+
+def is_clear(parameters: tuple[str, ...]) -> bool:
+    """Whether the names of the first two parameters tell the order."""
+    first, second = (*parameters, "", "")[:2]
+    return first in _PREDICTIONS | _TARGETS or second in _PREDICTIONS | _TARGETS
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,146 @@
+"""``rashin check``: the faults of a loss of any library."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rashin.printable import printable
+
+if TYPE_CHECKING:
+    from rashin.audit import Report
+
+__all__ = ["check_target"]
+
+_STYLES = {"wrong": "bold red", "inexact": "yellow", "convention": "dim"}
+
+
+def check_target(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="Function or class, as package.module:name.", show_default=False)
+    ],
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="LOSS", help="Loss of rashin that it must equal, such as 'huber(delta=0.7)'."),
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What it takes, such as real, binary, sign or labels.")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(metavar="ORDER", help="Order of its arguments: prediction,target or target,prediction."),
+    ] = None,
+    library: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Library of its arrays, such as numpy, torch or jax.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Keyword of the function, or argument of the class; may be repeated."
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Kind of finding to leave out; may be repeated.")
+    ] = None,
+    fail_on: Annotated[
+        str, typer.Option(metavar="SEVERITY", help="Least severity that fails: wrong, inexact or convention.")
+    ] = "wrong",
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of accepted findings, which do not fail.")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write what was found to the baseline, and accept it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Find the faults of a loss: wrong derivatives, NaN, lost digits, bad input accepted, sums that do not add up.
+
+    TARGET is a function of arrays, a loss of torch, JAX or Keras, a metric of scikit-learn, or an objective of a
+    booster. The exit code is 1 if there are findings of the severity --fail-on or graver that the baseline does not
+    accept. Severities: wrong (a wrong number, or one given silently for bad input), inexact (lost digits), convention.
+    """
+    from rashin.audit import check, read_baseline, write_baseline
+    from rashin.audit.sound import check_severity
+
+    check_severity(fail_on)
+    if update_baseline and baseline is None:
+        raise typer.BadParameter("got no file; expected --baseline FILE with it", param_hint="'--update-baseline'")
+    _find_modules_here()
+    report = check(
+        target, like, domain=domain, order=order, library=library, settings=_settings(set_ or []), ignore=ignore or ()
+    )
+    if baseline is not None and update_baseline:
+        write_baseline(baseline, [report])
+    accepted = read_baseline(baseline).get(report.target, set()) if baseline is not None else set()
+    if as_json:
+        typer.echo(json.dumps({**report.as_dict(), "accepted": sorted(accepted & report.keys)}, indent=2))
+    else:
+        _print(report, accepted)
+    if report.worst(fail_on, accepted):
+        raise typer.Exit(1)
+
+
+def _find_modules_here() -> None:
+    """Modules of the current folder can be named, as ``python -m`` allows."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    settings = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise typer.BadParameter(f"got {one!r}; expected NAME=VALUE", param_hint="'--set'")
+        settings[name.strip()] = _value(value)
+    return settings
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _print(report: Report, accepted: set[str]) -> None:
+    """The report as a table; the worst inputs follow as lines that can be pasted."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from rashin.audit.findings import agreement_lines
+
+    console = Console()
+    console.print(Text(report.target, style="bold"))
+    for line in (
+        f"like {report.like}" if report.like else "not like any loss of rashin",
+        *report.assumed,
+        *agreement_lines(report),
+    ):
+        console.print(Text(f"  {printable(line)}"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("severity", "finding", "where", "what"):
+        table.add_column(heading, overflow="fold")
+    shown = [one for one in report.findings if one.key not in accepted]
+    for one in shown:
+        where = " ".join(filter(None, (one.output, one.dtype)))
+        table.add_row(Text(one.severity, style=_STYLES[one.severity]), one.code, Text(where), Text(printable(one.text)))
+    if shown:
+        console.print(table)
+    for one in shown:
+        if one.example and one.severity == "wrong":
+            typer.echo(f"# {one.key}: {printable(one.text)}\n{one.example}")
+    known, stale = accepted & report.keys, accepted - report.keys
+    typer.echo(
+        f"{len(shown)} finding{'s' * (len(shown) != 1)}{f', {len(known)} accepted by the baseline' if known else ''}"
+    )
+    if stale:
+        typer.echo(f"No longer found, still in the baseline: {', '.join(sorted(stale))}")

@@ -1,0 +1,1 @@
+"""Functions with known faults, for the tests of the audit."""

@@ -1,0 +1,81 @@
+"""Losses of NumPy arrays: some with a fault, and some that only look as if they had one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "NeedsArguments",
+    "absolute_with_kink",
+    "leaking_mean",
+    "mean_of_quartic",
+    "naive_logistic",
+    "pinball_with_unit_curvature",
+    "quartic_in_float32",
+    "quartic_with_wrong_gradient",
+    "refusing",
+    "weighted_by_samples",
+    "weights_squared",
+]
+
+
+def naive_logistic(y_true: Any, y_pred: Any) -> Any:
+    """Overflows for large margins, and loses small results in 1 + e^-z."""
+    return np.mean(np.log(1 + np.exp(y_pred)) - y_true * y_pred)
+
+
+def absolute_with_kink(prediction: Any, target: Any) -> tuple[float, Any]:
+    """Not a loss of rashin, with a kink in each curve."""
+    r = prediction - target
+    return float(np.sum(np.abs(r) ** 3 + np.abs(r))), 3 * r * np.abs(r) + np.sign(r)
+
+
+def quartic_in_float32(prediction: Any, target: Any) -> tuple[float, Any]:
+    """Computes in float32, whatever it gets."""
+    r = np.float32(prediction) - np.float32(target)
+    return float(np.sum(r**4)), (4 * r**3).astype(np.float64)
+
+
+def mean_of_quartic(prediction: Any, target: Any) -> tuple[float, Any]:
+    """The gradient of a mean is divided by the number of samples."""
+    r = prediction - target
+    return float(np.mean(r**4)), 4 * r**3 / len(r)
+
+
+def quartic_with_wrong_gradient(prediction: Any, target: Any) -> tuple[float, Any]:
+    """The gradient has the factor 3 instead of 4."""
+    r = prediction - target
+    return float(np.sum(r**4)), 3 * r**3
+
+
+def pinball_with_unit_curvature(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """An objective whose Hessian is the constant that boosters use."""
+    return np.where(y_pred > y_true, 0.5, -0.5), np.ones(len(y_true))
+
+
+def weighted_by_samples(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    """The weighted sum is divided by the number of samples."""
+    w = np.ones(len(y_true)) if sample_weight is None else sample_weight
+    return np.sum(w * (y_pred - y_true) ** 2) / len(y_true)
+
+
+def weights_squared(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    """Weights are squared above the line alone."""
+    w = np.ones(len(y_true)) if sample_weight is None else sample_weight
+    return np.sum(w * w * (y_pred - y_true) ** 2) / np.sum(w)
+
+
+def leaking_mean(prediction: Any, target: Any) -> Any:
+    """Not divided by the number of samples, but by one less."""
+    return np.sum((prediction - target) ** 2) / max(len(target) - 1, 1)
+
+
+def refusing(prediction: Any, target: Any) -> Any:
+    raise RuntimeError("not today")
+
+
+class NeedsArguments:
+    def __init__(self, delta: float) -> None:
+        self.delta = delta

@@ -1,0 +1,274 @@
+"""The audit: nothing in ours, known faults in others, and how it is reported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rashin
+from audited import objectives, plain
+from rashin.audit import Finding, Report, assert_sound, check, read_baseline, write_baseline
+from rashin.cli import main
+from shipped import SHIPPED, name_of
+
+OF_OTHER_ARRAYS = [
+    rashin.huber.replace(delta=0.7),
+    rashin.sigmoid_cross_entropy.replace(positive_weight=2.0),
+    rashin.softmax_cross_entropy.replace(label_smoothing=0.1),
+    rashin.poisson,
+    rashin.gaussian,
+]
+
+
+def keys(report, *severities):
+    return {one.key for one in report.findings if not severities or one.severity in severities}
+
+
+# ------------------------------------------------------------------------------------------------ ours
+
+
+@pytest.mark.parametrize("loss", SHIPPED, ids=name_of)
+def test_nothing_is_found_in_ours(loss):
+    report = check(loss)
+    assert not report.findings
+    assert report.agreement["float32"]["value"] <= 0.51
+    assert report.agreement["float32"]["gradient"] <= 0.7
+
+
+@pytest.mark.parametrize("loss", OF_OTHER_ARRAYS, ids=name_of)
+def test_nothing_is_found_in_ours_on_tensors(loss):
+    pytest.importorskip("torch")
+    assert not check(loss, library="torch").findings
+
+
+def test_nothing_is_found_in_ours_on_jax():
+    pytest.importorskip("jax")
+    assert not keys(check(rashin.huber, library="jax"), "wrong", "inexact")
+
+
+# ------------------------------------------------------------------------------------------------ what must be found
+
+OBJECTIVES = {
+    "focal_without_curvature_of_positives": {"hessian:hessian:float64", "nan:gradient:float32"},
+    "focal_with_quotients": {"nan:hessian:float32", "nan:hessian:float64"},
+    "focal_by_differences": {"nan:gradient:float64", "hessian:hessian:float64"},
+    "by_probability": {"gradient:gradient:float64"},
+    "squared_log_with_wrong_curvature": {"hessian:hessian:float64"},
+    "half_gradient": {"gradient:gradient:float64"},
+    "negated": {"sign:gradient"},
+}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_faults_of_objectives_are_found(name):
+    like = rashin.sigmoid_cross_entropy if name == "by_probability" else None
+    report = check(getattr(objectives, name), like)
+    assert OBJECTIVES[name] <= keys(report, "wrong")
+
+
+def test_a_sound_derivative_of_an_objective_is_not_blamed():
+    report = check(objectives.logistic)
+    assert report.like == "sigmoid_cross_entropy(positive_weight=1.0)"
+    assert not {one.code for one in report.findings} & {"gradient", "hessian", "sign", "batch", "shape"}
+
+
+SOUND_DERIVATIVES = ["absolute_with_kink", "quartic_in_float32", "mean_of_quartic", "pinball_with_unit_curvature"]
+
+
+@pytest.mark.parametrize("name", SOUND_DERIVATIVES)
+def test_kinks_narrow_results_and_means_are_not_blamed(name):
+    assert not {one.code for one in check(getattr(plain, name)).findings if one.severity == "wrong"} & {
+        "gradient",
+        "hessian",
+        "batch",
+        "digits",
+    }
+
+
+def test_a_wrong_gradient_is_found_without_a_loss_to_compare_with():
+    report = check(plain.quartic_with_wrong_gradient)
+    assert report.like == ""
+    (found,) = [one for one in report.findings if one.code == "gradient"]
+    assert found.severity == "wrong"
+    assert "0.75 times it" in found.text
+
+
+FOUND = {
+    "naive_logistic": {"inf:value:float32", "digits:value:float32", "broadcast", "target:-1"},
+    "weighted_by_samples": {"weight"},
+    "leaking_mean": {"batch"},
+    "weights_squared": {"weight"},
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_faults_of_plain_functions_are_found(name):
+    assert FOUND[name] <= keys(check(getattr(plain, name)))
+
+
+def test_severities():
+    found = {one.key: one.severity for one in check(plain.weighted_by_samples).findings}
+    assert found["weight"] == "convention"
+    assert {one.key: one.severity for one in check(plain.weights_squared).findings}["weight"] == "wrong"
+
+
+# ------------------------------------------------------------------------------------------------ what is found out
+
+
+def test_what_is_found_out_is_said():
+    report = check(plain.naive_logistic)
+    assert report.like == "sigmoid_cross_entropy(positive_weight=1.0)"
+    assert "is called with (target, prediction)" in report.assumed
+    assert "returns the mean" in report.assumed
+    assert report.versions["rashin"] == rashin.__version__
+
+
+def test_the_order_is_found_out_if_no_name_tells():
+    assert check(
+        lambda a, b: np.mean(np.where(a < b, 0.9 * (b - a), 0.1 * (a - b))), "quantile(quantile=0.9)"
+    ).like == ("quantile(quantile=0.9)")
+    reversed_ = check(lambda a, b: np.mean(np.where(b < a, 0.9 * (a - b), 0.1 * (b - a))), "quantile(quantile=0.9)")
+    assert "is called with (target, prediction)" in reversed_.assumed
+
+
+def test_a_root_and_an_exponential_of_a_mean_are_recognised():
+    assert check(lambda z, t: np.sqrt(np.mean((z - t) ** 2))).like == "root of squared_error()"
+
+
+def test_a_stated_loss_with_other_parameters_is_compared():
+    loss = rashin.huber.replace(delta=0.7)
+    assert not keys(check(lambda z, t: loss(z, t), "huber(delta=0.7)"), "wrong", "inexact")
+    report = check(lambda z, t: loss(z, t), "huber(delta=0.9)")
+    assert any("differs from huber(delta=0.9)" in line for line in report.assumed)
+    assert "like:value" in keys(report, "wrong")
+    assert "factor:value" in keys(check(lambda z, t: 3.0 * loss(z, t), "huber(delta=0.7)"), "convention")
+
+
+def test_the_worst_input_can_be_pasted():
+    report = check(plain.naive_logistic)
+    (found,) = [one for one in report.findings if one.key == "inf:value:float32"]
+    scope = {"np": np, "audited": sys.modules["audited"]}
+    with np.errstate(over="ignore"):
+        assert eval(found.example, scope) == np.inf
+
+
+# ------------------------------------------------------------------------------------------------ the report
+
+
+def test_a_report_as_json():
+    report = check(objectives.half_gradient)
+    read = json.loads(report.to_json())
+    assert read["like"] == "squared_error()"
+    assert [one["key"] for one in read["findings"]] == [one.key for one in report.findings]
+    assert "gradient" in str(report)
+    assert "0.5 times it" in str(report)
+
+
+def test_assert_sound_shows_what_it_found(tmp_path):
+    with pytest.raises(AssertionError, match=r"0\.5 times it"):
+        assert_sound(objectives.half_gradient)
+    known = tmp_path / "accepted.json"
+    write_baseline(known, [check(objectives.half_gradient)])
+    assert_sound(objectives.half_gradient, baseline=known, fail_on="convention")
+    assert assert_sound(rashin.huber, fail_on="convention").like == "huber(delta=1.0)"
+
+
+def test_a_baseline_keeps_other_targets_and_accepts_no_new_findings(tmp_path):
+    file = tmp_path / "accepted.json"
+    write_baseline(file, [Report("a", "", (), (Finding("wrong", "nan", "NaN", "value", "float32"),))])
+    write_baseline(file, [Report("b", "", (), ())])
+    assert read_baseline(file) == {"a": {"nan:value:float32"}, "b": set()}
+    worse = Report("a", "", (), (Finding("wrong", "nan", "NaN", "value", "float64"),))
+    assert worse.worst("wrong", read_baseline(file)["a"])
+    file.write_text("[]")
+    with pytest.raises(ValueError, match=r"baseline: got .*; expected a file that --update-baseline wrote"):
+        read_baseline(file)
+
+
+BAD = {
+    "nothing here": "expected package.module:function",
+    "no.such.module:f": "expected a module that can be imported",
+    "rashin:no_such_loss": "expected a name that rashin has",
+    "rashin.domain:REAL": "expected a function or a loss",
+    "audited.plain:refusing": "accepts none of the inputs",
+    "audited.plain:NeedsArguments": "cannot be instantiated",
+}
+
+
+@pytest.mark.parametrize("target", BAD)
+def test_bad_targets(target):
+    with pytest.raises((ValueError, TypeError), match=BAD[target]):
+        check(target)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"domain": "reals"}, r"domain: got 'reals'; expected one of real, binary"),
+        ({"order": "zt"}, "order: got 'zt'; expected prediction,target or target,prediction"),
+        ({"library": "mxnet"}, "library: got 'mxnet'; expected one of numpy, torch"),
+        ({"like": "hubert"}, "did you mean huber"),
+    ],
+)
+def test_bad_choices(choice, message):
+    with pytest.raises(ValueError, match=message):
+        check(plain.naive_logistic, **choice)
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """The command line, run in a folder with a module of the user's: its exit code and what it printed."""
+    (tmp_path / "mine.py").write_text("def loss(z, t):\n    return (z - t) ** 2\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rashin", "check", *arguments])
+        code = main()
+        return code, *capsys.readouterr()
+
+    yield run
+    sys.modules.pop("mine", None)
+
+
+def test_the_command_finds_faults_and_accepts_a_baseline(command):
+    code, out, _ = command("mine:loss")
+    assert code == 1
+    assert "squared_error()" in out
+    assert "broadcast" in out
+    code, out, _ = command("mine:loss", "--baseline", "known.json", "--update-baseline", "--json")
+    assert code == 0
+    assert json.loads(out)["accepted"] == sorted(read_baseline("known.json")["mine.loss"])
+    assert command("mine:loss", "--baseline", "known.json", "--fail-on", "convention")[0] == 0
+    assert command("mine:loss", "--ignore", "broadcast")[0] == 0
+
+
+BAD_COMMANDS = {
+    ("mine:lost",): "rashin: target: got 'mine:lost'; expected a name that mine has",
+    ("mine:loss", "--fail-on", "serious"): "rashin: fail_on: got 'serious'",
+    ("mine:loss", "--update-baseline"): "rashin: Invalid value for '--update-baseline': got no file",
+    ("mine:loss", "--set", "delta"): "rashin: Invalid value for '--set': got 'delta'; expected NAME=VALUE",
+    ("mine:loss", "--like", "hubert"): "rashin: loss: got 'hubert()'",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_COMMANDS, ids=" ".join)
+def test_a_bad_command_is_one_line(command, arguments):
+    code, out, error = command(*arguments)
+    assert (code, out) == (2, "")
+    assert error.startswith(BAD_COMMANDS[arguments])
+    assert error.count("\n") == 1
+
+
+def test_the_command_as_a_process(tmp_path):
+    called = [sys.executable, "-W", "error", "-m", "rashin", "check", "rashin:huber"]
+    done = subprocess.run(called, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 findings" in done.stdout

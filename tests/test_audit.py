@@ -102,12 +102,19 @@ FOUND = {
     "weighted_by_samples": {"weight"},
     "leaking_mean": {"batch"},
     "weights_squared": {"weight"},
+    "random_error": {"random"},
 }
 
 
 @pytest.mark.parametrize("name", FOUND)
 def test_faults_of_plain_functions_are_found(name):
     assert FOUND[name] <= keys(check(getattr(plain, name)))
+
+
+def test_an_epsilon_is_not_taken_for_float32():
+    found = keys(check(plain.log_of_shifted_probability))
+    assert "digits:value:float32" in found
+    assert "precision:float64" not in found
 
 
 def test_severities():

@@ -10,11 +10,13 @@ __all__ = [
     "NeedsArguments",
     "absolute_with_kink",
     "leaking_mean",
+    "log_of_shifted_probability",
     "mean_of_quartic",
     "naive_logistic",
     "pinball_with_unit_curvature",
     "quartic_in_float32",
     "quartic_with_wrong_gradient",
+    "random_error",
     "refusing",
     "weighted_by_samples",
     "weights_squared",
@@ -70,6 +72,16 @@ def weights_squared(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
 def leaking_mean(prediction: Any, target: Any) -> Any:
     """Not divided by the number of samples, but by one less."""
     return np.sum((prediction - target) ** 2) / max(len(target) - 1, 1)
+
+
+def random_error(prediction: Any, target: Any) -> Any:
+    """Noise that differs from call to call."""
+    return np.mean((prediction - target) ** 2) * (1.0 + 1e-3 * np.random.default_rng().random())
+
+
+def log_of_shifted_probability(pred: Any, target: Any) -> Any:
+    """Cross-entropy with a small number inside the logarithm, in double."""
+    return -np.sum(target * np.log(pred + 1e-7)) / len(pred)
 
 
 def refusing(prediction: Any, target: Any) -> Any:

@@ -39,6 +39,7 @@ QUESTIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     acceptance.broadcasting,
     acceptance.foreign,
     acceptance.emptiness,
+    sums.repeats,
     sums.batches,
     sums.weights,
     sums.masks,

@@ -57,9 +57,8 @@ class Case:
     def is_narrow(self) -> bool:
         """True if results have no more digits than float32, though the inputs are float64."""
         results = np.concatenate([np.ravel(one) for one in self.seen.results])
-        if np.array_equal(results, results.astype(np.float32)) and not np.array_equal(results, np.rint(results)):
-            return True
-        return self.fits and self.reference is not None and self.reference.error > 3e-9
+        is_whole = np.array_equal(results, np.rint(results))
+        return bool(np.array_equal(results, results.astype(np.float32))) and not is_whole
 
     @cached_property
     def measured(self) -> tuple[Measured, ...]:
@@ -87,8 +86,9 @@ class Case:
 
     @property
     def noise(self) -> float:
-        """Relative rounding noise of the results."""
-        return 2.0**-22 if self.is_narrow else 2.0**-50
+        """Relative rounding noise of the results: that of float32 also if no more digits than its are right."""
+        is_coarse = self.is_narrow or (self.reference is not None and self.fits and self.reference.error > 3e-9)
+        return 2.0**-22 if is_coarse else 2.0**-50
 
     def undone(self, value: Any) -> Any:
         """The reduced loss, from which the value is a root or an exponential."""

@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 from rashin.audit.findings import Finding
 from rashin.audit.questions.case import Case, tried
 
-__all__ = ["batches", "masks", "padding", "streams", "weights"]
+__all__ = ["batches", "masks", "padding", "repeats", "streams", "weights"]
 
 Array = NDArray[Any]
 
 _LONG = 2**24  # rows: beyond, float32 no longer counts by ones
+
+
+def repeats(case: Case) -> Iterator[Finding]:
+    """Does the same input give the same result?"""
+    one, other = (tried(case.subject.main, *case.ordinary) for _ in range(2))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and not np.array_equal(one, other, equal_nan=True):
+        yield Finding("wrong", "random", "two calls with the same input give different results")
 
 
 def batches(case: Case) -> Iterator[Finding]:

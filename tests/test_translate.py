@@ -22,6 +22,8 @@ ENTRIES = [(library, entry) for library, entries in TABLES.items() for entry in 
 
 @pytest.fixture
 def said(monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)  # as wide as its lines
+
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["rashin", "translate", *arguments])
         code = main()

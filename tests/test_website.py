@@ -14,13 +14,13 @@ import pytest
 from typer.testing import CliRunner
 from website.__main__ import app
 from website.curves import curves_of
+from website.shipped import SHIPPED
 from website.sources import menus
 
 import rashin
 from browsing import colour_of, contrast, started_browser
 
 ROOT = Path(__file__).parents[1]
-LOSSES = [*rashin.list_losses(), *rashin.list_group_losses()]
 HOST = "rashin.test"
 PHONE, DESKTOP = 390, 1200
 LINK = re.compile(r'<(?:a|link|script|img|source)\b[^>]*?\s(?:href|src)="([^"]*)"')
@@ -118,7 +118,7 @@ def test_nothing_is_loaded_from_elsewhere(pages):
 def test_every_page_of_the_tree_is_there(site):
     for page in [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/notebooks/*.ipynb"), ROOT / "benchmarks/README.md"]:
         assert (site / page.relative_to(ROOT).with_suffix(".html")).exists(), page
-    assert {f"{loss.name}.html" for loss in LOSSES} | {"index.html"} == {
+    assert {f"{loss.name}.html" for loss in SHIPPED} | {"index.html"} == {
         path.name for path in site.glob("losses/*.html")
     }
 
@@ -139,7 +139,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
 
 
 def test_the_page_of_a_loss_has_its_formula_curves_facts_accuracy_names_and_source(site):
-    for loss in LOSSES:
+    for loss in SHIPPED:
         text = (site / f"losses/{loss.name}.html").read_text(encoding="utf-8")
         assert "<math" in text, loss.name
         assert not re.search(r"\\(frac|sum|ell)\b", text), loss.name
@@ -161,7 +161,7 @@ def test_the_name_of_a_loss_leads_to_its_page_but_not_that_of_a_parameter(site):
 
 
 def test_the_curves_are_of_one_function_and_its_derivatives():
-    for loss in LOSSES:
+    for loss in SHIPPED:
         for curve in curves_of(loss):
             for function, derivative in ((curve.value, curve.slope), (curve.slope, curve.curvature)):
                 inner = np.isfinite(function) & np.isfinite(derivative)

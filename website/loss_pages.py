@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from rashin import list_group_losses, list_losses
 from rashin.conventions import HOME, TABLES
 from rashin.domain import Columns, Domain, Sample
 from rashin.group_loss import GroupLoss
@@ -16,6 +15,7 @@ from rashin.loss import Loss
 from rashin.report.page.numbers import number
 from rashin.synonyms import SYNONYMS
 from website.curves import curves_html, thumbnail_html
+from website.shipped import SHIPPED
 
 __all__ = ["write_loss_pages"]
 
@@ -30,11 +30,10 @@ _ENTRY = re.compile(r"(\w+(?:, \w+)*) : (.+)")
 def write_loss_pages(folder: Path, accuracy: str) -> None:
     """Write a page for each loss, and the page that lists them; ``accuracy`` is the text of docs/accuracy.md."""
     folder.mkdir()
-    losses: list[AnyLoss] = [*list_losses(), *list_group_losses()]
     errors = _table_rows(accuracy)
-    for loss in losses:
+    for loss in SHIPPED:
         _write(folder / f"{loss.name}.rst", _page(loss, errors.get(loss.name)))
-    _write(folder / "index.rst", _index(losses))
+    _write(folder / "index.rst", _index(SHIPPED))
 
 
 def _write(path: Path, blocks: Iterable[str]) -> None:

@@ -6,13 +6,12 @@ from typing import Any
 
 from docutils import nodes
 
-from rashin import list_group_losses, list_losses
+from website.shipped import SHIPPED
 
 __all__ = ["setup"]
 
-_LOSSES = [*list_losses(), *list_group_losses()]
-_AMBIGUOUS = {name for loss in _LOSSES for name in loss.parameters}  # gamma is a loss, and a parameter of focal
-_PAGES = {loss.name: f"losses/{loss.name}" for loss in _LOSSES if loss.name not in _AMBIGUOUS}
+_AMBIGUOUS = {name for loss in SHIPPED for name in loss.parameters}  # gamma is a loss, and a parameter of focal
+_PAGES = {loss.name: f"losses/{loss.name}" for loss in SHIPPED if loss.name not in _AMBIGUOUS}
 
 
 def setup(app: Any) -> None:

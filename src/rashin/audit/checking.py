@@ -221,7 +221,7 @@ def _assumptions(case: Case, meant: Loss | None, domain: str | None, order: str 
     said = [f"takes {_takes_in_words(case.form)}{'' if domain else ' (state another with --domain)'}"]
     if not order and case.subject.library not in ("skglm", "catboost"):
         said.append(f"is called with ({ORDERS[target.target_first].replace(',', ', ')})")
-    said += [f"is a function of {case.subject.library} arrays", kinds.get(case.seen.kind, reduction)]
+    said += [f"is a function of {case.subject.library} arrays", kinds.get(case.seen.returned, reduction)]
     if reference is None:
         said.append("does not resemble a loss of rashin: digits are not checked; state one with --like")
     elif not case.fits:

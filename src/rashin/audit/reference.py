@@ -48,11 +48,11 @@ _APPLIED: dict[str, Callable[[Any], Any]] = {"": lambda x: x, "root of": np.sqrt
 class Behaviour(NamedTuple):
     """What a function returns for ordinary batches of a form.
 
-    ``kind`` is "none" for a number per sample, "scalar" for one per batch, "gradient" if only derivatives are known.
+    ``returned`` is "none" for a number per sample, "scalar" for one per batch, "gradient" for derivatives alone.
     """
 
     form: Form
-    kind: str
+    returned: str
     batches: tuple[tuple[Array, Array], ...]
     results: tuple[Array, ...]
 
@@ -166,8 +166,8 @@ def behaviour(subject: Subject, form: Form) -> Behaviour:
         results.append(found.reshape(len(z)) if subject.value is not None and found.ndim else found)
     if not all(np.isfinite(one).all() for one in results):
         raise ArithmeticError("value: got NaN or infinity for ordinary inputs; expected finite numbers")
-    kind = "gradient" if subject.value is None else "none" if results[0].ndim else "scalar"
-    return Behaviour(form, kind, tuple(batches[: len(results)]), tuple(results))
+    returned = "gradient" if subject.value is None else "none" if results[0].ndim else "scalar"
+    return Behaviour(form, returned, tuple(batches[: len(results)]), tuple(results))
 
 
 def _batch(form: Form, size: int, seed: int) -> tuple[Array, Array]:
@@ -233,10 +233,10 @@ def takes(loss: Loss, form: Form) -> bool:
 def _fits(seen: Behaviour, loss: Loss) -> Iterator[Reference]:
     ours = Reference(loss, seen.form)
     try:
-        exact = [ours.gradient(z, t) if seen.kind == "gradient" else ours.losses(z, t) for z, t in seen.batches]
+        exact = [ours.gradient(z, t) if seen.returned == "gradient" else ours.losses(z, t) for z, t in seen.batches]
     except (ValueError, TypeError):
         return
-    if seen.kind in ("gradient", "none"):
+    if seen.returned in ("gradient", "none"):
         yield _fit(ours, seen, list(seen.results), exact, "none", "")
         return
     for outer, undone in OUTER.items():
@@ -250,7 +250,7 @@ def _fits(seen: Behaviour, loss: Loss) -> Iterator[Reference]:
 def _fit(ours: Reference, seen: Behaviour, got: list[Any], exact: list[Any], reduction: str, outer: str) -> Reference:
     """The factor, from differences of batches with the same targets, and whether it explains the values too."""
     a, b = _flat(got), _flat(exact)
-    if seen.kind != "gradient":
+    if seen.returned != "gradient":
         a, b = (_flat(list(_differences(x, seen))) for x in (got, exact))
     scale = _simple(float(np.sum(a * b) / np.sum(b * b))) if np.any(b) else 0.0
     found = Reference(ours.loss, ours.form, scale, reduction, outer, _distance(a, scale * b))

@@ -91,12 +91,10 @@ def _parameters(f: Any) -> tuple[str, ...]:
     call = getattr(f, "forward", None) or f  # of a torch module
     call = getattr(call, "call", call) if not inspect.isroutine(call) else call  # of a Keras loss
     try:
-        found = [
-            p for p in inspect.signature(call).parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-        ]
+        found = inspect.signature(call).parameters
     except (TypeError, ValueError):
         return ()
-    return tuple(p.name for p in found)
+    return tuple(name for name, parameter in found.items() if not str(parameter).startswith("*"))
 
 
 def target_comes_first(parameters: tuple[str, ...]) -> bool:

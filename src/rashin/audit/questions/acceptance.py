@@ -21,7 +21,7 @@ Array = NDArray[Any]
 def broadcasting(case: Case) -> Iterator[Finding]:
     """(n, 1) against (n,), which NumPy turns into n x n pairs, and one target for all."""
     z, t = case.ordinary
-    if case.seen.kind == "gradient":  # boosters see to the shapes
+    if case.seen.returned == "gradient":  # boosters see to the shapes
         return
     if case.form.prediction.axes:
         yield from _of_rows(case, z, t)
@@ -101,5 +101,5 @@ def emptiness(case: Case) -> Iterator[Finding]:
     """An empty batch has no mean."""
     z, t = case.ordinary
     found = tried(case.subject.main, z[:0], t[:0])
-    if case.seen.kind == "scalar" and isinstance(found, np.ndarray) and found.size == 1:
+    if case.seen.returned == "scalar" and isinstance(found, np.ndarray) and found.size == 1:
         yield Finding("convention", "empty", f"an empty batch gives {float(np.ravel(found)[0]):g}")

@@ -108,7 +108,7 @@ class Case:
 
     def _of_each(self, f: Evaluation) -> Array:
         z, t = self.ordinary
-        if self.seen.kind == "scalar":
+        if self.seen.returned == "scalar":
             return self.alone(f, z[:_SOME], t[:_SOME])
         found = np.asarray(f(z, t), np.float64)[:_SOME]  # of the whole batch: some libraries compile for each shape
         return found if f is not self.subject.value else found.reshape(len(found), -1).sum(axis=1)

@@ -61,7 +61,7 @@ def likeness(case: Case) -> Iterator[Finding]:
 def direction(case: Case) -> Iterator[Finding]:
     """An objective is minimised: its gradient must not be that of minus the loss."""
     reference = case.reference
-    if case.seen.kind == "gradient" and reference is not None and case.fits and reference.scale < 0.0:
+    if case.seen.returned == "gradient" and reference is not None and case.fits and reference.scale < 0.0:
         yield Finding("wrong", "sign", f"it is minus that of {reference.loss!r}: boosting would climb", "gradient")
 
 

@@ -48,7 +48,7 @@ def faults(case: Case, one: Measured) -> Mapping[str, tuple[str, Array, str]]:
         nan = np.isnan(got) & ~np.isnan(exact)
         infinite = np.isinf(got) & fits & ~(size > 0.999 * float(limits.max))
         if not one.is_judged:
-            is_score = case.is_guess and case.seen.kind == "scalar"  # some have no value for a single sample
+            is_score = case.is_guess and case.seen.returned == "scalar"  # some have no value for a single sample
             return {"nan": ("convention" if is_score else "wrong", nan & (exact == 0.0), "NaN")}
         tiny = one.has_subnormal_input
         known = np.isfinite(got) & ~np.isnan(exact)

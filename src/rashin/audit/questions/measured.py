@@ -95,7 +95,7 @@ def _is_finite(z: Array, got: Array) -> Array:
 
 def _at_points(case: Case, f: Evaluation, points: Points) -> tuple[Points, Array]:
     """The results at the points that the function accepts: of one call if it gives them per sample."""
-    if case.seen.kind != "scalar":
+    if case.seen.returned != "scalar":
         try:
             found = np.asarray(f(*points))
             if len(found) == len(points):

@@ -34,7 +34,7 @@ def batches(case: Case) -> Iterator[Finding]:
     whole, first, rest = (tried(case.subject.main, z[k], t[k]) for k in (slice(None), slice(cut), slice(cut, None)))
     if isinstance(whole, Exception) or isinstance(first, Exception) or isinstance(rest, Exception):
         return
-    if case.seen.kind != "scalar":
+    if case.seen.returned != "scalar":
         yield from _parts_of_samples(case, whole, first, rest)
         return
     a, b, all_ = (float(case.undone(np.asarray(x, np.float64))) for x in (first, rest, whole))

@@ -8,7 +8,7 @@ makes them nearly independent. The centred matrix is never stored.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rashin.adapters.linear.blocks import Blocks
 from rashin.constant import best_constant
 from rashin.loss import Loss
 
@@ -24,7 +25,6 @@ __all__ = ["Problem", "Solution", "is_sparse"]
 Array = NDArray[Any]
 
 EPS = float(np.finfo(np.float64).eps)
-BLOCK = 2**18  # numbers of a block of rows: 2 MiB
 SMALL_STEPS = 30  # of the intercept alone, before the certificate
 
 
@@ -92,21 +92,16 @@ class Problem:
         x, w = self.x, self.weight
         if is_sparse(x):
             return np.asarray(x.T @ w), np.asarray(x.multiply(x).T @ w)
-        mean, square = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-        for rows, part in self._blocks():
-            np.multiply(x[rows], x[rows], out=part)
-            mean += w[rows] @ x[rows]
-            square += w[rows] @ part
+
+        def sums(rows: slice, part: Array) -> tuple[Array, Array]:
+            return w[rows] @ x[rows], np.einsum("i,ij,ij->j", w[rows], x[rows], x[rows])
+
+        mean, square = _sums(self._blocks.each(sums))
         return mean, square
 
-    def _blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Blocks of rows of a dense matrix that fit in the cache, each with the same memory of its shape."""
-        n, p = self.x.shape
-        size = max(BLOCK // max(p, 1), 1)
-        memory = np.empty((min(size, n), p))
-        for first in range(0, n, size):
-            rows = slice(first, min(first + size, n))
-            yield rows, memory[: rows.stop - first]
+    @cached_property
+    def _blocks(self) -> Blocks:
+        return Blocks(self.x)
 
     @cached_property
     def start(self) -> Any:
@@ -163,16 +158,17 @@ class Problem:
         if is_sparse(self.x):
             value, slopes = self.slopes_of_loss(self.predictions(c, a))
             return value, *self.by_columns(slopes)
-        shift, values, by_c, total = a - self.mean @ c, [], np.zeros_like(c), np.zeros(np.shape(a))
-        for rows, _ in self._blocks():
+        shift = a - self.mean @ c
+
+        def sums(rows: slice, part: Array) -> tuple[float, Array, Any]:
             x = self.x[rows]
             value, slopes = self.loss.value_and_gradient(
                 x @ c + shift, self.target[rows], weight=self.weight[rows], reduction="sum"
             )
-            values.append(value)
-            by_c += x.T @ slopes
-            total = total + slopes.sum(axis=0)
-        return float(np.sum(values)), *self._about_the_mean(by_c, total)
+            return value, x.T @ slopes, slopes.sum(axis=0)
+
+        value, by_c, total = _sums(self._blocks.each(sums))
+        return float(value), *self._about_the_mean(by_c, total)
 
     def penalty(self, c: Array) -> float:
         """The two penalties together."""
@@ -191,16 +187,17 @@ class Problem:
 
     def _dense_gram(self, d: Array, columns: Any) -> tuple[Array, Array]:
         mean, unit = self.mean[columns], float(d.max(initial=0.0))
-        product, border = np.zeros((mean.size, mean.size)), np.zeros(mean.size)
         equal, all_of_them = bool((d == unit).all()), isinstance(columns, slice)
         roots = np.ones_like(d) if equal else np.sqrt(d)
-        for rows, part in self._blocks():
+
+        def sums(rows: slice, part: Array) -> tuple[Array, Array]:
             x = self.x[rows][:, columns]
             scaled = np.subtract(x, mean, out=part if all_of_them else x)  # else x is a copy
             if not equal:
                 scaled *= roots[rows, None]
-            product += scaled.T @ scaled
-            border += roots[rows] @ scaled
+            return scaled.T @ scaled, roots[rows] @ scaled
+
+        product, border = _sums(self._blocks.each(sums))
         return (product * unit, border * unit) if equal else (product, border)
 
     # ----------------------------------------------------------------------------------------- the certificate
@@ -257,3 +254,8 @@ class Problem:
         if bounds is None:
             return -math.inf
         return float(bounds(*([self.outputs] if self.outputs else []), **self.loss.parameters)[0])
+
+
+def _sums(blocks: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The sums of what each block has."""
+    return tuple(sum(parts[1:], start=parts[0]) for parts in zip(*blocks, strict=True))

@@ -279,11 +279,15 @@ def distribution(q: Any, i: int, tolerance: float, mix: Any, lanes: Any) -> bool
 
 def only_label(q: Any) -> Any:
     """The label of a one-hot row, else -1."""
-    label, count = -1, 0
-    for j in range(q.shape[1]):
-        if q[0, j] != 0.0:
-            label, count = j, count + 1
-    return label if count == 1 and q[0, label] == 1.0 else -1
+    label = 0
+    while label < q.shape[1] - 1 and q[0, label] == 0.0:
+        label += 1
+    if q[0, label] != 1.0:  # before all others are looked at, a nanosecond each
+        return -1
+    others = np.int64(0)
+    for j in range(label + 1, q.shape[1]):
+        others |= np.int64(q[0, j] != 0.0)
+    return label if others == 0 else -1
 
 
 def smoothed(k: int, smoothing: float, mix: Any) -> None:
@@ -431,6 +435,7 @@ def sweep_distributions(
                              gradient, hessian)  # fmt: skip
         elif gradient.size or hessian.size:
             weighted(mix, slopes)
-            weighted(mix, curvatures)
+            if hessian.size:
+                weighted(mix, curvatures)
             _mixture_derivatives(e, rest, slopes, curvatures, pull, z_loss, factor, gradient, hessian, i, lanes)
     return FINE, 0

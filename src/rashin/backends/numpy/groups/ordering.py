@@ -20,7 +20,8 @@ DIGITS = 1 << 10  # what is dealt to one of them stays in the cache
 def sort(v: NDArray[np.int64], other: NDArray[np.int64], low: int) -> None:
     """Sort integers >= 0, of which those with equal bits from ``low`` on ascend; ``other`` is memory of that size.
 
-    1e6 times: 6 ms with two threads of an AMD EPYC with AVX-512, where ``np.sort`` takes 50.
+    1e6 times: 12 ms with two threads of an AMD EPYC with AVX-512, where ``np.sort`` takes 51. 256 digits take 15, 2048
+    as long or, of evenly spread times, 32.
     """
     spans = [slice(first, first + SPAN) for first in range(0, v.size, SPAN)]
     shift = max(int(v.max()).bit_length() - (DIGITS - 1).bit_length(), low)

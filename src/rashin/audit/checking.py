@@ -15,7 +15,7 @@ import rashin.audit.questions.derivatives as derived
 import rashin.audit.questions.sums as sums
 from rashin import registry
 from rashin.audit.adapted import LIBRARIES, adapted, library_of, versions
-from rashin.audit.findings import SEVERITIES, Finding, Report
+from rashin.audit.findings import CODES, SEVERITIES, Finding, Report
 from rashin.audit.forms import FORMS, Form, form
 from rashin.audit.questions.case import Case
 from rashin.audit.questions.digits import digits
@@ -106,7 +106,7 @@ def examined(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         case, assumed = _case(f, like, **{"domain": None, "order": None, "library": None, "settings": None, **choices})
-        ignored = set(ignore)
+        ignored = _codes(ignore)
         found = [one for question in QUESTIONS for one in question(case) if one.code not in ignored]
         found.sort(key=lambda one: SEVERITIES.index(one.severity))
         agrees = agreement(case)
@@ -120,6 +120,13 @@ def examined(
         versions(case.subject.library),
         round(time.perf_counter() - start, 3),
     )
+
+
+def _codes(given: Iterable[str]) -> set[str]:
+    codes = {given} if isinstance(given, str) else set(given)
+    for code in sorted(codes - set(CODES)):
+        raise ValueError(f"ignore: got {code!r}; expected codes of findings: {', '.join(CODES)}")
+    return codes
 
 
 def _case(

@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["SEVERITIES", "Finding", "Report", "reaches"]
+__all__ = ["CODES", "SEVERITIES", "Finding", "Report", "reaches"]
 
 SEVERITIES = ("wrong", "inexact", "convention")  # the gravest first
+CODES = (
+    "like", "factor", "call", "gradient", "hessian", "shape", "sign", "curvature", "nan", "inf", "digits", "ulps",
+    "subnormal", "clip", "precision", "broadcast", "one-target", "target", "prediction", "empty", "random", "batch",
+    "weight", "mask", "padding", "stream",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ def reaches(severity: str, threshold: str) -> bool:
     >>> reaches("wrong", "inexact"), reaches("convention", "inexact")
     (True, False)
     """
+    if threshold not in SEVERITIES:
+        raise ValueError(f"threshold: got {threshold!r}; expected {', '.join(SEVERITIES)}")
     return SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
 
 

@@ -88,7 +88,8 @@ class Reference:
         return self.scale == _simple(self.scale)
 
     def __str__(self) -> str:
-        factor = "" if self.scale == 1.0 else f"{Fraction(self.scale).limit_denominator(1000)} x "
+        near = Fraction(self.scale).limit_denominator(64)
+        factor = "" if self.scale == 1.0 else f"{near if float(near) == self.scale else f'{self.scale:.7g}'} x "
         return " ".join(filter(None, (self.outer, f"{factor}{self.loss!r}")))
 
     def per_sample(self, z: Array, t: Array, /, **_: Any) -> Array:

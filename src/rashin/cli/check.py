@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -64,16 +65,15 @@ def check_target(
     booster. The exit code is 1 if there are findings of the severity --fail-on or graver that the baseline does not
     accept. Severities: wrong (a wrong number, or one given silently for bad input), inexact (lost digits), convention.
     """
-    from rashin.audit import check, read_baseline, write_baseline
+    from rashin.audit import read_baseline, write_baseline
     from rashin.audit.sound import check_severity
 
     check_severity(fail_on)
     if update_baseline and baseline is None:
         raise typer.BadParameter("got no file; expected --baseline FILE with it", param_hint="'--update-baseline'")
     _find_modules_here()
-    report = check(
-        target, like, domain=domain, order=order, library=library, settings=_settings(set_ or []), ignore=ignore or ()
-    )
+    choices = {"domain": domain, "order": order, "library": library, "settings": _settings(set_ or [])}
+    report = _report(target, like, ignore=ignore or (), **choices)
     if baseline is not None and update_baseline:
         write_baseline(baseline, [report])
     accepted = read_baseline(baseline).get(report.target, set()) if baseline is not None else set()
@@ -83,6 +83,21 @@ def check_target(
         _print(report, accepted)
     if report.worst(fail_on, accepted):
         raise typer.Exit(1)
+
+
+def _report(target: str, *arguments: Any, **choices: Any) -> Report:
+    """The report; what the function prints goes to standard error, and what it raises becomes one line."""
+    from rashin.audit import check
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return check(target, *arguments, **choices)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    except SystemExit:
+        raise ValueError(
+            f"target: got {target}, which ends the process (sys.exit); expected a function that returns"
+        ) from None
 
 
 def _find_modules_here() -> None:

@@ -65,11 +65,13 @@ def plain(target: Target, probe: tuple[Array, Array]) -> Subject:
 
 
 def _caller(target: Target, takes_data: bool) -> Callable[..., Any]:
+    """The call on copies: what is changed in place would be asked again."""
     if not takes_data:
-        return target
+        return lambda z, t, **keywords: target(np.array(z), np.array(t), **keywords)
 
     def run(z: Array, t: Array) -> Any:
         data = BoosterData(t)
+        z = np.array(z)
         return target.f(data, z) if _data_first(target) else target.f(z, data)
 
     return run

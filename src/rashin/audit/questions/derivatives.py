@@ -70,6 +70,9 @@ def _compared(case: Case, name: str, f: Evaluation, below: Evaluation | None, me
     got = case.outputs[name]
     found = got if isinstance(got, Exception) else tried(lambda: _right(case, name, z, t, got, below))
     if isinstance(got, Exception) or isinstance(found, Exception):
+        if "does not require grad" in str(found):
+            yield Finding("wrong", "gradient", "autograd has none by the prediction: nothing would be learnt", name)
+            return
         yield Finding("inexact", "call", f"not checked: {type(found).__name__}: {str(found)[:120]}", name)
         return
     right, wrong = found

@@ -312,3 +312,21 @@ def test_ties_in_strata_are_those_of_statsmodels(efron, value, score):
     found, gradient = rashin.cox.value_and_gradient(1.3 * x, (time, event), group=stratum, reduction="sum", efron=efron)
     assert found == pytest.approx(value, rel=1e-15, abs=0)
     assert gradient @ x == pytest.approx(score, rel=1e-14, abs=0)
+
+
+def test_thousands_of_ties_keep_their_digits():
+    """All at one time, where the mean of log R over D = R (d - k) / d, and of its derivatives, are sums of d terms."""
+    n = 5000
+    z = np.random.default_rng(3).normal(size=n)
+    value, gradient = rashin.cox.value_and_gradient(z, (np.ones(n), np.ones(n)), reduction="sum")
+    e, share = np.exp(z.astype(np.longdouble)), np.arange(n, 0, -1, dtype=np.longdouble) / n
+    exact = n * np.log(e.sum()) + np.log(share).sum() - z.astype(np.longdouble).sum()
+    assert value == pytest.approx(float(exact), rel=2.0**-50, abs=0)
+    apart = e / e.sum() * n  # of each denominator's share f, 1 / f of it; both cancel
+    bound = 2.0**-49 * np.asarray(e / e.sum() * (1 / share).sum() + 1, np.float64)
+    assert (np.abs(gradient - np.asarray(apart - 1, np.float64)) <= bound).all()
+
+
+def test_whole_times_that_doubles_cannot_tell_apart_are_refused():
+    with pytest.raises(ValueError, match=r"target: got whole numbers up to 46116\d+; expected at most 2\^53.*subtract"):
+        rashin.cox([0.0, 1.0], (np.array([2**62, 2**62 + 1]), np.array([1, 0])))

@@ -101,6 +101,7 @@ def _without(top: float, rest: float, y: float) -> Any:
 def _means(n: float, s: float, d: Any, parts: Any) -> Any:
     """The means of log R, 1/R, f/R, 1/R^2, f/R^2, f^2/R^2 over R = n + f s for f = 1, (d - 1)/d, ..., 1/d."""
     logarithm, r1, f1, r2, g1, g2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    lost, r1_lost, f1_lost, r2_lost, g1_lost, g2_lost = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # of thousands of ties, digits
     for start in range(0, d, PARTS):
         size = min(PARTS, d - start)
         for k in range(size):
@@ -108,13 +109,20 @@ def _means(n: float, s: float, d: Any, parts: Any) -> Any:
         for k in range(size):
             f = np.float64(d - start - k) / d
             r = 1.0 / (n + f * s)
-            logarithm += parts[k]
-            r1 += r
-            f1 += f * r
-            r2 += r * r
-            g1 += f * r * r
-            g2 += f * f * r * r
-    return logarithm / d, r1 / d, f1 / d, r2 / d, g1 / d, g2 / d
+            logarithm, lost = plus(logarithm, lost, parts[k])
+            r1, r1_lost = plus(r1, r1_lost, r)
+            f1, f1_lost = plus(f1, f1_lost, f * r)
+            r2, r2_lost = plus(r2, r2_lost, r * r)
+            g1, g1_lost = plus(g1, g1_lost, f * r * r)
+            g2, g2_lost = plus(g2, g2_lost, f * f * r * r)
+    return (
+        (logarithm + lost) / d,
+        (r1 + r1_lost) / d,
+        (f1 + f1_lost) / d,
+        (r2 + r2_lost) / d,
+        (g1 + g1_lost) / d,
+        (g2 + g2_lost) / d,
+    )
 
 
 def scan(

@@ -18,6 +18,7 @@ from rashin.kernels import threads
 
 __all__ = ["GroupAnswer", "Measured", "evaluate_groups", "losses_of_sums", "measured", "spread_over"]
 
+WHOLE = 2**53
 CHECKED = 1 << 14  # numbers, or rows of them, that are checked together: what is made of them stays in the cache
 
 _BODIES = {"choices": choices.evaluate, "ordered_choices": choices.evaluate, "pairs": pairs.evaluate}
@@ -83,6 +84,12 @@ def _gathered(
 ) -> _Members:
     t = checks.array("target", target, where)
     _check_shape(program, z, t)
+    if t.dtype.kind in "iu" and t.size and (t.max() > WHOLE or t.min() < -WHOLE):
+        largest = max(abs(int(t.max())), abs(int(t.min())))
+        raise ValueError(
+            f"target: got whole numbers up to {largest}; expected at most 2^53, beyond which doubles cannot tell them "
+            f"apart; fix: subtract the smallest"
+        )
     where = None if where is None else checks.selection(where, z.shape)
     if weight is not None:
         weight = checks.weights(weight, z.shape, where)

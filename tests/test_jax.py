@@ -558,3 +558,9 @@ def test_exported_programs_have_the_bits_and_other_platforms_the_formula():
     assert value == np.float32(wanted)
     assert np.array_equal(gradient, slopes)
     assert "custom_call" not in export.export(step, platforms=["cuda"])(z, t).mlir_module()
+
+
+def test_single_numbers_with_targets_of_another_type():
+    with jax.enable_x64(True):
+        slope = jax.grad(lambda z: rashin.hinge(z, jnp.asarray(1)))(jnp.asarray(0.5))
+    assert (slope.dtype, float(slope)) == (np.float64, -1.0)

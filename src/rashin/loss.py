@@ -183,7 +183,7 @@ class Loss(Parametric):
         """The Hessian of the reduced loss by the P numbers of each sample, (..., P, P), in the prediction's dtype.
 
         Losses of numbers of different meaning have it, and formulas of whole rows that state their ``product``. For
-        tensors and JAX arrays it takes P products with unit vectors, which autograd follows.
+        tensors and JAX arrays it takes P products with unit vectors; its derivative, a third one, raises.
 
         >>> import rashin
         >>> rashin.gaussian.hessian_matrix([[0.0, 0.0]], [2.0])

@@ -98,6 +98,9 @@ def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, re
     others = [None if x is None else array_of(name, x) for name, x in (("weight", weight), ("where", where))]
     axis = checks.axis(shadow(z), axis)
     samples = checks.numbers(shadow(z), None, axis, program.rule)
+    weigh(None, None if others[1] is None else shadow(others[1]), samples, "sum")
+    if others[0] is not None:
+        checks.weights(shadow(others[0]), samples)
 
     def answer(z: Any, *given: Any) -> Any:
         arrays = iter(given)

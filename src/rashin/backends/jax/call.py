@@ -42,7 +42,7 @@ class Call:
     def run(self, arrays: Arrays, results: Arrays) -> None:
         """Fill the results."""
         for index in np.ndindex(results[0].shape[: self.batch]):
-            one = [a[tuple(min(i, n - 1) for i, n in zip(index, a.shape, strict=False))] for a in arrays]
+            one = [a[(*(min(i, n - 1) for i, n in zip(index, a.shape, strict=False)), ...)] for a in arrays]
             _run(self, one, [result[(*index, ...)] for result in results])
 
     def words(self) -> list[Any]:

@@ -111,7 +111,6 @@ ROWS: tuple[Row, ...] = (
     ),
     _booster(_LABELS, "XGBoost", "mlogloss", "multi:softprob", "softmax_cross_entropy", "labels", num_class=4),
     _booster(_LABELS, "LightGBM", "multi_logloss", "multiclass", "softmax_cross_entropy", "labels", num_class=4),
-    *_rows_of(_LABELS, ("torchmetrics", "Perplexity", "torchmetrics.text:Perplexity", {})),
     _ours(_SOFT, "softmax_cross_entropy"),
     *_rows_of(
         _SOFT,

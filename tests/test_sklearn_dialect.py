@@ -116,3 +116,11 @@ def test_what_sklearn_lets_pass_is_refused(call, words):
     with pytest.raises(ValueError, match="expected") as caught:
         call()
     assert words in str(caught.value)
+
+
+def test_outputs_are_weighed_by_what_is_known():
+    y = np.ones((3, 2))
+    with pytest.raises(ValueError, match="multioutput: got 'variance_weighted'; expected 'uniform_average'"):
+        ours.mean_squared_error(y, y, multioutput="variance_weighted")
+    with pytest.raises(ValueError, match=r"outputs: got shape \(2,\); expected \(3,\), the shape of multioutput"):
+        ours.mean_squared_error(y, y, multioutput=[1.0, 2.0, 3.0])

@@ -276,3 +276,15 @@ def test_what_torch_lets_pass_is_refused(call, words):
     with pytest.raises(ValueError, match="expected") as caught:
         call()
     assert words in str(caught.value)
+
+
+def test_a_positive_weight_of_0_leaves_positive_samples_out():
+    z, t, weight = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 1.0]]), torch.tensor([0.0, 1.0])
+    found = ours.binary_cross_entropy_with_logits(z, t, pos_weight=weight)
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(z, t, pos_weight=weight)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-6, abs=0)
+
+
+def test_a_smoothing_beyond_1_is_refused_with_weights_too():
+    with pytest.raises(ValueError, match=r"label_smoothing: got 1.5; expected a number in \[0, 1\]"):
+        ours.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 1]), weight=torch.ones(3), label_smoothing=1.5)

@@ -81,7 +81,7 @@ def test_a_name_is_found_with_and_without_its_library(asked, name):
 def test_namesakes_differ_by_the_numbers_they_print(said):
     code, out, _ = said("torch.nn.functional.cross_entropy")
     assert code == 0
-    assert "rashin.softmax_cross_entropy(input, target, weight=weight[target], where=target != ignore_index)" in out
+    assert "rashin.softmax_cross_entropy(input, target, weight=weight[np.maximum(target, 0)], where=" in out
     rows = {line.split()[0]: line.split("  ") for line in out.splitlines() if "  labels" in line or "logits, " in line}
     assert rows["torch.nn.functional.cross_entropy"][-1].strip() == "0.4317576"  # divided by the weights
     assert rows["keras.losses.SparseCategoricalCrossentropy()"][-1].strip() == "1.151354"  # by the samples

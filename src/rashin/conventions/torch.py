@@ -20,7 +20,8 @@ TABLE = (
         _BY_WEIGHT, "broadcasts other shapes with a warning.", ("L1Loss",),
     ),
     Convention(
-        "huber_loss", "huber", "huber(input, target, delta=delta, weight=weight, reduction='sum') / len(input)",
+        "huber_loss", "huber",
+        "huber(input, target, delta=delta, weight=weight, reduction='sum') / np.prod(input.shape)",
         _NUMBERS, f"{_BY_COUNT} That of mse_loss and l1_loss is divided by the weights.", "", ("HuberLoss",),
     ),
     Convention(
@@ -31,7 +32,7 @@ TABLE = (
     ),
     Convention(
         "cross_entropy", "softmax_cross_entropy",
-        "softmax_cross_entropy(input, target, weight=weight[target], where=target != ignore_index)",
+        "softmax_cross_entropy(input, target, weight=weight[np.maximum(target, 0)], where=target != ignore_index)",
         {"input": "logits", "target": "labels", "weight": "class weights"},
         "The weights are those of classes. For labels the mean is divided by the weights of the labels' classes, for "
         "distributions by the number of samples. label_smoothing gives every class a share, which has the weight of "
@@ -50,14 +51,14 @@ TABLE = (
     ),
     Convention(
         "nll_loss", "negative_log_likelihood",
-        "negative_log_likelihood(input, target, weight=weight[target], where=target != ignore_index)",
+        "negative_log_likelihood(input, target, weight=weight[np.maximum(target, 0)], where=target != ignore_index)",
         {"input": "log-probabilities", "target": "labels", "weight": "class weights"},
         "As cross_entropy, from log-probabilities. normalized=False accepts rows whose exponentials have any sum.",
         "accepts numbers that are not log-probabilities.", ("NLLLoss", "NLLLoss2d"),
     ),
     Convention(
         "binary_cross_entropy", "binary_cross_entropy",
-        "binary_cross_entropy(input, target, weight=weight, reduction='sum') / len(input)",
+        "binary_cross_entropy(input, target, weight=weight, reduction='sum') / np.prod(input.shape)",
         {"input": "probability", "target": "bit", "weight": "weights"},
         f"{_BY_COUNT} The weights are broadcast to the shape of input. clamp=True keeps logarithms at or above -100, "
         "as torch does.",
@@ -65,7 +66,7 @@ TABLE = (
     ),
     Convention(
         "binary_cross_entropy_with_logits", "sigmoid_cross_entropy",
-        "sigmoid_cross_entropy(input, target, weight=weight, reduction='sum') / len(input)",
+        "sigmoid_cross_entropy(input, target, weight=weight, reduction='sum') / np.prod(input.shape)",
         {"input": "logit", "target": "bit", "weight": "weights"},
         f"{_BY_COUNT} pos_weight, for each class along the last axis, multiplies the term of the positive class. "
         "Both kinds of weights are broadcast to the shape of input.",
@@ -80,7 +81,7 @@ TABLE = (
     ),
     Convention(
         "multilabel_soft_margin_loss", "sigmoid_cross_entropy",
-        "sigmoid_cross_entropy(input, target, weight=weight + 0 * input, reduction='sum') / input.size",
+        "sigmoid_cross_entropy(input, target, weight=weight + 0 * input, reduction='sum') / np.prod(input.shape)",
         {"input": "logits", "target": "one-hot", "weight": "class weights"},
         f"The mean over the classes of each sample. {_BY_COUNT}", "", ("MultiLabelSoftMarginLoss",),
     ),
@@ -99,7 +100,7 @@ TABLE = (
     ),
     Convention(
         "kl_div", "softmax_kullback_leibler",
-        "softmax_kullback_leibler(input, target, reduction='sum') / input.size",
+        "softmax_kullback_leibler(input, target, reduction='sum') / np.prod(input.shape)",
         {"input": "log-probabilities", "target": "distributions"},
         "input holds log-probabilities, target probabilities, or their logarithms with log_target=True; rows lie "
         "along the last axis. The mean is divided by the number of elements; reduction='batchmean' divides by the "
@@ -123,7 +124,7 @@ TABLE = (
     ),
     Convention(
         "multi_margin_loss", "weston_watkins",
-        "weston_watkins(input, target, weight=weight[target], reduction='sum') / input.size",
+        "weston_watkins(input, target, weight=weight[target], reduction='sum') / np.prod(input.shape)",
         {"input": "logits", "target": "labels", "weight": "class weights"},
         "The sum over the other classes is divided by the number of classes, and a weighted mean by the number of "
         "samples. Only p=1.", "", ("MultiMarginLoss",),

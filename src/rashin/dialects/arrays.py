@@ -176,6 +176,8 @@ def class_weighted(
 
     The denominator of the mean is the weight of the labels' classes, and for distributions the number of samples.
     """
+    if not 0.0 <= smoothing <= 1.0:
+        raise ValueError(f"label_smoothing: got {smoothing!r}; expected a number in [0, 1]")
     keep = target != ignored if is_label and ignored is not None else None
     smooth = {"label_smoothing": smoothing} if smoothing else {}
     if weight is None:

@@ -53,8 +53,14 @@ def _by_output(function: Callable[..., Any]) -> Callable[..., Any]:
             return errors[0] if len(errors) == 1 else sum(errors) / len(errors)
         found = xp.stack([beside(error, z) for error in errors])
         if isinstance(multioutput, str):
+            if multioutput != "raw_values":
+                raise ValueError(
+                    f"multioutput: got {multioutput!r}; expected 'uniform_average', 'raw_values' or a weight for each "
+                    f"output"
+                )
             return found
         share = weights(beside(multioutput, z))
+        same_shape(multioutput=share, outputs=found)
         return xp.sum(found * share) / xp.sum(share)
 
     return of_outputs

@@ -165,8 +165,9 @@ def binary_cross_entropy_with_logits(
     if positive is not None:
         same_shape(input=z, target=t)
         positive = widened(repeated(xp, "pos_weight", positive, z, lacks_axes=True))
-        sides = positive * t + (1.0 - t)
-        t, weight = positive * t / sides, sides if weight is None else weight * sides
+        sides = positive * t + (1.0 - t)  # 0 where a class of weight 0 is meant: no sample then
+        t = xp.where(sides > 0.0, positive * t / xp.where(sides > 0.0, sides, 1.0), t)
+        weight = sides if weight is None else weight * sides
     weight = None if weight is None else repeated(xp, "weight", weight, z, lacks_axes=True)
     reduction = _chosen(size_average, reduce, reduction)
     return over_all(exact.sigmoid_cross_entropy, z, t, weight, reduction, math.prod(z.shape))

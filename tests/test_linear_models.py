@@ -243,3 +243,11 @@ def test_a_fit_that_is_not_finished_says_so_and_probabilities_need_logits():
 def test_scikit_learn_accepts_the_estimator(model):
     failed = [one for one in check_estimator(model, on_skip=None, on_fail=None) if one["status"] == "failed"]
     assert not failed, [(one["check_name"], one["exception"]) for one in failed]
+
+
+def test_few_rows_of_thousands_of_columns_are_solved_exactly():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(5, 2100)) + 1.0
+    y = x[:, :3].sum(axis=1)
+    found, wanted = LinearRegressor(alpha=0.5).fit(x, y).coef_, Ridge(0.5 * 5).fit(x, y).coef_
+    assert np.abs(found - wanted).max() <= 1e-9 * np.abs(wanted).max()

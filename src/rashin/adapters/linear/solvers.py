@@ -20,6 +20,7 @@ Array = NDArray[Any]
 
 SOLVERS = ("auto", "lbfgs", "newton", "proximal-newton", "interior-point")
 FEW = 2000  # columns up to which Newton's method finishes what L-BFGS began
+WORK = 5e10  # operations up to which it does so for more columns: with few rows these depend on each other
 MOST = 20_000  # columns of the matrices that fit in memory: 3 GiB
 
 
@@ -50,9 +51,7 @@ def minimum(problem: Problem, solver: str, start: tuple[Array, Any] | None, tol:
     if chosen == "newton":
         return newton(problem, c, a, tol, max_iter)
     found = lbfgs(problem, c, a, 1e-2 * tol if problem.l1 > 0.0 else tol, max_iter)
-    if (
-        solver == "auto" and "newton" in able and not found.is_exact and problem.x.shape[1] <= FEW
-    ):  # for ill-conditioned X
+    if solver == "auto" and "newton" in able and not found.is_exact and _has_few(problem):  # for ill-conditioned X
         finish = newton(problem, found.coefficients, found.center, tol, max_iter)
         return finish._replace(iterations=found.iterations + finish.iterations)
     return found
@@ -62,6 +61,12 @@ def _outputs(problem: Problem) -> str:
     return f"{problem.outputs} outputs" if problem.outputs else "one output"
 
 
+def _has_few(problem: Problem) -> bool:
+    """Whether a step of Newton's method costs little."""
+    n, p = problem.x.shape
+    return bool(p <= FEW or p * p * (n + p) <= WORK)
+
+
 def _able(problem: Problem) -> tuple[str, ...]:
     """The solvers for a problem, the best one first."""
     loss = problem.loss
@@ -69,7 +74,7 @@ def _able(problem: Problem) -> tuple[str, ...]:
         return ("interior-point",)
     if problem.outputs or not loss.facts.convex:
         return ("lbfgs",)
-    has_few = problem.x.shape[1] <= FEW
+    has_few = _has_few(problem)
     if problem.l1 > 0.0:
         return ("proximal-newton", "lbfgs") if has_few else ("lbfgs", "proximal-newton")
     is_quadratic = loss.facts.target_degree == 2

@@ -82,7 +82,7 @@ def translate(name: str) -> Translation:
     >>> found = translate("torch.nn.HuberLoss")
     >>> found.name, found.entry.expression
     ('torch.nn.functional.huber_loss',
-     "huber(input, target, delta=delta, weight=weight, reduction='sum') / len(input)")
+     "huber(input, target, delta=delta, weight=weight, reduction='sum') / np.prod(input.shape)")
     >>> [(number.name, round(float(number.weighted), 3)) for number in found.numbers if number.weighted is not None]
     [('torch.nn.functional.huber_loss', 2.875), ('keras.losses.Huber()', 2.875)]
     """

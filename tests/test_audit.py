@@ -117,6 +117,32 @@ def test_an_epsilon_is_not_taken_for_float32():
     assert "precision:float64" not in found
 
 
+def test_what_a_function_changes_in_place_is_a_copy():
+    def changing(pred, target):
+        pred -= target
+        pred *= pred
+        return pred.mean()
+
+    report = check(changing)
+    assert report.like == "squared_error()"
+    assert not keys(report, "wrong") - {"broadcast"}
+
+
+def test_a_gradient_that_is_cut_is_wrong():
+    torch = pytest.importorskip("torch")
+
+    def cut(pred, target):
+        return torch.mean((pred - target).detach() ** 2)
+
+    assert "gradient:gradient" in keys(check(cut, library="torch"), "wrong")
+
+
+def test_a_factor_is_not_rounded_away():
+    report = check(lambda pred, target: np.mean((pred - target) ** 2) * 1.0001, like="squared_error")
+    assert report.like == "1.0001 x squared_error()"
+    assert "factor:value" in keys(report, "convention")
+
+
 def test_severities():
     found = {one.key: one.severity for one in check(plain.weighted_by_samples).findings}
     assert found["weight"] == "convention"
@@ -229,10 +255,25 @@ def test_bad_choices(choice, message):
 # ------------------------------------------------------------------------------------------------ the command line
 
 
+MINE = """
+import sys
+def loss(z, t):
+    return (z - t) ** 2
+def talking(z, t):
+    print("hello")
+    return (z - t) ** 2
+def ending(z, t):
+    sys.exit(3)
+class Needs:
+    def __init__(self, delta):
+        self.delta = delta
+"""
+
+
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """The command line, run in a folder with a module of the user's: its exit code and what it printed."""
-    (tmp_path / "mine.py").write_text("def loss(z, t):\n    return (z - t) ** 2\n")
+    (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
@@ -255,6 +296,9 @@ def test_the_command_finds_faults_and_accepts_a_baseline(command):
     assert json.loads(out)["accepted"] == sorted(read_baseline("known.json")["mine.loss"])
     assert command("mine:loss", "--baseline", "known.json", "--fail-on", "convention")[0] == 0
     assert command("mine:loss", "--ignore", "broadcast")[0] == 0
+    code, out, error = command("mine:talking", "--json")
+    assert (code, json.loads(out)["target"]) == (1, "mine.talking")
+    assert error.startswith("hello\n")
 
 
 BAD_COMMANDS = {
@@ -263,6 +307,9 @@ BAD_COMMANDS = {
     ("mine:loss", "--update-baseline"): "rashin: Invalid value for '--update-baseline': got no file",
     ("mine:loss", "--set", "delta"): "rashin: Invalid value for '--set': got 'delta'; expected NAME=VALUE",
     ("mine:loss", "--like", "hubert"): "rashin: loss: got 'hubert()'",
+    ("mine:loss", "--ignore", "nosuch"): "rashin: ignore: got 'nosuch'; expected codes of findings: like, factor",
+    ("mine:ending",): "rashin: target: got mine:ending, which ends the process (sys.exit)",
+    ("mine:Needs",): "rashin: target: got Needs, which cannot be instantiated (TypeError",
 }
 
 

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from rashin.audit import check
+from rashin.audit.findings import CODES
 from rashin.audit.libraries.keras import prepare
 
 TABLE = {  # target: what must be found, and the choices that state what cannot be found out
@@ -83,6 +84,7 @@ def test_known_faults_are_found(target):
     expected, choices = TABLE[target]
     report = check(target, **choices)
     assert set(expected.split()) <= report.keys
+    assert {one.code for one in report.findings} <= set(CODES)
     assert report.seconds < 60.0  # 5 on a free core
 
 

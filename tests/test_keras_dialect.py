@@ -69,12 +69,16 @@ OTHERS = {
     "categorical logits": ("categorical_crossentropy", (SOFT, ROWS), {"from_logits": True, "label_smoothing": 0.2}),
     "labels of logits": ("sparse_categorical_crossentropy", (LABELS[:, None], ROWS), {"from_logits": True}),
     "focal logits of rows": ("categorical_focal_crossentropy", (SOFT, ROWS), {"from_logits": True, "alpha": 0.5}),
+    "focal, smoothed": (
+        "binary_focal_crossentropy", (BITS, CHANCES),
+        {"apply_class_balancing": True, "alpha": 0.3, "gamma": 1.5, "label_smoothing": 0.1},
+    ),
     "signs of bits": ("squared_hinge", (BITS, Z), {}),
     "a column": ("mean_squared_error", (T[:, 0], Z[:, :1]), {}),
     "another column": ("log_cosh", (T[:, :1], Z[:, 0]), {}),
     "one set": ("tversky", (BITS, CHANCES), {}),
     "one dice": ("dice", (BITS, CHANCES), {}),
-}
+}  # fmt: skip
 CLIPS = {
     "mean_absolute_percentage_error": (np.zeros_like(T), Z),
     "mean_squared_logarithmic_error": (COUNTS, Z),
@@ -175,6 +179,28 @@ def test_classes_reduce_as_keras_does(name, reduction):
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize("reduction", ["sum", None])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", np.float64, keras.DTypePolicy("mixed_float16")])
+def test_the_type_of_a_class_is_that_of_its_result(dtype, reduction):
+    narrow = T.astype(np.float32), Z.astype(np.float32)
+    original = keras.losses.Huber(0.7, dtype=dtype, reduction=reduction)
+    found = ours.Huber(0.7, dtype=dtype, reduction=reduction)(*narrow)
+    assert found.dtype == original.dtype
+    exact = rashin.huber(*(x.astype(np.float64) for x in narrow[::-1]), delta=0.7, reduction="none").mean(-1)
+    exact = (exact.sum() if reduction else exact).astype(found.dtype)
+    np.testing.assert_array_max_ulp(found, exact, maxulp=1)
+    if found.dtype == np.float32:
+        assert_same(found, theirs(original, *narrow))
+
+
+def test_classes_without_a_sample_have_no_mean():
+    loss = ours.SparseCategoricalCrossentropy(ignore_class=2)
+    with pytest.raises(ValueError, match="got 6 samples with reduction='mean', but `where` selects nothing"):
+        loss(0 * LABELS + 2, P)
+    with pytest.raises(ValueError, match="but the weights are all 0"):
+        ours.MeanSquaredError(reduction="mean_with_sample_weight")(T, Z, 0.0 * WEIGHTS)
+
+
 def test_classes_take_columns_of_weights_and_no_weights():
     for weight in (None, WEIGHTS[:, None], WEIGHTS, 2.5):
         expected = theirs(keras.losses.MeanSquaredError(), T, Z, sample_weight=weight)
@@ -223,7 +249,9 @@ def test_probabilities_near_0_and_1_keep_their_digits():
         (lambda: ours.categorical_crossentropy(SOFT, 2 * P), "prediction: got"),
         (lambda: ours.categorical_generalized_cross_entropy(LABELS, 0.5 * P, 0.5), "prediction: got"),
         (lambda: ours.categorical_hinge(SOFT, ROWS), "target: got"),
-        (lambda: ours.binary_focal_crossentropy(BITS, CHANCES, label_smoothing=0.1), "label_smoothing: got 0.1"),
+        (lambda: ours.binary_focal_crossentropy(BITS + 0.5, CHANCES), "target: got 1.5"),
+        (lambda: ours.MeanSquaredError(dtype="int32"), "dtype: got 'int32'"),
+        (lambda: ours.MeanSquaredError(dtype="bfloat16")(T, Z), "dtype: got 'bfloat16'"),
         (lambda: ours.mean_squared_error(T[:, :1], Z), "target: got shape"),
         (lambda: ours.mean_absolute_percentage_error(np.zeros_like(T), Z), "target: got 0.0"),
         (lambda: ours.poisson(COUNTS, -POSITIVE), "prediction: got nan"),

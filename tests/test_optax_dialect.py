@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+from mpmath import mp, mpf
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -26,6 +27,7 @@ ROWS, LABELS, SOFT = RNG.normal(size=(N, C)) * 2, RNG.integers(0, C, N), RNG.dir
 SIGNS, BITS = RNG.choice([-1.0, 1.0], N), RNG.integers(0, 2, N) * 1.0
 MASK = RNG.random((N, C)) > 0.4
 MASK[np.arange(N), LABELS] = True
+EMPTY_TOO = MASK & (np.arange(N) != 2)[:, None]
 LOG_P = ROWS - np.log(np.exp(ROWS).sum(-1, keepdims=True))
 CUT = np.where(MASK, SOFT, 0.0) / np.where(MASK, SOFT, 0.0).sum(-1, keepdims=True)
 WEIGHTS, RELEVANCES = RNG.uniform(0.5, 2.0, (N, C)), RNG.integers(0, 4, (N, C)) * 1.0
@@ -39,6 +41,7 @@ CASES = {
     "log_cosh": ("log_cosh", (Z, T), {}),
     "sigmoid_binary_cross_entropy": ("sigmoid_binary_cross_entropy", (Z, SOFT[:, 0]), {}),
     "sigmoid_focal_loss": ("sigmoid_focal_loss", (Z, BITS), {"alpha": 0.3, "gamma": 1.5}),
+    "sigmoid_focal_loss, shares": ("sigmoid_focal_loss", (Z, SOFT[:, 0]), {"alpha": 0.3, "gamma": 1.5}),
     "hinge_loss": ("hinge_loss", (Z, SIGNS), {}),
     "perceptron_loss": ("perceptron_loss", (Z, SIGNS), {}),
     "sparsemax_loss": ("sparsemax_loss", (Z, BITS), {}),
@@ -62,6 +65,10 @@ CASES = {
     "multiclass_sparsemax_loss": ("multiclass_sparsemax_loss", (ROWS / 3, LABELS), {}),
     "kl_divergence": ("kl_divergence", (ROWS, SOFT), {}),
     "kl_divergence, classes": ("kl_divergence", (LOG_P, CUT), {"where": MASK}),
+    "kl_divergence, any sum": ("kl_divergence", (ROWS / 2, SOFT), {"where": EMPTY_TOO}),
+    "kl_divergence, axis": ("kl_divergence", (ROWS.T, SOFT.T), {"axis": 0, "where": EMPTY_TOO.T}),
+    "generalized_kl_divergence, any sum": ("generalized_kl_divergence", (ROWS / 2, SOFT), {"where": EMPTY_TOO}),
+    "log targets, any sum": ("kl_divergence_with_log_targets", (ROWS, np.log(SOFT)), {"where": EMPTY_TOO}),
     "kl_divergence_with_log_targets": ("kl_divergence_with_log_targets", (ROWS, ROWS[::-1] / 3), {}),
     "generalized_kl_divergence": ("generalized_kl_divergence", (ROWS / 2, SOFT), {}),
     "ranking_softmax_loss": ("ranking_softmax_loss", (ROWS, RELEVANCES), {"where": MASK, "weights": WEIGHTS}),
@@ -198,6 +205,27 @@ def test_what_optax_loses_is_exact():
     assert ours.softmax_cross_entropy(np.float32([[20.0, 0.0, 7.0]]), hot, where=mask)[0] == exact
 
 
+def test_near_equality_a_masked_divergence_keeps_its_digits():
+    q = SOFT.astype(np.float32)
+    log_p = np.log(q * (1.0 + 1e-4 * RNG.normal(size=q.shape))).astype(np.float32)
+    found = ours.kl_divergence(log_p, q, where=MASK)
+    for row, keep, z, t in zip(found, MASK, log_p.tolist(), q.tolist(), strict=True):
+        kept = [(mpf(a), mpf(b)) for a, b, one in zip(z, t, keep, strict=True) if one]
+        exact = mp.fsum(b * (mp.log(b) - a) for a, b in kept)
+        assert row == pytest.approx(float(exact), rel=2e-7, abs=0)
+
+
+def test_a_mean_of_nothing_is_refused_in_a_program_too():
+    logits, labels, weights = jnp.asarray(ROWS), jnp.full(N, -100), jnp.ones(C)
+
+    def loss(labels):
+        return torch_dialect.cross_entropy(logits, labels, weights, label_smoothing=0.1)
+
+    for function in (loss, jax.jit(loss)):
+        with pytest.raises(Exception, match="got 6 samples with reduction='mean', but `where` selects nothing"):
+            function(labels)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -206,7 +234,11 @@ def test_what_optax_loses_is_exact():
         (lambda: ours.perceptron_loss(Z, BITS), "target: got 0.0"),
         (lambda: ours.perceptron_loss(Z[:, None], SIGNS), "targets: got shape"),
         (lambda: ours.softmax_cross_entropy_with_integer_labels(ROWS, LABELS - C), "target: got"),
-        (lambda: ours.sigmoid_focal_loss(Z, SOFT[:, 0]), "target: got"),
+        (lambda: ours.sigmoid_focal_loss(Z, SOFT[:, 0] + 1.0), "target: got"),
+        (lambda: ours.multiclass_perceptron_loss(ROWS, LABELS - C), "target: got"),
+        (lambda: ours.kl_divergence(ROWS, 4 * SOFT, where=MASK), "target: got"),
+        (lambda: ours.kl_divergence(ROWS, 0.9 * SOFT, where=MASK | True), "target: got"),
+        (lambda: ours.kl_divergence(ROWS, np.where(MASK, np.nan, SOFT), where=MASK), "target: got nan"),
         (lambda: ours.softmax_cross_entropy(ROWS, 2 * SOFT), "target: got"),
     ],
 )

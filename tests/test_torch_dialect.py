@@ -41,6 +41,7 @@ P, COUNTS, RATES = (
 MANY, MANY_SHARES = double(RNG.integers(0, 2, (N, C)) * 1.0), double(RNG.random((N, C)))
 X, CLASSIFIER, BIAS = (double(RNG.normal(size=s)) for s in ((N, 3), (C, 3), (C,)))
 COLUMN_WEIGHTS, SMOOTH = CLASS_WEIGHTS + 1.0, {"label_smoothing": 0.1}
+LISTS = double(np.array([[0, 2, -1, 1], [3, -1, 0, 0], [1, 2, 1, -1], [-1, 0, 1, 2], [0, 1, 2, 3], [2, -1, -1, -1]]))
 LOG_P, LOG_SOFT = ROWS.log_softmax(-1), SOFT.log()
 
 CASES = {
@@ -91,6 +92,10 @@ CASES = {
     "hinge embedding": ("hinge_embedding_loss", (RATES, SIGNS), {"margin": 1.5}),
     "margin ranking": ("margin_ranking_loss", (Z, T, SIGNS), {"margin": 0.3}),
     "multi margin": ("multi_margin_loss", (ROWS, LABELS), {"margin": 0.7, "weight": CLASS_WEIGHTS}),
+    "multi margin, squared": ("multi_margin_loss", (ROWS, LABELS), {"p": 2, "margin": 0.7, "weight": CLASS_WEIGHTS}),
+    "multi margin, one row": ("multi_margin_loss", (ROWS[0], LABELS[0]), {"p": 2}),
+    "multilabel margin": ("multilabel_margin_loss", (ROWS, LISTS), {}),
+    "multilabel margin, one row": ("multilabel_margin_loss", (ROWS[0], LISTS[2]), {}),
 }  # fmt: skip
 
 
@@ -265,7 +270,10 @@ def test_the_switches_reproduce_what_torch_clips():
         (lambda: ours.multi_margin_loss(ROWS, LABELS, weight=CLASS_WEIGHTS[:3]), "weight: got shape (3,)"),
         (lambda: ours.binary_cross_entropy(P, SHARES, W[:2]), "weight: got shape (2,)"),
         (lambda: ours.binary_cross_entropy_with_logits(ROWS, MANY, pos_weight=W), "pos_weight: got shape (6,)"),
-        (lambda: ours.multi_margin_loss(ROWS, LABELS, p=2), "p: got 2"),
+        (lambda: ours.multi_margin_loss(ROWS, LABELS, p=3), "p: got 3"),
+        (lambda: ours.multi_margin_loss(ROWS, LABELS + C, p=2), "target: got"),
+        (lambda: ours.multilabel_margin_loss(ROWS, LISTS + C), "target: got"),
+        (lambda: ours.multilabel_margin_loss(ROWS, LISTS[:, :3]), "target: got shape (6, 3)"),
         (lambda: ours.kl_div(LOG_P, SOFT, reduction="none"), "reduction: got 'none'"),
         (lambda: ours.gaussian_nll_loss(Z, T, -RATES), "got nan"),
         (lambda: ours.gaussian_nll_loss(ROWS, ROWS[0], RATES), "target: got shape (4,)"),
@@ -283,6 +291,18 @@ def test_a_positive_weight_of_0_leaves_positive_samples_out():
     found = ours.binary_cross_entropy_with_logits(z, t, pos_weight=weight)
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(z, t, pos_weight=weight)
     assert found.item() == pytest.approx(wanted.item(), rel=1e-6, abs=0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}])
+@pytest.mark.parametrize("weight", [None, CLASS_WEIGHTS])
+def test_a_batch_of_ignored_labels_has_no_mean(weight, settings):
+    ignored = torch.full((N,), -100)
+    assert F.cross_entropy(ROWS, ignored, weight, **settings).isnan()
+    for of in (torch.as_tensor, np.asarray):
+        given = [of(ROWS), of(ignored), None if weight is None else of(weight)]
+        with pytest.raises(ValueError, match="got 6 samples with reduction='mean', but `where` selects nothing"):
+            ours.cross_entropy(*given, **settings)
+        assert ours.cross_entropy(*given, **settings, reduction="sum") == 0.0
 
 
 def test_a_smoothing_beyond_1_is_refused_with_weights_too():

@@ -15,7 +15,10 @@ _MASK = (
     "where selects classes, not samples: a class that is left out has no probability, and its share of the labels does "
     "not count."
 )
-_KL = "log_predictions holds log-probabilities, targets probabilities; where leaves out classes."
+_KL = (
+    "log_predictions holds log-probabilities, targets probabilities; where leaves out terms of the sum over the "
+    "classes, and the shares of the others may have a sum below 1."
+)
 _NEAR = "loses digits in float32 near equality."
 _FAR = "gives 0 for the float32 logits [20, 0] and the label 0, whose loss is 2.06e-9."
 
@@ -40,8 +43,9 @@ TABLE = (
     Convention(
         "sigmoid_focal_loss", "sigmoid_focal",
         "sigmoid_focal(logits, labels, alpha=alpha, gamma=gamma, reduction='none')",
-        {"logits": "logit", "labels": "bit"}, "Labels are 0 and 1, not between.", "",
-        signature="logits, labels, *, alpha=None, gamma=2.0",
+        {"logits": "logit", "labels": "bit"},
+        "Labels may lie between 0 and 1, where the factor is (q (1 - p) + (1 - q) p)^gamma; the loss of the core takes "
+        "0 and 1.",
     ),
     Convention(
         "hinge_loss", "hinge", "hinge(predictor_outputs, targets, reduction='none')", _SIGNS,
@@ -100,7 +104,8 @@ TABLE = (
         "kl_divergence_with_log_targets", "distillation",
         "distillation(log_predictions, log_targets, reduction='none')",
         {"log_predictions": "log-probabilities", "log_targets": "log-distributions"},
-        "Both hold log-probabilities; there is no gradient by the targets.", _NEAR,
+        "Both hold log-probabilities; there is no gradient by the targets; where leaves out terms of the sum over the "
+        "classes.", _NEAR,
     ),
     Convention(
         "generalized_kl_divergence", "softmax_kullback_leibler",

@@ -127,7 +127,17 @@ TABLE = (
         "weston_watkins(input, target, weight=weight[target], reduction='sum') / np.prod(input.shape)",
         {"input": "logits", "target": "labels", "weight": "class weights"},
         "The sum over the other classes is divided by the number of classes, and a weighted mean by the number of "
-        "samples. Only p=1.", "", ("MultiMarginLoss",),
+        "samples. p=2 sums the squares of the hinges, as squared_hinge does for two classes.", "", ("MultiMarginLoss",),
+    ),
+    Convention(
+        "multilabel_margin_loss", "weston_watkins",
+        "np.sum(hinge(input[:, :, None] - input[:, None], 1 + 0 * input[:, :, None] * input[:, None], "
+        "where=((own := np.eye(len(input[0]) + 1)[target].max(1)[:, :-1])[:, :, None] > own[:, None]), "
+        "reduction='none')) / np.prod(input.shape)",
+        {"input": "logits", "target": "label lists"},
+        "Each row of the target lists classes, up to the first -1. The hinge losses of every listed class against "
+        "every class that is not listed are summed and divided by the number of classes; a class that is listed twice "
+        "counts twice. Each sample needs memory for the square of the classes.", "", ("MultiLabelMarginLoss",),
     ),
 )  # fmt: skip
 
@@ -136,6 +146,5 @@ MISSING = {
     "cosine_embedding_loss": "rashin has no losses of pairs of vectors",
     "triplet_margin_loss": "rashin has no losses of three vectors",
     "triplet_margin_with_distance_loss": "rashin has no losses of three vectors",
-    "multilabel_margin_loss": "rashin has no hinge of two sets of classes",
     "adaptive_log_softmax_with_loss": "rashin has no hierarchical softmax",
 }

@@ -10,22 +10,34 @@ import numpy as np
 
 from rashin import checks
 from rashin.backends import found
-from rashin.logits import logsumexp
-from rashin.losses import absolute_error, distillation, hinge, softmax_kullback_leibler
+from rashin.logits import logsumexp, sigmoid
+from rashin.losses import (
+    absolute_error,
+    distillation,
+    hinge,
+    negative_log_likelihood,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    softmax_kullback_leibler,
+)
 
 __all__ = [
     "among_classes",
     "beside",
     "beyond",
+    "cast",
     "class_weighted",
     "collected",
     "divergence",
     "divergence_of_logarithms",
     "divided",
+    "focal_of_shares",
     "logarithm",
+    "mass",
     "of_shares",
     "one_hot",
     "over_all",
+    "own_class",
     "read",
     "repeated",
     "rounded",
@@ -65,6 +77,11 @@ def rounded(value: Any, like: Any) -> Any:
     return found.of(like).rounded(value, like)
 
 
+def cast(xp: Any, array: Any, dtype: Any) -> Any:
+    """The array in another type; NumPy before 2.1 has this as a method only."""
+    return xp.astype(array, dtype) if hasattr(xp, "astype") else array.astype(dtype)
+
+
 def same_shape(**arrays: Any) -> None:
     """Refuse what the library would broadcast.
 
@@ -95,6 +112,11 @@ def weights(weight: Any) -> Any:
 def one_hot(xp: Any, labels: Any, classes: int, axis: int) -> Any:
     """True at the class of each label, along ``axis`` of the result."""
     return xp.moveaxis(labels[..., None] == beside(np.arange(classes), labels), -1, axis)
+
+
+def own_class(xp: Any, z: Any, labels: Any) -> Any:
+    """True at the class of each label, along the last axis; the core refuses other labels."""
+    return negative_log_likelihood.gradient(xp.zeros_like(z), labels, reduction="sum", normalized=False) < 0.0
 
 
 def taken(xp: Any, weight: Any, labels: Any, classes: int) -> Any:
@@ -145,6 +167,13 @@ def divided(total: Any, count: Any) -> Any:
     return total / count
 
 
+def mass(xp: Any, weight: Any, keep: Any) -> Any:
+    """The sum of the weights of the samples that count; the core refuses 0, inside compiled programs too."""
+    zeros = xp.zeros_like(1.0 * weight)
+    none = absolute_error(zeros, zeros, weight=weight, where=keep)  # 0, as the mean of nothing raises
+    return none + xp.sum(weight if keep is None else xp.where(keep, weight, 0.0))
+
+
 def collected(xp: Any, losses: Any, reduction: str) -> Any:
     """The losses, their sum, or their mean over all."""
     checks.choice("reduction", reduction)
@@ -187,24 +216,41 @@ def class_weighted(
     _require_each_class(weight, classes)
     shares = 1.0 * one_hot(xp, target, classes, axis) if is_label else target
     rows = among_classes(xp.moveaxis(widened(shares), axis, -1), classes, smoothing) * weight
-    mass: Any = math.prod(rows.shape[:-1])
-    if is_label:
-        each = taken(xp, weight, target, classes)
-        mass = xp.sum(each if keep is None else xp.where(keep, each, 0.0))
-    return of_shares(core, xp, xp.moveaxis(rows, -1, axis), axis, keep, reduction, mass)
+    divisor: Any = math.prod(rows.shape[:-1])
+    if is_label and reduction == "mean":
+        divisor = mass(xp, taken(xp, weight, target, classes), keep)
+    return of_shares(core, xp, xp.moveaxis(rows, -1, axis), axis, keep, reduction, divisor)
 
 
 def of_shares(
-    core: Callable[..., Any], xp: Any, shares: Any, axis: int, keep: Any, reduction: str, mass: Any = None
+    core: Callable[..., Any], xp: Any, shares: Any, axis: int, keep: Any, reduction: str, divisor: Any = None
 ) -> Any:
-    """The loss of shares of any sum, as the sum times the loss of a distribution; a mean divides by ``mass``."""
+    """The loss of shares of any sum, as the sum times the loss of a distribution; ``divisor`` is that of a mean."""
     total = xp.sum(shares, axis=axis, keepdims=True)
     some = total > 0.0
     rows = xp.where(some, shares / xp.where(some, total, 1.0), 1.0 / shares.shape[axis])
     sums = xp.sum(shares, axis=axis)
     if reduction != "mean":
         return core(rows, weight=sums, where=keep, reduction=reduction)
-    return divided(core(rows, weight=sums, where=keep, reduction="sum"), mass)
+    return divided(core(rows, weight=sums, where=keep, reduction="sum"), divisor)
+
+
+def focal_of_shares(xp: Any, logit: Any, share: Any, gamma: float, alpha: float | None) -> Any:
+    r"""The focal loss of targets from 0 to 1, which may be between.
+
+    .. math:: \ell = (\alpha q + (1 - \alpha) (1 - q)) (q (1 - p) + (1 - q) p)^\gamma \, \text{cross-entropy}(z, q)
+
+    The sum in the parentheses loses no digits, as both of its terms are positive. For 0 and 1 it is the core's loss,
+    whose derivative has a limit where the sum vanishes.
+    """
+    z, q = widened(logit), widened(share)
+    is_label = (q == 0.0) | (q == 1.0)
+    own = sigmoid_focal(z, xp.where(is_label, q, 0.0), gamma=gamma, alpha=alpha, reduction="none")
+    between = xp.where(is_label, 0.5, q)
+    miss = between * sigmoid(-z) + (1.0 - between) * sigmoid(z)
+    weight = 1.0 if alpha is None else alpha * between + (1.0 - alpha) * (1.0 - between)
+    losses = weight * miss**gamma * sigmoid_cross_entropy(z, between, reduction="none")
+    return rounded(xp.where(is_label, own, losses), logit)
 
 
 def divergence(xp: Any, log_prediction: Any, target: Any, axis: int) -> Any:

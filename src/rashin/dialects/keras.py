@@ -167,12 +167,12 @@ def binary_focal_crossentropy(
     y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
     *, epsilon=0.0,
 ):  # fmt: skip
-    if label_smoothing:
-        raise ValueError(f"label_smoothing: got {label_smoothing}; expected 0, as the core's focal loss takes 0 and 1")
-    _, z, t = read(y_pred, y_true)
+    xp, z, t = read(y_pred, y_true)
+    q = arrays.among_classes(t, 2, label_smoothing)
     logit = _logit(sigmoid(z) if from_logits and epsilon else z, epsilon) if epsilon or not from_logits else z
     alpha = alpha if apply_class_balancing else None
-    return rounded(exact.sigmoid_focal(logit, t, gamma=gamma, alpha=alpha, reduction="none").mean(axis), z)
+    arrays.same_shape(y_pred=logit, y_true=q)
+    return rounded(arrays.focal_of_shares(xp, logit, q, gamma, alpha).mean(axis), z)
 
 
 def _logit(probability: Any, epsilon: float) -> Any:

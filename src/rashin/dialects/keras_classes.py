@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rashin.conventions import keras
-from rashin.dialects.arrays import divided, read, rounded, weights, widened
+from rashin.dialects.arrays import cast, divided, mass, read, rounded, weights, widened
 
 __all__ = ["KerasLoss", "classes"]
 
+_TYPES = ("float64", "float32", "float16", "bfloat16")
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
 
 
@@ -28,10 +29,15 @@ class KerasLoss:
         self.reduction = "none" if self.reduction is None else self.reduction
         if self.reduction not in _REDUCTIONS:
             raise ValueError(f"reduction: got {self.reduction!r}; expected one of {', '.join(_REDUCTIONS)}")
+        self._type = None if self.dtype is None else _type_name(self.dtype)
         self.settings = settings
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The reduced loss; ``sample_weight`` has the shape of the function's values."""
+        found = self._found(y_true, widened(y_pred) if self._type == "float64" else y_pred, sample_weight)
+        return found if self._type is None else _cast(found, self._type)
+
+    def _found(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
         losses = type(self).function(y_true, y_pred, **self.settings)
         xp, losses, weight, labels = read(losses, sample_weight, y_true)
         ignored = self.settings.get("ignore_class")
@@ -48,12 +54,34 @@ class KerasLoss:
         if self.reduction == "sum":
             return 1
         if self.reduction == "mean_with_sample_weight" and weight is not None:
-            return xp.sum(weight if keep is None else xp.where(keep, weight, 0.0))
-        return math.prod(losses.shape) if keep is None else xp.sum(1.0 * keep)
+            return mass(xp, weight, keep)
+        return math.prod(losses.shape) if keep is None else mass(xp, xp.ones_like(losses), keep)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         return f"{type(self).__name__}({settings})"
+
+
+def _type_name(dtype: Any) -> str:
+    """The name of a floating type, which is given by name, as a type of any library, or by a policy of Keras."""
+    given = getattr(dtype, "compute_dtype", dtype)
+    name = given if isinstance(given, str) else getattr(given, "__name__", str(given).rpartition(".")[2])
+    name = name.removeprefix("mixed_")
+    if name not in _TYPES:
+        raise ValueError(f"dtype: got {dtype!r}; expected one of {', '.join(_TYPES)}, or None for that of y_pred")
+    return name
+
+
+def _cast(found: Any, name: str) -> Any:
+    """The result in a type, if the library has it."""
+    xp, array = read(found)
+    kind = getattr(xp, name, None)
+    if kind is None or (name == "float64" and widened(array).dtype != kind):
+        raise ValueError(
+            f"dtype: got {name!r}; expected a type that the library of y_pred has; fix: float32, or "
+            "jax.config.update('jax_enable_x64', True) for float64 in JAX"
+        )
+    return cast(xp, array, kind)[()]
 
 
 def _weights(xp: Any, losses: Any, weight: Any) -> Any:

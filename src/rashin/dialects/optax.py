@@ -2,7 +2,7 @@
 
 They take JAX arrays, NumPy arrays and tensors, and do not import JAX. What optax accepts in silence is refused, here as
 everywhere in rashin: shapes that would be broadcast, labels that are not classes, labels 0 and 1 where -1 and +1 are
-meant, soft labels of a focal loss, NaN, and distributions that do not sum to 1. A logit of -inf masks a class.
+meant, NaN, and distributions that do not sum to 1. A logit of -inf masks a class.
 
 Examples
 --------
@@ -65,16 +65,28 @@ def perceptron_loss(predictor_outputs, targets):
 @_dialect
 def multiclass_perceptron_loss(scores, labels):
     xp, z, t = read(scores, labels)
-    own = xp.sum(xp.where(arrays.one_hot(xp, t, z.shape[-1], -1), z, 0.0), axis=-1)
+    own = xp.sum(xp.where(arrays.own_class(xp, z, t), z, 0.0), axis=-1)
     return exact.absolute_error(xp.max(z, axis=-1), own, reduction="none")
+
+
+@_dialect
+def sigmoid_focal_loss(logits, labels, *, alpha=None, gamma=2.0):
+    xp, z, q = read(logits, labels)
+    same_shape(logits=z, labels=q)
+    return arrays.focal_of_shares(xp, z, q, gamma, alpha)
 
 
 def _left(xp: Any, logits: Any, where: Any, axis: int) -> Any:
     """The logits with -inf for the classes that a mask leaves out."""
     if where is None:
         return logits, None
-    where = where if where.ndim == logits.ndim else xp.expand_dims(where, axis=axis)
-    return xp.where(where, logits, -math.inf), xp.broadcast_to(where, logits.shape)
+    where = _of_classes(xp, where, logits, axis)
+    return xp.where(where, logits, -math.inf), where
+
+
+def _of_classes(xp: Any, where: Any, logits: Any, axis: int) -> Any:
+    """A mask of classes in the shape of the logits."""
+    return xp.broadcast_to(where if where.ndim == logits.ndim else xp.expand_dims(where, axis=axis), logits.shape)
 
 
 @_dialect
@@ -117,31 +129,52 @@ def _joined(xp: Any, array: Any, axes: tuple[int, ...]) -> Any:
     return moved.reshape((*moved.shape[: -len(axes)], -1))
 
 
-def _cut(log_predictions: Any, targets: Any, where: Any, axis: int, absent: float) -> tuple[Any, Any, Any]:
+def _cut(log_predictions: Any, targets: Any, where: Any, axis: int) -> tuple[Any, Any, Any, Any]:
+    """Rows of which a mask has left out classes: one of these gets what is missing to a sum of 1, predicted exactly.
+
+    Such a class costs nothing, so that the divergence is the sum over the others.
+    """
     xp, z, t, where = read(log_predictions, targets, where)
     same_shape(log_predictions=z, targets=t)
-    z, where = _left(xp, z, where, axis)
-    return xp, z, t if where is None else xp.where(where, t, absent)
+    if where is None:
+        return xp, z, t, z
+    where = _of_classes(xp, where, z, axis)
+    missing = 1.0 - xp.sum(xp.where(where, widened(t), 0.0), axis=axis, keepdims=True)
+    left_out = xp.where(where, 0, 1)
+    first = arrays.one_hot(xp, xp.argmax(left_out, axis=axis), z.shape[axis], axis) & (left_out == 1)
+    spare = arrays.cast(xp, xp.where(first & (missing > 0.0), missing, 0.0), t.dtype)
+    return xp, xp.where(where, widened(z), arrays.logarithm(xp, widened(spare))), xp.where(where, t, spare), z
+
+
+def _cut_logarithms(log_predictions: Any, log_targets: Any, where: Any, axis: int) -> tuple[Any, Any, Any]:
+    """The same for logarithms, whose exponentials may have any sum: a row without a class is equal on both sides."""
+    xp, z, t, where = read(log_predictions, log_targets, where)
+    same_shape(log_predictions=z, log_targets=t)
+    if where is None:
+        return xp, z, t
+    where = _of_classes(xp, where, z, axis)
+    absent = xp.where(xp.any(where, axis=axis, keepdims=True), -math.inf, xp.zeros_like(z))
+    return xp, xp.where(where, z, absent), xp.where(where, t, absent)
 
 
 @_dialect
 def kl_divergence(log_predictions, targets, axis=-1, where=None):
-    xp, z, t = _cut(log_predictions, targets, where, axis, 0.0)
-    return rounded(arrays.divergence(xp, z, t, axis), z)
+    xp, z, t, given = _cut(log_predictions, targets, where, axis)
+    return rounded(arrays.divergence(xp, z, t, axis), given)
 
 
 @_dialect
 def kl_divergence_with_log_targets(log_predictions, log_targets, axis=-1, where=None):
-    xp, z, t = _cut(log_predictions, log_targets, where, axis, -math.inf)
+    xp, z, t = _cut_logarithms(log_predictions, log_targets, where, axis)
     return rounded(arrays.divergence_of_logarithms(xp, z, t, axis), z)
 
 
 @_dialect
 def generalized_kl_divergence(log_predictions, targets, axis=-1, where=None):
-    xp, z, t = _cut(log_predictions, targets, where, axis, 0.0)
+    xp, z, t, given = _cut(log_predictions, targets, where, axis)
     total = links.logsumexp(widened(z), axis=axis)
     own = exact.softmax_kullback_leibler(widened(z), t, reduction="none", axis=axis)
-    return rounded(own - xp.sum(widened(t), axis=axis) * total + xp.expm1(total), z)
+    return rounded(own - xp.sum(widened(t), axis=axis) * total + xp.expm1(total), given)
 
 
 @_dialect

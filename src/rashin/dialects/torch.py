@@ -50,6 +50,7 @@ __all__ = [
     "margin_ranking_loss",
     "mse_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "poisson_nll_loss",
@@ -254,14 +255,38 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 
 @_dialect
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
-    if p != 1:
-        raise ValueError(f"p: got {p}; expected 1, as rashin has no squared margins of classes")
+    if p not in (1, 2):
+        raise ValueError(f"p: got {p!r}; expected 1 or 2")
     if not margin > 0.0:
         raise ValueError(f"margin: got {margin}; expected a number > 0")
     reduction = _chosen(size_average, reduce, reduction)
     xp, z, t, weight = read(input, target, weight)
-    classes, count = z.shape[-1], math.prod(z.shape[:-1])
+    scaled, classes = widened(z) / margin, z.shape[-1]
     each = None if weight is None else arrays.taken(xp, weight, t, classes)
-    return rounded(
-        over_all(exact.weston_watkins, widened(z) / margin, t, each, reduction, count) * (margin / classes), z
-    )
+    if p == 1:
+        loss = over_all(exact.weston_watkins, scaled, t, each, reduction, math.prod(z.shape[:-1]))
+    else:
+        losses = _squared_margins(xp, scaled, t)
+        loss = collected(xp, losses if each is None else arrays.weights(each) * losses, reduction)
+    return rounded(loss * (margin**p / classes), z)
+
+
+def _squared_margins(xp: Any, z: Any, labels: Any) -> Any:
+    """The sum over the other classes of max(0, 1 + z_j - z_k)^2."""
+    is_own = arrays.own_class(xp, z, labels)
+    lead = xp.sum(xp.where(is_own, z, 0.0), axis=-1, keepdims=True) - z
+    losses = exact.squared_hinge(lead, xp.ones_like(lead), where=~is_own, reduction="none")
+    return xp.sum(losses, axis=-1)
+
+
+@_dialect
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    xp, z, t = read(input, target)
+    same_shape(input=z, target=t)
+    classes = z.shape[-1]
+    is_listed = xp.cumsum(1 * (t < 0), axis=-1) == 0
+    is_own = arrays.one_hot(xp, t, classes, -1) & is_listed[..., None]  # by place in the list, and class
+    is_other = xp.any(is_own, axis=-2, keepdims=True) & ~is_own
+    rows = xp.where(is_other, -math.inf, widened(z)[..., None, :])
+    losses = xp.sum(exact.weston_watkins(rows, t, where=is_listed, reduction="none"), axis=-1)
+    return rounded(collected(xp, losses, _chosen(size_average, reduce, reduction)) / classes, z)

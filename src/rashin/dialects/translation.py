@@ -39,6 +39,7 @@ EXAMPLES: dict[str, np.ndarray] = {
     "features": _LOGITS,
     "classifier": np.eye(3),
     "labels": _LABELS,
+    "label lists": np.array([[0, -1, -1], [2, 1, -1], [1, -1, -1]]),
     "one-hot": np.eye(3)[_LABELS],
     "distributions": _SHARES,
     "log-distributions": np.log(_SHARES),

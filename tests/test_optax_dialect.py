@@ -215,6 +215,20 @@ def test_near_equality_a_masked_divergence_keeps_its_digits():
         assert row == pytest.approx(float(exact), rel=2e-7, abs=0)
 
 
+def test_a_focal_loss_of_shares_keeps_its_digits():
+    z, q = np.array([-30.0, 40.0, 3.0, 800.0, -700.0]), np.array([1e-20, 1.0 - 2.0**-53, 0.25, 1.0, 1e-5])
+    with mp.workdps(400):
+        exact = []
+        for a, b in zip(map(mpf, z.tolist()), map(mpf, q.tolist()), strict=True):
+            yes, no = 1 / (1 + mp.exp(-a)), 1 / (1 + mp.exp(a))
+            entropy = b * mp.log1p(mp.exp(-a)) + (1 - b) * mp.log1p(mp.exp(a))
+            weight = mpf(0.3) * b + (1 - mpf(0.3)) * (1 - b)
+            exact.append(float(weight * (b * no + (1 - b) * yes) ** mpf(1.5) * entropy))
+    np.testing.assert_allclose(ours.sigmoid_focal_loss(z, q, alpha=0.3, gamma=1.5), exact, rtol=2e-15, atol=0)
+    slopes = jax.grad(lambda z: jnp.sum(ours.sigmoid_focal_loss(z, jnp.asarray(q), gamma=0.5)))(jnp.asarray(z))
+    assert np.isfinite(slopes).all()
+
+
 def test_a_mean_of_nothing_is_refused_in_a_program_too():
     logits, labels, weights = jnp.asarray(ROWS), jnp.full(N, -100), jnp.ones(C)
 

@@ -274,6 +274,7 @@ def test_the_switches_reproduce_what_torch_clips():
         (lambda: ours.multi_margin_loss(ROWS, LABELS + C, p=2), "target: got"),
         (lambda: ours.multilabel_margin_loss(ROWS, LISTS + C), "target: got"),
         (lambda: ours.multilabel_margin_loss(ROWS, LISTS[:, :3]), "target: got shape (6, 3)"),
+        (lambda: ours.multilabel_margin_loss(Z[0], LABELS[0]), "input: got shape ()"),
         (lambda: ours.kl_div(LOG_P, SOFT, reduction="none"), "reduction: got 'none'"),
         (lambda: ours.gaussian_nll_loss(Z, T, -RATES), "got nan"),
         (lambda: ours.gaussian_nll_loss(ROWS, ROWS[0], RATES), "target: got shape (4,)"),

@@ -70,6 +70,13 @@ def _chosen(size_average: Any, reduce: Any, reduction: str) -> str:
     return "none" if reduce is False else "sum" if size_average is False else "mean"
 
 
+def _class_axis(z: Any) -> int:
+    """The axis of the classes: the second one, of one sample the first."""
+    if z.ndim == 0:
+        raise ValueError("input: got shape (); expected (C,) or (N, C, ...), with a number for each class")
+    return 0 if z.ndim == 1 else 1
+
+
 @_dialect
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     return exact.squared_error(input, target, weight=weight, reduction=_chosen(size_average, reduce, reduction))
@@ -99,7 +106,7 @@ def cross_entropy(
     input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
 ):
     xp, z, t, weight = read(input, target, weight)
-    axis = 0 if z.ndim == 1 else 1
+    axis = _class_axis(z)
     return arrays.class_weighted(
         partial(exact.softmax_cross_entropy, z, axis=axis), xp, z.shape[axis], t, axis, t.ndim < z.ndim, weight,
         _chosen(size_average, reduce, reduction), label_smoothing, ignore_index,
@@ -138,7 +145,7 @@ def nll_loss(
     input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", *, normalized=True
 ):
     xp, z, t, weight = read(input, target, weight)
-    axis = 0 if z.ndim == 1 else 1
+    axis = _class_axis(z)
     core = partial(exact.negative_log_likelihood, z, axis=axis, normalized=normalized)
     reduction = _chosen(size_average, reduce, reduction)
     return arrays.class_weighted(core, xp, z.shape[axis], t, axis, True, weight, reduction, ignored=ignore_index)
@@ -261,7 +268,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
         raise ValueError(f"margin: got {margin}; expected a number > 0")
     reduction = _chosen(size_average, reduce, reduction)
     xp, z, t, weight = read(input, target, weight)
-    scaled, classes = widened(z) / margin, z.shape[-1]
+    scaled, classes = widened(z) / margin, z.shape[_class_axis(z)]
     each = None if weight is None else arrays.taken(xp, weight, t, classes)
     if p == 1:
         loss = over_all(exact.weston_watkins, scaled, t, each, reduction, math.prod(z.shape[:-1]))
@@ -283,7 +290,7 @@ def _squared_margins(xp: Any, z: Any, labels: Any) -> Any:
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     xp, z, t = read(input, target)
     same_shape(input=z, target=t)
-    classes = z.shape[-1]
+    classes = z.shape[_class_axis(z)]
     is_listed = xp.cumsum(1 * (t < 0), axis=-1) == 0
     is_own = arrays.one_hot(xp, t, classes, -1) & is_listed[..., None]  # by place in the list, and class
     is_other = xp.any(is_own, axis=-2, keepdims=True) & ~is_own

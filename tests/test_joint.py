@@ -287,6 +287,25 @@ def test_matrices_in_graphs_and_transforms():
         assert np.array_equal(jax.jit(rashin.gaussian.fisher)(jnp.asarray(z)), rashin.gaussian.fisher(z))
 
 
+def test_the_fisher_information_of_jax_has_numpys_errors_and_no_derivative():
+    z = np.array([[[0.5, 0.25], [-1.0, 0.125]], [[0.0, np.nan], [np.nan, 3.0]]])
+    w, m = np.array([0.5, 2.0]), np.array([True, False])
+    for settings in ({}, {"where": m, "reduction": "sum"}, {"where": ~m, "weight": -w}):
+        with pytest.raises(ValueError) as wanted:  # noqa: PT011
+            rashin.gaussian.fisher(z[1], **settings)
+        for function in (rashin.gaussian.fisher, jax.jit(rashin.gaussian.fisher, static_argnames="reduction")):
+            with pytest.raises(Exception) as found:  # noqa: PT011
+                function(jnp.asarray(z[1]), **settings)
+            assert str(wanted.value).partition(";")[0] in str(found.value)
+        with pytest.raises(type(wanted.value)):
+            rashin.gaussian.fisher(jnp.asarray(z[1]), **settings)
+    with jax.enable_x64(True):
+        batch = jax.vmap(lambda z, w: rashin.gaussian.fisher(z, weight=w, where=m), (0, None))(z[:1], w)
+    assert np.array_equal(batch[0], rashin.gaussian.fisher(z[0], weight=w, where=m))
+    with pytest.raises(TypeError, match=r"Fisher information; fix: use jax.lax.stop_gradient\(prediction\)"):
+        jax.grad(lambda z: jnp.sum(rashin.gaussian.fisher(z)))(jnp.asarray(z[0]))
+
+
 def test_a_weight_of_another_shape_is_refused_before_the_callback():
     with pytest.raises(ValueError, match=r"weight: got shape \(3,\)"):
         rashin.gaussian.fisher(jnp.zeros((4, 2)), weight=jnp.ones(3))

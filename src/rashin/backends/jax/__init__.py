@@ -12,6 +12,7 @@ from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.jax.call import Call
 from rashin.backends.jax.groups import evaluate_groups
+from rashin.backends.jax.information import fisher
 from rashin.backends.jax.linear import evaluate_linear, linear_statistics
 from rashin.backends.jax.logits import log_softmax, logsumexp, sigmoid, softmax, softmax_statistics
 from rashin.backends.jax.memory import array_of, kept_type, shadow, value_type, wide_type
@@ -90,27 +91,6 @@ def hessian_vector_product(
     checks.vector(shadow(v), shadow(prediction))
     found = bind(call, *arrays, v.astype(kept_type(prediction)))[0]
     return found.astype(jnp.float16) if prediction.dtype == jnp.float16 else found
-
-
-def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, reduction: str, axis: int) -> jax.Array:
-    """The expected Hessian of each sample, as a callback that runs on the CPU."""
-    z = array_of("prediction", prediction)
-    others = [None if x is None else array_of(name, x) for name, x in (("weight", weight), ("where", where))]
-    axis = checks.axis(shadow(z), axis)
-    samples = checks.numbers(shadow(z), None, axis, program.rule)
-    weigh(None, None if others[1] is None else shadow(others[1]), samples, "sum")
-    if others[0] is not None:
-        checks.weights(shadow(others[0]), samples)
-
-    def answer(z: Any, *given: Any) -> Any:
-        arrays = iter(given)
-        w, m = (None if x is None else np.asarray(next(arrays)) for x in others)
-        return sweeps.fisher(program, np.asarray(z), w, m, reduction, axis)
-
-    dtype = z.dtype if jnp.issubdtype(z.dtype, jnp.floating) else kept_type(z)
-    shape = jax.ShapeDtypeStruct((*samples, *(z.shape[axis],) * 2), dtype)
-    given = [x for x in others if x is not None]
-    return jax.pure_callback(answer, shape, z, *given, vmap_method="sequential")
 
 
 def axis_last(array: jax.Array, axis: int) -> jax.Array:

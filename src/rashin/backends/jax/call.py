@@ -15,7 +15,7 @@ from rashin.backends.named import numbers_of, program_of
 from rashin.backends.numpy import sensitivity
 from rashin.rule import Rule
 
-__all__ = ["Arrays", "Call", "Linear", "Link", "Statistics"]
+__all__ = ["Arrays", "Call", "Fisher", "Linear", "Link", "Statistics"]
 
 Arrays: TypeAlias = "list[NDArray[Any]]"
 
@@ -104,6 +104,35 @@ def _sweep(call: Call, z: Any, t: Any, w: Any, m: Any, results: dict[str, NDArra
     if "value" in results:
         with np.errstate(over="ignore", under="ignore"):
             results["value"][...] = answer.value
+
+
+@dataclass(frozen=True)
+class Fisher:
+    """The expected Hessian of predictions, with weight and mask if there are such; the axis is counted from the end."""
+
+    program: sweeps.Program = field(compare=False)
+    rule: Rule
+    reduction: str
+    axis: int
+    weighted: bool
+    masked: bool
+
+    def run(self, arrays: Arrays, results: Arrays) -> None:
+        """Fill the result."""
+        z, *others = arrays
+        w = others.pop(0) if self.weighted else None
+        m = others.pop(0) if self.masked else None
+        results[0][...] = sweeps.fisher(self.program, z, w, m, self.reduction, self.axis)
+
+    def words(self) -> list[Any]:
+        """All that distinguishes the call, in names and numbers."""
+        return ["fisher", *_named(self.rule), self.reduction, self.axis, self.weighted, self.masked]
+
+    @classmethod
+    def of_words(cls, name: str, numbers: list[str], *rest: Any) -> Fisher:
+        """The call of a program that another process has made."""
+        program = program_of(name, tuple(map(float.fromhex, numbers)))
+        return cls(program, program.rule, *rest)
 
 
 # ------------------------------------------------------------------------------------------- rows of logits

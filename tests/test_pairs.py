@@ -345,6 +345,23 @@ def normalized_derivatives(z, t):
     return scale * (slopes.sum(1) - slopes.sum(0)), scale * (curvatures.sum(1) + curvatures.sum(0))
 
 
+def test_at_weight_0_the_loss_jumps_and_lightgbm_s_does_not():
+    rng = np.random.default_rng(3)
+    z, t, light, absent = 2.0 * rng.normal(size=24), rng.integers(0, 5, 24), np.ones(24), np.ones(24)
+    top = int(np.argmax(z))
+    light[top], absent[top] = 1e-6, 0.0
+    for options in ({"ndcg": True}, {"truncation": 3}):
+        values = [rashin.pairwise_logistic(z, t, weight=w, reduction="sum", **options) for w in (light, absent)]
+        assert values[0] != pytest.approx(values[1], rel=1e-2, abs=0)
+    slopes = []
+    for weight in (light, absent):
+        leaf, found = derivatives_of_lightgbm(z, t, [24], weight, lambdarank_truncation_level=3)
+        slopes.append({tuple(np.flatnonzero(leaf == number)): slope for number, (slope, _) in found.items()})
+    common = slopes[0].keys() & slopes[1].keys()
+    assert len(common) > 12
+    assert all(slopes[0][rows] == slopes[1][rows] for rows in common)
+
+
 def test_lightgbm_s_normalization_is_what_the_text_says():
     rng = np.random.default_rng(5)
     sizes = [7, 12, 5]

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import rashin
 from rashin import domain
 from rashin.losses import __all__ as losses
 
 __all__ = ["write_reference"]
 
-_SOURCE = Path(domain.__file__).parents[1]
+_SOURCE = Path(rashin.__file__).parents[1]
 _IMPORT = re.compile(
     r"^(?:>>> |\.\.\. )? *(?:from (rashin[\w.]*) import ([\w, ]+)|import (rashin[\w.]+))", re.MULTILINE
 )

@@ -22,7 +22,8 @@ from rich.table import Table
 
 import rashin
 from rashin.measurement import Measurement
-from rashin.measurement.dask import FAN_IN, LEAST_TASKS, TASKS_PER_THREAD
+from rashin.measurement.dask.parts import LEAST_TASKS, TASKS_PER_THREAD
+from rashin.measurement.dask.tree import FAN_IN
 
 KINDS = {"the mean alone": (0, 0), "10 groups": (10, 0), "1,000 groups": (1000, 0), "1,000 clusters": (0, 1000)}
 PARTITIONS = (10**3, 10**4, 10**5)

@@ -25,8 +25,11 @@ from dask.core import istask
 
 import rashin
 from rashin.kernels import threads
-from rashin.measurement import dask as ours
 from rashin.measurement.accumulate import Options
+from rashin.measurement.dask import client as clients
+from rashin.measurement.dask import parts as ours
+from rashin.measurement.dask import tree
+from rashin.measurement.dask.piece import Piece
 from rashin.measurement.sums.sums import ExactSum
 from rashin.measurement.table.partition import partitions
 from rashin.tables.columns import Columns
@@ -193,7 +196,7 @@ def first_time(path):
 
 def test_a_worker_that_is_killed_in_the_middle_changes_no_bit(cluster, client, data, tmp_path, monkeypatch):
     scaled(cluster, client, 2)
-    monkeypatch.setattr(ours, "FAN_IN", 3)
+    monkeypatch.setattr(tree, "FAN_IN", 3)
     measure_one = partial(measured_or_killed, data, tmp_path)
     found = ours.measure_each(measure_one, range(0, ROWS, 500), client)
     assert found.to_dict() == measured(data, worst=6, accuracy=True).to_dict()
@@ -354,15 +357,15 @@ def test_a_cluster_and_an_address_are_connected_to_for_the_call(cluster):
 
 
 def test_without_a_client_the_active_one_is_taken(cluster, monkeypatch):
-    monkeypatch.setattr(ours, "_own_cluster", None)
+    monkeypatch.setattr(clients, "_own_cluster", None)
     with distributed.Client(cluster):
         assert ours.measure_each(measure_and_tell, range(8)).total == EIGHT.total
 
 
 def test_without_any_client_there_is_a_cluster_for_the_call(monkeypatch):
     made = []
-    own = ours._own_cluster
-    monkeypatch.setattr(ours, "_own_cluster", lambda: made.append(own()) or made[0])
+    own = clients._own_cluster
+    monkeypatch.setattr(clients, "_own_cluster", lambda: made.append(own()) or made[0])
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     assert ours.measure_each(measure_and_tell, range(8)).total == EIGHT.total
     assert made[0].status == distributed.Status.closed
@@ -391,9 +394,9 @@ def test_measuring_arrays_imports_no_dask():
 @pytest.mark.parametrize("parts", [1, 8, 9, 65, 1000])
 def test_no_task_adds_more_than_the_fan_in_and_every_part_once(parts):
     leaves = {("part", number): (int, number) for number in range(parts)}
-    graph, root = ours._tree(leaves, list(leaves))
-    adding = {key: task[1] for key, task in graph.items() if istask(task) and task[0] is ours._added}
-    assert all(1 <= len(below) <= ours.FAN_IN for below in adding.values())
+    graph, root = tree.tree(leaves, list(leaves))
+    adding = {key: task[1] for key, task in graph.items() if istask(task) and task[0] is tree.added}
+    assert all(1 <= len(below) <= tree.FAN_IN for below in adding.values())
 
     def under(key):
         return [key[1]] if key not in adding else [number for below in adding[key] for number in under(below)]
@@ -402,13 +405,13 @@ def test_no_task_adds_more_than_the_fan_in_and_every_part_once(parts):
     depth = 0
     while root in adding:
         root, depth = adding[root][0], depth + 1
-    assert ours.FAN_IN**depth >= parts > ours.FAN_IN ** (depth - 1)
+    assert tree.FAN_IN**depth >= parts > tree.FAN_IN ** (depth - 1)
 
 
 def test_pieces_add_associatively_and_number_the_rows_of_the_whole(data):
     cuts = [0, 4, 4, 1000, 5001, 5002, ROWS]
     parts = [slice(start, stop) for start, stop in pairwise(cuts)]
-    pieces = [ours.Piece(measured(data, part, **WANTED), part.stop - part.start) for part in parts]
+    pieces = [Piece(measured(data, part, **WANTED), part.stop - part.start) for part in parts]
     left, right = reduce(add, pieces), reduce(lambda after, before: before + after, reversed(pieces))
     assert left == right == (measured(data, **WANTED), ROWS, ())
 

@@ -268,7 +268,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
         raise ValueError(f"margin: got {margin}; expected a number > 0")
     reduction = _chosen(size_average, reduce, reduction)
     xp, z, t, weight = read(input, target, weight)
-    scaled, classes = widened(z) / margin, z.shape[_class_axis(z)]
+    scaled, classes = widened(z) / margin, _classes(z)
     each = None if weight is None else arrays.taken(xp, weight, t, classes)
     if p == 1:
         loss = over_all(exact.weston_watkins, scaled, t, each, reduction, math.prod(z.shape[:-1]))
@@ -276,6 +276,13 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
         losses = _squared_margins(xp, scaled, t)
         loss = collected(xp, losses if each is None else arrays.weights(each) * losses, reduction)
     return rounded(loss * (margin**p / classes), z)
+
+
+def _classes(z: Any) -> Any:
+    """The number of classes of losses that take one sample or a batch."""
+    if z.ndim not in (1, 2):
+        raise ValueError(f"input: got shape {tuple(z.shape)}; expected (C,) or (N, C), with a number for each class")
+    return z.shape[-1]
 
 
 def _squared_margins(xp: Any, z: Any, labels: Any) -> Any:
@@ -290,8 +297,8 @@ def _squared_margins(xp: Any, z: Any, labels: Any) -> Any:
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     xp, z, t = read(input, target)
     same_shape(input=z, target=t)
-    classes = z.shape[_class_axis(z)]
-    is_listed = xp.cumsum(1 * (t < 0), axis=-1) == 0
+    classes = _classes(z)
+    is_listed = xp.cumsum(1 * (t == -1), axis=-1) == 0
     is_own = arrays.one_hot(xp, t, classes, -1) & is_listed[..., None]  # by place in the list, and class
     is_other = xp.any(is_own, axis=-2, keepdims=True) & ~is_own
     rows = xp.where(is_other, -math.inf, widened(z)[..., None, :])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.native.kernel import DOUBLE, kernel
-from rashin.native.language import STACK, as_integers, bits, from_bits, inline, stack
+from rashin.native.language import STACK, apart, as_integers, bits, from_bits, inline, stack
 
 __all__ = [
     "BLOCK",
@@ -114,6 +114,7 @@ def top_bits(x: Any) -> Any:
     return top
 
 
+@apart
 def _on_two_grids(x: Any, first: float, second: float) -> Any:
     """The terms as sums of whole numbers of two grids, and whether anything was left.
 
@@ -124,10 +125,10 @@ def _on_two_grids(x: Any, first: float, second: float) -> Any:
         y = x[i] + first
         r = x[i] - (y - first)
         y2 = r + second
-        total += bits_of(y) - bits_of(first)
-        total2 += bits_of(y2) - bits_of(second)
+        total += bits_of(y)  # from the grid's own bits on, which are taken off at once below: as integers wrap around
+        total2 += bits_of(y2)
         left |= bits_of(r - (y2 - second)) & MAGNITUDE
-    return total, total2, left
+    return total - x.size * bits_of(first), total2 - x.size * bits_of(second), left
 
 
 def _on_one_grid(x: Any, size: int, grid: float) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "STACK",
     "TALL",
     "address",
+    "apart",
     "as_elements",
     "as_integers",
     "bits",
@@ -52,8 +53,17 @@ def inline(function: _Function) -> _Function:
     return function
 
 
+def apart(function: _Function) -> _Function:
+    """Mark a function of a hot loop to be compiled on its own: within a larger one it would not get the registers."""
+    function.__dict__["apart"] = True
+    return function
+
+
 def interleaved(function: _Function) -> _Function:
-    """Mark a function whose loops take two vectors at a time: one works while the other waits for its last result."""
+    """Mark a function whose loops take two vectors at a time: one works while the other waits for its last result.
+
+    It is compiled ``apart``.
+    """
     function.__dict__["interleaved"] = True
     return function
 

@@ -143,12 +143,12 @@ def _one_hot(k: int, parts: Any) -> None:
         parts[0, k], parts[1, k] = 0.0, 1.0
 
 
-def _is_target(mode: int, q: Any, i: int, k: int, classes: int, tolerance: float, e: Any, lanes: Any) -> Any:
+def _is_target(mode: int, q: Any, i: int, k: int, classes: int, tolerance: float, lanes: Any) -> Any:
     """Whether the target of a row is one, though the sweep leaves the row out."""
     if mode == LABELS:
         return 0 <= k < classes
     if mode == SHARES:
-        return distribution(q, i, tolerance, e, lanes)
+        return distribution(q, i, tolerance, lanes)
     peak = peak_of(q, i)
     return peak == peak and has_limit(q, i, peak)
 
@@ -227,7 +227,7 @@ def _checked_row(
     if found[PEAK] != found[PEAK]:
         return PREDICTION
     if weight == 0.0:
-        return LEFT_OUT if _is_target(mode, q, i, k, z.shape[1], tolerance, e, lanes) else TARGET
+        return LEFT_OUT if _is_target(mode, q, i, k, z.shape[1], tolerance, lanes) else TARGET
     if mode == LABELS and not 0 <= k < z.shape[1]:
         return TARGET
     if not has_limit(z, i, found[PEAK]):

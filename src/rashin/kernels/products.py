@@ -17,17 +17,17 @@ import numpy as np
 
 from rashin.arithmetic import elementary
 from rashin.kernels.labelwise import (
+    MIXTURE,
     OUTSIDE,
     cleared,
     distribution,
     largest,
     log_probabilities_of_labels,
+    mixture,
     mixture_gradient,
     only_label,
     row_derivatives,
     sharpened,
-    smoothed,
-    weighted,
 )
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
@@ -37,7 +37,6 @@ from rashin.kernels.rows import (
     exponentials,
     has_limit,
     label_others,
-    log_probabilities,
     peak_of,
     shares,
 )
@@ -47,7 +46,7 @@ from rashin.native.language import call, shaped
 __all__ = ["differences", "mean_difference", "mixture_product", "stored", "sweep_products"]
 
 LARGE, SHRUNK = 2.0**900, 2.0**-30  # vectors that reach this far are shrunk
-PLACES = 7  # numbers of a row beside its classes
+PLACES = 8  # numbers of a row beside its classes
 
 
 def differences(z: Any, v: Any, i: int, peak: float, rest: float, d: Any) -> tuple[float, float]:
@@ -116,7 +115,7 @@ def stored(terms: Any, factor: float, scale: float, i: int, product: Any) -> Any
 
 
 def _room(z: Any) -> int:
-    return 7 * int(z.shape[1]) + PLACES + LANES
+    return 5 * int(z.shape[1]) + PLACES + LANES + MIXTURE
 
 
 @kernel("i8 x[:, :] x[:, :] i8[:] x[:, :] f8[:] f8 f8[:] f8 f8 f8 x[:, :] x[:, :]", finds=True, room=_room)
@@ -141,11 +140,11 @@ def sweep_products(
     The gradient is filled too if it is not empty. Checks are those of the sweeps for labels and distributions.
     """
     n, classes = z.shape
-    lanes, places, rows = room[:LANES], room[LANES : LANES + PLACES], room[LANES + PLACES :]
-    e, u = shaped(rows, (1, classes)), shaped(rows[classes:], (1, classes))
-    mix, terms = shaped(rows[2 * classes :], (1, classes)), shaped(rows[3 * classes :], (1, classes))
-    slopes, curvatures = shaped(rows[4 * classes :], (1, classes)), shaped(rows[5 * classes :], (1, classes))
-    d = shaped(rows[6 * classes :], (1, classes))
+    lanes, parts, numbers = room[:LANES], room[LANES : LANES + MIXTURE], room[LANES + MIXTURE :]
+    places, rows = numbers[:PLACES], numbers[PLACES:]
+    e, terms = shaped(rows, (1, classes)), shaped(rows[classes:], (1, classes))
+    slopes, curvatures = shaped(rows[2 * classes :], (1, classes)), shaped(rows[3 * classes :], (1, classes))
+    d = shaped(rows[4 * classes :], (1, classes))
     rests, own, own_error, peaks = places[:1], places[1:2], places[2:3], places[3:4]
     lse, value, surprise = places[4:5], places[5:6], places[6:7]
     for i in range(n):
@@ -158,16 +157,16 @@ def sweep_products(
         if peak != peak:
             return PREDICTION, i
         if q.size:
-            if not distribution(q, i, tolerance, mix, lanes):
+            if not distribution(q, i, tolerance, lanes):
                 return TARGET, i
-            k = only_label(mix)
+            k = only_label(q, i)
         elif not 0 <= k < classes:
             return TARGET, i
         if weight == 0.0:
             continue
         if not has_limit(z, i, peak):
             return UNDEFINED, i
-        certain = k >= 0 and smoothing == 0.0
+        certain, steepness = k >= 0 and smoothing == 0.0, 0.0
         rests[0], peaks[0] = exponentials(z, i, peak, e, 0, lanes), peak
         own[0], own_error[0] = below(np.float64(z[i, max(k, 0)]), peak)
         log_probabilities_of_labels(1, peaks, rests, own, own_error, surprise, lse)
@@ -175,13 +174,9 @@ def sweep_products(
             call(loop, surprise, surprise, surprise, parameters, value, slopes[0], curvatures[0], 1)
             sharpened(1, rests, own, surprise, value, slopes[0], curvatures[0])
         else:
-            smoothed(k, smoothing, mix)
-            log_probabilities(z, i, peak, elementary.log1p(rests[0]), u)
-            call(loop, u, u, u, parameters, terms, slopes, curvatures, classes)
-            weighted(mix, terms)
-            weighted(mix, slopes)
-            weighted(mix, curvatures)
-            value[0] = accurate_sum(terms, 0, lanes)
+            log_rest = elementary.log1p(rests[0])
+            value[0], steepness = mixture(loop, parameters, z, q, i, k, smoothing, peak, log_rest, slopes[0],
+                                          curvatures[0], True, lanes, parts)  # fmt: skip
         pull = 2.0 * z_loss * lse[0] if z_loss != 0.0 else 0.0
         if value[0] != value[0] or pull != pull:
             return UNDEFINED, i
@@ -195,7 +190,7 @@ def sweep_products(
                             product[:0])  # fmt: skip
             _label_product(e, d, k, mean, rests[0], others, curvature, pull - slope, flat, terms)
         else:
-            bend = pull - accurate_sum(slopes, 0, lanes)
+            bend = pull - steepness
             mixture_gradient(e, rests[0], slopes, bend, factor, gradient, i)
             mixture_product(e, d, curvatures, mean, rests[0], bend, flat, terms, lanes)
         if not stored(terms, factor, scale, i, product):

@@ -20,7 +20,7 @@ import numpy as np
 from rashin.arithmetic import elementary
 from rashin.kernels.pointwise import FINE, PREDICTION, UNDEFINED
 from rashin.native.kernel import kernel
-from rashin.native.language import interleaved, shaped
+from rashin.native.language import inline, interleaved, separate, shaped
 
 __all__ = [
     "LANES",
@@ -28,6 +28,7 @@ __all__ = [
     "SPAN",
     "accurate_sum",
     "below",
+    "clear_lanes",
     "exponentials",
     "has_limit",
     "hessian_entry",
@@ -43,6 +44,7 @@ __all__ = [
     "softcapped",
     "span_exponentials",
     "span_sum",
+    "sum_of_lanes",
 ]
 
 SPAN = 2048  # terms of a row summed in lanes before the error-free addition
@@ -78,7 +80,7 @@ def below(x: float, peak: float) -> Any:
 
 
 def _in_many_lanes(x: Any, lanes: Any) -> None:
-    """Add up a span of at least MANY terms in MANY lanes, then fold these into FEWER."""
+    """Add up a span of at least MANY terms in MANY lanes."""
     whole = x.size - x.size % MANY
     for j in range(MANY):
         lanes[j] = x[j]
@@ -87,12 +89,6 @@ def _in_many_lanes(x: Any, lanes: Any) -> None:
             lanes[j] += x[i + j]
     for j in range(x.size - whole):
         lanes[j] += x[whole + j]
-    for j in range(MANY // 2):
-        lanes[j] += lanes[j + MANY // 2]
-    for j in range(MANY // 4):
-        lanes[j] += lanes[j + MANY // 4]
-    for j in range(MANY // 8):
-        lanes[j] += lanes[j + MANY // 8]
 
 
 def _in_fewer_lanes(x: Any, lanes: Any) -> None:
@@ -107,6 +103,34 @@ def _in_fewer_lanes(x: Any, lanes: Any) -> None:
         lanes[j] += x[whole + j]
 
 
+def clear_lanes(lanes: Any) -> None:
+    """Make MANY lanes sums of nothing."""
+    for j in range(MANY):
+        lanes[j] = 0.0
+
+
+def sum_of_lanes(lanes: Any) -> Any:
+    """The sum of MANY lanes, halved again and again."""
+    for j in range(MANY // 2):
+        lanes[j] += lanes[j + MANY // 2]
+    for j in range(MANY // 4):
+        lanes[j] += lanes[j + MANY // 4]
+    for j in range(MANY // 8):
+        lanes[j] += lanes[j + MANY // 8]
+    return _sum_of_fewer(lanes)
+
+
+def _sum_of_fewer(lanes: Any) -> Any:
+    """The sum of FEWER lanes."""
+    for j in range(16):  # bounds that are constants, for the vector instructions
+        lanes[j] += lanes[j + 16]
+    for j in range(8):
+        lanes[j] += lanes[j + 8]
+    for j in range(4):
+        lanes[j] += lanes[j + 4]
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+
+
 def span_sum(x: Any, lanes: Any) -> Any:
     """The sum of a span in fixed lanes, so many that no addition waits for the one before.
 
@@ -115,15 +139,9 @@ def span_sum(x: Any, lanes: Any) -> Any:
     """
     if x.size >= MANY:
         _in_many_lanes(x, lanes)
-    else:
-        _in_fewer_lanes(x, lanes)
-    for j in range(16):  # bounds that are constants, for the vector instructions
-        lanes[j] += lanes[j + 16]
-    for j in range(8):
-        lanes[j] += lanes[j + 8]
-    for j in range(4):
-        lanes[j] += lanes[j + 4]
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+        return sum_of_lanes(lanes)
+    _in_fewer_lanes(x, lanes)
+    return _sum_of_fewer(lanes)
 
 
 def plus(total: float, error: float, part: float) -> tuple[float, float]:
@@ -141,22 +159,43 @@ def accurate_sum(x: Any, r: int, lanes: Any) -> Any:
     return total + error if abs(total) < np.inf else total
 
 
-@interleaved
-def _wide_span(z: Any, peak: float, e: Any) -> None:
-    """Fill in e^(z - peak) of float64, where the rounding of the difference moves the exponential by ulps."""
-    for j in range(z.size):
-        x = np.float64(z[j])
-        d = x - peak
-        back = d - x
-        y = elementary.exp(d)
-        e[j] = elementary.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
+@inline
+def _wide_exponential(x: float, peak: float) -> Any:
+    """e^(x - peak) of float64, where the rounding of the difference moves the exponential by ulps."""
+    d = x - peak
+    back = d - x
+    y = elementary.exp(d)
+    return elementary.where(y > 0.0, y + y * ((x - (d - back)) - (peak + back)), 0.0)
+
+
+@inline
+def _exponential(z: Any, j: int, peak: float) -> Any:
+    """e^(z - peak); of float32, whose differences are exact wherever it matters."""
+    if z.itemsize == 4:
+        return elementary.exp_below(np.float64(z[j]) - peak)
+    return _wide_exponential(np.float64(z[j]), peak)
 
 
 @interleaved
-def _narrow_span(z: Any, peak: float, e: Any) -> None:
-    """Fill in e^(z - peak) of float32, whose differences are exact wherever it matters."""
+@separate
+def _whole_parts(z: Any, peak: float, e: Any, lanes: Any) -> None:
+    """Fill in e^(z - peak) of as many whole parts of MANY classes as there are, and add them to the lanes."""
+    for i in range(0, z.size - z.size % MANY, MANY):
+        zs, es = z[i : i + MANY], e[i : i + MANY]
+        for j in range(MANY):  # a bound that is a constant: else the loop's numbers would not stay in registers
+            y = _exponential(zs, j, peak)
+            es[j] = y
+            lanes[j] += y
+
+
+@interleaved
+@separate
+def _part(z: Any, peak: float, e: Any, lanes: Any) -> None:
+    """The same of less than MANY classes."""
     for j in range(z.size):
-        e[j] = elementary.exp_plain(np.float64(z[j]) - peak)
+        y = _exponential(z, j, peak)
+        e[j] = y
+        lanes[j] += y
 
 
 def _clear_peak(z: Any, peak: float, e: Any, rest: Any) -> None:
@@ -185,12 +224,12 @@ def _careful_rest(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> An
 
 
 def span_exponentials(z: Any, peak: float, e: Any, lanes: Any) -> Any:
-    """Fill in e^(z - peak) of a span, and add it up while it lies in the L1 cache."""
-    if z.itemsize == 4:
-        _narrow_span(z, peak, e)
-    else:
-        _wide_span(z, peak, e)
-    return span_sum(e, lanes)
+    """Fill in e^(z - peak) of a span, for a peak that is no less than any of it, and their sum in fixed lanes."""
+    whole = z.size - z.size % MANY
+    clear_lanes(lanes)
+    _whole_parts(z, peak, e, lanes)
+    _part(z[whole:], peak, e[whole:], lanes)
+    return sum_of_lanes(lanes)
 
 
 def rest_of_sum(total: float, error: float, z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
@@ -204,12 +243,15 @@ def rest_of_sum(total: float, error: float, z: Any, i: int, peak: float, e: Any,
 def exponentials(z: Any, i: int, peak: float, e: Any, r: int, lanes: Any) -> Any:
     """Fill row ``r`` of ``e`` with e^(z - peak); returns what all but one class at the peak add to the sum.
 
-    Measured per class of float32 (AVX-512, one thread): peak 0.08 ns, exponentials 0.62, sum 0.15, gradient 0.13, where
-    a copy costs 0.2. Tried and rejected on 2048 x 32000, value and gradient, two threads, 1.2 ns a class: a sum without
-    the peak from the start, which compares each class with it (0.15 more); the sum in the loop of the exponentials
-    (0.15 more); prefetching the next row or the gradient's (0.1 more); writing the gradient of one row while the next
-    one is exponentiated (no less), the same with non-temporal stores (0.1 less, but 0.2 more at 1,000 classes);
-    exponentials to 2^-44 (0.2 less, but the mean of confident rows, a double, shows it).
+    Measured per class of float32, one thread: on a Cascade Lake (AVX-512) peak 0.08 ns, exponentials 0.62, sum 0.15,
+    gradient 0.13, where a copy costs 0.2; on a Zen 4 (AVX-512) peak 0.08, exponentials with their sum 0.62 (0.87 when
+    the sum had a loop of its own), gradient 0.12. The 16 multiplications of an exponential alone, of eight doubles each
+    and one at a time, take 0.55 there. Tried and rejected on 2048 x 32000, value and gradient: a sum without the peak
+    from the start, which compares each class with it (0.15 more); the sum in the loop of the exponentials in one lane
+    for each number of a vector (0.15 more); prefetching the next row and the gradient's (0.1 more on a Cascade Lake, of
+    1.2; 0.06 less on a Zen 4, of 1.1); writing the gradient of one row while the next one is exponentiated (no less),
+    the same with non-temporal stores (0.1 less, but 0.2 more at 1,000 classes); exponentials to 2^-44 (0.2 less, but
+    the mean of confident rows, a double, shows it).
     """
     classes = z.shape[1]
     if peak == np.inf:
@@ -254,18 +296,25 @@ def log_probability(x: float, peak: float, log_rest: float) -> Any:
 
 
 @interleaved
-def log_probabilities(z: Any, i: int, peak: float, log_rest: float, u: Any) -> None:
-    """Fill the only row of ``u`` with log softmax(z)."""
-    if peak == np.inf:
-        for j in range(z.shape[1]):
-            u[0, j] = log_probability(np.float64(z[i, j]), peak, log_rest)
-        return
-    for j in range(z.shape[1]):
-        x = np.float64(z[i, j])
+@separate
+def _finite_log_probabilities(z: Any, peak: float, log_rest: float, u: Any) -> None:
+    for j in range(z.size):
+        x = np.float64(z[j])
         d = x - peak
-        back = d - x
-        error = elementary.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
-        u[0, j] = elementary.where(d == 0.0, -log_rest, (d - log_rest) + error)
+        known = d - log_rest
+        if z.itemsize != 4:  # differences of float32 are exact wherever it matters
+            back = d - x
+            known += elementary.where(d > -np.inf, (x - (d - back)) - (peak + back), 0.0)
+        u[j] = elementary.where(d == 0.0, -log_rest, known)
+
+
+def log_probabilities(z: Any, peak: float, log_rest: float, u: Any) -> None:
+    """Fill ``u`` with log softmax of logits of a row of this peak."""
+    if peak < np.inf:
+        _finite_log_probabilities(z, peak, log_rest, u)
+        return
+    for j in range(z.size):
+        u[j] = log_probability(np.float64(z[j]), peak, log_rest)
 
 
 def _room(z: Any) -> int:
@@ -292,7 +341,7 @@ def links(z: Any, softmax: Any, log_softmax: Any, logsumexp: Any, room: Any) -> 
         if logsumexp.size:
             logsumexp[i] = peak + log_rest
         if log_softmax.size:
-            log_probabilities(z, i, peak, log_rest, u)
+            log_probabilities(z[i], peak, log_rest, u[0])
             for j in range(classes):
                 log_softmax[i, j] = u[0, j]
         if softmax.size:

@@ -1,7 +1,7 @@
 """Numbers of 16 bits to wider ones and back, subnormal ones as fast as others.
 
 NumPy takes 6 ns to round a number to float16, and 95 where the result is subnormal, as most of a gradient are; this
-takes 1. bfloat16 is no type of NumPy's, and ml_dtypes takes 3 ns either way.
+takes 0.1 from float32 and 0.5 from float64. bfloat16 is no type of NumPy's, and ml_dtypes takes 3 ns either way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rashin.native.kernel import kernel
-from rashin.native.language import bits, from_bits, select
+from rashin.native.language import bfloat_of, bits, from_bits, half_of, inline, select, single_of_bfloat, single_of_half
 
 __all__ = ["round_to_bfloat", "round_to_half", "widen_bfloats", "widen_halves"]
 
@@ -23,58 +23,56 @@ _LEAST_NORMAL_B, _LARGEST_B = 2.0**-126, 2.0**128 - 2.0**119  # the same of bflo
 _ROUND_SUBNORMAL_B = 1.5 * 2.0**-81
 
 
+@inline
+def _half_of_double(x: float) -> Any:
+    pattern = bits(x)
+    size = pattern & _MAGNITUDE
+    magnitude = from_bits(size)
+    # Half of the last bit kept is added, a little less where that bit is even. A carry ends in the exponent.
+    normal = ((size + ((1 << 41) - 1) + ((size >> 42) & 1)) >> 42) - ((1023 - 15) << 10)
+    subnormal = bits(magnitude + _ROUND_SUBNORMAL) - bits(_ROUND_SUBNORMAL)
+    found = select(magnitude < _LEAST_NORMAL, from_bits(subnormal), from_bits(normal))
+    found = select(magnitude < _LARGEST, found, from_bits(0x7C00))
+    found = select(magnitude == magnitude, found, from_bits(0x7E00))
+    return np.uint16(bits(found) | ((pattern & _SIGN) >> 48 & 0x8000))
+
+
+@inline
+def _bfloat_of_double(x: float) -> Any:
+    pattern = bits(x)
+    size = pattern & _MAGNITUDE
+    magnitude = from_bits(size)
+    normal = ((size + ((1 << 44) - 1) + ((size >> 45) & 1)) >> 45) - ((1023 - 127) << 7)
+    subnormal = bits(magnitude + _ROUND_SUBNORMAL_B) - bits(_ROUND_SUBNORMAL_B)
+    found = select(magnitude < _LEAST_NORMAL_B, from_bits(subnormal), from_bits(normal))
+    found = select(magnitude < _LARGEST_B, found, from_bits(0x7F80))
+    found = select(magnitude == magnitude, found, from_bits(0x7FC0))
+    return np.uint16(bits(found) | ((pattern & _SIGN) >> 48 & 0x8000))
+
+
 @kernel("x[:] u2[:]")
 def round_to_half(x: Any, half: Any) -> None:
     """Fill in the bits of the nearest float16, ties to even; as the processor rounds, once."""
     for i in range(x.size):
-        pattern = bits(np.float64(x[i]))
-        size = pattern & _MAGNITUDE
-        magnitude = from_bits(size)
-        # Half of the last bit kept is added, a little less where that bit is even. A carry ends in the exponent.
-        normal = ((size + ((1 << 41) - 1) + ((size >> 42) & 1)) >> 42) - ((1023 - 15) << 10)
-        subnormal = bits(magnitude + _ROUND_SUBNORMAL) - bits(_ROUND_SUBNORMAL)
-        found = select(magnitude < _LEAST_NORMAL, from_bits(subnormal), from_bits(normal))
-        found = select(magnitude < _LARGEST, found, from_bits(0x7C00))
-        found = select(magnitude == magnitude, found, from_bits(0x7E00))
-        half[i] = np.uint16(bits(found) | ((pattern & _SIGN) >> 48 & 0x8000))
+        half[i] = half_of(x[i]) if x.itemsize == 4 else _half_of_double(x[i])
 
 
 @kernel("x[:] u2[:]")
 def round_to_bfloat(x: Any, bfloat: Any) -> None:
     """Fill in the bits of the nearest bfloat16, ties to even."""
     for i in range(x.size):
-        pattern = bits(np.float64(x[i]))
-        size = pattern & _MAGNITUDE
-        magnitude = from_bits(size)
-        normal = ((size + ((1 << 44) - 1) + ((size >> 45) & 1)) >> 45) - ((1023 - 127) << 7)
-        subnormal = bits(magnitude + _ROUND_SUBNORMAL_B) - bits(_ROUND_SUBNORMAL_B)
-        found = select(magnitude < _LEAST_NORMAL_B, from_bits(subnormal), from_bits(normal))
-        found = select(magnitude < _LARGEST_B, found, from_bits(0x7F80))
-        found = select(magnitude == magnitude, found, from_bits(0x7FC0))
-        bfloat[i] = np.uint16(bits(found) | ((pattern & _SIGN) >> 48 & 0x8000))
+        bfloat[i] = bfloat_of(x[i]) if x.itemsize == 4 else _bfloat_of_double(x[i])
 
 
 @kernel("u2[:] x[:]")
 def widen_halves(half: Any, x: Any) -> None:
     """Fill in the numbers that the bits of float16 stand for, exactly."""
     for i in range(half.size):
-        pattern = np.int64(half[i])
-        size = pattern & 0x7FFF
-        shift = select(size < 0x7C00, from_bits((1023 - 15) << 52), from_bits((2047 - 31) << 52))
-        normal = from_bits((size << 42) + bits(shift))
-        subnormal = from_bits(bits(_ROUND_SUBNORMAL) | size) - _ROUND_SUBNORMAL
-        found = select(size < 0x0400, subnormal, normal)
-        x[i] = from_bits(bits(found) | ((pattern & 0x8000) << 48))
+        x[i] = single_of_half(half[i])
 
 
 @kernel("u2[:] x[:]")
 def widen_bfloats(bfloat: Any, x: Any) -> None:
     """Fill in the numbers that the bits of bfloat16 stand for, exactly."""
     for i in range(bfloat.size):
-        pattern = np.int64(bfloat[i])
-        size = pattern & 0x7FFF
-        shift = select(size < 0x7F80, from_bits((1023 - 127) << 52), from_bits((2047 - 255) << 52))
-        normal = from_bits((size << 45) + bits(shift))
-        subnormal = from_bits(bits(_ROUND_SUBNORMAL_B) | size) - _ROUND_SUBNORMAL_B
-        found = select(size < 0x0080, subnormal, normal)
-        x[i] = from_bits(bits(found) | ((pattern & 0x8000) << 48))
+        x[i] = single_of_bfloat(bfloat[i])

@@ -59,6 +59,62 @@ number_of: Any = _instruction(_F, (_I,), lambda builder, i: builder.bitcast(i, i
 bits_of: Any = _instruction(_I, (_F,), lambda builder, x: builder.bitcast(x, ir.IntType(64)))
 
 
+# ------------------------------------------------------------------------------------------------ 16 bits
+#
+# In 32 bits, as integers: Python's would have 64, half as many to a vector. Halves that lie below the normal ones are
+# the last bits of a number near 1/2, whose unit is theirs. NaN is made quiet.
+
+_WORD, _SINGLE, _SHORT = ir.IntType(32), ir.FloatType(), ir.IntType(16)
+
+
+def _pattern_and_sign(builder: Any, x: Any) -> tuple[Any, Any]:
+    """The bits of a float32 but for its sign, and the sign where 16 bits have it."""
+    pattern = builder.bitcast(x, _WORD)
+    sign = builder.and_(builder.lshr(pattern, _WORD(16)), _WORD(0x8000))
+    return builder.and_(pattern, _WORD(0x7FFF_FFFF)), sign
+
+
+def _nearest(builder: Any, size: Any, dropped: int) -> Any:
+    """The bits of a number without the lowest, ties to even: half of the last one kept is added, or a trace less."""
+    odd = builder.and_(builder.lshr(size, _WORD(dropped)), _WORD(1))
+    return builder.lshr(builder.add(builder.add(size, _WORD((1 << (dropped - 1)) - 1)), odd), _WORD(dropped))
+
+
+def _bfloat_of(builder: Any, x: Any) -> Any:
+    size, sign = _pattern_and_sign(builder, x)
+    number = builder.icmp_unsigned("<=", size, _WORD(0x7F80_0000))
+    found = builder.select(number, _nearest(builder, size, 16), _WORD(0x7FC0))
+    return builder.trunc(builder.or_(found, sign), _SHORT)
+
+
+def _half_of(builder: Any, x: Any) -> Any:
+    size, sign = _pattern_and_sign(builder, x)
+    normal = builder.sub(_nearest(builder, size, 13), _WORD((127 - 15) << 10))
+    near_half = builder.fadd(builder.bitcast(size, _SINGLE), _SINGLE(0.5))
+    below = builder.sub(builder.bitcast(near_half, _WORD), builder.bitcast(_SINGLE(0.5), _WORD))
+    found = builder.select(builder.icmp_unsigned("<", size, _WORD((127 - 14) << 23)), below, normal)
+    found = builder.select(builder.icmp_unsigned("<", size, _WORD(0x477F_F000)), found, _WORD(0x7C00))  # 65520
+    found = builder.select(builder.icmp_unsigned("<=", size, _WORD(0x7F80_0000)), found, _WORD(0x7E00))
+    return builder.trunc(builder.or_(found, sign), _SHORT)
+
+
+def _single_of_bfloat(builder: Any, pattern: Any) -> Any:
+    return builder.bitcast(builder.shl(builder.zext(pattern, _WORD), _WORD(16)), _SINGLE)
+
+
+def _single_of_half(builder: Any, pattern: Any) -> Any:
+    word = builder.zext(pattern, _WORD)
+    size = builder.and_(word, _WORD(0x7FFF))
+    sign = builder.shl(builder.and_(word, _WORD(0x8000)), _WORD(16))
+    finite = builder.icmp_unsigned("<", size, _WORD(0x7C00))
+    shift = builder.select(finite, _WORD((127 - 15) << 23), _WORD((255 - 31) << 23))
+    normal = builder.add(builder.shl(size, _WORD(13)), shift)
+    near_half = builder.bitcast(builder.or_(size, builder.bitcast(_SINGLE(0.5), _WORD)), _SINGLE)
+    below = builder.bitcast(builder.fsub(near_half, _SINGLE(0.5)), _WORD)
+    found = builder.select(builder.icmp_unsigned("<", size, _WORD(0x0400)), below, normal)
+    return builder.bitcast(builder.or_(found, sign), _SINGLE)
+
+
 # ------------------------------------------------------------------------------------------------- arrays
 
 
@@ -244,6 +300,7 @@ INSTRUCTIONS: dict[str, Any] = {
     "address": intrinsic(_address),
     "as_elements": intrinsic(_as_elements),
     "as_integers": intrinsic(_as_integers),
+    "bfloat_of": _instruction(types.uint16, (types.float32,), _bfloat_of),
     "bits": bits_of,
     "call": intrinsic(_call),
     "doubles_at": _row_at(_F),
@@ -251,12 +308,15 @@ INSTRUCTIONS: dict[str, Any] = {
     "fetch": intrinsic(_fetch),
     "fma": _instruction(_F, (_F, _F, _F), lambda builder, a, b, c: builder.fma(a, b, c)),
     "from_bits": number_of,
+    "half_of": _instruction(types.uint16, (types.float32,), _half_of),
     "integers_at": _row_at(_I),
     "labels_at": _row_at(types.int32),
     "magnitude": _instruction(_F, (_F,), _named("llvm.fabs")),
     "maximum": intrinsic(_maximum),
     "select": _instruction(_F, (types.boolean, _F, _F), lambda builder, c, a, b: builder.select(c, a, b)),
     "shaped": intrinsic(_shaped),
+    "single_of_bfloat": _instruction(types.float32, (types.uint16,), _single_of_bfloat),
+    "single_of_half": _instruction(types.float32, (types.uint16,), _single_of_half),
     "singles_at": _row_at(types.float32),
     "square_root": _instruction(_F, (_F,), _named("llvm.sqrt")),
     "stack": intrinsic(_stack),

@@ -18,6 +18,7 @@ __all__ = [
     "apart",
     "as_elements",
     "as_integers",
+    "bfloat_of",
     "bits",
     "call",
     "doubles_at",
@@ -25,6 +26,7 @@ __all__ = [
     "fetch",
     "fma",
     "from_bits",
+    "half_of",
     "inline",
     "integers_at",
     "interleaved",
@@ -34,6 +36,8 @@ __all__ = [
     "select",
     "separate",
     "shaped",
+    "single_of_bfloat",
+    "single_of_half",
     "singles_at",
     "square_root",
     "stack",
@@ -114,6 +118,26 @@ def bits(x: float) -> Any:
 def from_bits(i: int) -> Any:
     """The double of these bits."""
     _instruction("from_bits")
+
+
+def half_of(x: float) -> Any:
+    """The bits of the float16 that is nearest to a float32, ties to even."""
+    _instruction("half_of")
+
+
+def bfloat_of(x: float) -> Any:
+    """The bits of the bfloat16 that is nearest to a float32, ties to even."""
+    _instruction("bfloat_of")
+
+
+def single_of_half(pattern: int) -> Any:
+    """The float32 that the bits of a float16 stand for."""
+    _instruction("single_of_half")
+
+
+def single_of_bfloat(pattern: int) -> Any:
+    """The float32 that the bits of a bfloat16 stand for."""
+    _instruction("single_of_bfloat")
 
 
 def address(array: Any) -> Any:

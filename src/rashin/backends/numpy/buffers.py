@@ -66,8 +66,11 @@ def store(result: NDArray[Any] | None, box: Any, row: NDArray[Any], buffer: NDAr
         part = result[box]
         rounding = _rounding(part.dtype) if row.dtype in WIDE else None
         if rounding is not None:
-            pattern = np.empty(row.size, np.uint16)
+            there = is_contiguous(part, part.dtype)
+            pattern = part.reshape(-1).view(np.uint16) if there else np.empty(row.size, np.uint16)
             rounding(row.dtype)(row.reshape(-1), pattern)
+            if there:
+                return
             row = pattern.view(part.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             np.copyto(part, row.reshape(part.shape), casting="unsafe")

@@ -1,7 +1,7 @@
 """A linear layer by blocks: logits, and what their gradient makes of inputs, classifier and bias.
 
 All logits of a batch, (N, C), would be the largest array of a training step by far. Here a block of rows at most is
-there at a time, of :data:`LOGITS` bytes. Measured with 2048 samples, 512 features, 32000 classes in float32 on two
+there at a time, of :data:`LOGITS` bytes, or as large as the classifier where that is larger. Measured with 2048 samples, 512 features, 32000 classes in float32 on two
 cores, against the three matrix products alone over a full (N, C):
 
     blocks of 256 rows, d_classifier added by chunks of classes that stay in the cache    1.10
@@ -36,6 +36,7 @@ __all__ = ["Gradients", "Layer", "checked_layer", "ready"]
 LOGITS = 56 << 20  # bytes of a block of logits
 GATHERED = 44 << 20  # the same where the sweep needs buffers of its own; with them it stays below 64 MiB
 LEAST, MOST = 64, 2048  # rows of a block, in steps of LEAST, which BLAS likes, however many classes there are
+ENOUGH = 256  # rows for which BLAS need not wait for the classifier; so many if they are no larger than that
 CHUNK = 2 << 20  # bytes of a chunk of classes, which is added, or converted to the type of the products, at a time
 PIECE = 1 << 17  # logits that one thread adds the bias to at a time
 COLUMNS = 1 << 12  # of the bias, summed at a time by one thread
@@ -71,7 +72,7 @@ class Layer:
     def blocks(self) -> Iterator[Any]:
         """Indices of the rows of each block: slices, or arrays where rows are left out."""
         rows = len(self.inputs) if self.chosen is None else len(self.chosen)
-        most = self.room // (self.classes * self.dtype.itemsize)
+        most = max(self.room // (self.classes * self.dtype.itemsize), min(ENOUGH, self.inputs.shape[1]))
         step = min(max(most - most % LEAST, LEAST), MOST)
         for start in range(0, rows, step):
             part = slice(start, min(start + step, rows))

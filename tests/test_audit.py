@@ -70,6 +70,31 @@ def test_faults_of_objectives_are_found(name):
     assert OBJECTIVES[name] <= keys(report, "wrong")
 
 
+OF_WEIGHTS = {
+    "weights_ignored": {"weight:gradient", "weight:hessian"},
+    "WeightsIgnored": {"weight:gradient", "weight:hessian"},
+    "weights_twice": {"weight:gradient"},
+    "weights_in_curvature_twice": {"weight:hessian"},
+    "weights_unless_none": set(),
+}
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_weights_are_tried_on_gradients_and_hessians(name):
+    assert keys(check(getattr(objectives, name)), "wrong", "inexact") == OF_WEIGHTS[name]
+
+
+def test_weights_of_an_adapter_count_once():
+    catboost = pytest.importorskip("rashin.adapters.catboost")
+    assert not {one.code for one in check(catboost.objective(rashin.huber)).findings} & {"weight", "gradient", "call"}
+
+
+@pytest.mark.parametrize("name", ["mean_with_gradients_of_rows", "sum_with_gradient_of_mean"])
+def test_a_value_and_a_gradient_that_differ_by_n_are_found(name):
+    report = check(getattr(plain, name), ignore=["broadcast"])
+    assert keys(report, "wrong") == {"reduction:gradient"}
+
+
 def test_a_sound_derivative_of_an_objective_is_not_blamed():
     report = check(objectives.logistic)
     assert report.like == "sigmoid_cross_entropy(positive_weight=1.0)"
@@ -86,6 +111,7 @@ def test_kinks_narrow_results_and_means_are_not_blamed(name):
         "hessian",
         "batch",
         "digits",
+        "reduction",
     }
 
 

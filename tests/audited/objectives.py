@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "WeightsIgnored",
     "by_probability",
     "focal_by_differences",
     "focal_with_quotients",
@@ -15,6 +16,10 @@ __all__ = [
     "logistic",
     "negated",
     "squared_log_with_wrong_curvature",
+    "weights_ignored",
+    "weights_in_curvature_twice",
+    "weights_twice",
+    "weights_unless_none",
 ]
 
 
@@ -82,3 +87,34 @@ def logistic(predt: Any, dtrain: Any) -> tuple[Any, Any]:
     """A sound objective of ordinary margins, as the documentation of boosters shows it."""
     p = 1.0 / (1.0 + np.exp(-predt))
     return p - dtrain.get_label(), p * (1.0 - p)
+
+
+def weights_ignored(predt: Any, dtrain: Any) -> tuple[Any, Any]:
+    """XGBoost multiplies nothing by the weights: rows count alike."""
+    return predt - dtrain.get_label(), np.ones_like(predt)
+
+
+def weights_twice(predt: Any, dtrain: Any) -> tuple[Any, Any]:
+    """Gradient and Hessian get the weights, and the gradient once more."""
+    w = dtrain.get_weight() if dtrain.get_weight().size else np.ones_like(predt)
+    return w * w * (predt - dtrain.get_label()), w
+
+
+def weights_in_curvature_twice(y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Any, Any]:
+    """For an estimator: the Hessian gets the weights twice."""
+    w = np.ones_like(y_pred) if sample_weight is None else sample_weight
+    return w * (y_pred - y_true), w * w
+
+
+def weights_unless_none(preds: Any, train_data: Any) -> tuple[Any, Any]:
+    """A sound objective for LightGBM, whose data have None without weights."""
+    w = train_data.get_weight()
+    w = np.ones_like(preds) if w is None else w
+    return w * (preds - train_data.get_label()), w
+
+
+class WeightsIgnored:
+    """For CatBoost, which passes the weights."""
+
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> list[tuple[float, float]]:
+        return [(t - z, -1.0) for z, t in zip(approxes, targets, strict=True)]

@@ -12,12 +12,14 @@ __all__ = [
     "leaking_mean",
     "log_of_shifted_probability",
     "mean_of_quartic",
+    "mean_with_gradients_of_rows",
     "naive_logistic",
     "pinball_with_unit_curvature",
     "quartic_in_float32",
     "quartic_with_wrong_gradient",
     "random_error",
     "refusing",
+    "sum_with_gradient_of_mean",
     "weighted_by_samples",
     "weights_squared",
 ]
@@ -44,6 +46,18 @@ def mean_of_quartic(prediction: Any, target: Any) -> tuple[float, Any]:
     """The gradient of a mean is divided by the number of samples."""
     r = prediction - target
     return float(np.mean(r**4)), 4 * r**3 / len(r)
+
+
+def mean_with_gradients_of_rows(prediction: Any, target: Any) -> tuple[float, Any]:
+    """The gradient is n times the derivative of the value."""
+    r = prediction - target
+    return float(np.mean(r**4)), 4 * r**3
+
+
+def sum_with_gradient_of_mean(prediction: Any, target: Any) -> tuple[float, Any]:
+    """The gradient is 1 / n of the derivative of the value."""
+    r = prediction - target
+    return float(np.sum(r**2)), 2 * r / len(r)
 
 
 def quartic_with_wrong_gradient(prediction: Any, target: Any) -> tuple[float, Any]:

@@ -20,6 +20,7 @@ from rashin.audit.forms import FORMS, Form, form
 from rashin.audit.questions.case import Case
 from rashin.audit.questions.digits import digits
 from rashin.audit.questions.measured import agreement
+from rashin.audit.questions.weights import weights
 from rashin.audit.reference import ALIKE, Behaviour, Reference, behaviour, form_of, resemblance, stated, takes
 from rashin.audit.subject import Subject, Target
 from rashin.audit.target import ORDERS, is_clear, named, target_of
@@ -41,7 +42,8 @@ QUESTIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     acceptance.emptiness,
     sums.repeats,
     sums.batches,
-    sums.weights,
+    sums.reduction,
+    weights,
     sums.masks,
     sums.padding,
     sums.streams,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,21 +15,26 @@ __all__ = ["BoosterData", "catboost", "plain"]
 
 Array = NDArray[Any]
 
+_EMPTY = np.empty(0, np.float32)
+
 
 class BoosterData:
-    """What boosters hand to an objective: a ``DMatrix`` or ``Dataset`` with labels alone."""
+    """What boosters pass to an objective: a ``DMatrix`` or ``Dataset`` with labels and weights alone.
 
-    def __init__(self, label: Array) -> None:
+    Without weights, ``get_weight`` of XGBoost returns an empty array and that of LightGBM None.
+    """
+
+    def __init__(self, label: Array, weight: Array | None = _EMPTY) -> None:
         self.label = label
-        self.weight = None
+        self.weight = weight
 
     def get_label(self) -> Array:
         """The targets."""
         return self.label
 
-    def get_weight(self) -> Array:
-        """No weights, as XGBoost says it."""
-        return np.empty(0, np.float32)
+    def get_weight(self) -> Array | None:
+        """The weights."""
+        return self.weight
 
     def num_row(self) -> int:
         """The number of samples."""
@@ -53,28 +59,42 @@ def plain(target: Target, probe: tuple[Array, Array]) -> Subject:
 
     What the function raises passes through.
     """
-    takes_data = any(name in _BOOSTER_DATA for name in target.parameters[:2])
-    run = _caller(target, takes_data)
+    if any(name in _BOOSTER_DATA for name in target.parameters[:2]):
+        return _of_data(target, probe)
+    return _of_results(target, lambda z, t, **keywords: target(np.array(z), np.array(t), **keywords), probe)
+
+
+def _of_data(target: Target, probe: tuple[Array, Array]) -> Subject:
+    """An objective of the native interface of a booster, whose way to have no weights is found out."""
+    run = _with_data(target, _EMPTY)
+    try:
+        run(*probe)
+    except Exception:
+        run = _with_data(target, None)
+
+    def written(z: Array, t: Array) -> str:
+        pair = (numpy_literal(z), f"rashin.audit.BoosterData({numpy_literal(t)})")
+        return f"{target.name}({', '.join(reversed(pair) if _data_first(target) else pair)})"
+
+    return replace(_of_results(target, run, probe), written=written, weights="weight")
+
+
+def _with_data(target: Target, absent: Array | None) -> Callable[..., Any]:
+    def run(z: Array, t: Array, weight: Array | None = absent) -> Any:
+        pair = (np.array(z), BoosterData(np.array(t), weight))
+        return target.f(*(reversed(pair) if _data_first(target) else pair))
+
+    return run
+
+
+def _of_results(target: Target, run: Callable[..., Any], probe: tuple[Array, Array]) -> Subject:
+    """The subject of a call on copies: what is changed in place would be asked again."""
     found = run(*probe)
     if not isinstance(found, tuple | list) or len(found) < 2:
         return Subject(target, "numpy", _part(run, None))
     if np.ndim(found[0]) == 0 or np.shape(found[0]) != np.shape(probe[0]):
         return Subject(target, "numpy", _part(run, 0), {"gradient": _part(run, 1)})
-    written = (lambda z, t: _with_data(target, z, t)) if takes_data else None
-    return Subject(target, "numpy", None, {"gradient": _part(run, 0)}, _part(run, 1), written)
-
-
-def _caller(target: Target, takes_data: bool) -> Callable[..., Any]:
-    """The call on copies: what is changed in place would be asked again."""
-    if not takes_data:
-        return lambda z, t, **keywords: target(np.array(z), np.array(t), **keywords)
-
-    def run(z: Array, t: Array) -> Any:
-        data = BoosterData(t)
-        z = np.array(z)
-        return target.f(data, z) if _data_first(target) else target.f(z, data)
-
-    return run
+    return Subject(target, "numpy", None, {"gradient": _part(run, 0)}, _part(run, 1))
 
 
 def _data_first(target: Target) -> bool:
@@ -92,26 +112,20 @@ def _part(run: Callable[..., Any], place: int | None) -> Evaluation:
     return evaluate
 
 
-def _with_data(target: Target, z: Array, t: Array) -> str:
-    label = f"data with get_label() = {numpy_literal(t)}"
-    pair = (label, numpy_literal(z)) if _data_first(target) else (numpy_literal(z), label)
-    return f"{target.name}({', '.join(pair)})"
-
-
 def catboost(target: Target) -> Subject:
     """An objective of CatBoost: ``calc_ders_range`` returns the derivatives of minus the loss."""
 
-    def derivatives(z: Array, t: Array, place: int) -> Array:
-        pairs = target.f.calc_ders_range(z.astype(np.float64), t.astype(np.float64), None)
+    def derivatives(z: Array, t: Array, weights: Array | None, place: int) -> Array:
+        pairs = target.f.calc_ders_range(z.astype(np.float64), t.astype(np.float64), weights)
         return -np.asarray(pairs, np.float64).reshape(len(z), 2)[:, place]
 
-    def gradient(z: Array, t: Array, /, **_: Any) -> Array:
-        return derivatives(z, t, 0)
+    def gradient(z: Array, t: Array, /, weights: Array | None = None) -> Array:
+        return derivatives(z, t, weights, 0)
 
-    def hessian(z: Array, t: Array, /, **_: Any) -> Array:
-        return derivatives(z, t, 1)
+    def hessian(z: Array, t: Array, /, weights: Array | None = None) -> Array:
+        return derivatives(z, t, weights, 1)
 
     def written(z: Array, t: Array) -> str:
         return f"{target.name}.calc_ders_range({numpy_literal(z)}, {numpy_literal(t)}, None)"
 
-    return Subject(target, "catboost", None, {"gradient": gradient}, hessian, written)
+    return Subject(target, "catboost", None, {"gradient": gradient}, hessian, written, weights="weights")

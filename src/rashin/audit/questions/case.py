@@ -16,7 +16,7 @@ from rashin.audit.reference import ALIKE, OUTER, Behaviour, Reference
 from rashin.audit.subject import Evaluation, Subject
 from rashin.domain import LOG_PROBABILITY, PROBABILITY
 
-__all__ = ["Case", "tried"]
+__all__ = ["Case", "is_near", "tried"]
 
 Array = NDArray[Any]
 _Result = TypeVar("_Result")
@@ -132,3 +132,8 @@ def tried(f: Callable[..., _Result], *arguments: Any, **keywords: Any) -> _Resul
         return f(*arguments, **keywords)
     except Exception as error:  # whatever a function raises is a refusal
         return error
+
+
+def is_near(case: Case, a: float, b: float) -> bool:
+    """Whether two sums are equal but for their rounding."""
+    return abs(a - b) <= 64.0 * case.noise * max(abs(a), abs(b))

@@ -1,4 +1,4 @@
-"""Do weights, masks and batches add up?"""
+"""Do batches and masks add up?"""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rashin.audit.findings import Finding
-from rashin.audit.questions.case import Case, tried
+from rashin.audit.questions.case import Case, is_near, tried
 
-__all__ = ["batches", "masks", "padding", "repeats", "streams", "weights"]
+__all__ = ["batches", "masks", "padding", "reduction", "repeats", "streams"]
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ def batches(case: Case) -> Iterator[Finding]:
         return
     a, b, all_ = (float(case.undone(np.asarray(x, np.float64))) for x in (first, rest, whole))
     sums, mean = a + b, (cut * a + (len(z) - cut) * b) / len(z)
-    if not _is_near(case, all_, sums) and not _is_near(case, all_, mean):
+    if not is_near(case, all_, sums) and not is_near(case, all_, mean):
         given = f"{all_:.7g}, not {sums:.7g} or {mean:.7g}"
         words = f"the value of a batch is neither the sum nor the mean of its parts: {given}"
         severity = "wrong" if case.reference is not None else "convention"
@@ -54,41 +54,37 @@ def _parts_of_samples(case: Case, whole: Array, first: Array, rest: Array) -> It
         yield Finding(case.grave, "batch", "a sample's result depends on the other samples")
 
 
-def _is_near(case: Case, a: float, b: float) -> bool:
-    return abs(a - b) <= 64.0 * case.noise * max(abs(a), abs(b))
+def reduction(case: Case) -> Iterator[Finding]:
+    """Are value, gradient and Hessian of one function all those of the sum, or all those of the mean?"""
+    if case.seen.returned != "scalar":
+        return
+    kinds = {name: _reduced(case, name) for name in case.subject.outputs}
+    for name, kind in kinds.items():
+        below = next(iter(case.subject.gradients), "") if name == "hessian" else "value"
+        other = kinds.get(below, "")
+        if kind and other and kind != other:
+            factor = "n times" if kind == "sum" else "1 / n of"
+            words = f"that of the {kind} over n rows, while the {below} is that of the {other}: {factor} the derivative"
+            yield Finding("wrong", "reduction", words, name, example=case.subject.pasted(*(x[:2] for x in case.some)))
 
 
-def weights(case: Case) -> Iterator[Finding]:
-    """Is a weight of 2 the row twice?"""
-    name = case.subject.weights
-    z, t = case.ordinary
-    if not name:
-        return
-    w = np.resize([1.0, 2.0, 3.0, 1.0, 2.0], len(z))
-    rows = np.repeat(np.arange(len(z)), w.astype(int))
-    got, plain, repeated = (
-        tried(case.subject.main, z, t, **{name: w}),
-        tried(case.subject.main, z, t),
-        tried(case.subject.main, z[rows], t[rows]),
-    )
-    if isinstance(got, Exception) or isinstance(plain, Exception) or isinstance(repeated, Exception):
-        return
-    if got.ndim:
-        if got.shape == plain.shape == w.shape and not np.allclose(got, w * plain, rtol=64 * case.noise, atol=0.0):
-            yield Finding("wrong", "weight", "the weighted result of a sample is not its weight times the result")
-        return
-    a, b = float(got), float(repeated)
-    if _is_near(case, a, b):
-        return
-    if _is_near(case, a * len(z), b * float(w.sum())):
-        yield Finding("convention", "weight", "the weighted mean is divided by the number of samples, not of weights")
-        return
-    words = f"a weight of 2 is not the row twice, for predictions {_shape(z)}: {a:.7g} for {b:.7g}"
-    yield Finding("wrong" if case.reference is not None else "convention", "weight", words)
+def _reduced(case: Case, name: str) -> str:
+    """``"sum"`` or ``"mean"``, whichever makes an output of a batch from those of its rows; "" for neither.
+
+    The rows come twice: with the size of other batches, as some libraries compile for each.
+    """
+    alone = case.outputs[name]
+    found = tried(case.subject.outputs[name], *(np.concatenate([x, x]) for x in case.some))
+    if isinstance(alone, Exception) or isinstance(found, Exception) or not np.any(alone):
+        return ""
+    rows = np.concatenate([alone, alone])
+    total = np.asarray(rows.sum() if name == "value" else rows)
+    fitting = [kind for kind, x in (("sum", total), ("mean", total / len(rows))) if _is_alike(case, found, x)]
+    return fitting[0] if len(fitting) == 1 else ""
 
 
-def _shape(z: Array) -> str:
-    return "(n,)" if z.ndim == 1 else "(n, C)"
+def _is_alike(case: Case, a: Array, b: Array) -> bool:
+    return a.shape == b.shape and bool(np.max(np.abs(a - b)) <= 64.0 * case.noise * np.max(np.abs(b)))
 
 
 def masks(case: Case) -> Iterator[Finding]:
@@ -96,7 +92,7 @@ def masks(case: Case) -> Iterator[Finding]:
     name = case.subject.masks or case.subject.weights
     z, t = case.ordinary
     keep = np.arange(len(z)) > 0
-    if not name:
+    if not name or (case.seen.returned == "gradient" and not case.subject.masks):  # margins of boosters are finite
         return
     mask = keep if case.subject.masks else keep.astype(np.float64)
     odd = z.copy()
@@ -108,8 +104,8 @@ def masks(case: Case) -> Iterator[Finding]:
     if not case.subject.masks or not isinstance(got, np.ndarray) or not isinstance(right, np.ndarray) or got.ndim:
         return
     a, b = float(got), float(right)
-    if not _is_near(case, a, b):
-        severity = "convention" if _is_near(case, a * len(z), b * (len(z) - 1)) else case.grave
+    if not is_near(case, a, b):
+        severity = "convention" if is_near(case, a * len(z), b * (len(z) - 1)) else case.grave
         yield Finding(severity, "mask", f"a masked sample is not as if it were absent: {a:.7g} for {b:.7g}")
 
 
@@ -123,7 +119,7 @@ def padding(case: Case) -> Iterator[Finding]:
     got, right = tried(case.subject.main, *padded), tried(case.subject.main, z, t)
     if isinstance(got, np.ndarray) and isinstance(right, np.ndarray) and got.ndim == 0:
         a, b = float(got), float(right)
-        if not _is_near(case, a, b):
+        if not is_near(case, a, b):
             yield Finding("wrong", "padding", f"rows with the label {ignored} change the value: {a:.7g} for {b:.7g}")
 
 

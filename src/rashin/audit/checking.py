@@ -21,9 +21,10 @@ from rashin.audit.questions.case import Case
 from rashin.audit.questions.digits import digits
 from rashin.audit.questions.measured import agreement
 from rashin.audit.questions.weights import weights
-from rashin.audit.reference import ALIKE, Behaviour, Reference, behaviour, form_of, resemblance, stated, takes
+from rashin.audit.reference import ALIKE, Behaviour, Reference, behaviour, form_of
+from rashin.audit.resemblance import resemblance, stated, takes
 from rashin.audit.subject import Subject, Target
-from rashin.audit.target import ORDERS, is_clear, named, target_of
+from rashin.audit.target import ORDERS, is_clear, named, stated_numbers, target_of
 from rashin.loss import Loss
 
 __all__ = ["QUESTIONS", "check", "examined"]
@@ -191,7 +192,7 @@ def _forms(domain: str | None, meant: Loss | None) -> list[Form]:
 def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | None) -> Case:
     """The first form, in the first order, with a loss that it resembles; else the first that is accepted at all."""
     accepted: list[tuple[Subject, Behaviour, Reference | None]] = []
-    refused = ""
+    refused, almost = "", None
     for one in orders:
         subject: Subject | None = None
         for each in forms:
@@ -204,7 +205,9 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
             except Exception as error:  # a function may raise anything at arguments that are not meant for it
                 refused = refused or f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
                 continue
-            reference = resemblance(seen) if meant is None else stated(seen, meant)
+            reference = resemblance(seen, stated_numbers(one)) if meant is None else stated(seen, meant)
+            if reference is not None and not reference.is_confirmed:
+                almost, reference = almost or reference, None
             accepted.append((subject, seen, reference))
             if reference is not None and reference.error < ALIKE:
                 return Case(*accepted[-1])
@@ -213,7 +216,7 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
             f"target: got {orders[0].name}, which accepts none of the inputs that were tried ({refused}); expected a "
             f"function of prediction and target; fix: state --domain, --order or --set"
         )
-    return Case(*min(accepted, key=_likeliness))
+    return Case(*min(accepted, key=_likeliness), almost=almost)
 
 
 def _likeliness(found: tuple[Subject, Behaviour, Reference | None]) -> tuple[float, bool]:

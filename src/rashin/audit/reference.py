@@ -1,4 +1,4 @@
-"""The rashin loss that a function resembles: how it is found, and its exact values on the function's own scale.
+"""What a function returns, and the exact values of a rashin loss on its scale.
 
 rashin's core is the reference. It computes in double, within the bounds of docs/accuracy.md, so that it resolves
 float32 and narrower results to a small part of an ULP, and float64 results to some ULPs.
@@ -6,29 +6,24 @@ float32 and narrower results to a small part of an ULP, and float64 results to s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.audit.forms import CLASSES, FORMS, Form, paired
+from rashin.audit.forms import CLASSES, FORMS, Form, paired, stretched
 from rashin.audit.subject import Evaluation, Subject
-from rashin.domain import BINARY, COUNT, DISTRIBUTION, LABEL, LOGIT, NONNEGATIVE, PROBABILITY, REAL, SIGN, Row
+from rashin.domain import BINARY, PROBABILITY, SIGN
 from rashin.loss import Loss
-from rashin.registry import list_losses
 
-__all__ = ["ALIKE", "Behaviour", "Reference", "behaviour", "form_of", "resemblance", "stated", "takes"]
+__all__ = ["ALIKE", "OUTER", "Behaviour", "Reference", "behaviour", "form_of", "simple"]
 
 Array = NDArray[Any]
 
 ALIKE = 1e-4  # relative: far above the noise of float32, far below the distance of different losses
-_COMMON: dict[str, tuple[dict[str, float], ...]] = {  # parameters that others have as defaults
-    "entmax": ({"alpha": 2.0},),
-    "sigmoid_focal": ({"alpha": 0.25},),
-}
 _BATCHES = (
     (12, 0),
     (12, 1),
@@ -49,12 +44,14 @@ class Behaviour(NamedTuple):
     """What a function returns for ordinary batches of a form.
 
     ``returned`` is "none" for a number per sample, "scalar" for one per batch, "gradient" for derivatives alone.
+    ``further`` is the first batch with predictions that reach further, and its result; None if it is not finite.
     """
 
     form: Form
     returned: str
     batches: tuple[tuple[Array, Array], ...]
     results: tuple[Array, ...]
+    further: tuple[tuple[Array, Array], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,7 @@ class Reference:
     offset : "" if the values agree; "self" if they lack the loss of the target itself, as divergences do; "unknown" if
         another term without the prediction is added.
     constant : constant that the values have more than the loss.
+    is_confirmed : whether it also explains a batch whose predictions reach further.
     """
 
     loss: Loss
@@ -81,11 +79,12 @@ class Reference:
     error: float = 0.0
     offset: str = ""
     constant: float = 0.0
+    is_confirmed: bool = True
 
     @property
     def is_exact(self) -> bool:
         """True if the scale is known exactly, so that single ULPs can be judged."""
-        return self.scale == _simple(self.scale)
+        return self.scale == simple(self.scale)
 
     def __str__(self) -> str:
         near = Fraction(self.scale).limit_denominator(64)
@@ -161,14 +160,28 @@ def behaviour(subject: Subject, form: Form) -> Behaviour:
     for z, t in batches:
         if len(results) == 2 and results[0].ndim:  # enough, and other sizes would be compiled anew by some libraries
             break
-        found = np.asarray(subject.main(z, t), np.float64)
-        if subject.value is not None and found.ndim and found.size != len(z):
-            found = found.reshape(len(z), -1).sum(axis=1)  # one number per entry
-        results.append(found.reshape(len(z)) if subject.value is not None and found.ndim else found)
+        results.append(_result(subject, z, t))
     if not all(np.isfinite(one).all() for one in results):
         raise ArithmeticError("value: got NaN or infinity for ordinary inputs; expected finite numbers")
     returned = "gradient" if subject.value is None else "none" if results[0].ndim else "scalar"
-    return Behaviour(form, returned, tuple(batches[: len(results)]), tuple(results))
+    return Behaviour(form, returned, tuple(batches[: len(results)]), tuple(results), _further(subject, form))
+
+
+def _result(subject: Subject, z: Array, t: Array) -> Array:
+    found = np.asarray(subject.main(z, t), np.float64)
+    if subject.value is not None and found.ndim and found.size != len(z):
+        found = found.reshape(len(z), -1).sum(axis=1)  # one number per entry
+    return found.reshape(len(z)) if subject.value is not None and found.ndim else found
+
+
+def _further(subject: Subject, form: Form) -> tuple[tuple[Array, Array], Array] | None:
+    z, t = _batch(form, *_BATCHES[0])
+    z = stretched(form, z)
+    try:
+        found = _result(subject, z, t)
+    except Exception:  # refused: it remains unknown
+        return None
+    return ((z, t), found) if np.isfinite(found).all() else None
 
 
 def _batch(form: Form, size: int, seed: int) -> tuple[Array, Array]:
@@ -178,126 +191,7 @@ def _batch(form: Form, size: int, seed: int) -> tuple[Array, Array]:
     return z, t
 
 
-# ------------------------------------------------------------------------------------------------ what it resembles
-
-
-def resemblance(seen: Behaviour) -> Reference | None:
-    """The loss that fits best; None if none fits."""
-    fits = [fit for loss in candidates(seen.form) for fit in _fits(seen, loss) if fit.error < ALIKE]
-    return min(fits, key=_plainness, default=None)
-
-
-def stated(seen: Behaviour, loss: Loss) -> Reference:
-    """The fit of a stated loss, however bad it is."""
-    best = min(_fits(seen, loss), key=lambda fit: fit.error, default=None)
-    if best is None:
-        raise ValueError(f"like: got {loss!r}; expected a loss that takes {seen.form.name} inputs; fix: state --domain")
-    return best if best.error < ALIKE else Reference(loss, seen.form, 1.0, best.reduction, error=best.error)
-
-
-def _plainness(fit: Reference) -> tuple[Any, ...]:
-    active = [name for name, x in fit.loss.parameters.items() if x not in (None, 0.0) and name != "normalized"]
-    return fit.outer != "", fit.offset != "" or fit.constant != 0.0, abs(fit.scale) != 1.0, len(active), fit.error
-
-
-def candidates(form: Form) -> Iterator[Loss]:
-    """The losses that take what the form takes."""
-    for loss in list_losses():
-        if not _shipped(loss) or not takes(loss, form):
-            continue
-        yield loss.replace(normalized=False) if "normalized" in loss.options else loss
-        yield from (loss.replace(**others) for others in _COMMON.get(loss.name, ()))
-
-
-def _shipped(loss: Loss) -> bool:
-    return loss.formula.__module__.startswith("rashin.losses")
-
-
-def takes(loss: Loss, form: Form) -> bool:
-    """Whether the loss has a value for what the form takes, by itself or by another encoding."""
-    prediction, target = loss.prediction, loss.target
-    counts = prediction == REAL and target in (COUNT, NONNEGATIVE)
-    if form.target == SIGN:
-        return prediction in (REAL, LOGIT) and target in (SIGN, BINARY, PROBABILITY)
-    if form.link == "log" or form.name in ("count", "positive"):
-        return counts or (loss.name == "gamma" and form.name in ("positive", "amount"))
-    if form.target == BINARY:
-        return prediction == form.prediction and target in (BINARY, PROBABILITY)
-    if form.name.startswith("log-probability"):
-        return loss.name == ("negative_log_likelihood" if form.has_labels else "categorical_cross_entropy")
-    rows = prediction == form.prediction or (form.prediction == Row(LOGIT) and prediction == Row(REAL))
-    if form.has_labels:
-        return rows and target in (LABEL, DISTRIBUTION)
-    return rows and target == form.target
-
-
-def _fits(seen: Behaviour, loss: Loss) -> Iterator[Reference]:
-    ours = Reference(loss, seen.form)
-    try:
-        exact = [ours.gradient(z, t) if seen.returned == "gradient" else ours.losses(z, t) for z, t in seen.batches]
-    except (ValueError, TypeError):
-        return
-    if seen.returned in ("gradient", "none"):
-        yield _fit(ours, seen, list(seen.results), exact, "none", "")
-        return
-    for outer, undone in OUTER.items():
-        with np.errstate(all="ignore"):
-            got = [undone(one) for one in seen.results]
-        if all(np.isfinite(one) for one in got):
-            yield _fit(ours, seen, got, [one.mean() for one in exact], "mean", outer)
-            yield _fit(ours, seen, got, [one.sum() for one in exact], "sum", outer)
-
-
-def _fit(ours: Reference, seen: Behaviour, got: list[Any], exact: list[Any], reduction: str, outer: str) -> Reference:
-    """The factor, from differences of batches with the same targets, and whether it explains the values too."""
-    a, b = _flat(got), _flat(exact)
-    if seen.returned != "gradient":
-        a, b = (_flat(list(_differences(x, seen))) for x in (got, exact))
-    scale = _simple(float(np.sum(a * b) / np.sum(b * b))) if np.any(b) else 0.0
-    found = Reference(ours.loss, ours.form, scale, reduction, outer, _distance(a, scale * b))
-    if _distance(_flat(got), scale * _flat(exact)) <= ALIKE or found.error > ALIKE:
-        return found
-    if reduction != "sum" and not outer:
-        more = _flat(got) - scale * _flat(exact)
-        if np.ptp(more) <= ALIKE * np.max(np.abs(_flat(got))):
-            return replace(found, constant=float(np.median(more)))
-    without = replace(found, offset="self")
-    is_divergence = _has_itself(ours.form) and _distance(_flat(got), _flat(_reduced(without, seen))) <= ALIKE
-    return without if is_divergence else replace(found, offset="unknown")
-
-
-def _differences(results: list[Any], seen: Behaviour) -> Iterator[Array]:
-    """Of each batch from the first one with the same targets."""
-    sizes = [len(z) for z, _ in seen.batches]
-    for place, size in enumerate(sizes):
-        first = sizes.index(size)
-        if place > first:
-            yield np.asarray(results[place] - results[first])
-
-
-def _has_itself(form: Form) -> bool:
-    """Whether a target can be a prediction."""
-    return form.link != "" or form.name == "probability-distributions"
-
-
-def _reduced(reference: Reference, seen: Behaviour) -> list[Array]:
-    """The batches' losses on the scale of the function."""
-    found = [reference.losses(z, t) * reference.scale for z, t in seen.batches]
-    kinds = {"none": found, "sum": [one.sum() for one in found], "mean": [one.mean() for one in found]}
-    return kinds[reference.reduction]
-
-
-def _flat(arrays: list[Any]) -> Array:
-    return np.concatenate([np.ravel(one) for one in arrays])
-
-
-def _distance(a: Array, b: Array) -> float:
-    largest = float(np.max(np.abs(a), initial=0.0))
-    distance = float(np.max(np.abs(a - b), initial=0.0)) / largest if largest else np.inf
-    return distance if np.isfinite(distance) else np.inf
-
-
-def _simple(scale: float) -> float:
+def simple(scale: float) -> float:
     """The fraction with a small denominator that the noise of the fit leaves open."""
     if not np.isfinite(scale) or scale == 0.0:
         return scale

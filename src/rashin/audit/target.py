@@ -10,9 +10,11 @@ from typing import Any
 from rashin.audit.libraries.keras import prepare
 from rashin.audit.subject import Target
 
-__all__ = ["ORDERS", "named", "target_of"]
+__all__ = ["ORDERS", "is_clear", "named", "stated_numbers", "target_of"]
 
 ORDERS = ("prediction,target", "target,prediction")
+
+_LEAST = 1e-3  # smaller numbers guard logarithms and quotients
 
 _PREDICTIONS = {
     "approx", "approxes", "input", "inputs", "logit", "logits", "margin", "output", "outputs", "p_hat", "pred",
@@ -107,6 +109,18 @@ def is_clear(parameters: tuple[str, ...]) -> bool:
     """Whether the names of the first two parameters tell the order."""
     first, second = (*parameters, "", "")[:2]
     return first in _PREDICTIONS | _TARGETS or second in _PREDICTIONS | _TARGETS
+
+
+def stated_numbers(target: Target) -> list[float]:
+    """The numbers among its settings, the defaults of its function and what its object holds: maybe parameters."""
+    held = getattr(target.f, "__dict__", {}) if not inspect.isroutine(target.f) else {}
+    try:
+        defaults = [one.default for one in inspect.signature(target.f).parameters.values()]
+    except (TypeError, ValueError):
+        defaults = []
+    found = [*target.settings.values(), *defaults, *held.values()]
+    numbers = {float(x) for x in found if isinstance(x, (int, float)) and not isinstance(x, bool)}
+    return sorted(x for x in numbers if _LEAST <= abs(x) <= 1.0 / _LEAST)
 
 
 def _in_short(error: Exception) -> str:

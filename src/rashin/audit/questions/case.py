@@ -30,13 +30,15 @@ _SOME = 6
 class Case:
     """A subject, what it takes, what it did with ordinary inputs, and the loss that it resembles or that was stated.
 
-    ``is_guess`` is True if what it takes was neither stated nor confirmed by a loss that it resembles.
+    ``is_guess`` is True if what it takes was neither stated nor confirmed by a loss that it resembles; ``almost`` is a
+    loss that it resembles for small predictions alone.
     """
 
     subject: Subject
     seen: Behaviour
     reference: Reference | None
     is_guess: bool = False
+    almost: Reference | None = None
 
     @property
     def form(self) -> Form:

@@ -207,12 +207,67 @@ def test_a_stated_loss_with_other_parameters_is_compared():
     assert "factor:value" in keys(check(lambda z, t: 3.0 * loss(z, t), "huber(delta=0.7)"), "convention")
 
 
+def test_the_numbers_that_a_function_states_are_tried_as_parameters():
+    assert check(plain.huber_of).like == "huber(delta=1.5)"
+    assert check(plain.narrow_huber).like == "huber(delta=0.5)"
+    assert check("audited.plain:WithMethod.loss", settings={"delta": 2.5}).like == "huber(delta=2.5)"
+
+
+def test_a_loss_that_resembles_another_for_small_predictions_only_is_not_taken_for_it():
+    report = check(plain.huber_with_hidden_delta)
+    assert report.like == ""
+    assert any("brier" in line and "small predictions only" in line for line in report.assumed)
+    assert check(plain.huber_with_hidden_delta, "huber(delta=0.5)").like == "huber(delta=0.5)"
+
+
+def test_what_is_not_tested_of_an_unknown_loss_is_said():
+    report = check(plain.mean_of_quartic)
+    assert report.tested[0] == "the gradient as the derivative of the value"
+    assert report.untested == ("whether the value is right", "infinities", "lost digits")
+    assert "Not recognised. Tested: the gradient as the derivative of the value, NaN" in str(report)
+    assert "state the loss that it must equal with --like NAME" in str(report)
+    assert check(plain.naive_logistic).untested == ()
+
+
 def test_the_worst_input_can_be_pasted():
     report = check(plain.naive_logistic)
     (found,) = [one for one in report.findings if one.key == "inf:value:float32"]
     scope = {"np": np, "audited": sys.modules["audited"]}
     with np.errstate(over="ignore"):
         assert eval(found.example, scope) == np.inf
+
+
+RUNNING = {
+    "naive_logistic": plain.naive_logistic,
+    "a lambda": plain.largest_error,
+    "a partial": plain.narrow_huber,
+    "data of a booster": objectives.focal_with_quotients,
+    "a method": "audited.plain:WithMethod.loss",
+    "a metric with labels": "sklearn.metrics:log_loss",
+    "tensors": "torch.nn:BCELoss",
+    "JAX arrays": "optax:log_cosh",
+}
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_examples_run_as_they_are_printed(name):
+    for package in {"tensors": ["torch"], "JAX arrays": ["jax", "optax"]}.get(name, []):
+        pytest.importorskip(package)
+    report = check(RUNNING[name])
+    examples = [one.example for one in report.findings if one.example]
+    assert examples
+    scope = {}
+    exec(report.preparation, scope)
+    with np.errstate(all="ignore"):
+        for one in examples:
+            eval(one, scope)
+
+
+def test_what_has_no_name_is_called_f():
+    report = check(lambda prediction, target: np.mean((prediction - target) ** 2))
+    (found,) = [one.example for one in report.findings if one.code == "broadcast"]
+    assert found.startswith("f(np.array(")
+    assert report.preparation == "import numpy as np  # f: the function that was checked"
 
 
 # ------------------------------------------------------------------------------------------------ the report

@@ -15,6 +15,8 @@ import rashin.audit.questions.derivatives as derived
 import rashin.audit.questions.sums as sums
 from rashin import registry
 from rashin.audit.adapted import LIBRARIES, adapted, library_of, versions
+from rashin.audit.assumed import assumptions, takes_in_words, tested, untested
+from rashin.audit.expression import preparation
 from rashin.audit.findings import CODES, SEVERITIES, Finding, Report
 from rashin.audit.forms import FORMS, Form, form
 from rashin.audit.questions.case import Case
@@ -24,7 +26,7 @@ from rashin.audit.questions.weights import weights
 from rashin.audit.reference import ALIKE, Behaviour, Reference, behaviour, form_of
 from rashin.audit.resemblance import resemblance, stated, takes
 from rashin.audit.subject import Subject, Target
-from rashin.audit.target import ORDERS, is_clear, named, stated_numbers, target_of
+from rashin.audit.target import is_clear, stated_numbers, target_of
 from rashin.loss import Loss
 
 __all__ = ["QUESTIONS", "check", "examined"]
@@ -122,6 +124,9 @@ def examined(
         agrees,
         versions(case.subject.library),
         round(time.perf_counter() - start, 3),
+        tested(case),
+        untested(case),
+        preparation(case.subject.target, case.subject.library, [one.example for one in found]),
     )
 
 
@@ -136,18 +141,15 @@ def _case(
     f: Any, like: Loss | str | None, domain: str | None, order: str | None, library: str | None, settings: Any
 ) -> tuple[Case, list[str]]:
     """What is known of the function, and that in words."""
-    name = None
-    if isinstance(f, str):
-        name, f = f.replace(":", "."), named(f)
     meant = _loss(like)
-    target = target_of(f, name, settings or {}, order)
+    target = target_of(f, settings or {}, order)
     home = _home(target, library)
     if isinstance(target.f, Loss):
-        return _own(target, home, domain, name)
+        return _own(target, home, domain)
     orders = [target] if order or is_clear(target.parameters) else [target, replace(target, target_first=True)]
     case = _found(orders, _forms(domain, meant), home, meant)
     case = replace(case, is_guess=domain is None and case.reference is None)
-    return case, _assumptions(case, meant, domain, order)
+    return case, assumptions(case, meant, domain, order)
 
 
 def _loss(like: Loss | str | None) -> Loss | None:
@@ -164,22 +166,12 @@ def _home(target: Target, library: str | None) -> str:
     return library or library_of(target.f)
 
 
-def _own(target: Target, home: str, domain: str | None, name: str | None) -> tuple[Case, list[str]]:
+def _own(target: Target, home: str, domain: str | None) -> tuple[Case, list[str]]:
     loss = target.f.replace(normalized=False) if "normalized" in target.f.options else target.f
-    target = replace(target, name=name or _written(target.f), f=loss)
     taken = form(domain) if domain else form_of(loss)
-    subject = adapted(target, taken, home)
+    subject = adapted(replace(target, f=loss), taken, home)
     seen = behaviour(subject, taken)
-    return Case(subject, seen, Reference(loss, seen.form)), [f"takes {_takes_in_words(seen.form)}"]
-
-
-def _written(loss: Loss) -> str:
-    """An expression for a loss: its name, and the parameters that are not its defaults."""
-    known = {one.name: one for one in registry.list_losses()}.get(loss.name)
-    others = {key: x for key, x in loss.parameters.items() if known is None or known.parameters.get(key) != x}
-    home = "rashin." if loss.formula.__module__.startswith("rashin.") else ""
-    settings = ", ".join(f"{key}={x!r}" for key, x in others.items())
-    return f"{home}{loss.name}" + (f".replace({settings})" if settings else "")
+    return Case(subject, seen, Reference(loss, seen.form)), [f"takes {takes_in_words(seen.form)}"]
 
 
 def _forms(domain: str | None, meant: Loss | None) -> list[Form]:
@@ -224,33 +216,3 @@ def _likeliness(found: tuple[Subject, Behaviour, Reference | None]) -> tuple[flo
     subject, seen, reference = found
     speaks_of_classes = any(word in subject.target.name.lower() for word in _OF_CLASSES)
     return np.inf if reference is None else reference.error, speaks_of_classes and not seen.form.prediction.axes
-
-
-def _assumptions(case: Case, meant: Loss | None, domain: str | None, order: str | None) -> list[str]:
-    target, reference = case.subject.target, case.reference
-    kinds = {"none": "returns a number per sample", "gradient": "returns gradient and Hessian"}
-    reduction = f"returns the {reference.reduction}" if reference and case.fits else "returns one number per batch"
-    said = [f"takes {_takes_in_words(case.form)}{'' if domain else ' (state another with --domain)'}"]
-    if not order and case.subject.library not in ("skglm", "catboost"):
-        said.append(f"is called with ({ORDERS[target.target_first].replace(',', ', ')})")
-    said += [f"is a function of {case.subject.library} arrays", kinds.get(case.seen.returned, reduction)]
-    if reference is None:
-        said.append("does not resemble a loss of rashin: digits are not checked; state one with --like")
-    elif not case.fits:
-        said.append(f"differs from {meant!r} on ordinary inputs by {reference.error:.2g} of the largest result")
-    elif reference.offset == "unknown":
-        said.append("its value has a term of the target alone, so that only derivatives are compared")
-    elif reference.constant:
-        said.append(f"its value is {reference.constant:.7g} more than that")
-    elif reference.offset == "self":
-        said.append("its value is 0 where prediction and target agree")
-    return said
-
-
-def _takes_in_words(form: Form) -> str:
-    target = form.target.name
-    return (
-        f"{form.prediction.name} and {target}"
-        if form.name not in FORMS
-        else f"{form.name}: {form.prediction.name}, {target}"
-    )

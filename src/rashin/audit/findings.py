@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["CODES", "SEVERITIES", "Finding", "Report", "reaches"]
+__all__ = ["CODES", "SEVERITIES", "Finding", "Report", "agreement_lines", "reaches", "summary_lines"]
 
 SEVERITIES = ("wrong", "inexact", "convention")  # the gravest first
 CODES = (
@@ -74,6 +74,8 @@ class Report:
     agreement : worst error in ULPs by dtype and output, over hard inputs on which it is neither clipped nor wrong.
     versions : versions of the libraries involved.
     seconds : duration.
+    tested, untested : what was tested and what was not, in words, if the function resembles no loss of rashin.
+    preparation : imports that the examples of the findings need, as a line of Python.
     """
 
     target: str
@@ -83,6 +85,9 @@ class Report:
     agreement: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    tested: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
+    preparation: str = ""
 
     @property
     def keys(self) -> set[str]:
@@ -101,14 +106,20 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as dictionaries and lists."""
         found = [{**asdict(one), "key": one.key} for one in self.findings]
-        return {**asdict(self), "assumed": list(self.assumed), "findings": found}
+        lists = {name: list(getattr(self, name)) for name in ("assumed", "tested", "untested")}
+        return {**asdict(self), **lists, "findings": found}
 
     def __str__(self) -> str:
-        lines = [f"{self.target}, like {self.like}" if self.like else f"{self.target}, not like any loss of rashin"]
+        lines = [
+            f"{self.target}, like {self.like}"
+            if self.like
+            else f"{self.target}, not recognised: no loss of rashin gives its numbers"
+        ]
         lines += [f"  assumed: {one}" for one in self.assumed]
         lines += [f"  {one}" for one in agreement_lines(self)]
         lines += [f"  {line}" for one in self.findings for line in str(one).splitlines()]
-        return "\n".join(lines if self.findings else [*lines, "  nothing found"])
+        lines += [f"  before the examples: {self.preparation}"] if self.preparation else []
+        return "\n".join([*lines, *(f"  {one}" for one in summary_lines(self, self.findings))])
 
     __repr__ = __str__
 
@@ -123,3 +134,20 @@ def agreement_lines(report: Report) -> list[str]:
         f"{dtype}: " + ", ".join(f"{output} within {error:.3g} ULP" for output, error in errors.items())
         for dtype, errors in report.agreement.items()
     ]
+
+
+def summary_lines(report: Report, shown: Sequence[Finding]) -> list[str]:
+    """How many findings are shown, and what was not tested.
+
+    >>> summary_lines(Report("f", "huber()", (), ()), [Finding("wrong", "nan", "NaN")])
+    ['1 finding: 1 wrong']
+    """
+    counts = [(sum(one.severity == severity for one in shown), severity) for severity in SEVERITIES]
+    kinds = ", ".join(f"{count} {severity}" for count, severity in counts if count)
+    lines = [f"{len(shown)} finding{'s' * (len(shown) != 1)}{f': {kinds}' if kinds else ''}"]
+    if report.untested:
+        lines.append(
+            f"Not recognised. Tested: {', '.join(report.tested)}. Not tested: {', '.join(report.untested)}; "
+            f"fix: state the loss that it must equal with --like NAME, such as --like 'huber(delta=0.5)'"
+        )
+    return lines

@@ -142,11 +142,11 @@ def stretched(form: Form, z: Array) -> Array:
     if form.prediction.columns:
         return z
     if entry == LOG_PROBABILITY:
-        return np.log(_near_ends(np.exp(z)))
-    return _near_ends(z) if entry == PROBABILITY else 2.0 * z
+        return np.asarray(np.log(_near_ends(np.exp(z))))
+    return _near_ends(z) if entry == PROBABILITY else np.asarray(2.0 * z)
 
 
 def _near_ends(shares: Array) -> Array:
     if shares.ndim == 1:
-        return 0.5 + 0.97 * (np.round(shares) - 0.5) + 0.03 * (shares - 0.5)
-    return 0.06 * shares + 0.94 * np.eye(shares.shape[1])[np.arange(len(shares)) % shares.shape[1]]
+        return np.asarray(0.5 + 0.97 * (np.round(shares) - 0.5) + 0.03 * (shares - 0.5))
+    return np.asarray(0.06 * shares + 0.94 * np.eye(shares.shape[1])[np.arange(len(shares)) % shares.shape[1]])

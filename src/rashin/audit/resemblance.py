@@ -55,7 +55,14 @@ def stated(seen: Behaviour, loss: Loss) -> Reference:
 
 def _plainness(fit: Reference) -> tuple[Any, ...]:
     active = [name for name, x in fit.loss.parameters.items() if x not in (None, 0.0) and name != "normalized"]
-    return not fit.is_confirmed, fit.outer != "", fit.offset != "" or fit.constant != 0.0, abs(fit.scale) != 1.0, len(active), fit.error
+    return (
+        not fit.is_confirmed,
+        fit.outer != "",
+        fit.offset != "" or fit.constant != 0.0,
+        abs(fit.scale) != 1.0,
+        len(active),
+        fit.error,
+    )
 
 
 def candidates(form: Form, hints: Iterable[float] = ()) -> Iterator[Loss]:
@@ -131,7 +138,10 @@ def _fit(ours: Reference, seen: Behaviour, got: list[Any], exact: list[Any], red
         if np.ptp(more) <= ALIKE * np.max(np.abs(_flat(got))):
             return replace(found, constant=float(np.median(more)))
     without = replace(found, offset="self")
-    is_divergence = _has_itself(ours.form) and _distance(_flat(got), _flat([_reduced(without, one) for one in seen.batches])) <= ALIKE
+    is_divergence = (
+        _has_itself(ours.form)
+        and _distance(_flat(got), _flat([_reduced(without, one) for one in seen.batches])) <= ALIKE
+    )
     return without if is_divergence else replace(found, offset="unknown")
 
 

@@ -27,7 +27,9 @@ class Target:
     Attributes
     ----------
     f : the function or object.
-    name : how to write it, such as ``torch.nn.functional.huber_loss``.
+    name : how reports name it, such as ``torch.nn.functional.huber_loss``.
+    expression : how to write it in a line that runs; ``f`` for what no expression gives.
+    module : module to import for that, or "".
     parameters : names of its parameters.
     settings : keywords that every call gets.
     target_first : True if the target comes before the prediction.
@@ -38,6 +40,8 @@ class Target:
     parameters: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     target_first: bool = False
+    expression: str = ""
+    module: str = ""
 
     def __call__(self, z: Any, t: Any, **keywords: Any) -> Any:
         first, second = (t, z) if self.target_first else (z, t)
@@ -46,7 +50,9 @@ class Target:
     def written(self, z: str, t: str) -> str:
         """The call, with two arguments that are written already."""
         arguments = [t, z] if self.target_first else [z, t]
-        return f"{self.name}({', '.join(arguments + [f'{key}={value!r}' for key, value in self.settings.items()])})"
+        return (
+            f"{self.expression}({', '.join(arguments + [f'{key}={value!r}' for key, value in self.settings.items()])})"
+        )
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from rashin.audit.expression import expressed
 from rashin.audit.libraries.keras import prepare
 from rashin.audit.subject import Target
 
-__all__ = ["ORDERS", "is_clear", "named", "stated_numbers", "target_of"]
+__all__ = ["ORDERS", "is_clear", "stated_numbers", "target_of"]
 
 ORDERS = ("prediction,target", "target,prediction")
 
@@ -27,66 +29,64 @@ _TARGETS = {
 }  # fmt: skip
 
 
-def named(text: str) -> Any:
-    """The object that ``package.module:function`` names; a method is ``package.module:Class.method``.
-
-    Raises
-    ------
-    ValueError : there is no such object, or the module cannot be imported.
-    """
-    module, colon, path = text.partition(":")
-    if not colon or not module or not path:
-        raise ValueError(f"target: got {text!r}; expected package.module:function, such as torch.nn:BCEWithLogitsLoss")
-    if module.partition(".")[0] == "keras":
-        prepare()
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:  # an import runs code of the user's
-        raise ValueError(f"target: got {text!r}; expected a module that can be imported ({_in_short(error)})") from None
-    for name in path.split("."):
-        if not hasattr(found, name):
-            raise ValueError(f"target: got {text!r}; expected a name that {module} has; it has no {name!r}")
-        found = getattr(found, name)
-    return found
-
-
-def target_of(f: Any, name: str | None, settings: Mapping[str, Any], order: str | None) -> Target:
+def target_of(f: Any, settings: Mapping[str, Any], order: str | None) -> Target:
     """What is to be checked: a class is instantiated with the settings, a function gets them in every call.
 
+    Text is ``"package.module:function"``; a method, ``"package.module:Class.method"``, is that of such an instance.
+
     Raises
     ------
-    ValueError : the order is unknown.
-    TypeError : it cannot be called, or the class cannot be instantiated.
+    ValueError : the order is unknown, there is no such object, or the module cannot be imported.
+    TypeError : the class cannot be instantiated.
     """
     if order is not None and order not in ORDERS:
         raise ValueError(f"order: got {order!r}; expected {' or '.join(ORDERS)}")
-    written = name or written_name(f)
-    if inspect.isclass(f):
-        f, written, settings = _instance(f, settings), f"{written}({_keywords(settings)})", {}
-    parameters = _parameters(f)
+    found = _named(f, settings) if isinstance(f, str) else expressed(f, settings)
+    if inspect.isclass(found.f):
+        found = _instantiated(found)
+    parameters = _parameters(found.f)
     first = order == ORDERS[1] if order else target_comes_first(parameters)
-    return Target(f, written, parameters, dict(settings), first)
+    return replace(found, parameters=parameters, target_first=first)
 
 
-def _instance(f: Any, settings: Mapping[str, Any]) -> Any:
+def _named(text: str, settings: Mapping[str, Any]) -> Target:
+    """The object that ``package.module:function`` names."""
+    module, colon, path = text.partition(":")
+    if not colon or not module or not path:
+        raise ValueError(f"target: got {text!r}; expected package.module:function, such as torch.nn:BCEWithLogitsLoss")
+    owner: Any = None
+    found = _module(module, text)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise ValueError(f"target: got {text!r}; expected a name that {module} has; it has no {name!r}")
+        owner, found = found, getattr(found, name)
+    written = f"{module}.{path}"
+    if inspect.isclass(owner) and inspect.isfunction(inspect.getattr_static(owner, name)):
+        made = _instantiated(Target(owner, written.rpartition(".")[0], settings=settings))
+        return Target(getattr(made.f, name), f"{made.name}.{name}", expression=f"{made.name}.{name}", module=module)
+    return Target(found, written, settings=dict(settings), expression=written, module=module)
+
+
+def _module(name: str, text: str) -> Any:
+    if name.partition(".")[0] == "keras":
+        prepare()
     try:
-        return f(**settings)
+        return importlib.import_module(name)
+    except Exception as error:  # an import runs code of the user's
+        raise ValueError(f"target: got {text!r}; expected a module that can be imported ({_in_short(error)})") from None
+
+
+def _instantiated(target: Target) -> Target:
+    """The target with an instance of its class, made with the settings."""
+    try:
+        made = target.f(**target.settings)
     except Exception as error:
         raise TypeError(
-            f"target: got {f.__name__}, which cannot be instantiated ({_in_short(error)}); expected a class with "
-            f"defaults; fix: state its arguments with --set NAME=VALUE, or settings="
+            f"target: got {target.f.__name__}, which cannot be instantiated ({_in_short(error)}); "
+            f"expected a class with defaults; fix: state its arguments with --set NAME=VALUE, or settings="
         ) from None
-
-
-def _keywords(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in settings.items())
-
-
-def written_name(f: Any) -> str:
-    """How an expression names the function, for what was not given as text."""
-    name = getattr(f, "__qualname__", None) or type(f).__qualname__
-    module = getattr(f, "__module__", None) or type(f).__module__
-    return name if module in ("__main__", None) or "<locals>" in name else f"{module}.{name}"
+    arguments = f"({', '.join(f'{key}={value!r}' for key, value in target.settings.items())})"
+    return replace(target, f=made, name=target.name + arguments, expression=target.expression + arguments, settings={})
 
 
 def _parameters(f: Any) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def is_clear(parameters: tuple[str, ...]) -> bool:
 
 def stated_numbers(target: Target) -> list[float]:
     """The numbers among its settings, the defaults of its function and what its object holds: maybe parameters."""
-    held = getattr(target.f, "__dict__", {}) if not inspect.isroutine(target.f) else {}
+    held = getattr(getattr(target.f, "__self__", target.f), "__dict__", {})
     try:
         defaults = [one.default for one in inspect.signature(target.f).parameters.values()]
     except (TypeError, ValueError):

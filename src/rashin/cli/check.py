@@ -131,12 +131,12 @@ def _print(report: Report, accepted: set[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from rashin.audit.findings import agreement_lines
+    from rashin.audit.findings import agreement_lines, summary_lines
 
     console = Console()
     console.print(Text(report.target, style="bold"))
     for line in (
-        f"like {report.like}" if report.like else "not like any loss of rashin",
+        f"like {report.like}" if report.like else "not recognised: no loss of rashin gives its numbers",
         *report.assumed,
         *agreement_lines(report),
     ):
@@ -150,12 +150,15 @@ def _print(report: Report, accepted: set[str]) -> None:
         table.add_row(Text(one.severity, style=_STYLES[one.severity]), one.code, Text(where), Text(printable(one.text)))
     if shown:
         console.print(table)
-    for one in shown:
-        if one.example and one.severity == "wrong":
-            typer.echo(f"# {one.key}: {printable(one.text)}\n{one.example}")
+    pasted = [one for one in shown if one.example and one.severity == "wrong"]
+    if pasted:
+        typer.echo(report.preparation)
+    for one in pasted:
+        typer.echo(f"{one.example}  # {one.key}")
     known, stale = accepted & report.keys, accepted - report.keys
-    typer.echo(
-        f"{len(shown)} finding{'s' * (len(shown) != 1)}{f', {len(known)} accepted by the baseline' if known else ''}"
-    )
+    for line in summary_lines(report, shown):
+        typer.echo(line)
+    if known:
+        typer.echo(f"{len(known)} accepted by the baseline")
     if stale:
         typer.echo(f"No longer found, still in the baseline: {', '.join(sorted(stale))}")

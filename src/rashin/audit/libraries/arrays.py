@@ -74,7 +74,7 @@ def _of_data(target: Target, probe: tuple[Array, Array]) -> Subject:
 
     def written(z: Array, t: Array) -> str:
         pair = (numpy_literal(z), f"rashin.audit.BoosterData({numpy_literal(t)})")
-        return f"{target.name}({', '.join(reversed(pair) if _data_first(target) else pair)})"
+        return f"{target.expression}({', '.join(reversed(pair) if _data_first(target) else pair)})"
 
     return replace(_of_results(target, run, probe), written=written, weights="weight")
 
@@ -119,13 +119,13 @@ def catboost(target: Target) -> Subject:
         pairs = target.f.calc_ders_range(z.astype(np.float64), t.astype(np.float64), weights)
         return -np.asarray(pairs, np.float64).reshape(len(z), 2)[:, place]
 
-    def gradient(z: Array, t: Array, /, weights: Array | None = None) -> Array:
-        return derivatives(z, t, weights, 0)
+    def gradient(z: Array, t: Array, /, **keywords: Any) -> Array:
+        return derivatives(z, t, keywords.get("weights"), 0)
 
-    def hessian(z: Array, t: Array, /, weights: Array | None = None) -> Array:
-        return derivatives(z, t, weights, 1)
+    def hessian(z: Array, t: Array, /, **keywords: Any) -> Array:
+        return derivatives(z, t, keywords.get("weights"), 1)
 
     def written(z: Array, t: Array) -> str:
-        return f"{target.name}.calc_ders_range({numpy_literal(z)}, {numpy_literal(t)}, None)"
+        return f"{target.expression}.calc_ders_range({numpy_literal(z)}, {numpy_literal(t)}, None)"
 
     return Subject(target, "catboost", None, {"gradient": gradient}, hessian, written, weights="weights")

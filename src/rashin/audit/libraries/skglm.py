@@ -26,7 +26,7 @@ def subject(target: Target) -> Subject:
         return np.asarray(fit.value(t, None, z))
 
     def written(z: Array, t: Array) -> str:
-        return f"{target.name}.value({numpy_literal(t)}, None, {numpy_literal(z)})"
+        return f"{target.expression}.value({numpy_literal(t)}, None, {numpy_literal(z)})"
 
     bends = _method(fit.raw_hessian) if hasattr(fit, "raw_hessian") else None
     return Subject(target, "skglm", value, gradients, bends, written)

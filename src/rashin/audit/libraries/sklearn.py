@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,18 @@ Array = NDArray[Any]
 
 def metric(target: Target) -> Subject:
     """A metric ``(y_true, y_pred)``. If it has ``labels``, it gets those that batches of one sample do not show."""
-    has_labels = "labels" in target.parameters
+    has_labels = "labels" in target.parameters and not target.settings.get("labels")
+
+    def labelled(z: Array, t: Array) -> Target:
+        return replace(target, settings={**target.settings, "labels": _labels(z, t)}) if has_labels else target
 
     def value(z: Array, t: Array, /, **keywords: Any) -> Array:
-        named = {"labels": _labels(z, t)} if has_labels and not target.settings.get("labels") else {}
-        return np.asarray(target(z, t, **named, **keywords))
+        return np.asarray(labelled(z, t)(z, t, **keywords))
 
-    return Subject(target, "sklearn", value)
+    def written(z: Array, t: Array) -> str:
+        return labelled(z, t).written(numpy_literal(z), numpy_literal(t))
+
+    return Subject(target, "sklearn", value, written=written)
 
 
 def _labels(z: Array, t: Array) -> list[int]:
@@ -46,7 +52,7 @@ def objects(target: Target) -> Subject:
         return np.asarray(loss.gradient_hessian(_as(z, t), _copied(z), **keywords)[1])
 
     def written(z: Array, t: Array) -> str:
-        return f"{target.name}.loss({numpy_literal(_as(z, t))}, {numpy_literal(z)})"
+        return f"{target.expression}.loss({numpy_literal(_as(z, t))}, {numpy_literal(z)})"
 
     n_classes = getattr(loss, "n_classes", None) or 1
     bends = None if n_classes > 2 else hessian  # of several classes it is the bound that trees use

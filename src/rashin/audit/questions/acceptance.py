@@ -18,6 +18,12 @@ __all__ = ["broadcasting", "emptiness", "foreign"]
 Array = NDArray[Any]
 
 
+_PAIRS = (
+    ": a column of predictions, as models return it, against flat targets is a wrong loss; "
+    "fix: raise unless the shapes are equal, or leave this out with --ignore broadcast"
+)
+
+
 def broadcasting(case: Case) -> Iterator[Finding]:
     """(n, 1) against (n,), which NumPy turns into n x n pairs, and one target for all."""
     z, t = case.ordinary
@@ -32,6 +38,7 @@ def broadcasting(case: Case) -> Iterator[Finding]:
         if isinstance(found, np.ndarray) and not _is_same(found, right):
             pairs = f"{n} x {n} pairs" if found.size in (n * n, 1) else f"a result of shape {found.shape}"
             words = f"shapes {one.shape} and {other.shape} give {pairs}{', with a warning' if warned else ' silently'}"
+            words += _PAIRS
             yield Finding(
                 "convention" if warned else case.grave,
                 "broadcast",

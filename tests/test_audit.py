@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -338,8 +340,18 @@ def test_bad_choices(choice, message):
 
 MINE = """
 import sys
+import time
 def loss(z, t):
     return (z - t) ** 2
+def spinning(z, t):
+    while True:
+        pass
+def stubborn(z, t):
+    while True:
+        try:
+            time.sleep(60.0)
+        except BaseException:
+            pass
 def talking(z, t):
     print("hello")
     return (z - t) ** 2
@@ -390,6 +402,8 @@ BAD_COMMANDS = {
     ("mine:loss", "--like", "hubert"): "rashin: loss: got 'hubert()'",
     ("mine:loss", "--ignore", "nosuch"): "rashin: ignore: got 'nosuch'; expected codes of findings: like, factor",
     ("mine:ending",): "rashin: target: got mine:ending, which ends the process (sys.exit)",
+    ("mine:loss", "--seconds", "0"): "rashin: seconds: got 0.0; expected a number above 0",
+    ("mine:spinning", "--seconds", "0.2"): "rashin: target: got mine:spinning, whose check takes longer than 0.2 s",
     ("mine:Needs",): "rashin: target: got Needs, which cannot be instantiated (TypeError",
 }
 
@@ -400,6 +414,28 @@ def test_a_bad_command_is_one_line(command, arguments):
     assert (code, out) == (2, "")
     assert error.startswith(BAD_COMMANDS[arguments])
     assert error.count("\n") == 1
+
+
+def test_a_target_that_catches_everything_ends_with_the_process(command, tmp_path):
+    called = [sys.executable, "-m", "rashin", "check", "mine:stubborn", "--seconds", "0.1"]
+    done = subprocess.run(called, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rashin: target: got mine:stubborn, whose check takes longer than 0.1 s")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_limit_leaves_the_alarm_of_others():
+    seen = []
+    kept = signal.signal(signal.SIGALRM, lambda *_: seen.append("rung"))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(TimeoutError, match=r"test_a_limit.*takes longer than 0\.1 s; .*fix: raise --seconds"):
+            check(lambda z, t: time.sleep(5.0), seconds=0.1)
+        time.sleep(0.3)
+        assert seen == ["rung"]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, kept)
 
 
 def test_the_command_as_a_process(tmp_path):

@@ -16,9 +16,10 @@ import rashin.audit.questions.sums as sums
 from rashin import registry
 from rashin.audit.adapted import LIBRARIES, adapted, library_of, versions
 from rashin.audit.assumed import assumptions, takes_in_words, tested, untested
-from rashin.audit.expression import preparation
+from rashin.audit.expression import expressed, preparation
 from rashin.audit.findings import CODES, SEVERITIES, Finding, Report
 from rashin.audit.forms import FORMS, Form, form
+from rashin.audit.limit import Late, check_seconds, in_words, limited
 from rashin.audit.questions.case import Case
 from rashin.audit.questions.digits import digits
 from rashin.audit.questions.measured import agreement
@@ -29,8 +30,9 @@ from rashin.audit.subject import Subject, Target
 from rashin.audit.target import is_clear, stated_numbers, target_of
 from rashin.loss import Loss
 
-__all__ = ["QUESTIONS", "check", "examined"]
+__all__ = ["QUESTIONS", "SECONDS", "check", "examined"]
 
+SECONDS = 60.0  # most checks take less than 5
 _OF_CLASSES = ("multiclass", "multi_class", "categorical", "softmax")  # words in names
 
 QUESTIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
@@ -62,6 +64,7 @@ def check(
     library: str | None = None,
     settings: Mapping[str, Any] | None = None,
     ignore: Iterable[str] = (),
+    seconds: float = SECONDS,
 ) -> Report:
     """Find the faults of a loss, of any library: wrong derivatives, NaN, lost digits, silent acceptance, odd sums.
 
@@ -82,11 +85,14 @@ def check(
     library : library whose arrays it takes.
     settings : keywords of every call, or arguments of a class.
     ignore : codes of findings to leave out, such as ``"broadcast"``.
+    seconds : limit for the whole check, imports included. It interrupts Python code and sleep, but not a single call of
+        compiled code, nor anything outside the main thread or on Windows.
 
     Raises
     ------
     ValueError : there is no such target, or it accepts none of the inputs that were tried.
     TypeError : the target cannot be called.
+    TimeoutError : the check takes longer than its limit.
 
     Examples
     --------
@@ -100,7 +106,12 @@ def check(
     'digits:value:float32'
     """
     choices = {"domain": domain, "order": order, "library": library, "settings": settings}
-    return examined(f, like, ignore=ignore, **choices)[1]
+    check_seconds(seconds)
+    try:
+        with limited(seconds):
+            return examined(f, like, ignore=ignore, **choices)[1]
+    except Late:
+        raise TimeoutError(in_words(f if isinstance(f, str) else expressed(f, {}).name, seconds)) from None
 
 
 def examined(

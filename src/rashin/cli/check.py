@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import os
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_target"]
 
+_GRACE = 2.0  # seconds
 _STYLES = {"wrong": "bold red", "inexact": "yellow", "convention": "dim"}
 
 
@@ -51,6 +55,7 @@ def check_target(
     fail_on: Annotated[
         str, typer.Option(metavar="SEVERITY", help="Least severity that fails: wrong, inexact or convention.")
     ] = "wrong",
+    seconds: Annotated[float, typer.Option(metavar="NUMBER", help="Limit of time for the whole check.")] = 60.0,
     baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File of accepted findings, which do not fail.")
     ] = None,
@@ -73,7 +78,7 @@ def check_target(
         raise typer.BadParameter("got no file; expected --baseline FILE with it", param_hint="'--update-baseline'")
     _find_modules_here()
     choices = {"domain": domain, "order": order, "library": library, "settings": _settings(set_ or [])}
-    report = _report(target, like, ignore=ignore or (), **choices)
+    report = _report(target, like, ignore=ignore or (), seconds=seconds, **choices)
     if baseline is not None and update_baseline:
         write_baseline(baseline, [report])
     accepted = read_baseline(baseline).get(report.target, set()) if baseline is not None else set()
@@ -85,19 +90,40 @@ def check_target(
         raise typer.Exit(1)
 
 
-def _report(target: str, *arguments: Any, **choices: Any) -> Report:
+def _report(target: str, *arguments: Any, seconds: float, **choices: Any) -> Report:
     """The report; what the function prints goes to standard error, and what it raises becomes one line."""
     from rashin.audit import check
 
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            return check(target, *arguments, **choices)
+        with contextlib.redirect_stdout(sys.stderr), _ended(target, seconds):
+            return check(target, *arguments, seconds=seconds, **choices)
     except TypeError as error:
         raise ValueError(str(error)) from error
     except SystemExit:
         raise ValueError(
             f"target: got {target}, which ends the process (sys.exit); expected a function that returns"
         ) from None
+
+
+@contextlib.contextmanager
+def _ended(target: str, seconds: float) -> Iterator[None]:
+    """End the process some seconds after the limit: the alarm of ``check`` does not interrupt compiled code."""
+    from rashin.audit.limit import check_seconds, in_words
+
+    check_seconds(seconds)
+
+    def end() -> None:
+        sys.stderr.write(f"rashin: {printable(in_words(target, seconds))}\n")
+        sys.stderr.flush()
+        os._exit(2)
+
+    timer = threading.Timer(seconds + _GRACE, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _find_modules_here() -> None:

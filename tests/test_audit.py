@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,14 +296,31 @@ def test_assert_sound_shows_what_it_found(tmp_path):
 
 def test_a_baseline_keeps_other_targets_and_accepts_no_new_findings(tmp_path):
     file = tmp_path / "accepted.json"
-    write_baseline(file, [Report("a", "", (), (Finding("wrong", "nan", "NaN", "value", "float32"),))])
+    write_baseline(file, [Report("a", "", (), (Finding("wrong", "nan", "NaN", "value", "float32", size=0.25),))])
     write_baseline(file, [Report("b", "", (), ())])
-    assert read_baseline(file) == {"a": {"nan:value:float32"}, "b": set()}
-    worse = Report("a", "", (), (Finding("wrong", "nan", "NaN", "value", "float64"),))
-    assert worse.worst("wrong", read_baseline(file)["a"])
-    file.write_text("[]")
+    assert read_baseline(file) == {"a": {"nan:value:float32": ("wrong", 0.25)}, "b": {}}
+    other = Report("a", "", (), (Finding("wrong", "nan", "NaN", "value", "float64"),))
+    assert other.worst("wrong", read_baseline(file)["a"])
+
+
+@pytest.mark.parametrize("text", ["[]", '{"accepted": {"a": ["nan"]}}', '{"accepted": {"a": {"nan": {"size": 1}}}}'])
+def test_a_file_that_is_not_a_baseline(tmp_path, text):
+    file = tmp_path / "accepted.json"
+    file.write_text(text)
     with pytest.raises(ValueError, match=r"baseline: got .*; expected a file that --update-baseline wrote"):
         read_baseline(file)
+
+
+def test_a_baseline_does_not_accept_a_fault_that_became_worse(tmp_path):
+    file = tmp_path / "accepted.json"
+    slightly = check(lambda z, t: (np.sum((z - t) ** 2), 2.01 * (z - t)), ignore=["broadcast"])
+    write_baseline(file, [slightly])
+    accepted = read_baseline(file)[slightly.target]
+    assert not slightly.worst("convention", accepted)
+    worse = check(lambda z, t: (np.sum((z - t) ** 2), 3.0 * (z - t)), ignore=["broadcast"])
+    assert [one.key for one in worse.worst("convention", accepted)] == ["gradient:gradient:float64"]
+    graver = Report("a", "", (), (Finding("wrong", "one-target", "silently"),))
+    assert graver.worst("wrong", accepted)
 
 
 BAD = {
@@ -388,6 +406,12 @@ def test_the_command_finds_faults_and_accepts_a_baseline(command):
     assert code == 0
     assert json.loads(out)["accepted"] == sorted(read_baseline("known.json")["mine.loss"])
     assert command("mine:loss", "--baseline", "known.json", "--fail-on", "convention")[0] == 0
+    known = Path("known.json").read_text()
+    Path("known.json").write_text(known.replace('"wrong"', '"inexact"'))
+    code, out, _ = command("mine:loss", "--baseline", "known.json")
+    assert code == 1
+    assert "worse than in the baseline" in " ".join(out.split())
+    assert "3 accepted by the baseline" in out
     assert command("mine:loss", "--ignore", "broadcast")[0] == 0
     code, out, error = command("mine:talking", "--json")
     assert (code, json.loads(out)["target"]) == (1, "mine.talking")

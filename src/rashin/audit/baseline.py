@@ -1,18 +1,19 @@
-"""A file of findings that are accepted, by target: new ones are then all that fails."""
+"""A file of accepted findings by target: only new ones fail, and those that became much worse."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from rashin.audit.findings import Report
+from rashin.audit.findings import Accepted, Report, reaches
 
 __all__ = ["read_baseline", "write_baseline"]
 
 
-def read_baseline(path: str | Path) -> dict[str, set[str]]:
-    """The accepted findings by target.
+def read_baseline(path: str | Path) -> dict[str, dict[str, Accepted]]:
+    """The accepted findings by target and key.
 
     Raises
     ------
@@ -21,11 +22,19 @@ def read_baseline(path: str | Path) -> dict[str, set[str]]:
     """
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {target: set(map(str, keys)) for target, keys in found["accepted"].items()}
+        return {target: _read(accepted) for target, accepted in found["accepted"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            f"baseline: got {path}, which is not a baseline; expected a file that --update-baseline wrote"
+            f"baseline: got {path}, which is not a baseline; expected a file that --update-baseline wrote; "
+            f"fix: delete the file and write it again"
         ) from None
+
+
+def _read(accepted: dict[str, Any]) -> dict[str, Accepted]:
+    found = {key: Accepted(str(one["severity"]), float(one["size"])) for key, one in accepted.items()}
+    for one in found.values():
+        reaches(one.severity, "wrong")
+    return found
 
 
 def write_baseline(path: str | Path, reports: Iterable[Report]) -> None:
@@ -37,6 +46,13 @@ def write_baseline(path: str | Path, reports: Iterable[Report]) -> None:
     ValueError : it exists and is not a baseline.
     """
     kept = read_baseline(path) if Path(path).exists() else {}
-    accepted = {**kept, **{report.target: report.keys for report in reports}}
-    text = json.dumps({"accepted": {target: sorted(keys) for target, keys in sorted(accepted.items())}}, indent=2)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    accepted = {**kept, **{report.target: _of(report) for report in reports}}
+    written = {
+        target: {key: one._asdict() for key, one in sorted(found.items())} for target, found in sorted(accepted.items())
+    }
+    Path(path).write_text(json.dumps({"accepted": written}, indent=2) + "\n", encoding="utf-8")
+
+
+def _of(report: Report) -> dict[str, Accepted]:
+    """The findings, of which the gravest comes first; of two with one key it counts."""
+    return {one.key: Accepted(one.severity, one.size) for one in reversed(report.findings)}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["CODES", "SEVERITIES", "Finding", "Report", "agreement_lines", "reaches", "summary_lines"]
+__all__ = ["CODES", "SEVERITIES", "Accepted", "Finding", "Report", "agreement_lines", "reaches", "summary_lines"]
 
+_WORSE = 2.0  # times: less may be other processors and versions
 SEVERITIES = ("wrong", "inexact", "convention")  # the gravest first
 CODES = (
     "like", "factor", "call", "gradient", "hessian", "shape", "sign", "curvature", "nan", "inf", "digits", "ulps",
@@ -30,6 +31,8 @@ class Finding:
     dtype : dtype of the prediction, or "".
     text : the fault in words, with numbers.
     example : the worst input, as a line of Python that can be pasted.
+    size : how bad it is, as a number that is larger the worse it is: the share of hard inputs, the error in ULPs, or
+        the relative error; 0 where nothing can be measured.
     """
 
     severity: str
@@ -38,6 +41,7 @@ class Finding:
     output: str = ""
     dtype: str = ""
     example: str = ""
+    size: float = 0.0
 
     @property
     def key(self) -> str:
@@ -48,6 +52,23 @@ class Finding:
         where = " ".join(filter(None, (self.output, self.dtype)))
         line = f"{self.severity}: {self.code}: {where + ': ' if where else ''}{self.text}"
         return f"{line}\n    {self.example}" if self.example else line
+
+
+class Accepted(NamedTuple):
+    """How bad a finding may be: its severity and size when it was accepted."""
+
+    severity: str
+    size: float
+
+    def covers(self, finding: Finding) -> bool:
+        """False if the finding is graver, or more than twice as large.
+
+        >>> Accepted("inexact", 50.0).covers(Finding("inexact", "ulps", "up to 60 ULP off", size=60.0))
+        True
+        >>> Accepted("inexact", 50.0).covers(Finding("inexact", "ulps", "up to 4e6 ULP off", size=4e6))
+        False
+        """
+        return reaches(self.severity, finding.severity) and not finding.size > _WORSE * self.size
 
 
 def reaches(severity: str, threshold: str) -> bool:
@@ -94,10 +115,14 @@ class Report:
         """What identifies the findings in a baseline."""
         return {finding.key for finding in self.findings}
 
-    def worst(self, threshold: str = "wrong", accepted: Iterable[str] = ()) -> list[Finding]:
-        """The findings as grave as the threshold that are not accepted."""
-        known = set(accepted)
-        return [one for one in self.findings if reaches(one.severity, threshold) and one.key not in known]
+    def worst(self, threshold: str = "wrong", accepted: Mapping[str, Accepted] | None = None) -> list[Finding]:
+        """The findings as grave as the threshold that are not accepted, or that are worse than what was accepted."""
+        known = accepted or {}
+        return [
+            one
+            for one in self.findings
+            if reaches(one.severity, threshold) and not (one.key in known and known[one.key].covers(one))
+        ]
 
     def to_json(self) -> str:
         """The report as JSON."""

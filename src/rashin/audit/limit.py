@@ -12,8 +12,6 @@ from types import FrameType
 __all__ = ["Late", "check_seconds", "in_words", "limited"]
 
 _AGAIN = 1.0  # seconds until the next attempt, as code may catch everything
-
-
 _MOST = 1e6
 
 

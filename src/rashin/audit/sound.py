@@ -37,7 +37,7 @@ def assert_sound(
     """
     check_severity(fail_on)
     report = check(f, like, **choices)
-    accepted = read_baseline(baseline).get(report.target, set()) if baseline else set()
+    accepted = read_baseline(baseline).get(report.target, {}) if baseline else {}
     found = report.worst(fail_on, accepted)
     if found:
         raise AssertionError(

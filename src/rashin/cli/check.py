@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ from rashin.printable import printable
 
 if TYPE_CHECKING:
     from rashin.audit import Report
+    from rashin.audit.findings import Accepted
 
 __all__ = ["check_target"]
 
@@ -81,9 +82,9 @@ def check_target(
     report = _report(target, like, ignore=ignore or (), seconds=seconds, **choices)
     if baseline is not None and update_baseline:
         write_baseline(baseline, [report])
-    accepted = read_baseline(baseline).get(report.target, set()) if baseline is not None else set()
+    accepted = read_baseline(baseline).get(report.target, {}) if baseline is not None else {}
     if as_json:
-        typer.echo(json.dumps({**report.as_dict(), "accepted": sorted(accepted & report.keys)}, indent=2))
+        typer.echo(json.dumps({**report.as_dict(), "accepted": sorted(_known(report, accepted))}, indent=2))
     else:
         _print(report, accepted)
     if report.worst(fail_on, accepted):
@@ -150,7 +151,12 @@ def _value(text: str) -> Any:
         return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _print(report: Report, accepted: set[str]) -> None:
+def _known(report: Report, accepted: Mapping[str, Accepted]) -> set[str]:
+    """The keys of findings that are as bad as in the baseline, or less."""
+    return report.keys - {one.key for one in report.worst("convention", accepted)}
+
+
+def _print(report: Report, accepted: Mapping[str, Accepted]) -> None:
     """The report as a table; the worst inputs follow as lines that can be pasted."""
     from rich import box
     from rich.console import Console
@@ -170,10 +176,13 @@ def _print(report: Report, accepted: set[str]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("severity", "finding", "where", "what"):
         table.add_column(heading, overflow="fold")
-    shown = [one for one in report.findings if one.key not in accepted]
+    shown = report.worst("convention", accepted)
     for one in shown:
+        worse = "worse than in the baseline: " if one.key in accepted else ""
         where = " ".join(filter(None, (one.output, one.dtype)))
-        table.add_row(Text(one.severity, style=_STYLES[one.severity]), one.code, Text(where), Text(printable(one.text)))
+        table.add_row(
+            Text(one.severity, style=_STYLES[one.severity]), one.code, Text(where), Text(printable(worse + one.text))
+        )
     if shown:
         console.print(table)
     pasted = [one for one in shown if one.example and one.severity == "wrong"]
@@ -181,7 +190,7 @@ def _print(report: Report, accepted: set[str]) -> None:
         typer.echo(report.preparation)
     for one in pasted:
         typer.echo(f"{one.example}  # {one.key}")
-    known, stale = accepted & report.keys, accepted - report.keys
+    known, stale = _known(report, accepted), accepted.keys() - report.keys
     for line in summary_lines(report, shown):
         typer.echo(line)
     if known:

@@ -53,7 +53,8 @@ def likeness(case: Case) -> Iterator[Finding]:
         return
     if not case.fits:
         words = f"differs from {reference.loss!r} by {reference.error:.2g} of the largest value on ordinary inputs"
-        yield Finding("wrong", "like", words, "value", example=case.subject.pasted(*(x[:1] for x in case.ordinary)))
+        example = case.subject.pasted(*(x[:1] for x in case.ordinary))
+        yield Finding("wrong", "like", words, "value", example=example, size=reference.error)
     elif reference.scale != 1.0:
         yield Finding("convention", "factor", f"it is {reference}", "value")
 
@@ -86,9 +87,15 @@ def _compared(case: Case, name: str, f: Evaluation, below: Evaluation | None, me
     severity = _severity(what, got, right, factor)
     words = f"not {meaning if below is not None else f'that of {case.reference}'} {share}{_in_words(got, factor)}"
     first = np.ravel(got[wrong])[0], np.ravel(right[wrong])[0]
-    yield Finding(
-        severity, what, f"{words}: {first[0]:.6g} for {first[1]:.6g}", name, "float64", case.subject.pasted(*sample)
-    )
+    words += f": {first[0]:.6g} for {first[1]:.6g}"
+    yield Finding(severity, what, words, name, "float64", case.subject.pasted(*sample), _relative(got, right))
+
+
+def _relative(got: Array, right: Array) -> float:
+    """The largest error, relative to the largest number; NaN and infinities count as the largest double."""
+    with np.errstate(all="ignore"):
+        error = np.max(np.abs(got - right)) / np.max(np.abs(right))
+    return float(np.nan_to_num(error, nan=np.finfo(float).max))
 
 
 def _right(
@@ -174,4 +181,5 @@ def curvature(case: Case) -> Iterator[Finding]:
     if isinstance(found, np.ndarray) and found.size:
         for where, words in ((found < 0.0, "negative"), (found == 0.0, "zero, where trees cannot split,")):
             if where.any():
-                yield Finding("convention", "curvature", f"{words} at {where.mean():.0%} of ordinary inputs", "hessian")
+                text, size = f"{words} at {where.mean():.0%} of ordinary inputs", float(where.mean())
+                yield Finding("convention", "curvature", text, "hessian", size=size)

@@ -36,7 +36,9 @@ def _judged(case: Case, one: Measured) -> Iterator[Finding]:
             z, t = one.points.z[sample : sample + 1], one.points.t[sample : sample + 1]
             words = f"{text} at {int(one.at(where).sum())} of {total} hard inputs"
             words += f", worst: {one.numbers(where)}" if one.is_judged else ""
-            yield Finding(severity, code, words, one.output, one.dtype, case.subject.pasted(*case.in_company(z, t)))
+            size = _largest(one, where) if code == "ulps" else float(one.at(where).mean())
+            example = case.subject.pasted(*case.in_company(z, t))
+            yield Finding(severity, code, words, one.output, one.dtype, example, size)
 
 
 def faults(case: Case, one: Measured) -> Mapping[str, tuple[str, Array, str]]:
@@ -69,7 +71,7 @@ def faults(case: Case, one: Measured) -> Mapping[str, tuple[str, Array, str]]:
         "ulps": (
             "inexact",
             off & ~lost & ~clips & ~subnormal,
-            f"up to {_largest(one, off & ~lost & ~clips & ~subnormal)} ULP off",
+            f"up to {_largest(one, off & ~lost & ~clips & ~subnormal):.3g} ULP off",
         ),
         "subnormal": (
             "inexact",
@@ -79,8 +81,8 @@ def faults(case: Case, one: Measured) -> Mapping[str, tuple[str, Array, str]]:
     }
 
 
-def _largest(one: Measured, where: Array) -> str:
-    return f"{np.max(one.ulps[where], initial=0.0):.3g}"
+def _largest(one: Measured, where: Array) -> float:
+    return float(np.max(one.ulps[where], initial=0.0))
 
 
 def _clip(case: Case, one: Measured, off: Array) -> Array:

@@ -43,7 +43,8 @@ def batches(case: Case) -> Iterator[Finding]:
         given = f"{all_:.7g}, not {sums:.7g} or {mean:.7g}"
         words = f"the value of a batch is neither the sum nor the mean of its parts: {given}"
         severity = "wrong" if case.reference is not None else "convention"
-        yield Finding(severity, "batch", words, example=case.subject.pasted(z[:cut], t[:cut]))
+        size = min(abs(all_ - one) for one in (sums, mean)) / max(abs(all_), 1e-300)
+        yield Finding(severity, "batch", words, example=case.subject.pasted(z[:cut], t[:cut]), size=size)
 
 
 def _parts_of_samples(case: Case, whole: Array, first: Array, rest: Array) -> Iterator[Finding]:
@@ -106,7 +107,8 @@ def masks(case: Case) -> Iterator[Finding]:
     a, b = float(got), float(right)
     if not is_near(case, a, b):
         severity = "convention" if is_near(case, a * len(z), b * (len(z) - 1)) else case.grave
-        yield Finding(severity, "mask", f"a masked sample is not as if it were absent: {a:.7g} for {b:.7g}")
+        words = f"a masked sample is not as if it were absent: {a:.7g} for {b:.7g}"
+        yield Finding(severity, "mask", words, size=abs(a - b) / max(abs(b), 1e-300))
 
 
 def padding(case: Case) -> Iterator[Finding]:
@@ -120,7 +122,8 @@ def padding(case: Case) -> Iterator[Finding]:
     if isinstance(got, np.ndarray) and isinstance(right, np.ndarray) and got.ndim == 0:
         a, b = float(got), float(right)
         if not is_near(case, a, b):
-            yield Finding("wrong", "padding", f"rows with the label {ignored} change the value: {a:.7g} for {b:.7g}")
+            words = f"rows with the label {ignored} change the value: {a:.7g} for {b:.7g}"
+            yield Finding("wrong", "padding", words, size=abs(a - b) / max(abs(b), 1e-300))
 
 
 def streams(case: Case) -> Iterator[Finding]:
@@ -143,4 +146,4 @@ def streams(case: Case) -> Iterator[Finding]:
         words = (
             f"after 2^24 equal rows, 100 more of them, one by one, change the mean by {change:.2g} of it instead of 0"
         )
-        yield Finding("wrong", "stream", words, dtype="float32")
+        yield Finding("wrong", "stream", words, dtype="float32", size=abs(change))

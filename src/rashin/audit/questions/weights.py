@@ -83,7 +83,8 @@ def _of_sums(case: Case, w: Array, got: float, f: Evaluation) -> Iterator[Findin
         yield Finding("convention", "weight", "the weighted mean is divided by the number of samples, not of weights")
         return
     words = f"a weight of 2 is not the row twice, for predictions {_shape(z)}: {got:.7g} for {right:.7g}"
-    yield Finding("wrong" if case.reference is not None else "convention", "weight", words)
+    size = abs(got - right) / max(abs(right), 1e-300)
+    yield Finding("wrong" if case.reference is not None else "convention", "weight", words, size=size)
 
 
 def _where(name: str) -> str:

@@ -223,6 +223,14 @@ def test_a_loss_that_resembles_another_for_small_predictions_only_is_not_taken_f
     assert check(plain.huber_with_hidden_delta, "huber(delta=0.5)").like == "huber(delta=0.5)"
 
 
+def test_of_what_an_unknown_loss_accepts_that_is_chosen_in_which_batches_add_up():
+    pytest.importorskip("torch")
+    report = check("audited.torch_functions:smoothed")
+    assert report.like == ""
+    assert "takes labels" in report.assumed[0]
+    assert "batch" not in keys(report)
+
+
 def test_what_is_not_tested_of_an_unknown_loss_is_said():
     report = check(plain.mean_of_quartic)
     assert report.tested[0] == "the gradient as the derivative of the value"
@@ -325,6 +333,8 @@ def test_a_baseline_does_not_accept_a_fault_that_became_worse(tmp_path):
 
 BAD = {
     "nothing here": "expected package.module:function",
+    "audited.plain.huber_of": "; fix: audited.plain:huber_of",
+    "audited/plain.py:huber_of": "; fix: audited.plain:huber_of",
     "no.such.module:f": "expected a module that can be imported",
     "rashin:no_such_loss": "expected a name that rashin has",
     "rashin.domain:REAL": "expected a function or a loss",

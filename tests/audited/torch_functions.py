@@ -15,6 +15,7 @@ __all__ = [
     "jensen_shannon",
     "kullback_leibler",
     "negative_binomial_of_large_count",
+    "smoothed",
     "student_t_of_many_degrees",
 ]
 
@@ -25,6 +26,10 @@ def cosine(prediction: Any, target: Any) -> Any:
 
 def kullback_leibler(logits: Any, target: Any) -> Any:
     return F.kl_div(F.log_softmax(logits, dim=-1), target, reduction="none").sum(dim=-1)
+
+
+def smoothed(logits: Any, labels: Any) -> Any:
+    return F.cross_entropy(logits, labels, label_smoothing=0.3)
 
 
 def student_t_of_many_degrees(prediction: Any, target: Any) -> Any:

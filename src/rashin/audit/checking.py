@@ -217,13 +217,15 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
     if not accepted:
         raise ValueError(
             f"target: got {orders[0].name}, which accepts none of the inputs that were tried ({refused}); expected a "
-            f"function of prediction and target; fix: state --domain, --order or --set"
+            f"function of prediction and target; fix: state --domain, --order or --set NAME=VALUE, or check a function "
+            f"of these two that calls it"
         )
     return Case(*min(accepted, key=_likeliness), almost=almost)
 
 
-def _likeliness(found: tuple[Subject, Behaviour, Reference | None]) -> tuple[float, bool]:
-    """How little a stated loss fits, and whether the name of the function speaks against what it takes."""
+def _likeliness(found: tuple[Subject, Behaviour, Reference | None]) -> tuple[float, bool, bool]:
+    """How little a stated loss fits, and whether the name of the function or its sums speak against what it takes."""
     subject, seen, reference = found
     speaks_of_classes = any(word in subject.target.name.lower() for word in _OF_CLASSES)
-    return np.inf if reference is None else reference.error, speaks_of_classes and not seen.form.prediction.axes
+    error = np.inf if reference is None else reference.error
+    return error, speaks_of_classes and not seen.form.prediction.axes, any(sums.batches(Case(*found)))

@@ -55,18 +55,18 @@ def _expression(f: Any) -> tuple[str, str]:
     if "<locals>" in path:
         name = path.rpartition(".")[2]
         return (name if inspect.isfunction(f) and name.isidentifier() else PASSED), ""
-    home = sys.modules.get(module)
-    known = path if _at(home, path) is f else next((name for name, x in vars(home or type).items() if x is f), "")
-    if not known:
-        return PASSED, ""
-    return (known, "") if module == "__main__" else (f"{module}.{known}", module)
+    named = _bound(f, path, vars(sys.modules[module])) if module in sys.modules else ""
+    if named and module != "__main__":
+        return f"{module}.{named}", module
+    return named or _bound(f, path, getattr(f, "__globals__", {})) or PASSED, ""
 
 
-def _at(home: Any, path: str) -> Any:
-    """The object at a path of names, or None."""
-    for name in path.split("."):
-        home = getattr(home, name, None)
-    return home
+def _bound(f: Any, path: str, names: Mapping[str, Any]) -> str:
+    """The path or the name under which a namespace has the object; "" if it has not."""
+    first, *rest = path.split(".")
+    if functools.reduce(lambda home, name: getattr(home, name, None), rest, names.get(first)) is f:
+        return path
+    return next((name for name, x in names.items() if x is f), "")
 
 
 def _name(f: Any, expression: str) -> str:

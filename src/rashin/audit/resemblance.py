@@ -22,6 +22,7 @@ Array = NDArray[Any]
 _ALIKE_FURTHER = 1e-3  # relative: more is lost further out, by clipping and by cancellation
 _COMMON: dict[str, tuple[dict[str, float], ...]] = {  # parameters that others have as defaults
     "entmax": ({"alpha": 2.0},),
+    "softmax_cross_entropy": ({"label_smoothing": 0.1},),
     "sigmoid_focal": ({"alpha": 0.25},),
 }
 

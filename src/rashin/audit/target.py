@@ -53,7 +53,9 @@ def _named(text: str, settings: Mapping[str, Any]) -> Target:
     """The object that ``package.module:function`` names."""
     module, colon, path = text.partition(":")
     if not colon or not module or not path:
-        raise ValueError(f"target: got {text!r}; expected package.module:function, such as torch.nn:BCEWithLogitsLoss")
+        raise ValueError(
+            f"target: got {text!r}; expected package.module:function, such as torch.nn:BCEWithLogitsLoss{_fix(text)}"
+        )
     owner: Any = None
     found = _module(module, text)
     for name in path.split("."):
@@ -73,7 +75,18 @@ def _module(name: str, text: str) -> Any:
     try:
         return importlib.import_module(name)
     except Exception as error:  # an import runs code of the user's
-        raise ValueError(f"target: got {text!r}; expected a module that can be imported ({_in_short(error)})") from None
+        fix = _fix(text) if name.endswith(".py") else ""
+        raise ValueError(
+            f"target: got {text!r}; expected a module that can be imported ({_in_short(error)}){fix}"
+        ) from None
+
+
+def _fix(text: str) -> str:
+    """What was meant by a dot instead of the colon, or by the name of a file."""
+    module, colon, path = text.partition(":")
+    home, dot, name = text.rpartition(".")
+    meant = f"{module.removesuffix('.py').replace('/', '.')}:{path}" if colon else f"{home}:{name}"
+    return f"; fix: {meant}" if (colon and path) or (dot and name != "py") else ""
 
 
 def _instantiated(target: Target) -> Target:

@@ -47,12 +47,11 @@ class Target:
         first, second = (t, z) if self.target_first else (z, t)
         return self.f(first, second, **self.settings, **keywords)
 
-    def written(self, z: str, t: str) -> str:
-        """The call, with two arguments that are written already."""
+    def written(self, z: str, t: str, **keywords: str) -> str:
+        """The call, with arguments that are written already."""
         arguments = [t, z] if self.target_first else [z, t]
-        return (
-            f"{self.expression}({', '.join(arguments + [f'{key}={value!r}' for key, value in self.settings.items()])})"
-        )
+        named = {**{key: repr(value) for key, value in self.settings.items()}, **keywords}
+        return f"{self.expression}({', '.join(arguments + [f'{key}={text}' for key, text in named.items()])})"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Subject:
     value : value of a batch, a number or one for each sample; None if there is none.
     gradients : derivatives of the sum of the values by the prediction, by name; the first is the usual one.
     hessian : diagonal of the second derivatives.
-    written : a call that can be pasted, for one prediction and target.
+    written : a call that can be pasted, for predictions, targets and weights.
     weights : name of the keyword for a weight per sample, or "".
     masks : name of the keyword for a mask, or "".
     ignored : label whose rows are left out, if there is one.
@@ -79,7 +78,7 @@ class Subject:
     value: Evaluation | None = None
     gradients: Mapping[str, Evaluation] = field(default_factory=dict)
     hessian: Evaluation | None = None
-    written: Callable[[Array, Array], str] | None = None
+    written: Callable[..., str] | None = None
     weights: str = ""
     masks: str = ""
     ignored: int | None = None
@@ -102,10 +101,14 @@ class Subject:
         """The value, or the gradient of an objective that has none."""
         return next(iter(self.outputs.values()))
 
-    def pasted(self, z: Array, t: Array) -> str:
+    def pasted(self, z: Array, t: Array, w: Array | None = None) -> str:
         """The call for these samples, as one line of Python."""
-        write = self.written or (lambda z, t: self.target.written(numpy_literal(z), numpy_literal(t)))
-        return write(z, t)
+        keywords = {} if w is None else {self.weights: w}
+        return (self.written or self._written)(z, t, **keywords)
+
+    def _written(self, z: Array, t: Array, **keywords: Array) -> str:
+        named = {name: numpy_literal(x) for name, x in keywords.items()}
+        return self.target.written(numpy_literal(z), numpy_literal(t), **named)
 
 
 def numpy_literal(x: Array) -> str:

@@ -70,7 +70,8 @@ def check_target(
 
     TARGET is a function of arrays, a loss of torch, JAX or Keras, a metric of scikit-learn, or an objective of a
     booster. The exit code is 1 if there are findings of the severity --fail-on or graver that the baseline does not
-    accept, and 2 if TARGET cannot be checked. Severities: wrong (a wrong number, or one given silently for bad input), inexact (lost digits), convention.
+    accept, and 2 if TARGET cannot be checked. Severities: wrong (a wrong number, or one given silently for bad input),
+    inexact (lost digits), convention.
     """
     from rashin.audit import read_baseline, write_baseline
     from rashin.audit.sound import check_severity

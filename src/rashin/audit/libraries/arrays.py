@@ -72,8 +72,9 @@ def _of_data(target: Target, probe: tuple[Array, Array]) -> Subject:
     except Exception:
         run = _with_data(target, None)
 
-    def written(z: Array, t: Array) -> str:
-        pair = (numpy_literal(z), f"rashin.audit.BoosterData({numpy_literal(t)})")
+    def written(z: Array, t: Array, weight: Array | None = None) -> str:
+        given = numpy_literal(t) + ("" if weight is None else f", {numpy_literal(weight)}")
+        pair = (numpy_literal(z), f"rashin.audit.BoosterData({given})")
         return f"{target.expression}({', '.join(reversed(pair) if _data_first(target) else pair)})"
 
     return replace(_of_results(target, run, probe), written=written, weights="weight")
@@ -125,7 +126,8 @@ def catboost(target: Target) -> Subject:
     def hessian(z: Array, t: Array, /, **keywords: Any) -> Array:
         return derivatives(z, t, keywords.get("weights"), 1)
 
-    def written(z: Array, t: Array) -> str:
-        return f"{target.expression}.calc_ders_range({numpy_literal(z)}, {numpy_literal(t)}, None)"
+    def written(z: Array, t: Array, weights: Array | None = None) -> str:
+        given = "None" if weights is None else numpy_literal(weights)
+        return f"{target.expression}.calc_ders_range({numpy_literal(z)}, {numpy_literal(t)}, {given})"
 
     return Subject(target, "catboost", None, {"gradient": gradient}, hessian, written, weights="weights")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -33,7 +34,7 @@ def subject(target: Target, call: Callable[..., Any] | None = None) -> Subject:
     def gradient(z: Array, t: Array, /, **keywords: Any) -> Array:
         return slopes(z, t, keywords)
 
-    return Subject(target, "jax", value, {"gradient": gradient}, written=lambda z, t: _written(target, z, t))
+    return Subject(target, "jax", value, {"gradient": gradient}, written=partial(_written, target))
 
 
 def _traced(f: Callable[..., Any]) -> Callable[..., Array]:
@@ -52,8 +53,8 @@ def _traced(f: Callable[..., Any]) -> Callable[..., Array]:
     return run
 
 
-def _written(target: Target, z: Array, t: Array) -> str:
-    return target.written(_literal(z), _literal(t))
+def _written(target: Target, z: Array, t: Array, **keywords: Array) -> str:
+    return target.written(_literal(z), _literal(t), **{name: _literal(x) for name, x in keywords.items()})
 
 
 def _literal(x: Array) -> str:

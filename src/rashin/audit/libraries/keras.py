@@ -6,9 +6,8 @@ import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
-from rashin.audit.subject import Subject, Target, numpy_literal
+from rashin.audit.subject import Subject, Target
 
 __all__ = ["prepare", "subject"]
 
@@ -35,10 +34,4 @@ def subject(target: Target) -> Subject:
         )
     of_arrays = import_module(f"rashin.audit.libraries.{backend}").subject(target)
     weights = "sample_weight" if hasattr(target.f, "reduction") else ""
-
-    def written(z: Any, t: Any) -> str:
-        return target.written(numpy_literal(z), numpy_literal(t))
-
-    return Subject(
-        target, f"keras on {backend}", of_arrays.value, of_arrays.gradients, written=written, weights=weights
-    )
+    return Subject(target, f"keras on {backend}", of_arrays.value, of_arrays.gradients, weights=weights)

@@ -26,8 +26,9 @@ def metric(target: Target) -> Subject:
     def value(z: Array, t: Array, /, **keywords: Any) -> Array:
         return np.asarray(labelled(z, t)(z, t, **keywords))
 
-    def written(z: Array, t: Array) -> str:
-        return labelled(z, t).written(numpy_literal(z), numpy_literal(t))
+    def written(z: Array, t: Array, **keywords: Array) -> str:
+        named = {name: numpy_literal(x) for name, x in keywords.items()}
+        return labelled(z, t).written(numpy_literal(z), numpy_literal(t), **named)
 
     return Subject(target, "sklearn", value, written=written)
 
@@ -51,8 +52,9 @@ def objects(target: Target) -> Subject:
     def hessian(z: Array, t: Array, /, **keywords: Any) -> Array:
         return np.asarray(loss.gradient_hessian(_as(z, t), _copied(z), **keywords)[1])
 
-    def written(z: Array, t: Array) -> str:
-        return f"{target.expression}.loss({numpy_literal(_as(z, t))}, {numpy_literal(z)})"
+    def written(z: Array, t: Array, sample_weight: Array | None = None) -> str:
+        given = [_as(z, t), z] if sample_weight is None else [_as(z, t), z, sample_weight]
+        return f"{target.expression}.loss({', '.join(map(numpy_literal, given))})"
 
     n_classes = getattr(loss, "n_classes", None) or 1
     bends = None if n_classes > 2 else hessian  # of several classes it is the bound that trees use

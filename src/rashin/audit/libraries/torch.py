@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def subject(target: Target, call: Callable[..., Any] | None = None) -> Subject:
         slope: Array = np.zeros_like(z) if prediction.grad is None else prediction.grad.numpy()
         return slope
 
-    return Subject(target, "torch", value, {"gradient": gradient}, written=lambda z, t: _written(target, z, t))
+    return Subject(target, "torch", value, {"gradient": gradient}, written=partial(_written, target))
 
 
 def tensor(x: Any) -> Any:
@@ -43,8 +44,8 @@ def tensor(x: Any) -> Any:
     return torch.tensor(x) if isinstance(x, np.ndarray) else x
 
 
-def _written(target: Target, z: Array, t: Array) -> str:
-    return target.written(_literal(z), _literal(t))
+def _written(target: Target, z: Array, t: Array, **keywords: Array) -> str:
+    return target.written(_literal(z), _literal(t), **{name: _literal(x) for name, x in keywords.items()})
 
 
 def _literal(x: Array) -> str:

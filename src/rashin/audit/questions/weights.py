@@ -18,6 +18,7 @@ Array = NDArray[Any]
 
 _BOOSTERS = "; boosters leave them to the objective, which multiplies gradient and Hessian by them"
 _WEIGHTS = (1.0, 2.0, 3.0, 1.0, 2.0)
+_SHOWN = 2
 
 
 def weights(case: Case) -> Iterator[Finding]:
@@ -54,16 +55,19 @@ def _of_rows(case: Case, name: str, w: Array, got: Array, plain: Array) -> Itera
     w = w.reshape(len(w), *[1] * (got.ndim - 1))
     powers = [power for power in (1, 0, 2) if _is_multiple(case, got, w**power * plain)]
     if not powers:
-        yield Finding(
-            "wrong", "weight", "the weighted result of a row is not its weight times the result", _where(name)
-        )
+        yield _finding(case, "wrong", "the weighted result of a row is not its weight times the result", name)
     elif powers[0] != 1:
         words = "weights are applied twice: a weight of 2 counts 4 times" if powers[0] else "weights are ignored"
         words += _BOOSTERS if case.seen.returned == "gradient" and not powers[0] else ""
-        yield Finding("wrong", "weight", words, _where(name))
+        yield _finding(case, "wrong", words, name)
     elif case.seen.returned != "scalar" and not np.allclose(got, w * plain, rtol=64.0 * case.noise, atol=0.0):
-        words = "weights count relative to their mean: scaling all of them changes nothing"
-        yield Finding("convention", "weight", words, _where(name))
+        yield _finding(case, "convention", "weights count relative to their mean: scaling them changes nothing", name)
+
+
+def _finding(case: Case, severity: str, words: str, name: str = "value", size: float = 0.0) -> Finding:
+    z, t = (x[:_SHOWN] for x in case.ordinary)
+    example = case.subject.pasted(z, t, np.array(_WEIGHTS[:_SHOWN]))
+    return Finding(severity, "weight", words, "" if name == "value" else name, example=example, size=size)
 
 
 def _is_multiple(case: Case, a: Array, b: Array) -> bool:
@@ -80,15 +84,11 @@ def _of_sums(case: Case, w: Array, got: float, f: Evaluation) -> Iterator[Findin
         return
     right = float(repeated)
     if is_near(case, got * len(z), right * float(w.sum())):
-        yield Finding("convention", "weight", "the weighted mean is divided by the number of samples, not of weights")
+        yield _finding(case, "convention", "the weighted mean is divided by the number of samples, not of weights")
         return
     words = f"a weight of 2 is not the row twice, for predictions {_shape(z)}: {got:.7g} for {right:.7g}"
-    size = abs(got - right) / max(abs(right), 1e-300)
-    yield Finding("wrong" if case.reference is not None else "convention", "weight", words, size=size)
-
-
-def _where(name: str) -> str:
-    return "" if name == "value" else name
+    severity, size = "wrong" if case.reference is not None else "convention", abs(got - right) / max(abs(right), 1e-300)
+    yield _finding(case, severity, words, size=size)
 
 
 def _shape(z: Array) -> str:

@@ -87,6 +87,13 @@ def test_weights_are_tried_on_gradients_and_hessians(name):
     assert keys(check(getattr(objectives, name)), "wrong", "inexact") == OF_WEIGHTS[name]
 
 
+def test_a_gradient_beside_a_weighted_value_is_its_derivative():
+    report = check(plain.weighted_value_beside_gradient_by_samples, ignore=["broadcast"])
+    (found,) = report.worst("inexact")
+    assert found.key == "weight:gradient"
+    assert "1.75 times the derivative of the weighted value" in found.text
+
+
 def test_weights_of_an_adapter_count_once():
     catboost = pytest.importorskip("rashin.adapters.catboost")
     assert not {one.code for one in check(catboost.objective(rashin.huber)).findings} & {"weight", "gradient", "call"}

@@ -27,6 +27,7 @@ __all__ = [
     "refusing",
     "sum_with_gradient_of_mean",
     "weighted_by_samples",
+    "weighted_value_beside_gradient_by_samples",
     "weights_squared",
 ]
 
@@ -81,6 +82,12 @@ def weighted_by_samples(y_true: Any, y_pred: Any, sample_weight: Any = None) -> 
     """The weighted sum is divided by the number of samples."""
     w = np.ones(len(y_true)) if sample_weight is None else sample_weight
     return np.sum(w * (y_pred - y_true) ** 2) / len(y_true)
+
+
+def weighted_value_beside_gradient_by_samples(prediction: Any, target: Any, weight: Any = None) -> tuple[float, Any]:
+    """The value is divided by the sum of weights, and the gradient by the number of samples."""
+    w, r = np.ones(len(target)) if weight is None else weight, prediction - target
+    return float(np.sum(w * r**2) / np.sum(w)), 2 * w * r / len(r)
 
 
 def weights_squared(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -54,5 +54,9 @@ def write_baseline(path: str | Path, reports: Iterable[Report]) -> None:
 
 
 def _of(report: Report) -> dict[str, Accepted]:
-    """The findings, of which the gravest comes first; of two with one key it counts."""
-    return {one.key: Accepted(one.severity, one.size) for one in reversed(report.findings)}
+    """The findings by key: of several with the same key, the gravest severity and the largest size."""
+    found: dict[str, Accepted] = {}
+    for one in reversed(report.findings):  # the gravest last
+        size = max(one.size, found[one.key].size) if one.key in found else one.size
+        found[one.key] = Accepted(one.severity, size)
+    return found

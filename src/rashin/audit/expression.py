@@ -79,7 +79,7 @@ def _name(f: Any, expression: str) -> str:
 
 
 def preparation(target: Target, library: str, examples: Iterable[str]) -> str:
-    """The statements before which the examples do not run, as one line; "" if there are no examples."""
+    """The imports that the examples need, as one line; "" if there are no examples."""
     text = "\n".join(filter(None, examples))
     if not text:
         return ""

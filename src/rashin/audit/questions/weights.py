@@ -60,8 +60,32 @@ def _of_rows(case: Case, name: str, w: Array, got: Array, plain: Array) -> Itera
         words = "weights are applied twice: a weight of 2 counts 4 times" if powers[0] else "weights are ignored"
         words += _BOOSTERS if case.seen.returned == "gradient" and not powers[0] else ""
         yield _finding(case, "wrong", words, name)
-    elif case.seen.returned != "scalar" and not np.allclose(got, w * plain, rtol=64.0 * case.noise, atol=0.0):
+    elif case.seen.returned == "scalar":
+        yield from _beside_the_value(case, name, w, got)
+    elif not np.allclose(got, w * plain, rtol=64.0 * case.noise, atol=0.0):
         yield _finding(case, "convention", "weights count relative to their mean: scaling them changes nothing", name)
+
+
+def _beside_the_value(case: Case, name: str, w: Array, got: Array) -> Iterator[Finding]:
+    """Derivatives of a weighted value are those of repeated rows, on the scale of the value."""
+    z, t = case.ordinary
+    rows, value = _repeated(w), case.subject.value
+    if value is None:
+        return
+    slopes = tried(case.subject.outputs[name], z[rows], t[rows])
+    weighted, repeated = tried(value, z, t, **{case.subject.weights: np.ravel(w)}), tried(value, z[rows], t[rows])
+    if isinstance(slopes, Exception) or isinstance(weighted, Exception) or isinstance(repeated, Exception):
+        return
+    with np.errstate(all="ignore"):
+        right = w * slopes[np.searchsorted(rows, np.arange(len(z)))] * (weighted / repeated)
+        factor = float(np.sum(got * right) / np.sum(right * right))
+    if abs(factor - 1.0) > 64.0 * case.noise:
+        yield _finding(case, "wrong", f"{factor:.5g} times the derivative of the weighted value", name)
+
+
+def _repeated(w: Array) -> Array:
+    """The numbers of rows, each as often as its weight says."""
+    return np.repeat(np.arange(len(w)), np.ravel(w).astype(int))
 
 
 def _finding(case: Case, severity: str, words: str, name: str = "value", size: float = 0.0) -> Finding:
@@ -78,7 +102,7 @@ def _is_multiple(case: Case, a: Array, b: Array) -> bool:
 
 def _of_sums(case: Case, w: Array, got: float, f: Evaluation) -> Iterator[Finding]:
     z, t = case.ordinary
-    rows = np.repeat(np.arange(len(z)), w.astype(int))
+    rows = _repeated(w)
     repeated = tried(f, z[rows], t[rows])
     if isinstance(repeated, Exception) or is_near(case, got, float(repeated)):
         return

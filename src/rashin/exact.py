@@ -142,6 +142,7 @@ def _on_one_grid(x: Any, size: int, grid: float) -> Any:
     return total, left
 
 
+@apart
 def _add_by_grids(limbs: Any, x: Any, exponent: int) -> None:
     """Add a block on as many grids as it needs: the terms differ by more than 2**50."""
     rest = stack()
@@ -247,6 +248,7 @@ def _digit(digits: Any, place: Any) -> Any:
     return digits[place] if place >= 0 else np.int64(0)
 
 
+@apart
 def rounded_quotient(limbs: Any, count: int) -> Any:
     """The sum divided by a count below 2**31, rounded once; NaN if it is infinite, or neither 0 nor a normal double.
 

@@ -15,7 +15,7 @@ from rashin.backends.named import numbers_of, program_of
 from rashin.backends.numpy import sensitivity
 from rashin.rule import Rule
 
-__all__ = ["Arrays", "Call", "Fisher", "Linear", "Link", "Statistics"]
+__all__ = ["Arrays", "Call", "Fisher", "Groups", "Linear", "Link", "Statistics"]
 
 Arrays: TypeAlias = "list[NDArray[Any]]"
 
@@ -133,6 +133,50 @@ class Fisher:
         """The call of a program that another process has made."""
         program = program_of(name, tuple(map(float.fromhex, numbers)))
         return cls(program, program.rule, *rest)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A loss of groups, and its derivatives up to an order, of prediction, target, and keys, weight and mask.
+
+    The last three are there as the switches say. The axis is a tuple of axes, or None.
+    """
+
+    program: sweeps.Program = field(compare=False)
+    rule: Rule
+    reduction: str
+    axis: tuple[int, ...] | None
+    keyed: bool
+    weighted: bool
+    masked: bool
+    order: int = 0
+
+    def names(self) -> list[str]:
+        """The names of the arrays."""
+        optional = {"group": self.keyed, "weight": self.weighted, "where": self.masked}
+        return ["prediction", "target", *(name for name, there in optional.items() if there)]
+
+    def run(self, arrays: Arrays, results: Arrays) -> None:
+        """Fill the results."""
+        given = dict(zip(self.names(), arrays, strict=True))
+        z, t = given["prediction"], given["target"]
+        z = z.astype(np.float32) if z.dtype == np.float16 else z
+        keys, w, m = map(given.get, ("group", "weight", "where"))
+        found = sweeps.evaluate_groups(self.program, z, t, keys, w, m, self.reduction, self.axis, self.order)
+        with np.errstate(over="ignore", under="ignore"):
+            for result, part in zip(results, found, strict=False):  # of a lower order, the last are None
+                result[...] = part
+
+    def words(self) -> list[Any]:
+        """All that distinguishes the call, in names and numbers."""
+        switches = (self.keyed, self.weighted, self.masked, self.order)
+        return ["groups", *_named(self.rule), self.reduction, self.axis, *switches]
+
+    @classmethod
+    def of_words(cls, name: str, numbers: list[str], reduction: str, axis: list[int] | None, *rest: Any) -> Groups:
+        """The call of a program that another process has made."""
+        program = program_of(name, tuple(map(float.fromhex, numbers)))
+        return cls(program, program.rule, reduction, None if axis is None else tuple(axis), *rest)
 
 
 # ------------------------------------------------------------------------------------------- rows of logits

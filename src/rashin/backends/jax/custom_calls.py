@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.backends.jax.call import Call, Fisher, Link, Statistics
+from rashin.backends.jax.call import Call, Fisher, Groups, Link, Statistics
 from rashin.backends.jax.plans import Table, planned
 from rashin.kernels.custom_call import direct
 from rashin.native.doorway import Doorway
@@ -52,7 +52,7 @@ def lowered(context: Any, operands: Any, call: Any) -> Any:
 
 # ------------------------------------------------------------------------------------- the call in words
 
-_kinds: dict[str, Any] = {"loss": Call, "fisher": Fisher, "link": Link, "statistics": Statistics}
+_kinds: dict[str, Any] = {"loss": Call, "fisher": Fisher, "groups": Groups, "link": Link, "statistics": Statistics}
 _calls: dict[bytes, Any] = {}
 
 

@@ -1,19 +1,29 @@
-"""Losses of groups on JAX arrays and tracers: NumPy's sweeps as a callback, with the first derivative."""
+"""Losses of groups on JAX arrays and tracers: NumPy's sweeps, on the CPU, with the first derivative."""
 
 from __future__ import annotations
 
-from functools import partial
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.interpreters import ad
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
-from rashin.backends.jax.memory import array_of, kept_type, value_type
+from rashin.backends.jax.call import Groups
+from rashin.backends.jax.callbacks import on_the_host
+from rashin.backends.jax.memory import array_of, floating, kept_type, shadow, value_type
+from rashin.backends.jax.programs import alike, beside
+from rashin.backends.numpy.groups.layout import layout
 
 __all__ = ["evaluate_groups"]
+
+SECOND = (
+    "prediction: got a second derivative of a loss of groups; expected the first; fix: use .hessian, the diagonal, or "
+    "jax.lax.stop_gradient on the prediction"
+)
 
 
 def evaluate_groups(
@@ -37,93 +47,75 @@ def evaluate_groups(
             "reduction: got 'none' with group= for a JAX array, whose number of sets JAX cannot know; expected 'mean' "
             "or 'sum'; fix: use axis=, or pass np.asarray(prediction)"
         )
-    z = array_of("prediction", prediction)
-    keys = group if group is None or isinstance(group, jax.Array) else _codes(group)
-    given = {
-        name: array_of(name, x)
-        for name, x in (("target", target), ("weight", weight), ("where", where))
-        if x is not None
-    }
-    call = _Call(program, reduction, axis, tuple(given), keys is not None)
-    operands = (*given.values(), *(() if keys is None else (keys,)))
-    value = _value(call, z, *operands)
+    z, t = array_of("prediction", prediction), array_of("target", target)
+    axes = None if axis is None else layout(z.shape, group, axis, None).axes
+    keys = group if group is None or isinstance(group, jax.Array) else _codes(group, z.shape, where)
+    w = None if weight is None else array_of("weight", weight)
+    m = None if where is None else array_of("where", where)
+    _check_shapes(program, z, t, w, m)
+    given = alike(tuple(x for x in (z, t, keys, w, m) if x is not None))
+    call = Groups(program, program.rule, reduction, axes, keys is not None, w is not None, m is not None)
+    value = groups_p.bind(*given, call=call)[0]
     if not order:
         return sweeps.Answer(value, None, None)
-    derivatives = _closed(call, order, z, *operands)
-    dtype = z.dtype if jnp.issubdtype(z.dtype, jnp.floating) else kept_type(z)
-    return sweeps.Answer(value, *(x.astype(dtype) for x in derivatives), *(None,) * (2 - order))
+    # Apart from the value, so that it can be differentiated where they cannot.
+    derivatives = groups_p.bind(*given, call=dataclasses.replace(call, order=order))[1:]
+    return sweeps.Answer(value, *(x.astype(floating(z)) for x in derivatives), *(None,) * (2 - order))
 
 
-def _codes(group: Any) -> Any:
-    """Keys of any type as numbers in their order."""
+def _codes(group: Any, shape: tuple[int, ...], where: Any) -> Any:
+    """Keys of any type as numbers in their order; those outside a mask that is known may be missing."""
     keys = np.asarray(group)
-    return np.unique(keys, return_inverse=True)[1].reshape(keys.shape).astype(np.int32)
+    known = where is not None and not isinstance(where, jax.core.Tracer)
+    sets = layout(shape, keys, None, checks.selection(np.asarray(where), shape) if known else None)
+    sizes = np.diff(sets.starts)
+    return jnp.asarray(sets.scattered(np.repeat(np.arange(sizes.size), sizes), shape, np.dtype(np.int32)))
 
 
-class _Call:
-    """What is asked, but for the arrays; equal if all parts are, so that JAX compiles once."""
-
-    def __init__(self, *parts: Any) -> None:
-        self.parts = parts
-        self.program, self.reduction, self.axis, self.names, self.keyed = parts
-
-    def __hash__(self) -> int:
-        return hash((self.program.rule, *self.parts[1:]))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Call) and (self.program.rule, *self.parts[1:]) == (
-            other.program.rule,
-            *other.parts[1:],
-        )
-
-    def answer(self, order: int, z: Any, *operands: Any) -> tuple[np.ndarray[Any, Any], ...]:
-        """Value and derivatives, computed by NumPy's sweeps."""
-        arrays = [np.asarray(x) for x in (z, *operands)]
-        wide = arrays[0].astype(np.float32) if arrays[0].dtype == np.float16 else arrays[0]
-        given = dict(zip(self.names, arrays[1:], strict=False))
-        group = arrays[-1] if self.keyed else None
-        found = sweeps.evaluate_groups(
-            self.program, wide, given["target"], group, given.get("weight"), given.get("where"), self.reduction,
-            self.axis, order,
-        )  # fmt: skip
-        types = value_type(arrays[0]), kept_type(arrays[0]), kept_type(arrays[0])
-        return tuple(np.asarray(x, dtype) for x, dtype in zip(found[: order + 1], types, strict=False))
-
-    def asked(self, order: int, z: Any, *operands: Any) -> Any:
-        """The same as an operation of JAX."""
-        shapes = [jax.ShapeDtypeStruct(self._sets(z.shape), value_type(z))]
-        shapes += [jax.ShapeDtypeStruct(z.shape, kept_type(z))] * order
-        return jax.pure_callback(partial(self.answer, order), tuple(shapes), z, *operands, vmap_method="sequential")
-
-    def _sets(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if self.reduction != "none" or self.axis is None:
-            return ()
-        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        own = {axis % len(shape) for axis in axes}
-        return tuple(size for k, size in enumerate(shape) if k not in own)
+def _check_shapes(program: sweeps.Program, z: Any, t: Any, w: Any, m: Any) -> None:
+    if not program.rule.target.columns:
+        checks.same_shape(shadow(z), shadow(t))
+    if w is not None:
+        checks.weights(shadow(w), z.shape)
+    if m is not None:
+        checks.selection(shadow(m), z.shape)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _value(call: _Call, z: Any, *operands: Any) -> Any:
-    return call.asked(0, z, *operands)[0]
+def _results(z: Any, *others: Any, call: Groups) -> list[Any]:
+    sets = () if call.reduction != "none" else np.delete(z.shape, _axes(call, z)).tolist()
+    return [beside(z, tuple(sets), value_type(z)), *[beside(z, z.shape, kept_type(z))] * call.order]
 
 
-def _forward(call: _Call, z: Any, *operands: Any) -> Any:
-    value, gradient = call.asked(1, z, *operands)
-    return value, (gradient, z, operands)
+def _axes(call: Groups, z: Any) -> tuple[int, ...]:
+    return tuple(range(z.ndim)) if call.axis is None else call.axis
 
 
-def _backward(call: _Call, kept: Any, d: Any) -> Any:
-    gradient, z, operands = kept
-    if d.ndim:
-        axes = call.axis if isinstance(call.axis, tuple) else (call.axis,)
-        d = jnp.expand_dims(d, tuple(axis % gradient.ndim for axis in axes))
-    return ((gradient * d).astype(z.dtype), *(None for _ in operands))
+groups_p = on_the_host("rashin_groups", _results)
 
 
-_value.defvjp(_forward, _backward)
+# ------------------------------------------------------------------------------------------- derivatives
 
 
-def _closed(call: _Call, order: int, z: Any, *operands: Any) -> Any:
-    """The derivatives as functions of constants: JAX refuses to differentiate a callback."""
-    return call.asked(order, z, *operands)[1:]
+def _differentiated(primals: Any, tangents: Any, *, call: Groups) -> Any:
+    """The value and its tangent, with the gradient from the same evaluation."""
+    primals = tuple(map(jnp.asarray, primals))  # numbers of Python's may be among them
+    varies = [type(tangent) is not ad.Zero for tangent in tangents]
+    _refuse(call, varies)
+    z = primals[0]
+    value, gradient = groups_p.bind(*primals, call=dataclasses.replace(call, order=1))
+    product = gradient.astype(value.dtype) * tangents[0].astype(value.dtype)
+    return [value], [jnp.sum(product, None if call.reduction != "none" else _axes(call, z))]
+
+
+def _refuse(call: Groups, varies: list[bool]) -> None:
+    for name, one in zip(call.names(), varies, strict=True):
+        if one and name != "prediction":
+            raise TypeError(
+                f"{name}: got an array that a gradient is asked for; expected a constant, as losses of groups have no "
+                f"derivative by it; fix: use jax.lax.stop_gradient({name})"
+            )
+    if call.order:
+        raise NotImplementedError(SECOND)
+
+
+ad.primitive_jvps[groups_p] = _differentiated

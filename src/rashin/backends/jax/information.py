@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.interpreters import ad, batching
+from jax.interpreters import ad
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
 from rashin.backends.jax.call import Fisher
+from rashin.backends.jax.callbacks import on_the_host
 from rashin.backends.jax.memory import array_of, floating, shadow
-from rashin.backends.jax.programs import alike, beside, defined
+from rashin.backends.jax.programs import alike, beside
 from rashin.reduction import weigh
 
 __all__ = ["fisher"]
@@ -39,37 +39,14 @@ def fisher(program: sweeps.Program, prediction: Any, weight: Any, where: Any, re
     return fisher_p.bind(*alike(tuple(x for x in (z, w, m) if x is not None)), call=call)[0]
 
 
-def _result(z: Any, *others: Any, call: Fisher) -> list[Any]:
+def _results(z: Any, *others: Any, call: Fisher) -> list[Any]:
     columns = z.shape[call.axis]
     return [beside(z, (*np.delete(z.shape, call.axis).tolist(), columns, columns), floating(z))]
-
-
-def _called_back(call: Fisher, dtypes: list[Any], *arrays: Any) -> list[Any]:
-    """Where there is no custom call, NumPy's arrays of it."""
-    shape = (*np.delete(arrays[0].shape, call.axis).tolist(), *(arrays[0].shape[call.axis],) * 2)
-
-    def answer(*given: Any) -> Any:
-        found = np.empty(shape, dtypes[0])
-        call.run([np.asarray(array) for array in given], [found])
-        return found
-
-    return [jax.pure_callback(answer, jax.ShapeDtypeStruct(shape, dtypes[0]), *arrays)]
 
 
 def _differentiated(primals: Any, tangents: Any, *, call: Fisher) -> Any:
     raise TypeError(CONSTANT)
 
 
-def _batched(arrays: Any, axes: Any, *, call: Fisher) -> Any:
-    """One element of the batch after another."""
-    size = next(array.shape[axis] for array, axis in zip(arrays, axes, strict=True) if axis is not None)
-    given = [
-        jnp.broadcast_to(array, (size, *array.shape)) if axis is None else jnp.moveaxis(array, axis, 0)
-        for array, axis in zip(arrays, axes, strict=True)
-    ]
-    return [jax.lax.map(lambda one: fisher_p.bind(*one, call=call)[0], given)], [0]
-
-
-fisher_p = defined("rashin_fisher", _called_back, _result)
+fisher_p = on_the_host("rashin_fisher", _results)
 ad.primitive_jvps[fisher_p] = _differentiated
-batching.primitive_batchers[fisher_p] = _batched

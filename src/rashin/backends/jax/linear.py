@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.interpreters import batching
 
 from rashin import checks
 from rashin.backends import numpy as sweeps
@@ -17,7 +16,7 @@ from rashin.backends.jax.call import Call, Linear
 from rashin.backends.jax.logits import softmax_statistics
 from rashin.backends.jax.memory import array_of, floating, kept_type, shadow, value_type, wide_type
 from rashin.backends.jax.primitive import bind
-from rashin.backends.jax.programs import alike, beside, defined
+from rashin.backends.jax.programs import alike, beside, defined, one_by_one
 from rashin.backends.numpy.layer import LEAST, LOGITS, MOST, checked_layer
 from rashin.reduction import weigh
 
@@ -159,22 +158,7 @@ def _formula(call: Linear, dtypes: list[Any], *arrays: Any) -> list[Any]:
 
 
 linear_p = defined("rashin_linear", _formula, _results, swept=False)
-
-
-def _batched(arrays: Any, axes: Any, *, call: Linear) -> Any:
-    """One after the other: each is large."""
-    fixed = [array for array, axis in zip(arrays, axes, strict=True) if axis is None]
-    moved = [jnp.moveaxis(array, axis, 0) for array, axis in zip(arrays, axes, strict=True) if axis is not None]
-
-    def one(batched: list[Any]) -> list[Any]:
-        left, right = list(fixed), list(batched)
-        return linear_p.bind(*((left if axis is None else right).pop(0) for axis in axes), call=call)
-
-    found = jax.lax.map(one, moved)
-    return found, [0] * len(found)
-
-
-batching.primitive_batchers[linear_p] = _batched
+one_by_one(linear_p)
 
 
 # ------------------------------------------------------------------------------------------ block by block

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.errors import JaxRuntimeError
 from jax.extend.core import Primitive
-from jax.interpreters import mlir
+from jax.interpreters import batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from rashin.backends.jax import custom_calls
 
-__all__ = ["alike", "beside", "defined"]
+__all__ = ["alike", "beside", "defined", "one_by_one"]
 
 
 def defined(
@@ -61,6 +62,23 @@ def _evaluated(primitive: Primitive, *arrays: Any, call: Any) -> Any:
 @functools.lru_cache(1024)
 def _compiled(primitive: Primitive, call: Any) -> Any:
     return jax.jit(functools.partial(primitive.bind, call=call))
+
+
+def one_by_one(primitive: Primitive) -> None:
+    """A batch of calls is one call after another: each is large, or has no kernel for several."""
+
+    def batched(arrays: Any, axes: Any, *, call: Any) -> Any:
+        fixed = [array for array, axis in zip(arrays, axes, strict=True) if axis is None]
+        moved = [jnp.moveaxis(array, axis, 0) for array, axis in zip(arrays, axes, strict=True) if axis is not None]
+
+        def one(batched: list[Any]) -> list[Any]:
+            left, right = list(fixed), list(batched)
+            return primitive.bind(*((left if axis is None else right).pop(0) for axis in axes), call=call)
+
+        found = jax.lax.map(one, moved)
+        return found, [0] * len(found)
+
+    batching.primitive_batchers[primitive] = batched
 
 
 # ----------------------------------------------------------------------------------------------- meshes

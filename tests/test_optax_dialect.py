@@ -32,6 +32,7 @@ LOG_P = ROWS - np.log(np.exp(ROWS).sum(-1, keepdims=True))
 CUT = np.where(MASK, SOFT, 0.0) / np.where(MASK, SOFT, 0.0).sum(-1, keepdims=True)
 WEIGHTS, RELEVANCES = RNG.uniform(0.5, 2.0, (N, C)), RNG.integers(0, 4, (N, C)) * 1.0
 PICTURES, MASKS = RNG.normal(size=(2, 3, 4, C)), np.eye(C)[RNG.integers(0, C, (2, 3, 4))]
+BLOCKS = np.moveaxis(RNG.dirichlet(np.ones(12), (2, C)).reshape(2, C, 3, 4), 1, -1)
 
 CASES = {
     "squared_error": ("squared_error", (Z, T), {}),
@@ -68,6 +69,13 @@ CASES = {
     "kl_divergence, any sum": ("kl_divergence", (ROWS / 2, SOFT), {"where": EMPTY_TOO}),
     "kl_divergence, axis": ("kl_divergence", (ROWS.T, SOFT.T), {"axis": 0, "where": EMPTY_TOO.T}),
     "generalized_kl_divergence, any sum": ("generalized_kl_divergence", (ROWS / 2, SOFT), {"where": EMPTY_TOO}),
+    "generalized_kl_divergence, amounts": ("generalized_kl_divergence", (ROWS / 2, RELEVANCES), {}),
+    "generalized_kl_divergence, all axes": (
+        "generalized_kl_divergence", (PICTURES, MASKS), {"axis": None, "where": MASKS + PICTURES > 0.0}
+    ),
+    "kl_divergence, axes": ("kl_divergence", (PICTURES, BLOCKS), {"axis": (2, 1), "where": PICTURES > 0.0}),
+    "log targets, axes": ("kl_divergence_with_log_targets", (PICTURES, PICTURES[::-1] / 3), {"axis": (1, -1)}),
+    "softmax_cross_entropy, axes": ("softmax_cross_entropy", (PICTURES, BLOCKS), {"axis": (2, 1)}),
     "log targets, any sum": ("kl_divergence_with_log_targets", (ROWS, np.log(SOFT)), {"where": EMPTY_TOO}),
     "kl_divergence_with_log_targets": ("kl_divergence_with_log_targets", (ROWS, ROWS[::-1] / 3), {}),
     "generalized_kl_divergence": ("generalized_kl_divergence", (ROWS / 2, SOFT), {}),
@@ -215,6 +223,29 @@ def test_near_equality_a_masked_divergence_keeps_its_digits():
         assert row == pytest.approx(float(exact), rel=2e-7, abs=0)
 
 
+def test_a_divergence_of_amounts_keeps_its_digits():
+    t = RNG.gamma(1.0, 2.0, (6, C)) * np.array([1.0, 0.0, 1e-310, 1e200, 1.0, 1.0])[:, None]
+    t[0, 1:] = 0.0
+    z = ROWS / 2
+    z[4:] = np.log(t[4:]) + np.array([1e-2, 1e-4])[:, None] * ROWS[4:]
+    for mask in (np.ones((N, C), bool), EMPTY_TOO[::-1]):
+        with mp.workdps(50):
+            exact = [
+                mp.fsum(
+                    (b * (mp.log(b) - a) if b else 0) - b + mp.exp(a)
+                    for a, b, one in zip(map(mpf, row), map(mpf, amounts), keep, strict=True)
+                    if one
+                )
+                for row, amounts, keep in zip(z.tolist(), t.tolist(), mask, strict=True)
+            ]
+        found = ours.generalized_kl_divergence(z, t, where=None if mask.all() else mask)
+        rel = np.array(
+            [1e-15] * 4 + [1e-13, 1e-11]
+        )  # near equality, the error of a logarithm is divided by the distance
+        wanted = np.array(exact, float)
+        assert (np.abs(found - wanted) <= rel * wanted).all()
+
+
 def test_a_focal_loss_of_shares_keeps_its_digits():
     z, q = np.array([-30.0, 40.0, 3.0, 800.0, -700.0]), np.array([1e-20, 1.0 - 2.0**-53, 0.25, 1.0, 1e-5])
     with mp.workdps(400):
@@ -254,6 +285,13 @@ def test_a_mean_of_nothing_is_refused_in_a_program_too():
         (lambda: ours.kl_divergence(ROWS, 0.9 * SOFT, where=MASK | True), "target: got"),
         (lambda: ours.kl_divergence(ROWS, np.where(MASK, np.nan, SOFT), where=MASK), "target: got nan"),
         (lambda: ours.softmax_cross_entropy(ROWS, 2 * SOFT), "target: got"),
+        (
+            lambda: ours.softmax_cross_entropy(ROWS[:1, :3], np.array([[1.0, -1, 0]]), where=MASK[:1, :3] | True),
+            "target",
+        ),
+        (lambda: ours.generalized_kl_divergence(ROWS[:, :2], np.array([[0.5, -0.5]] * N)), "target: got -0.5 at"),
+        (lambda: ours.generalized_kl_divergence(ROWS, np.full((N, C), np.nan)), "target: got nan at"),
+        (lambda: ours.kl_divergence(ROWS[:C], SOFT[:C], where=MASK[0]), "where: got shape"),
     ],
 )
 def test_what_optax_lets_pass_is_refused(call, words):

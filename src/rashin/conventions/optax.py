@@ -110,7 +110,9 @@ TABLE = (
     Convention(
         "generalized_kl_divergence", "softmax_kullback_leibler",
         "softmax_kullback_leibler(log_predictions, targets, reduction='none')", _LOGARITHMS,
-        f"{_KL} It adds the sum of the predicted probabilities less that of the targets.", _NEAR,
+        "log_predictions holds logarithms of amounts, targets amounts, of any sum: the sum of t log(t / p) - t + p "
+        "over the classes that where does not leave out. For distributions it is the Kullback-Leibler divergence.",
+        _NEAR,
     ),
     Convention(
         "convex_kl_divergence", "softmax_kullback_leibler",

@@ -16,6 +16,7 @@ from rashin.losses import (
     distillation,
     hinge,
     negative_log_likelihood,
+    poisson,
     sigmoid_cross_entropy,
     sigmoid_focal,
     softmax_kullback_leibler,
@@ -34,6 +35,7 @@ __all__ = [
     "focal_of_shares",
     "logarithm",
     "mass",
+    "nonnegative",
     "of_shares",
     "one_hot",
     "over_all",
@@ -107,6 +109,12 @@ def weights(weight: Any) -> Any:
     xp, weight = read(weight)
     zeros = xp.zeros_like(weight)
     return absolute_error(zeros + 1.0, zeros, weight=weight, reduction="none")
+
+
+def nonnegative(xp: Any, target: Any) -> Any:
+    """The targets; the core refuses negative ones and NaN, inside compiled programs too."""
+    rate = xp.zeros_like(target) - 1024.0  # e to that is 0, so that the loss is the target's multiple by a power of 2
+    return poisson(rate, target, reduction="none") / 1024.0
 
 
 def one_hot(xp: Any, labels: Any, classes: int, axis: int) -> Any:
@@ -226,6 +234,7 @@ def of_shares(
     core: Callable[..., Any], xp: Any, shares: Any, axis: int, keep: Any, reduction: str, divisor: Any = None
 ) -> Any:
     """The loss of shares of any sum, as the sum times the loss of a distribution; ``divisor`` is that of a mean."""
+    shares = nonnegative(xp, shares)
     total = xp.sum(shares, axis=axis, keepdims=True)
     some = total > 0.0
     rows = xp.where(some, shares / xp.where(some, total, 1.0), 1.0 / shares.shape[axis])

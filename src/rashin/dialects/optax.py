@@ -104,6 +104,8 @@ def poly_loss_cross_entropy(logits, labels, *, epsilon=2.0, axis=-1, where=None)
 def _of_shares(loss: Any, xp: Any, z: Any, q: Any, axis: int, where: Any, **settings: Any) -> Any:
     """The loss of distributions; of those that a mask cuts, times what is left of them."""
     same_shape(logits=z, labels=q)
+    where = None if where is None else _of_classes(xp, where, z, axis)
+    axis, z, q, where = _rows(xp, axis, z, q, where)
     z, where = _left(xp, z, where, axis)
     if where is None:
         return loss(z, q, axis=axis, reduction="none", **settings)
@@ -115,66 +117,87 @@ def _of_shares(loss: Any, xp: Any, z: Any, q: Any, axis: int, where: Any, **sett
 @_dialect
 def softmax_cross_entropy_with_integer_labels(logits, labels, axis=-1, where=None):
     xp, z, t, where = read(logits, labels, where)
-    if isinstance(axis, tuple):
-        z, where = (None if each is None else _joined(xp, each, axis) for each in (z, where))
-        axis = -1
+    axis, z, where = _rows(xp, axis, z, where)
     z, where = _left(xp, z, where, axis)
     rows = None if where is None else xp.any(where, axis=axis)
     return exact.softmax_cross_entropy(z, t, where=rows, axis=axis, reduction="none")
 
 
+def _rows(xp: Any, axis: Any, *arrays: Any) -> tuple[Any, ...]:
+    """The axis, and the arrays; several axes, or None for all, become one, the last."""
+    if axis is not None and not isinstance(axis, tuple):
+        return axis, *arrays
+    axes = tuple(range(arrays[0].ndim)) if axis is None else axis
+    return -1, *(None if array is None else _joined(xp, array, axes) for array in arrays)
+
+
 def _joined(xp: Any, array: Any, axes: tuple[int, ...]) -> Any:
-    """The axes as one, the last."""
     moved = xp.moveaxis(array, axes, tuple(range(-len(axes), 0)))
-    return moved.reshape((*moved.shape[: -len(axes)], -1))
+    return moved.reshape((*moved.shape[: moved.ndim - len(axes)], math.prod(moved.shape[moved.ndim - len(axes) :])))
 
 
-def _cut(log_predictions: Any, targets: Any, where: Any, axis: int) -> tuple[Any, Any, Any, Any]:
-    """Rows of which a mask has left out classes: one of these gets what is missing to a sum of 1, predicted exactly.
-
-    Such a class costs nothing, so that the divergence is the sum over the others.
-    """
-    xp, z, t, where = read(log_predictions, targets, where)
-    same_shape(log_predictions=z, targets=t)
-    if where is None:
-        return xp, z, t, z
-    where = _of_classes(xp, where, z, axis)
-    missing = 1.0 - xp.sum(xp.where(where, widened(t), 0.0), axis=axis, keepdims=True)
-    left_out = xp.where(where, 0, 1)
-    first = arrays.one_hot(xp, xp.argmax(left_out, axis=axis), z.shape[axis], axis) & (left_out == 1)
-    spare = arrays.cast(xp, xp.where(first & (missing > 0.0), missing, 0.0), t.dtype)
-    return xp, xp.where(where, widened(z), arrays.logarithm(xp, widened(spare))), xp.where(where, t, spare), z
+def _terms(log_predictions: Any, where: Any, axis: Any, **targets: Any) -> tuple[Any, ...]:
+    """The library, axis, predictions, targets and mask of a divergence, whose sum is over one axis."""
+    ((name, target),) = targets.items()
+    xp, z, t, where = read(log_predictions, target, where)
+    same_shape(log_predictions=z, **{name: t})
+    where = None if where is None else arrays.repeated(xp, "where", where, z)
+    return xp, *_rows(xp, axis, z, t, where)
 
 
-def _cut_logarithms(log_predictions: Any, log_targets: Any, where: Any, axis: int) -> tuple[Any, Any, Any]:
-    """The same for logarithms, whose exponentials may have any sum: a row without a class is equal on both sides."""
-    xp, z, t, where = read(log_predictions, log_targets, where)
-    same_shape(log_predictions=z, log_targets=t)
-    if where is None:
-        return xp, z, t
-    where = _of_classes(xp, where, z, axis)
-    absent = xp.where(xp.any(where, axis=axis, keepdims=True), -math.inf, xp.zeros_like(z))
-    return xp, xp.where(where, z, absent), xp.where(where, t, absent)
+def _absent(xp: Any, z: Any, where: Any, axis: int) -> Any:
+    """The logarithms of what a mask leaves out; a row without a class is uniform, and costs nothing."""
+    return xp.where(xp.any(where, axis=axis, keepdims=True), -math.inf, xp.zeros_like(z))
 
 
 @_dialect
 def kl_divergence(log_predictions, targets, axis=-1, where=None):
-    xp, z, t, given = _cut(log_predictions, targets, where, axis)
+    xp, axis, given, t, where = _terms(log_predictions, where, axis, targets=targets)
+    z, t = (given, t) if where is None else _completed(xp, given, t, where, axis)
     return rounded(arrays.divergence(xp, z, t, axis), given)
+
+
+def _completed(xp: Any, z: Any, t: Any, where: Any, axis: int) -> tuple[Any, Any]:
+    """Rows of which a mask has left out classes: one of these gets what is missing to a sum of 1, predicted exactly.
+
+    Such a class costs nothing, so that the divergence is the sum over the others.
+    """
+    missing = 1.0 - xp.sum(xp.where(where, widened(t), 0.0), axis=axis, keepdims=True)
+    left_out = xp.where(where, 0, 1)
+    first = arrays.one_hot(xp, xp.argmax(left_out, axis=axis), z.shape[axis], axis) & (left_out == 1)
+    spare = arrays.cast(xp, xp.where(first & (missing > 0.0), missing, 0.0), t.dtype)
+    return xp.where(where, widened(z), arrays.logarithm(xp, widened(spare))), xp.where(where, t, spare)
 
 
 @_dialect
 def kl_divergence_with_log_targets(log_predictions, log_targets, axis=-1, where=None):
-    xp, z, t = _cut_logarithms(log_predictions, log_targets, where, axis)
+    xp, axis, z, t, where = _terms(log_predictions, where, axis, log_targets=log_targets)
+    if where is not None:
+        absent = _absent(xp, z, where, axis)
+        z, t = xp.where(where, z, absent), xp.where(where, t, absent)
     return rounded(arrays.divergence_of_logarithms(xp, z, t, axis), z)
 
 
 @_dialect
 def generalized_kl_divergence(log_predictions, targets, axis=-1, where=None):
-    xp, z, t, given = _cut(log_predictions, targets, where, axis)
-    total = links.logsumexp(widened(z), axis=axis)
-    own = exact.softmax_kullback_leibler(widened(z), t, reduction="none", axis=axis)
-    return rounded(own - xp.sum(widened(t), axis=axis) * total + xp.expm1(total), given)
+    xp, axis, given, t, where = _terms(log_predictions, where, axis, targets=targets)
+    z, t, rows = widened(given), widened(t), None
+    if where is not None:
+        rows = xp.any(where, axis=axis)
+        z, t = xp.where(where, z, _absent(xp, z, where, axis)), xp.where(where, t, 0.0)
+    core = functools.partial(exact.softmax_kullback_leibler, z, axis=axis)
+    own = arrays.of_shares(core, xp, t, axis, rows, "none")
+    sums = _divergence_of_sums(xp, links.logsumexp(z, axis=axis), xp.sum(t, axis=axis))
+    return rounded(own + (sums if rows is None else xp.where(rows, sums, 0.0)), given)
+
+
+def _divergence_of_sums(xp: Any, log_p: Any, t: Any) -> Any:
+    """t log(t / p) - t + p; near equality, p - t is that of expm1."""
+    some = t > 0.0
+    gap = log_p - xp.log(xp.where(some, t, 1.0))
+    near = gap < 1.0
+    excess = xp.where(near, t * xp.expm1(xp.where(near, gap, 0.0)), xp.exp(log_p) - t)
+    return xp.where(some, excess - t * gap, xp.exp(log_p))
 
 
 @_dialect

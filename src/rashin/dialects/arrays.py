@@ -112,7 +112,8 @@ def weights(weight: Any) -> Any:
 
 
 def nonnegative(xp: Any, target: Any) -> Any:
-    """The targets; the core refuses negative ones and NaN, inside compiled programs too."""
+    """The targets in doubles; the core refuses negative ones and NaN, inside compiled programs too."""
+    target = widened(target)
     rate = xp.zeros_like(target) - 1024.0  # e to that is 0, so that the loss is the target's multiple by a power of 2
     return poisson(rate, target, reduction="none") / 1024.0
 

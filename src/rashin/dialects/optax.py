@@ -76,16 +76,15 @@ def sigmoid_focal_loss(logits, labels, *, alpha=None, gamma=2.0):
     return arrays.focal_of_shares(xp, z, q, gamma, alpha)
 
 
-def _left(xp: Any, logits: Any, where: Any, axis: int) -> Any:
+def _left(xp: Any, logits: Any, where: Any) -> Any:
     """The logits with -inf for the classes that a mask leaves out."""
+    return logits if where is None else xp.where(where, logits, -math.inf)
+
+
+def _of_classes(xp: Any, where: Any, logits: Any, axis: Any) -> Any:
+    """A mask of classes, or of samples, in the shape of the logits."""
     if where is None:
-        return logits, None
-    where = _of_classes(xp, where, logits, axis)
-    return xp.where(where, logits, -math.inf), where
-
-
-def _of_classes(xp: Any, where: Any, logits: Any, axis: int) -> Any:
-    """A mask of classes in the shape of the logits."""
+        return None
     return xp.broadcast_to(where if where.ndim == logits.ndim else xp.expand_dims(where, axis=axis), logits.shape)
 
 
@@ -104,23 +103,19 @@ def poly_loss_cross_entropy(logits, labels, *, epsilon=2.0, axis=-1, where=None)
 def _of_shares(loss: Any, xp: Any, z: Any, q: Any, axis: int, where: Any, **settings: Any) -> Any:
     """The loss of distributions; of those that a mask cuts, times what is left of them."""
     same_shape(logits=z, labels=q)
-    where = None if where is None else _of_classes(xp, where, z, axis)
-    axis, z, q, where = _rows(xp, axis, z, q, where)
-    z, where = _left(xp, z, where, axis)
+    axis, z, q, where = _rows(xp, axis, z, q, _of_classes(xp, where, z, axis))
+    core = functools.partial(loss, _left(xp, z, where), axis=axis, **settings)
     if where is None:
-        return loss(z, q, axis=axis, reduction="none", **settings)
-
-    core = functools.partial(loss, z, axis=axis, **settings)
+        return core(q, reduction="none")
     return arrays.of_shares(core, xp, xp.where(where, widened(q), 0.0), axis, xp.any(where, axis=axis), "none")
 
 
 @_dialect
 def softmax_cross_entropy_with_integer_labels(logits, labels, axis=-1, where=None):
     xp, z, t, where = read(logits, labels, where)
-    axis, z, where = _rows(xp, axis, z, where)
-    z, where = _left(xp, z, where, axis)
+    axis, z, where = _rows(xp, axis, z, _of_classes(xp, where, z, axis))
     rows = None if where is None else xp.any(where, axis=axis)
-    return exact.softmax_cross_entropy(z, t, where=rows, axis=axis, reduction="none")
+    return exact.softmax_cross_entropy(_left(xp, z, where), t, where=rows, axis=axis, reduction="none")
 
 
 def _rows(xp: Any, axis: Any, *arrays: Any) -> tuple[Any, ...]:

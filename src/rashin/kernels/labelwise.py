@@ -274,7 +274,7 @@ def sweep_labels(
 
 
 @separate
-def _add_watched(q: Any, lanes: Any) -> tuple[int, int]:
+def _add_watched(q: Any, lanes: Any) -> tuple[Any, Any]:
     """Add a span of q to the lanes; the largest of their bits, and a sign if one of them has it."""
     top, sign = np.int64(0), np.int64(0)
     for first in range(0, q.size, MANY):
@@ -297,7 +297,8 @@ def _is_below_zero(q: Any, i: int) -> Any:
 
 def distribution(q: Any, i: int, tolerance: float, lanes: Any) -> bool:
     """Whether row ``i`` of ``q`` is one."""
-    top, sign, total, error = np.int64(0), np.int64(0), 0.0, 0.0
+    top: Any = np.int64(0)
+    sign, total, error = np.int64(0), 0.0, 0.0
     for first in range(0, q.shape[1], SPAN):
         clear_lanes(lanes)
         largest_bits, signs = _add_watched(q[i, first : first + SPAN], lanes)

@@ -27,8 +27,8 @@ class LinearLoss:
     The logits (N, C) are never stored: BLAS multiplies blocks of rows, and the fused sweep uses each block at once.
     This takes at most 64 MiB beyond the gradients, or the logits of 256 rows beyond 65536 classes; more only for a
     16-bit classifier, whose gradient is summed in float32. Products are in float32 if inputs, classifier and bias are
-    float32 or 16-bit, otherwise in float64, with the accuracy of BLAS. All later steps are exact, including the sum over
-    the samples.
+    float32 or 16-bit, otherwise in float64, with the accuracy of BLAS. All later steps are exact, the sum over the
+    samples too.
 
     Parameters of every method
     --------------------------

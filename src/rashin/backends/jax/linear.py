@@ -17,7 +17,7 @@ from rashin.backends.jax.logits import softmax_statistics
 from rashin.backends.jax.memory import array_of, floating, kept_type, shadow, value_type, wide_type
 from rashin.backends.jax.primitive import bind
 from rashin.backends.jax.programs import alike, beside, defined, one_by_one
-from rashin.backends.numpy.layer import LEAST, LOGITS, MOST, checked_layer
+from rashin.backends.numpy.layer import LOGITS, checked_layer, height
 from rashin.reduction import weigh
 
 __all__ = ["evaluate_linear", "linear_statistics"]
@@ -199,10 +199,9 @@ def _walked(call: Linear, factor: Any, x: Any, w: Any, b: Any, t: Any, weights: 
 def _blocks(rows: _Rows, classes: int, dtype: Any) -> _Rows:
     """The rows in blocks of equal height, the last of which is filled up with rows that do not count."""
     samples = len(rows.inputs)
-    most = LOGITS // (classes * dtype.itemsize)
-    blocks = max(1, -(-samples // min(max(most - most % LEAST, LEAST), MOST)))
-    height = -(-samples // blocks)
-    more = blocks * height - samples
+    blocks = max(1, -(-samples // height(classes, rows.inputs.shape[1], dtype)))
+    rows_each = -(-samples // blocks)
+    more = blocks * rows_each - samples
     if more and rows.where is None:
         rows = rows._replace(where=jnp.ones(samples, bool))
 
@@ -210,6 +209,6 @@ def _blocks(rows: _Rows, classes: int, dtype: Any) -> _Rows:
         if array is None:
             return None
         filled = jnp.pad(array, ((0, more), *[(0, 0)] * (array.ndim - 1))) if more else array
-        return filled.reshape(blocks, height, *array.shape[1:])
+        return filled.reshape(blocks, rows_each, *array.shape[1:])
 
     return _Rows(*map(cut, rows))

@@ -33,7 +33,7 @@ from rashin.domain import REAL
 from rashin.kernels import threads
 from rashin.kernels.linear import column_sums
 
-__all__ = ["Gradients", "Layer", "checked_layer", "ready"]
+__all__ = ["Gradients", "Layer", "checked_layer", "height", "ready"]
 
 LOGITS = 56 << 20  # bytes of a block of logits
 GATHERED = 44 << 20  # the same where the sweep needs buffers of its own; with them it stays below 64 MiB
@@ -74,16 +74,15 @@ class Layer:
     def blocks(self) -> Iterator[Any]:
         """Indices of the rows of each block: slices, or arrays where rows are left out."""
         rows = len(self.inputs) if self.chosen is None else len(self.chosen)
-        most = max(self.room // (self.classes * self.dtype.itemsize), min(ENOUGH, self.inputs.shape[1]))
-        step = min(max(most - most % LEAST, LEAST), MOST)
+        step = height(self.classes, self.inputs.shape[1], self.dtype, self.room)
         for start in range(0, rows, step):
             part = slice(start, min(start + step, rows))
             yield part if self.chosen is None else self.chosen[part]
 
     def buffer(self) -> NDArray[Any]:
         """Room for the logits of the largest block."""
-        height = max((len(self.inputs[block]) for block in self.blocks()), default=0)
-        return np.empty((height, self.classes), self.dtype)
+        rows = max((len(self.inputs[block]) for block in self.blocks()), default=0)
+        return np.empty((rows, self.classes), self.dtype)
 
     def read(self, block: Any) -> NDArray[Any]:
         """The inputs of a block in the type of the products."""
@@ -128,6 +127,12 @@ class Layer:
             f"(or products beyond {self.dtype}); expected rows whose product is a number; fix: replace what is infinite"
             f"{', or use float64' if self.dtype == np.float32 else ''}"
         )
+
+
+def height(classes: int, features: int, dtype: np.dtype[Any], room: int = LOGITS) -> int:
+    """How many rows to a block."""
+    most = max(room // (classes * dtype.itemsize), min(ENOUGH, features))
+    return min(max(most - most % LEAST, LEAST), MOST)
 
 
 def _add_to_rows(z: NDArray[Any], row: NDArray[Any]) -> None:

@@ -47,6 +47,7 @@ MPMATH = SimpleNamespace(
     log=_each(_log),
     log1p=_each(lambda x: mp.log1p(x) if x > -1 else mp.ninf if x == -1 else mp.nan),
     log1p_unit=_each(lambda x: mp.log1p(x) if 0 <= x <= 1 else mp.nan),  # a formula that goes beyond is found out
+    narrow=lambda: False,
     tanh=_each(mp.tanh),
     float_power=_each(_power, 2),
     erf=_each(mp.erf),

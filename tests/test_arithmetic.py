@@ -26,7 +26,8 @@ INFINITY, NAN = math.inf, math.nan
 
 def universal(module):
     """A vocabulary of compiled functions of numbers, on arrays of doubles."""
-    return SimpleNamespace(**{name: _universal(getattr(module, name), ARITY.get(name, 1)) for name in module.__all__})
+    words = {name: _universal(getattr(module, name), ARITY.get(name, 1)) for name in module.__all__ if name != "narrow"}
+    return SimpleNamespace(narrow=module.narrow, **words)
 
 
 ARITY = {**dict.fromkeys(BINARY, 2), "where": 3}

@@ -69,7 +69,7 @@ def pointwise(
     ``xp`` is the arithmetic: ``rashin.arithmetic.scalar`` inside the compiled sweep, NumPy on arrays, and what
     ``rashin.arithmetic`` makes for PyTorch tensors and JAX arrays. The formula may use operators and ``xp.abs, sign,
     where, exp, expm1, log, log1p, log1p_unit, sqrt, tanh, float_power, erf, erfc, ndtr, log_ndtr, lgamma, digamma,
-    trigamma, lgamma_difference, digamma_difference, trigamma_difference``, but not branches.
+    trigamma, lgamma_difference, digamma_difference, trigamma_difference, narrow``, but not branches.
 
     Examples
     --------

@@ -51,6 +51,7 @@ def like(z: Any) -> SimpleNamespace:
     words = SimpleNamespace(
         **same,
         log1p_unit=same["log1p"],
+        narrow=lambda: False,
         float_power=taking_numbers(xp.pow),
         sign=sign,
         where=where,

@@ -31,6 +31,7 @@ __all__ = [
     "log1p_unit",
     "log_ndtr",
     "max",
+    "narrow",
     "ndtr",
     "sign",
     "sqrt",
@@ -147,6 +148,11 @@ def _on_arrays(made: Kernel, *given: Any) -> Any:
     result = np.empty(shape)
     made(DOUBLE)(*(x.reshape(-1) for x in inputs), result.reshape(-1))
     return result if shape else result[()]
+
+
+def narrow() -> bool:
+    """Elements are doubles."""
+    return False
 
 
 def exp(x: Any) -> Any:

@@ -34,6 +34,7 @@ __all__ = [
     "log1p",
     "log1p_unit",
     "log_ndtr",
+    "narrow",
     "ndtr",
     "sign",
     "sqrt",
@@ -44,6 +45,12 @@ __all__ = [
 ]
 
 _LARGEST = 709.782712893384  # whose exponential is finite
+
+
+@inline
+def narrow() -> bool:
+    """Elements are float32."""
+    return True
 
 
 @inline

@@ -5,6 +5,8 @@ scalars; for arrays and tensors it is one of this module's neighbours. The vocab
 
     abs, sign, where, sqrt, exp, expm1, log, log1p, log1p_unit, tanh, float_power, erf, erfc, ndtr, log_ndtr,
     lgamma, digamma, trigamma, lgamma_difference, digamma_difference, trigamma_difference
+
+and ``narrow()``, whether elements are narrower than the arithmetic, so that no difference of two of them overflows.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ __all__ = [
     "log1p",
     "log1p_unit",
     "log_ndtr",
+    "narrow",
     "ndtr",
     "sign",
     "sqrt",
@@ -49,6 +52,12 @@ __all__ = [
     "trigamma_difference",
     "where",
 ]
+
+
+@inline
+def narrow() -> bool:
+    """Elements are doubles, as the arithmetic is."""
+    return False
 
 
 @inline

@@ -46,6 +46,7 @@ def like(z: torch.Tensor) -> SimpleNamespace:
     words = SimpleNamespace(
         **same,
         log1p_unit=same["log1p"],
+        narrow=lambda: False,
         float_power=taking_numbers(torch.pow),
         sign=sign,
         where=where,

@@ -17,9 +17,9 @@ LOG_2 = 0.6931471805599453
 
 def halved(xp, z, t):
     """z - t, halved if it overflows; the factor 1 or 1/2, and its inverse."""
-    fits = xp.abs(z - t) < INFINITY
-    half = xp.where(fits, 1.0, 0.5)
-    return half * z - half * t, half, xp.where(fits, 1.0, 2.0)
+    over = xp.abs(z - t) == xp.where(xp.narrow(), -1.0, INFINITY)
+    half = xp.where(over, 0.5, 1.0)
+    return half * z - half * t, half, xp.where(over, 2.0, 1.0)
 
 
 @pointwise(convex=True, best_constant=mean, target_degree=2, target_slope=RESIDUAL, bounds=nonnegative)

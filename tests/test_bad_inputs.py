@@ -422,14 +422,44 @@ def test_target_distributions_sum_to_1_within_their_own_precision():
         classes = 8
         q = np.full((1, classes), 1 / classes).astype(dtype)
         inside, outside = q.copy(), q.copy()
-        inside[0, 0] = float(q[0, 0]) + 3.5 * classes * eps
-        outside[0, 0] = float(q[0, 0]) + 4.5 * classes * eps
+        bound = min(4.0 * classes * eps, 0.05)
+        inside[0, 0] = float(q[0, 0]) + 0.875 * bound
+        outside[0, 0] = float(q[0, 0]) + 1.125 * bound
         logits = np.zeros((1, classes))
         assert close(ce(logits, inside), np.log(classes) * inside.astype(float).sum())  # used as given
         for loss, z in ((ce, logits), (cce, logits + 1 / classes), (rashin.focal, logits)):
             loss(z, inside)
             with pytest.raises(ValueError, match=r"target: got .* at index 0, which sums to"):
                 loss(z, outside)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, pytest.importorskip("ml_dtypes").bfloat16])
+def test_rows_of_16_bits_and_many_classes_are_distributions_too(dtype):
+    """4 C eps is 1 at 256 classes of float16 and at 32 of bfloat16: rows of zeros passed, and cost 0."""
+    z, q = np.zeros((2, 300), np.float32), np.zeros((2, 300), dtype)
+    q[0, 3] = 1.0
+    with pytest.raises(ValueError, match=r"index 1, which sums to 0.0; .* within 5.0e-02; fix: leave it out by where="):
+        rashin.softmax_cross_entropy(z, q)
+    q[1, :2] = 1.0
+    with pytest.raises(ValueError, match=r"which sums to 2.0; .* fix: divide by target.sum\(-2, keepdims=True\)"):
+        rashin.softmax_cross_entropy.gradient(z.T.copy().T[..., None], q[..., None], axis=1)
+    q[1] = 1.0 / 300.0  # rounded, these sum to 0.998 and 1.001
+    assert rashin.softmax_cross_entropy(z, q, where=[False, True]) == pytest.approx(
+        float(q[1].astype(float).sum()) * np.log(300.0), rel=1e-14, abs=0
+    )
+
+
+@pytest.mark.parametrize("target", [0, 2, [0.5, 0.25, 0.25]], ids=["the peak", "another class", "soft"])
+@pytest.mark.parametrize("classes", [3, 200])
+def test_z_loss_of_a_lone_infinite_logit_is_refused(target, classes):
+    """Its value is infinite, and the gradient of other classes 0 * inf: it was NaN."""
+    z = np.zeros((1, classes))
+    z[0, 0] = np.inf
+    t = np.array([target]) if np.ndim(target) == 0 else np.array([target + [0.0] * (classes - 3)])
+    for call in (rashin.softmax_cross_entropy, rashin.softmax_cross_entropy.value_gradient_and_hessian):
+        with pytest.raises(ValueError, match="where the loss has no limit"):
+            call(z, t, z_loss=0.1)
+    assert np.isfinite(rashin.softmax_cross_entropy.gradient(z, t)).all()
 
 
 def test_empty_batches_raise_for_the_mean_only():

@@ -20,7 +20,7 @@ from rashin.checks.refusals import (
     total_refusal,
 )
 from rashin.checks.rules import fisher, matrix, products
-from rashin.checks.samples import labels, output, separate, vector, weights, weights_fit
+from rashin.checks.samples import labels, output, separate, sum_tolerance, vector, weights, weights_fit
 from rashin.checks.shapes import axis, holds_distributions, holds_rows, numbers, same_shape
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "same_shape",
     "selection",
     "separate",
+    "sum_tolerance",
     "total_refusal",
     "vector",
     "weights",

@@ -72,7 +72,7 @@ def refuse_distribution(row: NDArray[Any], index: tuple[int, ...], axis: int, to
         "target",
         row_in_words(row),
         f"a distribution, whose sum is 1 within {tolerance:.1e}",
-        "divide by target.sum(-1, keepdims=True)",
+        f"divide by target.sum({axis}, keepdims=True)" if row.any() else "leave it out by where=",
         index,
         f"which sums to {row.astype(np.float64).sum()!s}",
     )

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from rashin.checks.arrays import array, first, inside
 from rashin.refusal import Refusal
 
-__all__ = ["labels", "output", "separate", "vector", "weights", "weights_fit"]
+__all__ = ["labels", "output", "separate", "sum_tolerance", "vector", "weights", "weights_fit"]
+
+_MOST = 0.05  # 4 C eps of float16 would let any row of 256 classes pass
 
 
 def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.int64]:
@@ -27,6 +29,11 @@ def labels(target: NDArray[Any], where: NDArray[np.bool_] | None) -> NDArray[np.
         raise Refusal("target", str(target[index]), expected, index=index)
     with np.errstate(invalid="ignore"):
         return np.where(np.abs(numbers) < 2.0**62, numbers, -1.0).astype(np.int64)
+
+
+def sum_tolerance(classes: int, eps: float) -> float:
+    """By how much the sum of a distribution may miss 1."""
+    return min(_MOST, 4.0 * classes * eps)
 
 
 def weights(weight: Any, shape: tuple[int, ...], where: Any = None) -> NDArray[Any]:

@@ -137,9 +137,9 @@ def sharpened(size: int, rests: Any, own: Any, u: Any, terms: Any, slopes: Any, 
 
 
 def _with_z_loss(size: int, z_loss: float, lse: Any, terms: Any, pulls: Any) -> None:
-    """Add z_loss lse^2, and fill in its slope."""
+    """Add z_loss lse^2, and fill in its slope; a row whose lse is infinite is left without a limit."""
     for r in range(size):
-        terms[r] += z_loss * lse[r] * lse[r]
+        terms[r] += z_loss * lse[r] * lse[r] + (lse[r] - lse[r])
         pulls[r] = 2.0 * z_loss * lse[r]
 
 
@@ -454,7 +454,8 @@ def sweep_distributions(
     """
     n, classes = z.shape
     lanes, parts, numbers = room[:LANES], room[LANES : LANES + MIXTURE], room[LANES + MIXTURE :]
-    value, u, rows, width = numbers[:1], numbers[1:2], numbers[NUMBERS:], _lines(classes)
+    value, u, own, rests = numbers[:1], numbers[1:2], numbers[2:3], numbers[3:4]
+    rows, width = numbers[NUMBERS:], _lines(classes)
     e = shaped(rows, (1, classes))
     slopes, curvatures = shaped(rows[width:], (1, classes)), shaped(rows[2 * width :], (1, classes))
     for i in range(n):
@@ -482,15 +483,17 @@ def sweep_distributions(
         log_rest = elementary.log1p(rest)
         certain, steepness = k >= 0 and smoothing == 0.0, 0.0
         if certain:
+            own[0], rests[0] = below(np.float64(z[i, k]), peak)[0], rest
             u[0] = log_probability(np.float64(z[i, k]), peak, log_rest)
             call(loop, u, u, u, parameters, value, slopes[0], curvatures[0], 1)
+            sharpened(1, rests, own, u, value, slopes[0], curvatures[0])
         else:
             value[0], steepness = mixture(loop, parameters, z, q, i, k, smoothing, peak, log_rest, slopes[0],
                                           curvatures[0], hessian.size > 0, lanes, parts)  # fmt: skip
         pull = 0.0
         if z_loss != 0.0:
             lse = peak + log_rest
-            value[0] += z_loss * lse * lse
+            value[0] += z_loss * lse * lse + (lse - lse)
             pull = 2.0 * z_loss * lse
         if value[0] != value[0]:
             return UNDEFINED, i

@@ -134,7 +134,7 @@ class ByFormula:
         """What the sum of a distribution may differ from 1 by."""
         xp = self.space.xp
         kind = t.dtype if xp.isdtype(t.dtype, "real floating") else xp.float64
-        return 4.0 * float(rows.shape[-1] * xp.finfo(kind).eps)
+        return checks.sum_tolerance(rows.shape[-1], float(xp.finfo(kind).eps))
 
     def _require(self, good: Any, z: Any, t: Any, w: Any, m: Any) -> None:
         """All must be good; else NumPy's backend finds the first that is not, and says what it is."""

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rashin import checks
 from rashin.arithmetic.jax import like
 from rashin.backends.formula import Space, accepts, derived, product, target_slope
 from rashin.backends.jax.call import Call
@@ -113,7 +114,7 @@ def _beside(x: Any, like: Any) -> Any:
 def _is_fine(space: Space, rule: Rule, z: Any, t: Any, dtype: Any) -> Any:
     """Which samples have no number that would be refused; ``dtype`` is the target's own."""
     kind = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.float64
-    fine = accepts(space, rule, z, t, 4.0 * z.shape[-1] * float(jnp.finfo(kind).eps))
+    fine = accepts(space, rule, z, t, checks.sum_tolerance(z.shape[-1], float(jnp.finfo(kind).eps)))
     if dict(rule.options).get("normalized"):
         parts = jnp.exp(z) if rule.prediction.entry() == LOG_PROBABILITY else z
         fine &= jnp.abs(jnp.sum(parts, -1) - 1.0) <= FAR

@@ -66,7 +66,7 @@ class Rows:
         self.labels = np.zeros(self.shape, np.int64) if dense else checks.labels(t, weighing.where)
         if weighing.where is not None:
             self.labels = np.where(weighing.where, np.maximum(self.labels, -1), OUTSIDE)
-        self.tolerance = 4.0 * self.classes * _epsilon(t.dtype) if dense else 0.0
+        self.tolerance = checks.sum_tolerance(self.classes, _epsilon(t.dtype)) if dense else 0.0
         self.vector = None if vector is None else classes_last(vector, axis)
         self.results = Results(self.shape, z, wanted, out, (t, weighing.weight, weighing.where, vector))
         gradient, hessian = self.results.gradient, self.results.hessian

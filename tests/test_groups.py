@@ -218,6 +218,38 @@ def test_sets_without_a_target_and_sets_without_spread():
     assert rashin.concordance([2.0, 2.0], [3.0, 3.0]) == 1.0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tversky",
+        "matthews",
+        "correlation",
+        "concordance",
+        "listwise_softmax",
+        "plackett_luce",
+        "pairwise_logistic",
+        "cox",
+    ],
+)
+def test_a_set_of_weights_0_counts_as_one_that_a_mask_leaves_out(name):
+    loss, rng = getattr(rashin, name), np.random.default_rng(9)
+    z, t, w = rng.random((3, 4)), np.array([[1, 0, 1, 0]] * 3), np.array([[0, 0, 0, 0], [1, 2, 0, 3], [2, 1, 1, 1]])
+    target, keys = ((rng.random((3, 4)), t) if name == "cox" else t), np.repeat(["a", "b", "c"], 4).reshape(3, 4)
+    for sets in ({"axis": 1}, {"group": keys}):
+        weighed = loss.value_gradient_and_hessian(z, target, weight=w, **sets)
+        masked = loss.value_gradient_and_hessian(z, target, weight=w, where=w > 0, **sets)
+        assert all(map(np.array_equal, weighed, masked))
+        assert loss(z, target, weight=w, reduction="none", **sets)[0] == 0.0
+        assert loss(z, target, weight=0 * w, **sets) == 0.0
+    measured = rashin.measure(loss, z, target, weight=w, group=keys)
+    assert (measured.mean, list(measured.losses)) == (loss(z, target, weight=w, axis=1), ["b", "c"])
+    p = torch.tensor(z, requires_grad=True)
+    loss(
+        p, tuple(map(torch.tensor, target)) if name == "cox" else torch.tensor(t), weight=torch.tensor(w), axis=1
+    ).backward()
+    assert np.array_equal(p.grad, loss.gradient(z, target, weight=w, axis=1))
+
+
 def test_no_member_has_a_sum_and_no_mean():
     assert rashin.tversky([], [], reduction="sum") == 0.0
     assert rashin.tversky([], [], group=[], reduction="none").shape == (0,)

@@ -233,5 +233,5 @@ def measured(program: Program, z: NDArray[Any], target: Any, group: Any, weight:
 def losses_of_sums(program: Program, rows: Sequence[tuple[int, ...]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The losses of sets by their sums, in units of 2**-1088, and what each counts."""
     statistics = sums.KINDS[program.rule.kind].statistics.of_integers(rows)
-    values, masses, _ = sums.losses_of(program, statistics, np.ones(len(rows), bool))
+    values, masses, _ = sums.losses_of(program, statistics)
     return values, masses

@@ -43,6 +43,10 @@ class Confusion(NamedTuple):
         """From the sums in units of 2**-1088."""
         return cls(*np.array([[divide(n, UNIT) for n in row] for row in rows]).reshape(-1, confusion.COUNT).T)
 
+    def filled(self) -> NDArray[np.bool_]:
+        """Whether a set has a member whose weight is above 0; its four products sum to that weight."""
+        return (self.tp != 0.0) | (self.fp != 0.0) | (self.fn != 0.0) | (self.tn != 0.0)
+
     def scales(self) -> NDArray[np.float64]:
         """What ``spread`` needs of a set besides slopes."""
         return np.empty((self.tp.size, 0))
@@ -78,9 +82,14 @@ class Moments(NamedTuple):
         columns = [np.array(column) for column in zip(*found, strict=True)] or [np.empty(0)] * len(cls._fields)
         return cls(*columns[:-2], *(column.reshape(-1, 2) for column in columns[-2:]))
 
+    def filled(self) -> NDArray[np.bool_]:
+        """Whether a set has a member whose weight is above 0."""
+        return self.total > 0.0
+
     def scales(self) -> NDArray[np.float64]:
         """What ``spread`` needs of a set besides slopes."""
-        return np.column_stack([self.mean, self.target_mean, self.total])
+        total = np.where(self.filled(), self.total, 1.0)  # it is divided by, also where all slopes are 0
+        return np.column_stack([self.mean, self.target_mean, total])
 
 
 def _moments(n: int, z: int, t: int, zz: int, zt: int, tt: int) -> tuple[Any, ...]:
@@ -136,7 +145,7 @@ def evaluate(
     statistics = _statistics(program, z, t, of_all, starts)
     if statistics is None:
         return None
-    values, masses, slopes = losses_of(program, statistics, np.diff(starts) > 0)
+    values, masses, slopes = losses_of(program, statistics)
     if not order:
         return Body(values, masses)
     table = np.column_stack([statistics.scales(), slopes / divisor_of(masses)])
@@ -168,15 +177,18 @@ def _statistics(program: Program, z: Any, t: Any, w: Any, starts: NDArray[np.int
     return type(parts[0])(*map(np.concatenate, zip(*parts, strict=True))) if parts else of(_NO_SUMS[program.rule.kind])
 
 
-def losses_of(program: Program, s: Any, filled: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The losses of sets, what each counts, and their slopes and curvatures by the statistics."""
+def losses_of(program: Program, s: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The losses of sets, what each counts, and their slopes and curvatures by the statistics.
+
+    A set without a weight above 0 does not count, as one that a mask leaves out.
+    """
     rule = program.rule
     with np.errstate(all="ignore"):
         value, slopes, curvatures = rule.formula(arrays, s, *rule.parameters)
-    counts = filled
+    counts = s.filled()
     if dict(rule.options).get("skip_absent"):
-        counts = filled & (s.tp + s.fn > 0.0)
-    table = np.column_stack([np.broadcast_to(x, filled.shape) for x in (*slopes, *curvatures)])
+        counts &= s.tp + s.fn > 0.0
+    table = np.column_stack([np.broadcast_to(x, counts.shape) for x in (*slopes, *curvatures)])
     return np.where(counts, value, 0.0), counts.astype(np.float64), np.where(counts[:, np.newaxis], table, 0.0)
 
 

@@ -201,6 +201,18 @@ def test_classes_without_a_sample_have_no_mean():
         ours.MeanSquaredError(reduction="mean_with_sample_weight")(T, Z, 0.0 * WEIGHTS)
 
 
+@pytest.mark.parametrize("name", ["BinaryCrossentropy", "BinaryFocalCrossentropy", "KLDivergence", "Dice", "Huber"])
+def test_classes_take_columns_against_vectors(name):
+    labels, column = BITS[:, 0], CHANCES[:, :1]
+    for given in ((labels, column), (labels[:, None], column[:, 0])):
+        weight = None if name == "Dice" else WEIGHTS[:, None]
+        settings = {"epsilon": 1e-7} if name != "Huber" else {}
+        expected = theirs(getattr(keras.losses, name)(reduction=None), *given, sample_weight=weight)
+        found = getattr(ours, name)(reduction=None, **settings)(*given, sample_weight=weight)
+        assert np.shape(found) == np.shape(expected)
+        assert_same(found, expected, rtol=3e-6)
+
+
 def test_classes_take_columns_of_weights_and_no_weights():
     for weight in (None, WEIGHTS[:, None], WEIGHTS, 2.5):
         expected = theirs(keras.losses.MeanSquaredError(), T, Z, sample_weight=weight)

@@ -260,6 +260,17 @@ def test_a_focal_loss_of_shares_keeps_its_digits():
     assert np.isfinite(slopes).all()
 
 
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "poly_loss_cross_entropy"])
+def test_slopes_by_labels_are_optaxs_where_a_mask_keeps_the_class(name):
+    def slopes(library):
+        of = lambda q: jnp.sum(getattr(library, name)(jnp.asarray(ROWS), q, where=jnp.asarray(MASK)))  # noqa: E731
+        return np.asarray(jax.jit(jax.grad(of))(jnp.asarray(SOFT)))
+
+    mine = slopes(ours)
+    np.testing.assert_allclose(mine[MASK], slopes(optax.losses)[MASK], rtol=1e-12, atol=0)
+    assert not mine[~MASK].any()
+
+
 def test_a_mean_of_nothing_is_refused_in_a_program_too():
     logits, labels, weights = jnp.asarray(ROWS), jnp.full(N, -100), jnp.ones(C)
 
@@ -291,6 +302,7 @@ def test_a_mean_of_nothing_is_refused_in_a_program_too():
         ),
         (lambda: ours.generalized_kl_divergence(ROWS[:, :2], np.array([[0.5, -0.5]] * N)), "target: got -0.5 at"),
         (lambda: ours.generalized_kl_divergence(ROWS, np.full((N, C), np.nan)), "target: got nan at"),
+        (lambda: ours.ranking_softmax_loss(ROWS, RELEVANCES, weights=WEIGHTS[0]), "weights: got shape (4,)"),
         (lambda: ours.kl_divergence(ROWS[:C], SOFT[:C], where=MASK[0]), "where: got shape"),
     ],
 )

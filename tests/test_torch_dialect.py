@@ -276,6 +276,8 @@ def test_the_switches_reproduce_what_torch_clips():
         (lambda: ours.multilabel_margin_loss(ROWS, LISTS[:, :3]), "target: got shape (6, 3)"),
         (lambda: ours.multilabel_margin_loss(Z[0], LABELS[0]), "input: got shape ()"),
         (lambda: ours.multilabel_margin_loss(ROWS, LISTS - 1), "target: got -2"),
+        (lambda: ours.multilabel_margin_loss(ROWS[:1, :3], double([[0, -1, 9]])), "target: got 9"),
+        (lambda: ours.multilabel_margin_loss(ROWS[:1, :3], double([[0, -1, -2]])), "target: got -2"),
         (lambda: ours.multi_margin_loss(PIXELS, PIXEL_LABELS), "input: got shape (2, 4, 3, 2)"),
         (lambda: ours.cross_entropy(Z[0], LABELS[0]), "input: got shape ()"),
         (lambda: ours.kl_div(LOG_P, SOFT, reduction="none"), "reduction: got 'none'"),
@@ -288,6 +290,17 @@ def test_what_torch_lets_pass_is_refused(call, words):
     with pytest.raises(ValueError, match="expected") as caught:
         call()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 2.0, 3.0])])
+def test_a_share_of_0_of_a_class_that_cannot_be_leaves_the_other_slopes_finite(weight):
+    gradients = []
+    for library in (ours, F):
+        given = [torch.tensor(x, requires_grad=True) for x in ([[1.0, 0.0, -torch.inf]], [[0.4, 0.6, 0.0]])]
+        library.cross_entropy(*given, weight=weight).backward()
+        gradients.append([x.grad for x in given])
+    for mine, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=0)
 
 
 def test_a_positive_weight_of_0_leaves_positive_samples_out():

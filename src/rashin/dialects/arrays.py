@@ -74,6 +74,11 @@ def widened(array: Any) -> Any:
     return found.of(array).widened(array)
 
 
+def detached(array: Any) -> Any:
+    """The numbers as constants, through which no derivative goes."""
+    return found.of(array).detached(array)
+
+
 def rounded(value: Any, like: Any) -> Any:
     """Numbers in the type of ``like``."""
     return found.of(like).rounded(value, like)
@@ -238,7 +243,10 @@ def of_shares(
     shares = nonnegative(xp, shares)
     total = xp.sum(shares, axis=axis, keepdims=True)
     some = total > 0.0
-    rows = xp.where(some, shares / xp.where(some, total, 1.0), 1.0 / shares.shape[axis])
+    whole = xp.where(some, total, 1.0)
+    # A share of 0 does not move with the total; where the loss has the slope inf by it, 0 * inf would be NaN.
+    each = shares / xp.where(shares > 0.0, whole, detached(whole))
+    rows = xp.where(some, each, 1.0 / shares.shape[axis])
     sums = xp.sum(shares, axis=axis)
     if reduction != "mean":
         return core(rows, weight=sums, where=keep, reduction=reduction)

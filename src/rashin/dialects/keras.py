@@ -29,23 +29,17 @@ from typing import Any
 from rashin import losses as exact
 from rashin.dialects import arrays
 from rashin.dialects.arrays import logarithm, read, rounded, widened
-from rashin.dialects.keras_classes import classes
+from rashin.dialects.keras_classes import classes, same_rank
 from rashin.dialects.named import documented, made, missing
 from rashin.logits import sigmoid, softmax
 
 
 def _aligned(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keras's (n,) against (n, 1): the shorter one gets the axis, or the longer one loses it."""
+    """A function that takes (n,) against (n, 1), as Keras's does."""
 
     @functools.wraps(function)
     def of_equal_shapes(y_true: Any, y_pred: Any, *rest: Any, **settings: Any) -> Any:
-        _, z, t = read(y_pred, y_true)
-        longer, shorter = (z, t) if z.ndim > t.ndim else (t, z)
-        if longer.ndim == shorter.ndim + 1 and longer.shape[-1] == 1:
-            t, z = (t.reshape(longer.shape), z.reshape(longer.shape)) if shorter.ndim == 1 else (
-                t.reshape(shorter.shape), z.reshape(shorter.shape)
-            )  # fmt: skip
-        return function(t, z, *rest, **settings)
+        return function(*same_rank(y_true, y_pred), *rest, **settings)
 
     return of_equal_shapes
 

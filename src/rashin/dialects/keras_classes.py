@@ -10,7 +10,7 @@ from typing import Any
 from rashin.conventions import keras
 from rashin.dialects.arrays import cast, divided, mass, read, rounded, weights, widened
 
-__all__ = ["KerasLoss", "classes"]
+__all__ = ["KerasLoss", "classes", "same_rank"]
 
 _TYPES = ("float64", "float32", "float16", "bfloat16")
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
@@ -38,8 +38,11 @@ class KerasLoss:
         return found if self._type is None else _cast(found, self._type)
 
     def _found(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        y_true, y_pred = same_rank(y_true, y_pred)
         losses = type(self).function(y_true, y_pred, **self.settings)
         xp, losses, weight, labels = read(losses, sample_weight, y_true)
+        if weight is not None:
+            losses, weight = same_rank(losses, weight)
         ignored = self.settings.get("ignore_class")
         keep = None if ignored is None else labels.reshape(losses.shape) != ignored
         return self._reduced(xp, losses, _weights(xp, losses, weight), keep)
@@ -85,16 +88,25 @@ def _cast(found: Any, name: str) -> Any:
 
 
 def _weights(xp: Any, losses: Any, weight: Any) -> Any:
-    """The weights in the shape of the values: a last axis of one number is dropped, and equal axes of one repeated."""
+    """The weights in the shape of the values, with axes of one number repeated."""
     if weight is None:
         return None
-    weight = weight[..., 0] if weight.ndim == losses.ndim + 1 and weight.shape[-1] == 1 else weight
     fits = weight.ndim in (0, losses.ndim) and all(
         a in (1, b) for a, b in zip(weight.shape, losses.shape, strict=False)
     )
     if not fits:
         raise ValueError(f"sample_weight: got shape {tuple(weight.shape)}; expected {tuple(losses.shape)}")
     return xp.broadcast_to(weights(weight), losses.shape)
+
+
+def same_rank(first: Any, second: Any) -> tuple[Any, Any]:
+    """Keras's (n,) against (n, 1), where the shorter one gets the axis; of more axes the longer one loses it."""
+    _, second, first = read(second, first)
+    longer, shorter = (second, first) if second.ndim > first.ndim else (first, second)
+    if longer.ndim != shorter.ndim + 1 or longer.shape[-1] != 1:
+        return first, second
+    shape = longer.shape if shorter.ndim == 1 else shorter.shape
+    return first.reshape(shape), second.reshape(shape)
 
 
 def classes(functions: Mapping[str, Any], module: str) -> dict[str, type[KerasLoss]]:

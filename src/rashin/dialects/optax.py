@@ -203,7 +203,7 @@ def convex_kl_divergence(log_predictions, targets, axis=-1, where=None):
 @_dialect
 def ranking_softmax_loss(logits, labels, *, where=None, weights=None, reduce_fn="mean"):
     xp, z, t, where, weights = read(logits, labels, where, weights)
-    same_shape(logits=z, labels=t)
+    same_shape(logits=z, labels=t, **({} if weights is None else {"weights": weights}))
     t = t if weights is None else weights * t
     losses = exact.listwise_softmax(z, t, where=where, axis=-1, reduction="none")
     lists = xp.any(xp.ones_like(z) > 0.0 if where is None else where, axis=-1)

@@ -97,6 +97,8 @@ def _deviance(loss: Any, y_true: Any, y_pred: Any, weight: Any) -> Any:
 
 def _codes(y_true: Any, labels: Any) -> tuple[Any, int]:
     """The place of each label among the sorted labels, and their number."""
+    if np.ndim(y_true) == 2 and np.shape(y_true)[1] > 1:
+        return _columns(np.asarray(y_true), labels)
     given, classes = np.asarray(y_true), np.unique(np.asarray(y_true if labels is None else labels))
     if labels is not None and list(labels) != classes.tolist():
         raise ValueError(f"labels: got {list(labels)}; expected {classes.tolist()}, sorted, which the columns are")
@@ -108,6 +110,22 @@ def _codes(y_true: Any, labels: Any) -> tuple[Any, int]:
     if len(classes) < 2:
         raise ValueError(f"y_true: got the only label {classes.tolist()}; expected two or more; fix: pass labels=")
     return codes, len(classes)
+
+
+def _columns(indicators: Any, labels: Any) -> tuple[Any, int]:
+    """The column of the 1 in each row of a matrix, and the number of columns."""
+    if labels is not None:
+        raise ValueError(
+            f"labels: got {list(labels)} beside a matrix y_true; expected None, as its columns are classes"
+        )
+    wrong = ((indicators != 0) & (indicators != 1)).any(axis=1) | ((indicators == 1).sum(axis=1) != 1)
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise ValueError(
+            f"y_true: got {indicators[index].tolist()} at index {index}; expected labels, or rows with one 1 and 0 "
+            f"elsewhere"
+        )
+    return indicators.argmax(axis=1), indicators.shape[1]
 
 
 def _of_classes(y_true: Any, y_score: Any, labels: Any) -> tuple[Any, Any, bool]:

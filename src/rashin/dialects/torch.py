@@ -302,5 +302,6 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     is_own = arrays.one_hot(xp, t, classes, -1) & is_listed[..., None]  # by place in the list, and class
     is_other = xp.any(is_own, axis=-2, keepdims=True) & ~is_own
     rows = xp.where(is_other, -math.inf, widened(z)[..., None, :])
-    losses = xp.sum(exact.weston_watkins(rows, t, where=is_listed, reduction="none"), axis=-1)
+    refused = (t < -1) | (t >= classes)  # by the core, after the end of the list too
+    losses = xp.sum(exact.weston_watkins(rows, t, where=is_listed | refused, reduction="none"), axis=-1)
     return rounded(collected(xp, losses, _chosen(size_average, reduce, reduction)) / classes, z)

@@ -20,6 +20,7 @@ from rashin.backends.formula import Space, links
 __all__ = [
     "axis_last",
     "beside",
+    "detached",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
@@ -190,6 +191,11 @@ def to_numpy(array: Any) -> Any:
     if is_dask_array(array):
         array = array.compute()
     return array.get() if is_cupy_array(array) else np.asarray(array)
+
+
+def detached(array: Any) -> Any:
+    """The numbers, which have no derivative here."""
+    return array
 
 
 def rounded(found: Any, like: Any) -> Any:

@@ -22,6 +22,7 @@ from rashin.reduction import weigh
 __all__ = [
     "axis_last",
     "beside",
+    "detached",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
@@ -165,6 +166,11 @@ def beside(values: Any, like: Any) -> jax.Array:
 def widened(array: Any) -> jax.Array:
     """The numbers in doubles, if JAX's 64-bit types are enabled."""
     return array_of("prediction", array).astype(wide_type())
+
+
+def detached(array: jax.Array) -> jax.Array:
+    """The numbers as constants, through which no derivative goes."""
+    return jax.lax.stop_gradient(array)
 
 
 def rounded(found: Any, like: Any) -> jax.Array:

@@ -28,6 +28,7 @@ __all__ = [
     "Outputs",
     "Program",
     "beside",
+    "detached",
     "evaluate",
     "evaluate_arrays",
     "evaluate_groups",
@@ -192,6 +193,11 @@ def beside(values: Any, like: Any) -> NDArray[Any]:
 def widened(array: Any) -> NDArray[np.float64]:
     """The numbers in doubles."""
     return np.asarray(array, np.float64)
+
+
+def detached(array: Any) -> Any:
+    """The numbers, which have no derivative here."""
+    return array
 
 
 def rounded(found: Any, like: Any) -> Any:

@@ -22,6 +22,7 @@ from rashin.extras import needs
 __all__ = [
     "axis_last",
     "beside",
+    "detached",
     "evaluate",
     "evaluate_groups",
     "evaluate_linear",
@@ -229,6 +230,11 @@ def beside(values: Any, like: torch.Tensor) -> torch.Tensor:
 def widened(tensor: Any) -> torch.Tensor:
     """The numbers in doubles."""
     return checked("prediction", tensor).to(torch.float64)
+
+
+def detached(tensor: torch.Tensor) -> torch.Tensor:
+    """The numbers as constants, through which no derivative goes."""
+    return tensor.detach()
 
 
 def rounded(found: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

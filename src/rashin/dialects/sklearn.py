@@ -115,9 +115,7 @@ def _codes(y_true: Any, labels: Any) -> tuple[Any, int]:
 def _columns(indicators: Any, labels: Any) -> tuple[Any, int]:
     """The column of the 1 in each row of a matrix, and the number of columns."""
     if labels is not None:
-        raise ValueError(
-            f"labels: got {list(labels)} beside a matrix y_true; expected None, as its columns are classes"
-        )
+        raise ValueError(f"labels: got {list(labels)} beside a matrix y_true; expected None; fix: leave labels out")
     wrong = ((indicators != 0) & (indicators != 1)).any(axis=1) | ((indicators == 1).sum(axis=1) != 1)
     if wrong.any():
         index = int(np.argmax(wrong))

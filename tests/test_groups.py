@@ -260,6 +260,13 @@ def test_no_member_has_a_sum_and_no_mean():
     assert rashin.tversky([0.5, np.nan], [1, -7], where=[True, False]) == pytest.approx(1 / 3, rel=1e-15, abs=0)
 
 
+@pytest.mark.parametrize("array", [np.asarray, torch.tensor, jnp.asarray])
+def test_times_and_events_of_other_shapes_are_named(array):
+    z, time, event = (array(np.ones(shape)) for shape in ((4, 6), (4, 3), (4, 6)))
+    with pytest.raises(ValueError, match=re.escape("target: got arrays of the shapes (4, 3), (4, 6); expected equal")):
+        rashin.cox(z, (time, event))
+
+
 WITHOUT_KEY, OF_TWO_TYPES = np.array([0, None], object), np.array(["a", 1.5], object)
 
 

@@ -223,6 +223,19 @@ def test_near_equality_a_masked_divergence_keeps_its_digits():
         assert row == pytest.approx(float(exact), rel=2e-7, abs=0)
 
 
+def test_near_equality_divergences_of_doubles_have_an_absolute_error():
+    q = RNG.dirichlet(np.ones(50), 3)
+    p = q * (1.0 + 1e-7 * RNG.normal(size=q.shape))
+    p /= p.sum(-1, keepdims=True)
+    log_p, bound = np.log(p), mpf(8 * 2.0**-52)
+    of_logarithms, of_shares = ours.kl_divergence(log_p, q), keras_dialect.kl_divergence(q, p)
+    for k, (a, b, z) in enumerate(zip(p.tolist(), q.tolist(), log_p.tolist(), strict=True)):
+        terms = [(mpf(x) * (mp.log(x) - u), mpf(x) * (mp.log(x) - mp.log(y))) for x, y, u in zip(b, a, z, strict=True)]
+        exact = [mp.fsum(each) for each in zip(*terms, strict=True)]
+        assert abs(of_logarithms[k] - exact[0]) <= bound
+        assert abs(of_shares[k] - exact[1]) <= bound
+
+
 def test_a_divergence_of_amounts_keeps_its_digits():
     t = RNG.gamma(1.0, 2.0, (6, C)) * np.array([1.0, 0.0, 1e-310, 1e200, 1.0, 1.0])[:, None]
     t[0, 1:] = 0.0
@@ -302,6 +315,7 @@ def test_a_mean_of_nothing_is_refused_in_a_program_too():
         ),
         (lambda: ours.generalized_kl_divergence(ROWS[:, :2], np.array([[0.5, -0.5]] * N)), "target: got -0.5 at"),
         (lambda: ours.generalized_kl_divergence(ROWS, np.full((N, C), np.nan)), "target: got nan at"),
+        (lambda: ours.ranking_softmax_loss(ROWS, RELEVANCES, reduce_fn="sum"), "reduce_fn: got 'sum'"),
         (lambda: ours.ranking_softmax_loss(ROWS, RELEVANCES, weights=WEIGHTS[0]), "weights: got shape (4,)"),
         (lambda: ours.kl_divergence(ROWS[:C], SOFT[:C], where=MASK[0]), "where: got shape"),
     ],

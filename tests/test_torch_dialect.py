@@ -283,6 +283,7 @@ def test_the_switches_reproduce_what_torch_clips():
         (lambda: ours.kl_div(LOG_P, SOFT, reduction="none"), "reduction: got 'none'"),
         (lambda: ours.gaussian_nll_loss(Z, T, -RATES), "got nan"),
         (lambda: ours.gaussian_nll_loss(ROWS, ROWS[0], RATES), "target: got shape (4,)"),
+        (lambda: ours.cross_entropy(ROWS[:0], LABELS[:0]), "but there are no samples"),
         (lambda: ours.gaussian_nll_loss(Z, T, RATES[:2]), "var: got shape (2,)"),
     ],
 )

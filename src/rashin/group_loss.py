@@ -150,7 +150,7 @@ class GroupLoss(Parametric):
         """The value and the derivatives up to an order; those beyond it are None."""
         program = self.program_for(prediction, **parameters)
         if type(target) is tuple and self.target.columns:
-            target = found.stacked(target)
+            target = found.stacked(target, "target")
         return found.of(prediction).evaluate_groups(
             program, prediction, target, group, weight, where, reduction, axis, order, out
         )

@@ -193,7 +193,7 @@ class Loss(Parametric):
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         checks.matrix(self.rule)
         if self._is_in_parts(prediction):
-            prediction, number = found.stacked(prediction), -1
+            prediction, number = found.stacked(prediction, "prediction"), -1
         backend = found.of(prediction)
         own = getattr(backend, "hessian_matrix", None) or functools.partial(matrices.hessian_matrix, backend)
         return own(program, prediction, target, weight, where, reduction, number)
@@ -224,7 +224,7 @@ class Loss(Parametric):
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         checks.fisher(self.rule)
         if self._is_in_parts(prediction):
-            prediction, number = found.stacked(prediction), -1
+            prediction, number = found.stacked(prediction, "prediction"), -1
         return found.of(prediction).fisher(program, prediction, weight, where, reduction, number)
 
     def hessian_vector_product(
@@ -261,7 +261,7 @@ class Loss(Parametric):
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         if self._is_in_parts(prediction):
-            joined, along = found.stacked(prediction), found.stacked(vector)
+            joined, along = found.stacked(prediction, "prediction"), found.stacked(vector, "vector")
             settings = {"weight": weight, "where": where, "reduction": reduction, "out": out, **parameters}
             return _parts(self.hessian_vector_product(joined, target, along, **settings))
         return found.of(prediction).hessian_vector_product(
@@ -287,7 +287,7 @@ class Loss(Parametric):
         """
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         if self._is_in_parts(prediction):
-            prediction, number = found.stacked(prediction), -1
+            prediction, number = found.stacked(prediction, "prediction"), -1
         return found.of(prediction).sample_losses(program, prediction, target, where, number)
 
     def _evaluate(
@@ -305,7 +305,7 @@ class Loss(Parametric):
     ) -> Any:
         number, program = self._axis(axis), self.program_for(prediction, **parameters)
         if self._is_in_parts(prediction):
-            joined = found.stacked(prediction)
+            joined = found.stacked(prediction, "prediction")
             answer = self._evaluate(joined, target, weight, where, reduction, -1, parameters, wanted, out, hessian_out)
             return answer._replace(gradient=_parts(answer.gradient), hessian=_parts(answer.hessian))
         return found.of(prediction).evaluate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rashin import checks
 from rashin.backends import default
 from rashin.extras import needs
 
@@ -27,8 +28,11 @@ def settled(array: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     return parameters if settle is None else settle(parameters)
 
 
-def stacked(parts: Any) -> Any:
-    """Arrays of equal shapes as one, beside each other along a new last axis."""
+def stacked(parts: Any, name: str) -> Any:
+    """Arrays of equal shapes as one, beside each other along a new last axis; ``name`` is that of the argument."""
+    shapes = [tuple(part.shape if hasattr(part, "shape") else checks.array(name, part).shape) for part in parts]
+    if any(shape != shapes[0] for shape in shapes):
+        raise ValueError(f"{name}: got arrays of the shapes {', '.join(map(str, shapes))}; expected equal shapes")
     return of(parts[0]).stacked(parts)
 
 

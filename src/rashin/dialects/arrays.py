@@ -221,7 +221,7 @@ def class_weighted(
     """
     if not 0.0 <= smoothing <= 1.0:
         raise ValueError(f"label_smoothing: got {smoothing!r}; expected a number in [0, 1]")
-    keep = target != ignored if is_label and ignored is not None else None
+    keep = target != ignored if is_label and ignored is not None and 0 not in target.shape else None
     smooth = {"label_smoothing": smoothing} if smoothing else {}
     if weight is None:
         return core(target, where=keep, reduction=reduction, **smooth)

@@ -202,6 +202,8 @@ def convex_kl_divergence(log_predictions, targets, axis=-1, where=None):
 
 @_dialect
 def ranking_softmax_loss(logits, labels, *, where=None, weights=None, reduce_fn="mean"):
+    if reduce_fn not in (None, "mean") and not callable(reduce_fn):
+        raise ValueError(f"reduce_fn: got {reduce_fn!r}; expected 'mean', None, or a function such as jax.numpy.sum")
     xp, z, t, where, weights = read(logits, labels, where, weights)
     same_shape(logits=z, labels=t, **({} if weights is None else {"weights": weights}))
     t = t if weights is None else weights * t

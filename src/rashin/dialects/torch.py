@@ -2,8 +2,9 @@
 
 They take tensors, NumPy arrays and JAX arrays, and do not import torch. What torch accepts in silence is refused, here
 as everywhere in rashin: shapes that would be broadcast, labels that are not classes, targets other than -1 and +1 where
-these are meant, negative weights, NaN, log-probabilities of rows that do not sum to 1, distributions that do not sum to
-1, and empty means. Errors name ``prediction`` and ``target``, which are torch's ``input`` and ``target``.
+these are meant, negative weights, NaN, distributions that do not sum to 1, log-probabilities of rows that do not sum to
+1 (but for the input of ``kl_div``, which may have any sum), and empty means. Errors name ``prediction`` and ``target``,
+which are torch's ``input`` and ``target``.
 
 Examples
 --------

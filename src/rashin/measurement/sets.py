@@ -11,6 +11,7 @@ import numpy as np
 
 from rashin import checks
 from rashin.backends import numpy as backend
+from rashin.backends.found import stacked
 from rashin.exact import UNIT_EXPONENT
 from rashin.group_loss import GroupLoss
 from rashin.measurement.intervals import UNBOUNDED, Interval, interval_around, normal_quantile
@@ -189,7 +190,7 @@ def measure_sets(
         found = keys_of("group", group, samples, where, missing)
         keys, codes = found.keys, found.codes.reshape(samples) - found.low  # type: ignore[assignment]
     if type(target) is tuple and loss.target.columns:
-        target = backend.stacked(target)
+        target = stacked(target, "target")
     sets = backend.measured(loss.program, z, target, codes, weight, where)
     places = np.zeros(len(sets.places), int) if codes is None else codes.reshape(-1)[sets.places]
     names = [keys[place] for place in places]

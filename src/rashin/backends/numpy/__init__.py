@@ -151,10 +151,7 @@ def _swept(
 
 def stacked(parts: Any) -> NDArray[Any]:
     """Arrays beside each other along a new last axis."""
-    arrays = [checks.array("prediction", part) for part in parts]
-    for array in arrays[1:]:
-        checks.same_shape(arrays[0], array, "prediction")
-    return np.stack(arrays, axis=-1)
+    return np.stack([checks.array("prediction", part) for part in parts], axis=-1)
 
 
 _ROWS = {

@@ -45,7 +45,7 @@ class Confusion(NamedTuple):
 
     def filled(self) -> NDArray[np.bool_]:
         """Whether a set has a member whose weight is above 0; its four products sum to that weight."""
-        return np.any([self.tp, self.fp, self.fn, self.tn], axis=0)
+        return np.any([self.tp, self.fp, self.fn, self.tn], axis=0)  # type: ignore[no-any-return]
 
     def scales(self) -> NDArray[np.float64]:
         """What ``spread`` needs of a set besides slopes."""

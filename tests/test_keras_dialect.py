@@ -212,7 +212,7 @@ def test_classes_take_columns_against_vectors(name):
 
 
 def test_classes_take_columns_of_weights_and_no_weights():
-    for weight in (None, WEIGHTS[:, None], WEIGHTS, 2.5):
+    for weight in (None, WEIGHTS[:, None], WEIGHTS[:1, None], WEIGHTS, 2.5):
         expected = theirs(keras.losses.MeanSquaredError(), T, Z, sample_weight=weight)
         assert_same(ours.MeanSquaredError()(T, Z, weight), expected)
     pictures = ROWS.reshape(2, 3, C), LABELS.reshape(2, 3)

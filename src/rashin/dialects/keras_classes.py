@@ -102,11 +102,11 @@ def _weights(xp: Any, losses: Any, weight: Any) -> Any:
 def same_rank(first: Any, second: Any) -> tuple[Any, Any]:
     """Keras's (n,) against (n, 1), where the shorter one gets the axis; of more axes the longer one loses it."""
     _, second, first = read(second, first)
-    longer, shorter = (second, first) if second.ndim > first.ndim else (first, second)
-    if longer.ndim != shorter.ndim + 1 or longer.shape[-1] != 1:
+    if first.ndim > second.ndim:
+        return same_rank(second, first)[::-1]
+    if second.ndim != first.ndim + 1 or second.shape[-1] != 1:
         return first, second
-    shape = longer.shape if shorter.ndim == 1 else shorter.shape
-    return first.reshape(shape), second.reshape(shape)
+    return (first[..., None], second) if first.ndim == 1 else (first, second[..., 0])
 
 
 def classes(functions: Mapping[str, Any], module: str) -> dict[str, type[KerasLoss]]:

@@ -153,6 +153,19 @@ def test_an_epsilon_is_not_taken_for_float32():
     assert "precision:float64" not in found
 
 
+def test_the_rounding_of_the_reference_is_not_blamed():
+    report = check(lambda mu, y: np.mean(mu - y * np.log(mu)), ignore=["broadcast", "target"])
+    assert report.like == "poisson()"
+    assert not report.worst("wrong")
+
+
+def test_one_number_for_equal_exact_results_is_not_a_clip():
+    report = check(lambda p, t: np.mean(np.abs(p - t)) * (1.0 + 1e-6))
+    assert {"ulps:value:float64"} == {one for one in keys(report) if "float64" in one}
+    clipped = check(lambda p, t: np.minimum(np.abs(p - t), 30.0), "absolute_error")
+    assert "clip:value:float64" in keys(clipped, "wrong")
+
+
 def test_what_a_function_changes_in_place_is_a_copy():
     def changing(pred, target):
         pred -= target

@@ -140,6 +140,14 @@ class Reference:
         named: dict[str, Evaluation] = {"value": self.per_sample, "hessian": self.hessian}
         return named.get(output, self.gradient)
 
+    def moved(self, z: Array, signs: Array) -> Array:
+        """The prediction moved by an ULP, or so far that its logarithm moves by one."""
+        near: Array = np.nextafter(z, signs * np.inf)
+        if self.form.link != "log":
+            return near
+        far = z * (1.0 + signs * np.spacing(np.abs(np.log(z))))
+        return np.where(np.abs(far - z) > np.abs(near - z), far, near)
+
     def _encoded(self, z: Array, t: Array) -> tuple[Array, Array]:
         """Prediction and target as the loss takes them, in double."""
         u = np.asarray(z, np.float64)

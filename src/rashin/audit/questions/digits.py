@@ -17,6 +17,7 @@ __all__ = ["digits", "faults"]
 
 Array = NDArray[Any]
 
+_FAR = 0.25  # relative: in 16 bits, numbers near 100 that round to one may differ by 0.1
 _FEW = {"float64": 16.0, "float32": 4.0, "float16": 4.0}  # ULPs; the reference itself has some in float64
 
 
@@ -93,10 +94,20 @@ def _clip(case: Case, one: Measured, off: Array) -> Array:
 
 
 def _constants(case: Case, one: Measured, off: Array) -> Array:
-    """The numbers other than 0 that several inputs with other exact results give."""
-    values, counts = np.unique(one.got[off | np.isinf(one.exact)], return_counts=True)
-    is_bound = (values != 0.0) if _takes_shares(case) else (np.abs(values) >= 1.0)
-    return np.asarray(values[(counts >= 2) & is_bound])
+    """The numbers other than 0 that several inputs give whose exact results differ markedly, or are infinite.
+
+    A loss of the distance gives one number for r and -r, and cancellation leaves few different numbers.
+    """
+    where = off | np.isinf(one.exact)
+    got, exact = one.got[where], one.exact[where]
+    values = np.unique(got[(got != 0.0) if _takes_shares(case) else (np.abs(got) >= 1.0)])
+    return np.array([x for x in values if _differ(exact[got == x])])
+
+
+def _differ(exact: Array) -> bool:
+    """Whether several exact results are infinite or far apart."""
+    size = np.max(np.abs(exact))
+    return len(exact) >= 2 and bool(np.isinf(size) or np.ptp(exact) > _FAR * size)
 
 
 def _clipped_at(case: Case, dtype: str) -> float:

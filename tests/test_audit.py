@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import subprocess
@@ -166,15 +167,43 @@ def test_one_number_for_equal_exact_results_is_not_a_clip():
     assert "clip:value:float64" in keys(clipped, "wrong")
 
 
-def test_what_a_function_changes_in_place_is_a_copy():
-    def changing(pred, target):
-        pred -= target
-        pred *= pred
-        return pred.mean()
+def changing(pred, target):
+    pred -= target
+    pred *= pred
+    return pred.mean()
 
-    report = check(changing)
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_a_function_that_overwrites_its_arguments_is_checked_on_copies(library):
+    pytest.importorskip(library)
+    report = check(changing, library=library)
     assert report.like == "squared_error()"
-    assert not keys(report, "wrong") - {"broadcast"}
+    (found,) = [one for one in report.worst("wrong") if one.code == "input"]
+    assert "a call overwrites the prediction;" in found.text
+
+
+def test_data_of_boosters_are_left_as_they_are():
+    def centred(predt, dtrain):
+        labels = dtrain.get_label()
+        labels -= predt
+        return -labels, np.ones_like(predt)
+
+    (found,) = [one for one in check(centred).worst("wrong") if one.code == "input"]
+    assert "overwrites the target;" in found.text
+
+
+def test_a_list_of_values_is_not_a_value_and_a_gradient():
+    report = check(lambda p, t: [float((a - b) ** 2) for a, b in zip(p, t, strict=True)])
+    assert report.like == "squared_error()"
+    assert "returns a number per sample" in report.assumed
+
+
+def test_the_library_of_a_partial_is_that_of_its_function():
+    torch = pytest.importorskip("torch")
+    report = check(functools.partial(torch.nn.functional.huber_loss, delta=0.7))
+    assert report.like == "huber(delta=0.7)"
+    with pytest.raises(ValueError, match=r"no attribute 'detach'.*fix: state --library torch or jax"):
+        check(lambda p, t: ((p.detach() - t) ** 2).mean())
 
 
 def test_a_gradient_that_is_cut_is_wrong():

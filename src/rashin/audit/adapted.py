@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ def library_of(f: Any) -> str:
 
 def _homes(f: Any) -> Iterator[str]:
     """The top-level packages that may tell, the most telling first."""
+    while isinstance(f, functools.partial):
+        f = f.func
     function = inspect.unwrap(f) if callable(f) else f
     if inspect.isroutine(function):
         yield str(function.__module__).partition(".")[0]

@@ -33,6 +33,7 @@ from rashin.loss import Loss
 __all__ = ["QUESTIONS", "SECONDS", "check", "examined"]
 
 SECONDS = 60.0  # most checks take less than 5
+_ARRAYS = ("", "--library torch or jax if it takes their arrays, ")
 _OF_CLASSES = ("multiclass", "multi_class", "categorical", "softmax")  # words in names
 
 QUESTIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
@@ -45,6 +46,7 @@ QUESTIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     acceptance.broadcasting,
     acceptance.foreign,
     acceptance.emptiness,
+    acceptance.changes,
     sums.repeats,
     sums.batches,
     sums.reduction,
@@ -217,8 +219,8 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
     if not accepted:
         raise ValueError(
             f"target: got {orders[0].name}, which accepts none of the inputs that were tried ({refused}); expected a "
-            f"function of prediction and target; fix: state --domain, --order or --set NAME=VALUE, or check a function "
-            f"of these two that calls it"
+            f"function of prediction and target; fix: state {_ARRAYS[home == 'numpy']}--domain, --order or --set NAME=VALUE, or check a "
+            f"function of these two that calls it"
         )
     return Case(*min(accepted, key=_likeliness), almost=almost)
 

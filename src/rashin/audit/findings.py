@@ -14,7 +14,7 @@ SEVERITIES = ("wrong", "inexact", "convention")  # the gravest first
 CODES = (
     "like", "factor", "call", "gradient", "hessian", "shape", "sign", "curvature", "nan", "inf", "digits", "ulps",
     "subnormal", "clip", "precision", "broadcast", "one-target", "target", "prediction", "empty", "random", "batch",
-    "reduction", "weight", "mask", "padding", "stream",
+    "reduction", "weight", "mask", "padding", "stream", "input",
 )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ class Subject:
     masks : name of the keyword for a mask, or "".
     ignored : label whose rows are left out, if there is one.
     is_own : True for a loss of rashin, which is its own reference.
+    leaves : prediction and target as a call leaves them; None if their arrays cannot change.
     streams : makes a fresh pair of functions ``(update, compute)`` of a metric that adds batches up; None for others.
     """
 
@@ -83,6 +84,7 @@ class Subject:
     masks: str = ""
     ignored: int | None = None
     is_own: bool = False
+    leaves: Callable[[Array, Array], tuple[Array, Array]] | None = None
     streams: Callable[[], tuple[Callable[[Array, Array], None], Callable[[], float]]] | None = None
 
     @property

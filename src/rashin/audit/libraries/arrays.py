@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,14 +61,14 @@ def plain(target: Target, probe: tuple[Array, Array]) -> Subject:
     """
     if any(name in _BOOSTER_DATA for name in target.parameters[:2]):
         return _of_data(target, probe)
-    return _of_results(target, lambda z, t, **keywords: target(np.array(z), np.array(t), **keywords), probe)
+    return _of_results(target, target, probe)
 
 
 def _of_data(target: Target, probe: tuple[Array, Array]) -> Subject:
     """An objective of the native interface of a booster, whose way to have no weights is found out."""
     run = _with_data(target, _EMPTY)
     try:
-        run(*probe)
+        run(*(np.array(x) for x in probe))
     except Exception:
         run = _with_data(target, None)
 
@@ -82,7 +82,7 @@ def _of_data(target: Target, probe: tuple[Array, Array]) -> Subject:
 
 def _with_data(target: Target, absent: Array | None) -> Callable[..., Any]:
     def run(z: Array, t: Array, weight: Array | None = absent) -> Any:
-        pair = (np.array(z), BoosterData(np.array(t), weight))
+        pair = (z, BoosterData(t, weight))
         return target.f(*(reversed(pair) if _data_first(target) else pair))
 
     return run
@@ -90,12 +90,26 @@ def _with_data(target: Target, absent: Array | None) -> Callable[..., Any]:
 
 def _of_results(target: Target, run: Callable[..., Any], probe: tuple[Array, Array]) -> Subject:
     """The subject of a call on copies: what is changed in place would be asked again."""
-    found = run(*probe)
-    if not isinstance(found, tuple | list) or len(found) < 2:
-        return Subject(target, "numpy", _part(run, None))
+
+    def copied(z: Array, t: Array, **keywords: Any) -> Any:
+        return run(np.array(z), np.array(t), **keywords)
+
+    def leaves(z: Array, t: Array) -> tuple[Array, Array]:
+        left = np.array(z), np.array(t)
+        run(*left)
+        return left
+
+    found = copied(*probe)
+    if not isinstance(found, tuple | list) or len(found) < 2 or _is_of_samples(found, len(probe[0])):
+        return Subject(target, "numpy", _part(copied, None), leaves=leaves)
     if np.ndim(found[0]) == 0 or np.shape(found[0]) != np.shape(probe[0]):
-        return Subject(target, "numpy", _part(run, 0), {"gradient": _part(run, 1)})
-    return Subject(target, "numpy", None, {"gradient": _part(run, 0)}, _part(run, 1))
+        return Subject(target, "numpy", _part(copied, 0), {"gradient": _part(copied, 1)}, leaves=leaves)
+    return Subject(target, "numpy", None, {"gradient": _part(copied, 0)}, _part(copied, 1), leaves=leaves)
+
+
+def _is_of_samples(found: Sequence[Any], size: int) -> bool:
+    """Whether a sequence is the values of samples: plain numbers, one for each."""
+    return len(found) == size and all(np.ndim(one) == 0 for one in found)
 
 
 def _data_first(target: Target) -> bool:

@@ -36,7 +36,12 @@ def subject(target: Target, call: Callable[..., Any] | None = None) -> Subject:
         slope: Array = np.zeros_like(z) if prediction.grad is None else prediction.grad.numpy()
         return slope
 
-    return Subject(target, "torch", value, {"gradient": gradient}, written=partial(_written, target))
+    def leaves(z: Array, t: Array) -> tuple[Array, Array]:
+        left = torch.tensor(z), torch.tensor(t)
+        run(*left)
+        return left[0].numpy(), left[1].numpy()
+
+    return Subject(target, "torch", value, {"gradient": gradient}, written=partial(_written, target), leaves=leaves)
 
 
 def tensor(x: Any) -> Any:

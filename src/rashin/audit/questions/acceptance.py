@@ -1,4 +1,4 @@
-"""What is accepted silently: shapes that broadcast, invalid labels, NaN, empty batches."""
+"""What is accepted silently: shapes that broadcast, invalid labels, NaN, empty batches; and what is overwritten."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rashin.audit.findings import Finding
 from rashin.audit.inputs import bad_predictions, bad_targets
 from rashin.audit.questions.case import Case, tried
 
-__all__ = ["broadcasting", "emptiness", "foreign"]
+__all__ = ["broadcasting", "changes", "emptiness", "foreign"]
 
 Array = NDArray[Any]
 
-
+_ARGUMENTS = ("the prediction", "the target")
 _PAIRS = (
     ": a column of predictions, as models return it, against flat targets is a wrong loss; "
     "fix: raise unless the shapes are equal, or leave this out with --ignore broadcast"
@@ -110,3 +110,16 @@ def emptiness(case: Case) -> Iterator[Finding]:
     found = tried(case.subject.main, z[:0], t[:0])
     if case.seen.returned == "scalar" and isinstance(found, np.ndarray) and found.size == 1:
         yield Finding("convention", "empty", f"an empty batch gives {float(np.ravel(found)[0]):g}")
+
+
+def changes(case: Case) -> Iterator[Finding]:
+    """A call must leave its arguments as they are: the caller needs the predictions again."""
+    given = case.ordinary
+    left = tried(case.subject.leaves, *given) if case.subject.leaves else given
+    if isinstance(left, Exception):
+        return
+    names = [name for name, a, b in zip(_ARGUMENTS, given, left, strict=True) if not np.array_equal(a, b)]
+    if names:
+        words = f"a call overwrites {' and '.join(names)}; fix: compute on copies, without operators such as -="
+        example = case.subject.pasted(*(x[:2] for x in given))
+        yield Finding("wrong", "input", words, example=example)

@@ -198,6 +198,28 @@ def test_a_list_of_values_is_not_a_value_and_a_gradient():
     assert "returns a number per sample" in report.assumed
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_hard_rows_of_other_numbers_of_classes(classes):
+    assert not check(rashin.softmax_cross_entropy, classes=classes).findings
+    assert not check(rashin.categorical_cross_entropy, classes=classes).findings
+
+
+def test_weights_of_classes_state_their_number():
+    torch = pytest.importorskip("torch")
+    loss = torch.nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0]))
+    report = check(loss, domain="labels", ignore=["empty"])
+    assert "takes labels" in report.assumed[0]
+    for one in report.findings:
+        eval(one.example or "None", {"torch": torch, "f": loss})
+    inner = functools.partial(torch.nn.functional.nll_loss, weight=torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+    partial = check(inner, domain="log-probability-labels")
+    assert "takes log-probability-labels" in partial.assumed[0]
+    assert all(one.example.startswith("f(") for one in partial.findings if one.example)
+    assert check(lambda z, t: inner(z, t), library="torch", domain="labels", classes=3).target
+    with pytest.raises(ValueError, match=r"weight tensor .*fix: state .*--classes"):
+        check(lambda z, t: inner(z, t), library="torch", domain="labels")
+
+
 def test_the_library_of_a_partial_is_that_of_its_function():
     torch = pytest.importorskip("torch")
     report = check(functools.partial(torch.nn.functional.huber_loss, delta=0.7))
@@ -485,7 +507,9 @@ BAD_COMMANDS = {
     ("mine:loss", "--fail-on", "serious"): "rashin: fail_on: got 'serious'",
     ("mine:loss", "--update-baseline"): "rashin: Invalid value for '--update-baseline': got no file",
     ("mine:loss", "--set", "delta"): "rashin: Invalid value for '--set': got 'delta'; expected NAME=VALUE",
-    ("mine:loss", "--like", "hubert"): "rashin: loss: got 'hubert()'",
+    ("mine:loss", "--like", "hubert"): "rashin: loss: got 'hubert'; expected the name of a loss; ",
+    ("mine:loss", "--like", "huber(delta=2"): "rashin: loss: got 'huber(delta=2'; expected text such as",
+    ("mine:loss", "--classes", "1"): "rashin: classes: got 1; expected a whole number from 2 to",
     ("mine:loss", "--ignore", "nosuch"): "rashin: ignore: got 'nosuch'; expected codes of findings: like, factor",
     ("mine:ending",): "rashin: target: got mine:ending, which ends the process (sys.exit)",
     ("mine:loss", "--seconds", "0"): "rashin: seconds: got 0.0; expected a number above 0",

@@ -18,7 +18,7 @@ from rashin.audit.adapted import LIBRARIES, adapted, library_of, versions
 from rashin.audit.assumed import assumptions, takes_in_words, tested, untested
 from rashin.audit.expression import expressed, preparation
 from rashin.audit.findings import CODES, SEVERITIES, Finding, Report
-from rashin.audit.forms import FORMS, Form, form
+from rashin.audit.forms import FORMS, Form, form, of_classes
 from rashin.audit.limit import Late, check_seconds, in_words, limited
 from rashin.audit.questions.case import Case
 from rashin.audit.questions.digits import digits
@@ -27,13 +27,14 @@ from rashin.audit.questions.weights import weights
 from rashin.audit.reference import ALIKE, Behaviour, Reference, behaviour, form_of
 from rashin.audit.resemblance import resemblance, stated, takes
 from rashin.audit.subject import Subject, Target
-from rashin.audit.target import is_clear, stated_numbers, target_of
+from rashin.audit.target import classes_of, is_clear, stated_numbers, target_of
 from rashin.loss import Loss
 
 __all__ = ["QUESTIONS", "SECONDS", "check", "examined"]
 
 SECONDS = 60.0  # most checks take less than 5
 _ARRAYS = ("", "--library torch or jax if it takes their arrays, ")
+_MOST_CLASSES = 1000  # rows of more are slow to differentiate number by number
 _OF_CLASSES = ("multiclass", "multi_class", "categorical", "softmax")  # words in names
 
 QUESTIONS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
@@ -64,6 +65,7 @@ def check(
     domain: str | None = None,
     order: str | None = None,
     library: str | None = None,
+    classes: int | None = None,
     settings: Mapping[str, Any] | None = None,
     ignore: Iterable[str] = (),
     seconds: float = SECONDS,
@@ -85,6 +87,7 @@ def check(
     domain : what it takes, one of ``rashin.audit.FORMS``, such as ``"binary"``, if it cannot be found out.
     order : ``"prediction,target"`` or ``"target,prediction"``.
     library : library whose arrays it takes.
+    classes : number of classes, at least 2; by default that of its weights of classes, or 4.
     settings : keywords of every call, or arguments of a class.
     ignore : codes of findings to leave out, such as ``"broadcast"``.
     seconds : limit for the whole check, imports included. It interrupts Python code and sleep, but not a single call of
@@ -107,7 +110,7 @@ def check(
     >>> [finding.key for finding in report.findings if finding.severity == "wrong"][0]
     'digits:value:float32'
     """
-    choices = {"domain": domain, "order": order, "library": library, "settings": settings}
+    choices = {"domain": domain, "order": order, "library": library, "classes": classes, "settings": settings}
     check_seconds(seconds)
     try:
         with limited(seconds):
@@ -123,7 +126,7 @@ def examined(
     start = time.perf_counter()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        case, assumed = _case(f, like, **{"domain": None, "order": None, "library": None, "settings": None, **choices})
+        case, assumed = _case(f, like, **choices)
         ignored = _codes(ignore)
         found = [one for question in QUESTIONS for one in question(case) if one.code not in ignored]
         found.sort(key=lambda one: SEVERITIES.index(one.severity))
@@ -151,16 +154,25 @@ def _codes(given: Iterable[str]) -> set[str]:
 
 
 def _case(
-    f: Any, like: Loss | str | None, domain: str | None, order: str | None, library: str | None, settings: Any
+    f: Any,
+    like: Loss | str | None,
+    domain: str | None = None,
+    order: str | None = None,
+    library: str | None = None,
+    classes: int | None = None,
+    settings: Any = None,
 ) -> tuple[Case, list[str]]:
     """What is known of the function, and that in words."""
+    if classes is not None and not (isinstance(classes, int) and 1 < classes <= _MOST_CLASSES):
+        raise ValueError(f"classes: got {classes!r}; expected a whole number from 2 to {_MOST_CLASSES}")
     meant = _loss(like)
     target = target_of(f, settings or {}, order)
     home = _home(target, library)
+    classes = classes or classes_of(target)
     if isinstance(target.f, Loss):
-        return _own(target, home, domain)
+        return _own(target, home, domain, classes)
     orders = [target] if order or is_clear(target.parameters) else [target, replace(target, target_first=True)]
-    case = _found(orders, _forms(domain, meant), home, meant)
+    case = _found(orders, _forms(domain, meant, classes), home, meant)
     case = replace(case, is_guess=domain is None and case.reference is None)
     return case, assumptions(case, meant, domain, order)
 
@@ -168,7 +180,7 @@ def _case(
 def _loss(like: Loss | str | None) -> Loss | None:
     if like is None or isinstance(like, Loss):
         return like
-    return registry.parsed(like if like.rstrip().endswith(")") else f"{like}()")
+    return registry.parsed(like) if "(" in like else registry.get(like.strip())
 
 
 def _home(target: Target, library: str | None) -> str:
@@ -179,19 +191,19 @@ def _home(target: Target, library: str | None) -> str:
     return library or library_of(target.f)
 
 
-def _own(target: Target, home: str, domain: str | None) -> tuple[Case, list[str]]:
+def _own(target: Target, home: str, domain: str | None, classes: int | None) -> tuple[Case, list[str]]:
     loss = target.f.replace(normalized=False) if "normalized" in target.f.options else target.f
-    taken = form(domain) if domain else form_of(loss)
+    taken = of_classes(form(domain) if domain else form_of(loss), classes)
     subject = adapted(replace(target, f=loss), taken, home)
     seen = behaviour(subject, taken)
     return Case(subject, seen, Reference(loss, seen.form)), [f"takes {takes_in_words(seen.form)}"]
 
 
-def _forms(domain: str | None, meant: Loss | None) -> list[Form]:
+def _forms(domain: str | None, meant: Loss | None, classes: int | None) -> list[Form]:
     forms = [form(domain)] if domain else list(FORMS.values())
-    if meant is None:
-        return forms
-    return [one for one in forms if takes(meant, one)] or [form_of(meant)]
+    if meant is not None:
+        forms = [one for one in forms if takes(meant, one)] or [form_of(meant)]
+    return [of_classes(one, classes) for one in forms]
 
 
 def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | None) -> Case:
@@ -219,8 +231,8 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
     if not accepted:
         raise ValueError(
             f"target: got {orders[0].name}, which accepts none of the inputs that were tried ({refused}); expected a "
-            f"function of prediction and target; fix: state {_ARRAYS[home == 'numpy']}--domain, --order or --set NAME=VALUE, or check a "
-            f"function of these two that calls it"
+            f"function of prediction and target in float64; fix: state {_ARRAYS[home == 'numpy']}--domain, --classes, "
+            f"--order or --set NAME=VALUE, or check a function of these two that calls it"
         )
     return Case(*min(accepted, key=_likeliness), almost=almost)
 

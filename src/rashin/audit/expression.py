@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import re
@@ -49,6 +50,8 @@ def _expression(f: Any) -> tuple[str, str]:
     """The expression, and the module to import; ``f`` for what has no name, such as instances and local lambdas."""
     if isinstance(f, functools.partial):
         inner, module = _expression(f.func)
+        if not all(map(_is_literal, (*f.args, *f.keywords.values()))):  # such as tensors
+            return PASSED, ""
         arguments = [inner, *map(repr, f.args), *(f"{key}={value!r}" for key, value in f.keywords.items())]
         return (PASSED, "") if inner == PASSED else (f"functools.partial({', '.join(arguments)})", module)
     path, module = getattr(f, "__qualname__", ""), getattr(f, "__module__", None) or ""
@@ -59,6 +62,15 @@ def _expression(f: Any) -> tuple[str, str]:
     if named and module != "__main__":
         return f"{module}.{named}", module
     return named or _bound(f, path, getattr(f, "__globals__", {})) or PASSED, ""
+
+
+def _is_literal(x: Any) -> bool:
+    """Whether an object is written as it prints."""
+    try:
+        ast.literal_eval(repr(x))
+    except (ValueError, SyntaxError):
+        return False
+    return True
 
 
 def _bound(f: Any, path: str, names: Mapping[str, Any]) -> str:

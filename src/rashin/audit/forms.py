@@ -28,7 +28,7 @@ from rashin.domain import (
     Thresholds,
 )
 
-__all__ = ["CLASSES", "FORMS", "Form", "form", "ordinary", "paired", "stretched"]
+__all__ = ["CLASSES", "FORMS", "Form", "form", "of_classes", "ordinary", "paired", "stretched"]
 
 Array = NDArray[Any]
 
@@ -38,7 +38,8 @@ CLASSES = 4
 class Form(NamedTuple):
     """The domains of prediction and target.
 
-    ``link`` is what rashin's loss takes of the prediction: "", "log" or "exp". ``width`` is the length of a sample.
+    ``link`` is what rashin's loss takes of the prediction: "", "log" or "exp". ``width`` is the length of a sample, or
+    the number of classes.
     """
 
     name: str
@@ -94,14 +95,19 @@ def form(name: str) -> Form:
     return FORMS[name]
 
 
+def of_classes(form: Form, classes: int | None) -> Form:
+    """The form with that many classes, if it has classes."""
+    return form._replace(width=classes) if classes and form.prediction.has_classes else form
+
+
 def ordinary(sample: Sample, rng: np.random.Generator, size: int, width: int = CLASSES) -> Array:
     """``size`` samples without anything hard about them."""
     if isinstance(sample, Domain):
-        return _numbers(sample, rng, size)
+        return _numbers(sample, rng, size, width)
     if sample.columns:
         return np.stack([_numbers(sample.entry(k), rng, size) for k in range(sample.columns)], axis=1) / 2.0
     if sample.entry() in (PROBABILITY, LOG_PROBABILITY):
-        shares = rng.dirichlet(np.full(CLASSES, 2.0), size)
+        shares = rng.dirichlet(np.full(width, 2.0), size)
         return shares if sample.entry() == PROBABILITY else np.log(shares)
     rows = _numbers(sample.entry(), rng, size * width).reshape(size, width)
     if isinstance(sample, Thresholds):
@@ -109,11 +115,11 @@ def ordinary(sample: Sample, rng: np.random.Generator, size: int, width: int = C
     return rows
 
 
-def _numbers(domain: Domain, rng: np.random.Generator, size: int) -> Array:
+def _numbers(domain: Domain, rng: np.random.Generator, size: int, width: int = CLASSES) -> Array:
     if domain == LABEL:
-        return np.resize(rng.permutation(CLASSES), size)
+        return np.resize(rng.permutation(width), size)
     if domain.shape == "shares":
-        return rng.dirichlet(np.full(CLASSES, 2.0), size)
+        return rng.dirichlet(np.full(width, 2.0), size)
     if domain.shape == "ends":  # both, in shares that differ from batch to batch: a score must not look like a loss
         few = 1 + size // 4
         return rng.permutation(np.where(np.arange(size) < few, domain.low, domain.high))
@@ -130,7 +136,7 @@ def _numbers(domain: Domain, rng: np.random.Generator, size: int) -> Array:
 
 def paired(form: Form, rng: np.random.Generator, size: int) -> tuple[Array, Array]:
     """Predictions and targets of a form."""
-    z, t = ordinary(form.prediction, rng, size, form.width), ordinary(form.target, rng, size)
+    z, t = ordinary(form.prediction, rng, size, form.width), ordinary(form.target, rng, size, form.width)
     if form.name == "vectors":
         t = t / np.linalg.norm(t, axis=1, keepdims=True)
     return z, t

@@ -109,31 +109,32 @@ def _predictions(domain: Domain, limits: Any) -> Array:
 
 
 def _score_rows(form: Form, dtype: str, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-    first = np.eye(CLASSES)[0]
-    z = np.array([margin * first for margin in _MARGINS] + [np.zeros(CLASSES)])
+    first = np.eye(form.width)[0]
+    z = np.array([margin * first for margin in _MARGINS] + [np.zeros(form.width)])
     label, other = np.zeros(len(z), np.int64), np.ones(len(z), np.int64)
     yield z, label
     yield z, other
-    base = rng.normal(0.0, 2.0, (4, CLASSES))
-    labels = np.arange(4)
+    base = rng.normal(0.0, 2.0, (4, form.width))
+    labels = np.arange(4) % form.width
     for change in (1e4, -1e4):
         yield base + change, labels
     for factor in (1e-6, 8.0):
         yield base * factor, labels
-    masked = np.concatenate([base[:3, :3], np.full((3, 1), -np.inf)], axis=1)
-    yield masked, np.arange(3)
+    masked = np.concatenate([base[:3, :-1], np.full((3, 1), -np.inf)], axis=1)
+    yield masked, np.arange(3) % (form.width - 1)
 
 
 def _share_rows(form: Form, dtype: str, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
     is_logarithm = form.prediction.entry() == LOG_PROBABILITY
     steps = np.array([2.0**-100, 2.0**-33, 2.0**-23, 2.0**-13, 2.0**-3])  # the rows sum to 1 exactly, or nearly
-    z = np.stack([1.0 - steps, steps / 2, steps / 4, steps / 4], axis=1)
-    z = np.concatenate([z, np.eye(CLASSES)[:1]])
+    halvings = np.minimum(np.arange(1, form.width), form.width - 2)
+    z = np.concatenate([1.0 - steps[:, None], steps[:, None] / 2.0**halvings], axis=1)
+    z = np.concatenate([z, np.eye(form.width)[:1]])
     with np.errstate(divide="ignore"):
         z = np.log(z) if is_logarithm else z
     for label in (0, 1):
         yield z, np.full(len(z), label)
-    yield ordinary(form.prediction, rng, 4), np.arange(4)
+    yield ordinary(form.prediction, rng, 4, form.width), np.arange(4) % form.width
 
 
 def _with_targets(
@@ -145,13 +146,14 @@ def _with_targets(
         if form.has_labels:
             yield z, labels
         elif isinstance(form.target, Domain):
-            yield z, np.eye(CLASSES)[labels]
+            yield z, np.eye(form.width)[labels]
         else:  # a teacher's logits
-            yield z, 5.0 * np.eye(CLASSES)[labels]
+            yield z, 5.0 * np.eye(form.width)[labels]
     if form.target == DISTRIBUTION:
-        even = np.full((1, CLASSES), 0.25)
+        even = np.full((1, form.width), 1.0 / form.width)
+        signs = np.resize([1.0, -1.0], form.width) * (np.arange(form.width) < form.width // 2 * 2)
         z = even if entry == PROBABILITY else np.log(even) if entry == LOG_PROBABILITY else 0.0 * even
-        yield z, even + 2.0**-13 * np.array([[1.0, -1.0, 1.0, -1.0]])
+        yield z, even + 2.0**-13 * signs
 
 
 def _joint(form: Form, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
@@ -159,7 +161,7 @@ def _joint(form: Form, rng: np.random.Generator) -> Iterator[tuple[Array, Array]
     count = form.prediction.columns or form.width
     for size in (1e-8, 5.0, 20.0):
         for column in range(count):
-            z, t = ordinary(form.prediction, rng, 2, form.width), ordinary(form.target, rng, 2)
+            z, t = ordinary(form.prediction, rng, 2, form.width), ordinary(form.target, rng, 2, form.width)
             z[:, column] = [size, -size]
             if isinstance(form.prediction, Thresholds):
                 z[:, :-1].sort(axis=1)
@@ -184,7 +186,7 @@ def bad_targets(form: Form) -> tuple[tuple[str, float], ...]:
     if not isinstance(target, Domain) or target.shape == "shares":
         return (("nan", np.nan),)
     if form.has_labels:
-        return (("the number of classes", float(CLASSES)), ("-1", -1.0))
+        return (("the number of classes", float(form.width)), ("-1", -1.0))
     candidates = (2.0, -1.0, 0.0, 0.5) if target in (BINARY, SIGN) else (-1.0, 0.0)
     soft = target == BINARY  # most losses of two classes take probabilities too
     bad = [t for t in candidates if not bool(target.contains(t)) and not (soft and 0.0 < t < 1.0)]

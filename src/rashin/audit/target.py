@@ -12,7 +12,7 @@ from rashin.audit.expression import expressed
 from rashin.audit.libraries.keras import prepare
 from rashin.audit.subject import Target
 
-__all__ = ["ORDERS", "is_clear", "stated_numbers", "target_of"]
+__all__ = ["ORDERS", "classes_of", "is_clear", "stated_numbers", "target_of"]
 
 ORDERS = ("prediction,target", "target,prediction")
 
@@ -134,6 +134,14 @@ def stated_numbers(target: Target) -> list[float]:
     found = [*target.settings.values(), *defaults, *held.values()]
     numbers = {float(x) for x in found if isinstance(x, (int, float)) and not isinstance(x, bool)}
     return sorted(x for x in numbers if _LEAST <= abs(x) <= 1.0 / _LEAST)
+
+
+def classes_of(target: Target) -> int | None:
+    """The number of classes that a function states, or that its weights of classes have; None if it states none."""
+    given = {**getattr(target.f, "keywords", {}), **target.settings}  # a partial has keywords
+    weight, classes = (given.get(name, getattr(target.f, name, None)) for name in ("weight", "n_classes"))
+    found = len(weight) if getattr(weight, "ndim", 0) == 1 else classes
+    return found if isinstance(found, int) and found > 1 else None
 
 
 def _in_short(error: Exception) -> str:

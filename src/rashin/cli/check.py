@@ -45,6 +45,9 @@ def check_target(
     library: Annotated[
         str | None, typer.Option(metavar="NAME", help="Library of its arrays, such as numpy, torch or jax.")
     ] = None,
+    classes: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Number of classes, such as that of its weights.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,7 +83,8 @@ def check_target(
     if update_baseline and baseline is None:
         raise typer.BadParameter("got no file; expected --baseline FILE with it", param_hint="'--update-baseline'")
     _find_modules_here()
-    choices = {"domain": domain, "order": order, "library": library, "settings": _settings(set_ or [])}
+    choices = {"domain": domain, "order": order, "library": library, "classes": classes}
+    choices["settings"] = _settings(set_ or [])
     report = _report(target, like, ignore=ignore or (), seconds=seconds, **choices)
     if baseline is not None and update_baseline:
         write_baseline(baseline, [report])

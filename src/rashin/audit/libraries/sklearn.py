@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rashin.audit.forms import CLASSES
 from rashin.audit.subject import Subject, Target, numpy_literal
 
 __all__ = ["metric", "objects"]
@@ -35,7 +34,7 @@ def metric(target: Target) -> Subject:
 
 def _labels(z: Array, t: Array) -> list[int]:
     if z.ndim > 1:
-        return list(range(CLASSES))
+        return list(range(z.shape[1]))
     return [-1, 1] if t.size and np.min(t) < 0 else [0, 1]
 
 

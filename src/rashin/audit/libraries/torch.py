@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,14 @@ Array = NDArray[Any]
 
 def subject(target: Target, call: Callable[..., Any] | None = None) -> Subject:
     """A function of tensors; ``call`` takes prediction and target and may differ from the target itself."""
-    run = call or target
+
+    @cache
+    def run(dtype: Any) -> Callable[..., Any]:
+        return call or replace(target, f=_converted(target.f, dtype))
 
     def evaluated(z: Array, t: Array, keywords: dict[str, Any], *, tracked: bool) -> tuple[Any, Any]:
         prediction = torch.tensor(z, requires_grad=tracked)
-        found = run(prediction, tensor(t), **{name: tensor(x) for name, x in keywords.items()})
+        found = run(prediction.dtype)(prediction, tensor(t), **{name: tensor(x) for name, x in keywords.items()})
         return prediction, found
 
     def value(z: Array, t: Array, /, **keywords: Any) -> Array:
@@ -38,10 +43,19 @@ def subject(target: Target, call: Callable[..., Any] | None = None) -> Subject:
 
     def leaves(z: Array, t: Array) -> tuple[Array, Array]:
         left = torch.tensor(z), torch.tensor(t)
-        run(*left)
+        run(left[0].dtype)(*left)
         return left[0].numpy(), left[1].numpy()
 
     return Subject(target, "torch", value, {"gradient": gradient}, written=partial(_written, target), leaves=leaves)
+
+
+def _converted(f: Any, dtype: Any) -> Any:
+    """A module whose own tensors, such as weights of classes, have the dtype of the prediction, as in a model."""
+    return copy.deepcopy(f).to(dtype) if _holds_tensors(f) else f
+
+
+def _holds_tensors(f: Any) -> bool:
+    return isinstance(f, torch.nn.Module) and any(True for _ in (*f.parameters(), *f.buffers()))
 
 
 def tensor(x: Any) -> Any:
@@ -50,6 +64,8 @@ def tensor(x: Any) -> Any:
 
 
 def _written(target: Target, z: Array, t: Array, **keywords: Array) -> str:
+    if _holds_tensors(target.f):
+        target = replace(target, expression=f"{target.expression}.to(torch.{z.dtype.name})")
     return target.written(_literal(z), _literal(t), **{name: _literal(x) for name, x in keywords.items()})
 
 

@@ -140,7 +140,7 @@ def classes_of(target: Target) -> int | None:
     """The number of classes that a function states, or that its weights of classes have; None if it states none."""
     given = {**getattr(target.f, "keywords", {}), **target.settings}  # a partial has keywords
     weight, classes = (given.get(name, getattr(target.f, name, None)) for name in ("weight", "n_classes"))
-    found = len(weight) if getattr(weight, "ndim", 0) == 1 else classes
+    found = len(weight) if weight is not None and getattr(weight, "ndim", 0) == 1 else classes
     return found if isinstance(found, int) and found > 1 else None
 
 

@@ -83,8 +83,8 @@ def check_target(
     if update_baseline and baseline is None:
         raise typer.BadParameter("got no file; expected --baseline FILE with it", param_hint="'--update-baseline'")
     _find_modules_here()
-    choices = {"domain": domain, "order": order, "library": library, "classes": classes}
-    choices["settings"] = _settings(set_ or [])
+    stated = {"domain": domain, "order": order, "library": library, "classes": classes}
+    choices = {**stated, "settings": _settings(set_ or [])}
     report = _report(target, like, ignore=ignore or (), seconds=seconds, **choices)
     if baseline is not None and update_baseline:
         write_baseline(baseline, [report])

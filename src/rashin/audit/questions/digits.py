@@ -96,18 +96,23 @@ def _clip(case: Case, one: Measured, off: Array) -> Array:
 def _constants(case: Case, one: Measured, off: Array) -> Array:
     """The numbers other than 0 that several inputs give whose exact results differ markedly, or are infinite.
 
-    A loss of the distance gives one number for r and -r, and cancellation leaves few different numbers.
+    A loss of the distance gives one number for r and -r, and cancellation leaves few different numbers. Shares of 1
+    cost 0, and a clip makes them cost more.
     """
+    has_shares = _takes_shares(case)
     where = off | np.isinf(one.exact)
     got, exact = one.got[where], one.exact[where]
-    values = np.unique(got[(got != 0.0) if _takes_shares(case) else (np.abs(got) >= 1.0)])
-    return np.array([x for x in values if _differ(exact[got == x])])
+    values = np.unique(got[(got != 0.0) if has_shares else (np.abs(got) >= 1.0)])
+    groups = [(x, exact[got == x]) for x in values]
+    return np.array(
+        [x for x, right in groups if len(right) > 1 and (_differ(right) or (has_shares and not right.any()))]
+    )
 
 
 def _differ(exact: Array) -> bool:
-    """Whether several exact results are infinite or far apart."""
+    """Whether exact results are infinite or far apart."""
     size = np.max(np.abs(exact))
-    return len(exact) >= 2 and bool(np.isinf(size) or np.ptp(exact) > _FAR * size)
+    return bool(np.isinf(size) or np.ptp(exact) > _FAR * size)
 
 
 def _clipped_at(case: Case, dtype: str) -> float:

@@ -69,6 +69,7 @@ class Reference:
         another term without the prediction is added.
     constant : constant that the values have more than the loss.
     is_confirmed : whether it also explains a batch whose predictions reach further.
+    shift : infinity towards which what the loss takes is moved by an ULP; 0 for none.
     """
 
     loss: Loss
@@ -80,6 +81,7 @@ class Reference:
     offset: str = ""
     constant: float = 0.0
     is_confirmed: bool = True
+    shift: float = 0.0
 
     @property
     def is_exact(self) -> bool:
@@ -140,18 +142,11 @@ class Reference:
         named: dict[str, Evaluation] = {"value": self.per_sample, "hessian": self.hessian}
         return named.get(output, self.gradient)
 
-    def moved(self, z: Array, signs: Array) -> Array:
-        """The prediction moved by an ULP, or so far that its logarithm moves by one."""
-        near: Array = np.nextafter(z, signs * np.inf)
-        if self.form.link != "log":
-            return near
-        far = z * (1.0 + signs * np.spacing(np.abs(np.log(z))))
-        return np.where(np.abs(far - z) > np.abs(near - z), far, near)
-
     def _encoded(self, z: Array, t: Array) -> tuple[Array, Array]:
         """Prediction and target as the loss takes them, in double."""
         u = np.asarray(z, np.float64)
         u = np.log(u) if self.form.link == "log" else np.exp(u) if self.form.link else u
+        u = np.nextafter(u, self.shift) if self.shift else u  # of a logarithm: far from 1 an ULP of it is many of z
         target = t if t.dtype.kind in "iu" else t.astype(np.float64)
         if self.form.target == SIGN and self.loss.target in (BINARY, PROBABILITY):
             target = (target + 1.0) / 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -116,12 +117,15 @@ def _at_points(case: Case, f: Evaluation, points: Points) -> tuple[Points, Array
 def _compared(case: Case, output: str, dtype: str, points: Points, got: Array) -> Measured:
     reference = case.reference
     assert reference is not None
-    f = _in_company(case, reference) if reference.outer == "exponential of" else reference.of(output)
+    f = _evaluation(case, reference, output)
     exact, kept = _exact(f, points)
     points, got = points.chosen(kept), got[kept]
     got = np.asarray(got, np.float64)
     unit = _spacing(_scale_of(exact), dtype)
-    low, high = _nearby(f, points, exact, reference)
+    low, high = _nearby(f, points, exact)
+    for shift in (np.inf, -np.inf) if reference.form.link == "log" else ():  # which is rounded
+        found = np.asarray(_evaluation(case, replace(reference, shift=shift), output)(*points))
+        low, high = _widened(low, high, found, exact)
     if dtype == "float64":
         unit = np.maximum(unit, high - low)
     if output == "value":
@@ -135,6 +139,11 @@ def _compared(case: Case, output: str, dtype: str, points: Points, got: Array) -
         )
         ulps = np.where((got == exact) | is_between | overflows, 0.0, np.abs(got - exact) / unit)
     return Measured(output, dtype, points, got, exact, ulps)
+
+
+def _evaluation(case: Case, reference: Reference, output: str) -> Evaluation:
+    """The exact counterpart of an output."""
+    return _in_company(case, reference) if reference.outer == "exponential of" else reference.of(output)
 
 
 def _in_company(case: Case, reference: Reference) -> Evaluation:
@@ -181,20 +190,25 @@ def _spacing(exact: Array, dtype: str) -> Array:
     return spacing
 
 
-def _nearby(f: Evaluation, points: Points, exact: Array, reference: Reference) -> tuple[Array, Array]:
-    """The range of the results if the prediction moves a little: what a reference in double may miss."""
+def _nearby(f: Evaluation, points: Points, exact: Array) -> tuple[Array, Array]:
+    """The range of the results if the prediction moves by an ULP: what a reference in double may miss."""
     z = points.z.astype(np.float64)
     low, high = exact.copy(), exact.copy()
     signs = np.where(np.arange(z.size).reshape(z.shape) % 2, 1.0, -1.0)
-    for way in (signs, -signs):
+    for way in (np.inf * signs, -np.inf * signs):
         try:
-            moved = np.where(np.isfinite(z), reference.moved(z, way), z)
+            moved = np.where(np.isfinite(z), np.nextafter(z, way), z)
             found = np.asarray(f(moved, points.t))
         except ValueError:  # beyond the domain
             continue
-        finite = np.isfinite(found) & np.isfinite(exact)
-        low, high = np.where(finite, np.minimum(low, found), low), np.where(finite, np.maximum(high, found), high)
+        low, high = _widened(low, high, found, exact)
     return low, high
+
+
+def _widened(low: Array, high: Array, found: Array, exact: Array) -> tuple[Array, Array]:
+    """The range with the finite results in it."""
+    finite = np.isfinite(found) & np.isfinite(exact)
+    return np.where(finite, np.minimum(low, found), low), np.where(finite, np.maximum(high, found), high)
 
 
 def agreement(case: Case) -> dict[str, dict[str, float]]:

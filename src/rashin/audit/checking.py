@@ -33,7 +33,7 @@ from rashin.loss import Loss
 __all__ = ["QUESTIONS", "SECONDS", "check", "examined"]
 
 SECONDS = 60.0  # most checks take less than 5
-_ARRAYS = ("", "--library torch or jax if it takes their arrays, ")
+_OTHER_ARRAYS = "--library torch or jax if it takes their arrays, "
 _MOST_CLASSES = 1000  # rows of more are slow to differentiate number by number
 _OF_CLASSES = ("multiclass", "multi_class", "categorical", "softmax")  # words in names
 
@@ -231,8 +231,8 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
     if not accepted:
         raise ValueError(
             f"target: got {orders[0].name}, which accepts none of the inputs that were tried ({refused}); expected a "
-            f"function of prediction and target in float64; fix: state {_ARRAYS[home == 'numpy']}--domain, --classes, "
-            f"--order or --set NAME=VALUE, or check a function of these two that calls it"
+            f"function of prediction and target in float64; fix: state {_OTHER_ARRAYS if home == 'numpy' else ''}--domain, "
+            f"--classes, --order or --set NAME=VALUE, or check a function of these two that calls it"
         )
     return Case(*min(accepted, key=_likeliness), almost=almost)
 

@@ -231,8 +231,8 @@ def _found(orders: list[Target], forms: list[Form], home: str, meant: Loss | Non
     if not accepted:
         raise ValueError(
             f"target: got {orders[0].name}, which accepts none of the inputs that were tried ({refused}); expected a "
-            f"function of prediction and target in float64; fix: state {_OTHER_ARRAYS if home == 'numpy' else ''}--domain, "
-            f"--classes, --order or --set NAME=VALUE, or check a function of these two that calls it"
+            f"function of prediction and target in float64; fix: state {_OTHER_ARRAYS if home == 'numpy' else ''}"
+            f"--domain, --classes, --order or --set NAME=VALUE, or check a function of these two that calls it"
         )
     return Case(*min(accepted, key=_likeliness), almost=almost)
 

@@ -28,25 +28,32 @@ from losses.longdouble import Result
 from references import clearly_right, reference
 from ulp import spacing, ulp_error
 
-__all__ = ["BOUNDS", "EXACT", "Sample", "doubts", "judge", "measure", "measure_case", "referred_to", "unit_of"]
+__all__ = ["BOUNDS", "EXACT", "Sample", "bound", "bound_of_product", "doubts", "judge", "measure", "measure_case", "referred_to", "unit_of"]
 
 BOUNDS = {  # in ULPs: (float64, narrower)
     "value": (4.0, 0.51),
     "gradient": (4.0, 0.7),
     "hessian": (8.0, 0.7),
 }
+PRODUCT = 8.0  # ULPs more than of the gradient: two more sums of a row
 STEPS = {"float64": 4, "float32": 8, "float16": 8, "bfloat16": 8}  # one in so many samples of a case is judged
 MANY = 8  # classes
+HUNDRED, LONG = 100, 4.0  # rows of more than so many classes have so many ULPs more
 EXACT = {"value": exact_value, "gradient": exact_gradient, "hessian": exact_hessian}
 
 
-def bound(loss: str, what: str, dtype: str, parameters: dict[str, Any]) -> float:
-    """The bound in ULPs; in float64 an entry may state a wider one."""
+def bound(loss: str, what: str, dtype: str, parameters: dict[str, Any], classes: int = 1) -> float:
+    """The bound in ULPs; in float64 an entry may state a wider one, and the sums of long rows have more roundings."""
     wide, narrow = BOUNDS[what]
     if dtype != "float64":
         return narrow
     ulps = ENTRIES[loss].ulps
-    return wide if ulps is None else max(wide, ulps(**parameters))
+    return (wide if ulps is None else max(wide, ulps(**parameters))) + LONG * (classes > HUNDRED)
+
+
+def bound_of_product(loss: str, parameters: dict[str, Any], classes: int = 1) -> float:
+    """The bound in float64 of the Hessian of a loss of labels times a vector."""
+    return PRODUCT + bound(loss, "gradient", "float64", parameters, classes)
 
 
 class Sample(NamedTuple):

@@ -8,13 +8,17 @@ import pytest
 from mpmath import mp, mpf
 
 import rashin
+from long_rows import sums_of_summands
 from losses import ENTRIES
+from losses.multiclass import smoothed
+from measuring import bound_of_product
 from rashin import rowwise
 from rashin.domain import PROBABILITY
 from shipped import LOSSES, in_order, name_of, of_any_rows, settings_of
 from test_reduction import CASES, drawn, inside
 from ulp import spacing
 
+BENT = ("focal", "poly_one", "generalized_cross_entropy")  # their H_jk are differences
 ce = rashin.softmax_cross_entropy
 FLAT = [loss for loss in LOSSES if loss.kind != "labelwise"]
 LABEL_SETTINGS = [
@@ -54,48 +58,29 @@ def terms_of(loss, z, t):
         return [[mp.fsum(s * at(j, a, k, b) for s, a, b in signs) / (4 * h * h) for k in size] for j in size]
 
 
-PHI = {  # |phi'| and |phi''| of the losses whose H_jk is a difference, and may vanish
-    "generalized_cross_entropy": lambda u, power: (np.exp(power * u), power * np.exp(power * u)),
-    "poly_one": lambda u, epsilon: (np.abs(1 + epsilon * np.exp(u)), np.abs(epsilon) * np.exp(u)),
-}
-
-
-def parts_of(loss, z, t, v):
-    """For each class the largest of the summands q_k phi''_k (1jk - p_j) d_k and S p_j d_j, with d = v - p . v."""
-    if loss.name not in PHI:
-        return np.zeros(z.shape)
-    z, v, q = z.astype(np.longdouble), v.astype(np.longdouble), t if np.ndim(t) else np.eye(len(z))[t]
-    u = z - z.max() - np.log(np.exp(z - z.max()).sum())
-    p, (slope, bend) = np.exp(u), PHI[loss.name](u, **loss.parameters)
-    away = np.array([np.delete(p, j).sum() for j in range(len(z))])  # 1 - p, without cancellation
-    distance = np.abs(v[:, None] - v) @ p
-    own, others = q * bend * away * distance, p * np.max(q * bend * distance)
-    return np.maximum.reduce([own, others, np.sum(q * slope) * p * distance])
+def sizes_of(loss, z, t, v, terms):
+    """For each class the sum of the |H_jk v_k|; where H_jk is itself a difference, of the magnitudes of its summands."""
+    sums = [mp.fsum(abs(x) for x in row) for row in terms]
+    if loss.name not in BENT:
+        return sums
+    shares = smoothed(int(t) if np.ndim(t) == 0 else t.tolist(), len(z), 0)
+    return list(map(max, sums, sums_of_summands(loss.name, loss.parameters, z, shares, v)))
 
 
 def worst(loss, z, t, v, got, factors):
-    """The largest error, in ULPs of the result, of the largest H_jk v_k or of a summand that cancels in H_jk."""
+    """The largest error, in ULPs of the result or of the sum of the magnitudes of what adds up to it."""
     errors = []
     for i, factor in enumerate(factors):
         if factor == 0:
             assert not got[i].astype(float).any()
             continue
-        parts = parts_of(loss, z[i], t[i], v[i])
-        for j, row in enumerate(terms_of(loss, z[i], t[i])):
-            with mp.workprec(300):
-                terms = [mpf(factor) * a * mpf(float(b)) for a, b in zip(row, v[i], strict=True)]
-                exact = mp.fsum(terms)
-                unit = spacing(max(map(abs, [exact, *terms, factor * mpf(float(parts[j]))])), got.dtype)
-                error = abs(mpf(float(got[i, j])) - exact) / unit
-                errors.append(float(error))
+        with mp.workprec(300):
+            row, along = [list(map(mpf, x[i].astype(float).tolist())) for x in (z, v)]
+            terms = [[h * x for h, x in zip(entries, along, strict=True)] for entries in terms_of(loss, z[i], t[i])]
+            for number, products, size in zip(got[i], terms, sizes_of(loss, row, t[i], along, terms), strict=True):
+                unit = spacing(factor * size, got.dtype)
+                errors.append(float(abs(mpf(float(number)) - factor * mp.fsum(products)) / unit))
     return max(errors)
-
-
-def bound_in_double(loss, t):
-    """ULPs: a power multiplies the error of 1 - p, and with shares of several classes the entries H_jk cancel too."""
-    if loss.name in ("focal", *PHI) and t.ndim == 2:
-        return 32.0
-    return max(8.0, 2.0 * loss.parameters.get("gamma", 0.0))
 
 
 def rows_of(seed, dtype, margin=0.0):
@@ -116,7 +101,7 @@ def test_products_of_label_losses_are_those_of_the_definition(loss, dtype):
         z, labels, soft, v = rows_of(3, dtype, margin)
         divisor = float(WEIGHT[KEEP].sum())
         for t in (labels, soft):
-            bound = 0.7 if dtype is np.float32 else bound_in_double(loss, t)
+            bound = 0.7 if dtype is np.float32 else bound_of_product(loss.name, dict(loss.parameters))
             got = loss.hessian_vector_product(z, t, v, weight=WEIGHT, where=KEEP)
             assert got.dtype == dtype
             error = worst(loss, z, t, v, got, WEIGHT * KEEP / divisor)

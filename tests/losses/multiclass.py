@@ -5,8 +5,8 @@ S = sum_k q_k phi'(u_k); those of their Hessian q_j phi''(u_j) (1 - p_j)^2, p_j^
 p_j (1 - p_j) S. Only magnitudes are found here; the exact derivative itself comes from the definition.
 
 An exponent x that had to be rounded costs e^x as many ULPs as x is large. This is granted only where x itself is the
-result of rounded arithmetic: to ``softcap``, whose logits are up to c large and rounded, and to the Hessian of
-``focal``, where p is e^u.
+result of rounded arithmetic: to ``softcap``, whose logits are up to c large and rounded, and to the losses whose
+formula has a power of p = e^u, in their derivatives: a quarter of |x| times their bound.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from mpmath import mp, mpf
 from losses.focus import fast_derivatives, largest_of_product, step
 from losses.longdouble import Long, Result, Summands, columns, shares
 from losses.textbook import Number, Row, Target, exp, logsumexp, tanh, textbook
+
+OF_ROWS = 10.0  # ULPs: an exponential, the sum of a row, a logarithm and a quotient
 
 # The fast references
 
@@ -148,9 +150,13 @@ def _focal_parts(z: tuple[mpf, ...], t: Any, gamma: float, prec: int) -> tuple[l
     """
     total = logsumexp(z)
     rows = [(x - total, q_k) for x, q_k in zip(z, smoothed(t, len(z), 0), strict=True)]
-    slopes = [q_k * abs(_slope_of(u, gamma)) if q_k else mpf(0) for u, q_k in rows]
-    curvatures = [q_k * max(1, -u) * largest_of_product(_factors(gamma), u) if q_k else mpf(0) for u, q_k in rows]
+    sizes = [magnitudes_of_focal(u, gamma) if q_k else (mpf(0), mpf(0)) for u, q_k in rows]
+    slopes, curvatures = ([q_k * size[n] for (_, q_k), size in zip(rows, sizes, strict=True)] for n in (0, 1))
     return [exp(u) for u, _ in rows], slopes, curvatures
+
+
+def magnitudes_of_focal(u: mpf, gamma: Number = 2.0) -> tuple[mpf, mpf]:
+    return abs(_slope_of(u, gamma)), lost(u) * largest_of_product(_factors(gamma), u)
 
 
 def _slope_of(u: mpf, gamma: float) -> mpf:
@@ -182,15 +188,27 @@ def largest_of(magnitudes: Callable[..., tuple[mpf, mpf]]) -> Callable[..., mpf]
     return largest
 
 
+def lost(x: mpf) -> mpf:
+    """What the rounding of an exponent x < 0 multiplies the error of e^x by: 10 ULPs become 2.5 |x|."""
+    return max(mpf(1), -x / 4)
+
+
 def magnitudes_of_poly_one(u: mpf, epsilon: Number = 2.0) -> tuple[mpf, mpf]:
-    bent = abs(epsilon) * exp(u)
-    return max(abs(1 + epsilon * exp(u)), -u * bent), max(1, -u) * bent
+    bent = abs(epsilon) * exp(u) * lost(u)
+    return max(abs(1 + epsilon * exp(u)), bent), bent
 
 
 def magnitudes_of_generalized_cross_entropy(u: mpf, power: Number = 0.7) -> tuple[mpf, mpf]:
-    root = exp(mpf(power) * u) * max(1, -power * u)  # u is rounded
+    root = exp(mpf(power) * u) * lost(power * u)
     return root, mpf(power) * root
 
+
+MAGNITUDES: dict[str, Callable[..., tuple[mpf, mpf]]] = {  # |phi'|, |phi''|
+    "softmax_cross_entropy": lambda u: (mpf(1), mpf(0)),
+    "focal": magnitudes_of_focal,
+    "poly_one": magnitudes_of_poly_one,
+    "generalized_cross_entropy": magnitudes_of_generalized_cross_entropy,
+}
 
 # The entries
 
@@ -203,6 +221,7 @@ def magnitudes_of_generalized_cross_entropy(u: mpf, power: Number = 0.7) -> tupl
     fast=fast_softmax_cross_entropy,
     parts=parts_of_softmax_cross_entropy,  # p - q cancels
     exponent=lambda label_smoothing=0.0, z_loss=0.0, softcap=None: softcap or 1,  # capped logits are rounded
+    ulps=lambda **_: OF_ROWS,
 )
 def softmax_cross_entropy(
     z: Row, t: Target, label_smoothing: Number = 0.0, z_loss: Number = 0.0, softcap: Number | None = None
@@ -216,7 +235,7 @@ def softmax_cross_entropy(
 @textbook(
     *({"gamma": g} for g in (0.5, 0.0, 1.0, 3.5, 5.0)),
     fast=fast_focal,
-    ulps=lambda gamma=2.0: max(4.0, 2.0 * gamma),  # a power multiplies the error of 1 - p, here that of a whole row
+    ulps=lambda gamma=2.0: OF_ROWS + 4.0 * gamma,  # a power multiplies the error of 1 - p, here that of a whole row
     largest=largest_of_focal,  # the product and chain rules have summands of both signs
 )
 def focal(z: Row, t: Target, gamma: Number = 2.0) -> tuple[mpf, ...]:
@@ -228,6 +247,7 @@ def focal(z: Row, t: Target, gamma: Number = 2.0) -> tuple[mpf, ...]:
     {"epsilon": 0.5},
     fast=fast_poly_one,
     largest=largest_of(magnitudes_of_poly_one),  # as for focal
+    ulps=lambda **_: OF_ROWS,
 )
 def poly_one(z: Row, t: Target, epsilon: Number = 2.0) -> tuple[mpf, ...]:
     total = logsumexp(z)
@@ -238,6 +258,7 @@ def poly_one(z: Row, t: Target, epsilon: Number = 2.0) -> tuple[mpf, ...]:
     *({"power": q} for q in (0.0, 1e-6, 1.0)),
     fast=fast_generalized_cross_entropy,
     largest=largest_of(magnitudes_of_generalized_cross_entropy),
+    ulps=lambda **_: OF_ROWS,
 )
 def generalized_cross_entropy(z: Row, t: Target, power: Number = 0.7) -> tuple[mpf, ...]:
     q = mpf(power)

@@ -1,13 +1,12 @@
 """Rows of many classes, kept in a file with the worst errors found, and their exact derivatives.
 
-Logits and vectors are whole numbers of 1/64 and shares those of a power of 2, so that 1,000 classes make a short line.
+Logits and vectors are whole numbers of 1/64 and shares those of a power of 2 (a teacher's logits are of 1/64), so that 1,000 classes make a short line.
 The derivatives are those of the definition: a class of log-probability u costs what the first of two classes does.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,8 +36,13 @@ class LongRow(NamedTuple):
     @property
     def inputs(self) -> tuple[Any, Any, Any]:
         """The batch of one row: z, t and v."""
-        z, v, shares = (np.array([int(x) for x in text.split()]) for text in (self.prediction, self.vector, self.target))
-        t = shares if shares.size == 1 else (shares / shares.sum())[np.newaxis]
+        z, v, shares = (
+            np.array([int(x) for x in text.split()]) for text in (self.prediction, self.vector, self.target)
+        )
+        if self.loss == "distillation":
+            t = shares[np.newaxis] / 64.0
+        else:
+            t = shares if shares.size == 1 else (shares / shares.sum())[np.newaxis]
         return z[np.newaxis] / 64.0, t, v[np.newaxis] / 64.0 if v.size else None
 
 
@@ -49,6 +53,9 @@ def read() -> Iterator[LongRow]:
 
 def exact_and_size(name: str, parameters: dict[str, Any], z: Any, t: Any, v: Any) -> tuple[list[mpf], list[mpf]]:
     """The gradient of a row, or H v, and what its errors are counted in ULPs of."""
+    if name == "distillation":  # the gradient p - q of a soft target; only the value differs
+        total = logsumexp(t)
+        return exact_and_size("softmax_cross_entropy", {}, z, [exp(x - total) for x in t], v)
     own = {key: value for key, value in parameters.items() if key != "label_smoothing"}
     total, q = logsumexp(z), smoothed(t, len(z), parameters.get("label_smoothing", 0.0))
     p = [exp(x - total) for x in z]
@@ -74,7 +81,9 @@ def _derivatives(name: str, u: mpf, parameters: dict[str, Any]) -> tuple[mpf, mp
 def _magnitudes(name: str, parameters: dict[str, Any], z: Any, q: Any) -> tuple[list[mpf], list[mpf], list[mpf]]:
     """p, and q |phi'| and q |phi''| with what the rounding of an exponent costs them."""
     total = logsumexp(z)
-    pairs = [MAGNITUDES[name](x - total, **parameters) if q_k else (mpf(0), mpf(0)) for x, q_k in zip(z, q, strict=True)]
+    pairs = [
+        MAGNITUDES[name](x - total, **parameters) if q_k else (mpf(0), mpf(0)) for x, q_k in zip(z, q, strict=True)
+    ]
     a, b = ([q_k * pair[order] for q_k, pair in zip(q, pairs, strict=True)] for order in (0, 1))
     return [exp(x - total) for x in z], a, b
 
@@ -102,6 +111,8 @@ def sums_of_summands(name: str, parameters: dict[str, Any], z: Any, q: Any, v: A
     sums = []
     for p_j, r_j, b_j, x, own_j, near_j in zip(p, away, b, v, own, near, strict=True):
         rest, others = all_p - p_j * abs(x), bend - b_j
-        off = b_j * r_j * rest + p_j * (all_own - own_j) + p_j * (others * rest - all_near + near_j) + slope * p_j * rest
+        off = (
+            b_j * r_j * rest + p_j * (all_own - own_j) + p_j * (others * rest - all_near + near_j) + slope * p_j * rest
+        )
         sums.append(off + abs(x) * (b_j * r_j**2 + p_j**2 * others + slope * p_j * r_j))
     return sums

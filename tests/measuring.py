@@ -28,7 +28,19 @@ from losses.longdouble import Result
 from references import clearly_right, reference
 from ulp import spacing, ulp_error
 
-__all__ = ["BOUNDS", "EXACT", "Sample", "bound", "bound_of_product", "doubts", "judge", "measure", "measure_case", "referred_to", "unit_of"]
+__all__ = [
+    "BOUNDS",
+    "EXACT",
+    "Sample",
+    "bound",
+    "bound_of_product",
+    "doubts",
+    "judge",
+    "measure",
+    "measure_case",
+    "referred_to",
+    "unit_of",
+]
 
 BOUNDS = {  # in ULPs: (float64, narrower)
     "value": (4.0, 0.51),

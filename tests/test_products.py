@@ -59,7 +59,7 @@ def terms_of(loss, z, t):
 
 
 def sizes_of(loss, z, t, v, terms):
-    """For each class the sum of the |H_jk v_k|; where H_jk is itself a difference, of the magnitudes of its summands."""
+    """For each class the sum of the |H_jk v_k|, or of the summands' magnitudes where H_jk is itself a difference."""
     sums = [mp.fsum(abs(x) for x in row) for row in terms]
     if loss.name not in BENT:
         return sums

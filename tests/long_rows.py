@@ -1,7 +1,8 @@
 """Rows of many classes, kept in a file with the worst errors found, and their exact derivatives.
 
-Logits and vectors are whole numbers of 1/64 and shares those of a power of 2 (a teacher's logits are of 1/64), so that 1,000 classes make a short line.
-The derivatives are those of the definition: a class of log-probability u costs what the first of two classes does.
+Logits and vectors are whole numbers of 1/64 and shares those of a power of 2 (a teacher's logits are of 1/64), so that
+1,000 classes make a short line. The derivatives are those of the definition: a class of log-probability u costs what
+the first of two classes does.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ class Loss(Parametric):
 
         The terms H_jk v_k have both signs. Bounds that the tests hold for label losses, in ULPs of the sum of their
         magnitudes, where the summands of an H_jk that is itself a difference count each on its own: 0.7 in float32; in
-        float64 18, for ``focal`` 4 gamma more, and 4 more for rows of more than 100 classes. Others have the error of
+        float64 20, for ``focal`` 4 gamma more, and 4 more for rows of more than 100 classes. Others have the error of
         ``hessian`` and of one product.
 
         >>> import rashin

@@ -248,8 +248,8 @@ class Loss(Parametric):
         rows (``rowwise`` without ``separable=True``) that states no ``product`` raises TypeError. The result is
         written to ``out`` if given, which may be the prediction or the vector.
 
-        The terms H_jk v_k have both signs. Bounds that the tests hold for label losses in float64, in ULPs of the sum of
-        their magnitudes, where the summands of an H_jk that is itself a difference count each on its own: 20, for
+        The terms H_jk v_k have both signs. Bounds that the tests hold for label losses in float64, in ULPs of the sum
+        of their magnitudes, where the summands of an H_jk that is itself a difference count each on its own: 20, for
         ``focal`` 4 gamma more, and 4 more for rows of more than 100 classes. Narrower types are computed in double and
         rounded once. Others have the error of ``hessian`` and of one product.
 

@@ -338,6 +338,16 @@ RUNNING = {
 }
 
 
+@pytest.fixture
+def types_of_jax():
+    """The preparation of JAX's examples makes all of the process have 64-bit types."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        jax.config.update("jax_enable_x64", False)
+
+
+@pytest.mark.usefixtures("types_of_jax")
 @pytest.mark.parametrize("name", RUNNING)
 def test_examples_run_as_they_are_printed(name):
     for package in {"tensors": ["torch"], "JAX arrays": ["jax", "optax"]}.get(name, []):

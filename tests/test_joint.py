@@ -336,7 +336,7 @@ def test_errors_name_the_number_and_the_shape():
         loss([[np.inf, np.inf]], [0.0])
     with pytest.raises(TypeError, match=r"huber: got a call of fisher; expected a loss whose samples have several"):
         rashin.huber.fisher([1.0])
-    with pytest.raises(ValueError, match=r"prediction: got shape \(2,\) for a prediction of shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"prediction: got arrays of the shapes \(1,\), \(2,\); expected equal shapes"):
         loss((np.zeros(1), np.zeros(2)), np.zeros(1))
 
 

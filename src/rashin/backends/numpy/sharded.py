@@ -88,7 +88,7 @@ def joined(
     """The whole rows from the sums of all parts (parts, NUMBERS, rows) of so many classes; 0 where none is counted."""
     peaks, rests = parts[:, 0], parts[:, 1]
     top = peaks.max(axis=0)
-    _refuse_without_limit(peaks, rests, top, counted)
+    _refuse_without_limit(peaks, rests, top, counted, settings.z_loss)
     top[~counted] = 0.0
     rest = np.where(np.isinf(top), 0.0, _rest(peaks, rests, top))
     owner = np.searchsorted(np.cumsum(counts), labels, side="right").clip(max=len(counts) - 1)
@@ -111,14 +111,20 @@ def _pulls_and_losses(top: Any, log_rest: Any, own: Any, spread: Any, settings: 
     return 2.0 * settings.z_loss * lse, losses + settings.z_loss * lse * lse
 
 
-def _refuse_without_limit(peaks: Any, rests: Any, top: NDArray[np.float64], counted: NDArray[np.bool_]) -> None:
+def _refuse_without_limit(
+    peaks: Any, rests: Any, top: NDArray[np.float64], counted: NDArray[np.bool_], z_loss: float
+) -> None:
     infinite = np.where(peaks == np.inf, 1.0 + rests, 0.0).sum(axis=0)
-    wrong = counted & ((top == -np.inf) | (infinite > 1.0))
+    most = 0.0 if z_loss else 1.0
+    wrong = counted & ((top == -np.inf) | (infinite > most))
     if wrong.any():
         place = int(np.argmax(wrong))
         got = "-inf for all classes" if top[place] == -np.inf else f"+inf for {infinite[place]:.0f} classes"
+        expected = (
+            "a number for one class, and +inf for none with z_loss" if z_loss else "a number, or +inf for one class"
+        )
         fix = "leave the row out by where=..., or change its logits"
-        raise Refusal("logits", got, "a number, or +inf for one class", fix, (place,), "where the loss has no limit")
+        raise Refusal("logits", got, expected, fix, (place,), "where the loss has no limit")
 
 
 def _difference(x: Any, peak: Any) -> tuple[Any, Any]:

@@ -23,7 +23,8 @@ import numpy as np
 
 from rashin.arithmetic import elementary, scalar
 from rashin.exact import add_block
-from rashin.kernels.labelwise import OUTSIDE, cleared, distribution, mixture_hessian
+from rashin.kernels.distributions import distribution, mixture_hessian
+from rashin.kernels.labelwise import OUTSIDE, cleared
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.products import differences, mean_difference, mixture_product, stored
 from rashin.kernels.rows import LANES, SPAN, has_limit, peak_of, plus, rest_of_sum, span_sum

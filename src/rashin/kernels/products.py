@@ -16,19 +16,8 @@ from typing import Any
 import numpy as np
 
 from rashin.arithmetic import elementary
-from rashin.kernels.labelwise import (
-    MIXTURE,
-    OUTSIDE,
-    cleared,
-    distribution,
-    largest,
-    log_probabilities_of_labels,
-    mixture,
-    mixture_gradient,
-    only_label,
-    row_derivatives,
-    sharpened,
-)
+from rashin.kernels.distributions import MIXTURE, distribution, largest, mixture, mixture_gradient, only_label
+from rashin.kernels.labelwise import OUTSIDE, cleared, log_probabilities_of_labels, row_derivatives, sharpened
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET, UNDEFINED
 from rashin.kernels.rows import (
     LANES,

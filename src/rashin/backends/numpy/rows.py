@@ -27,8 +27,8 @@ from rashin.backends.numpy.results import (
 from rashin.chunks import Box, boxes, start_of, unravelled, with_axis
 from rashin.domain import LOG_PROBABILITY
 from rashin.exact import Limbs, empty_limbs
-from rashin.kernels import labelwise as kernel
-from rashin.kernels.labelwise import OUTSIDE
+from rashin.kernels.distributions import sweep_distributions
+from rashin.kernels.labelwise import OUTSIDE, sweep_labels
 from rashin.kernels.pointwise import FINE, PREDICTION, TARGET
 from rashin.kernels.rows import softcapped
 from rashin.reduction import Weighing
@@ -238,13 +238,13 @@ class LabelSweep(RowSweep):
         settings = (w, weighing.divisor, self.parameters, self.z_loss)
         if rows.distributions is None and self.smoothing == 0.0:
             labels = np.require(labels, None, ["C", "A"])
-            found, place = kernel.sweep_labels(self.element)(*head, labels, *settings, *tail, 0, NO_DOUBLES)
+            found, place = sweep_labels(self.element)(*head, labels, *settings, *tail, 0, NO_DOUBLES)
         else:
             labels = labels.copy()  # who else writes to them now is not heard
             q = buffers[1][:0].reshape(0, rows.classes)
             if rows.distributions is not None:
                 q = read(rows.distributions, box, buffers[1]).reshape(-1, rows.classes)
-            found, place = kernel.sweep_distributions(self.element)(
+            found, place = sweep_distributions(self.element)(
                 *head, q, labels, *settings, self.smoothing, rows.tolerance, *tail
             )
         if found != FINE:

@@ -149,3 +149,16 @@ def test_rows_that_do_not_sum_to_one_are_refused_as_numpy_does(made, back):
         rashin.categorical_cross_entropy(rounded, [0]),
         np.float64,
     )
+
+
+def test_z_loss_of_a_lone_infinite_logit_is_refused_as_on_numpy():
+    """Its gradient was NaN."""
+    z = array_api_strict.asarray([[np.inf, 0.0, 1.0], [0.5, 2.0, 1.0]])
+    t = array_api_strict.asarray([2, 0])
+    for call in (rashin.softmax_cross_entropy, rashin.softmax_cross_entropy.gradient):
+        with pytest.raises(ValueError, match="at index 0, where the loss has no limit"):
+            call(z, t, z_loss=0.3)
+    kept = array_api_strict.asarray([False, True])
+    got = np.asarray(rashin.softmax_cross_entropy.gradient(z, t, z_loss=0.3, where=kept))
+    exact = rashin.softmax_cross_entropy.gradient(np.array([[0.5, 2.0, 1.0]]), [0], z_loss=0.3)
+    np.testing.assert_allclose(got, np.concatenate([np.zeros((1, 3)), exact]), rtol=2.0**-40)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
+import rashin
 from losses import ENTRIES
 from mpmath_arrays import MPMATH, jet, row
 from rashin.arithmetic import arrays, scalar
@@ -270,3 +271,26 @@ def test_the_vocabulary_is_the_same_in_every_arithmetic():
         assert callable(getattr(NUMPY, name))
         assert callable(getattr(MPMATH, name))
         assert callable(getattr(scalar, name))
+
+
+def test_compiled_formulas_know_whether_elements_are_narrower_than_the_arithmetic():
+    @rashin.pointwise()
+    def telling(xp, z, t, scale=1.0):
+        one = xp.where(xp.narrow(), 1.0, 2.0)
+        return scale * one + 0.0 * (z - t), 0.0 * z, 0.0 * z
+
+    for dtype, told in ((np.float16, 3.0), (np.float32, 3.0), (np.float64, 6.0)):
+        z = np.linspace(-1.0, 1.0, 40).astype(dtype)
+        assert telling.replace(scale=3.0)(z, z) == told
+
+
+def test_differences_that_overflow_doubles_are_halved_and_those_of_float32_need_not_be():
+    """The largest numbers of a type, far apart: the loss is delta (|z - t| - delta / 2), which may be a number."""
+    for dtype in (np.float32, np.float64):
+        most = np.finfo(dtype).max
+        z, t = np.array([most, -most], dtype), np.array([-most, most], dtype)
+        with mp.workprec(200):
+            exact = float(mpf("0.125") * (2 * mpf(float(most)) - mpf("0.0625")))
+        value, gradient = rashin.huber.replace(delta=0.125).value_and_gradient(z, t, weight=[1.0, 3.0])
+        assert value == exact
+        assert gradient.tolist() == [0.03125, -0.09375]

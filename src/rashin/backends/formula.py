@@ -236,7 +236,8 @@ def _of_labels(space: Space, rule: Rule, z: Any, t: Any) -> tuple[Any, Any, Any]
     bent = curvatures * row.away * row.away + row.p * row.p * _sum_of_others(space, curvatures)
     hessian = bent - row.p * row.away * total
     if z_loss:
-        value = value + z_loss * row.lse[..., 0] * row.lse[..., 0]
+        lse = row.lse[..., 0]
+        value = value + z_loss * lse * lse + (lse - lse)  # NaN where it is infinite: the gradient has no limit
         hessian = hessian + 2.0 * z_loss * row.p * (row.lse * row.away + row.p)
     if row.second is None:
         return value, gradient, hessian

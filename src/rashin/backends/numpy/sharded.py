@@ -119,7 +119,7 @@ def _refuse_without_limit(
     wrong = counted & ((top == -np.inf) | (infinite > most))
     if wrong.any():
         place = int(np.argmax(wrong))
-        got = "-inf for all classes" if top[place] == -np.inf else f"+inf for {infinite[place]:.0f} classes"
+        got = "-inf for all classes" if top[place] == -np.inf else f"+inf for {infinite[place]:.0f} of the classes"
         expected = (
             "a number for one class, and +inf for none with z_loss" if z_loss else "a number, or +inf for one class"
         )

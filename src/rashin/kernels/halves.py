@@ -1,8 +1,8 @@
 """Numbers of 16 bits to wider ones and back, subnormal ones as fast as others.
 
 NumPy takes 6 ns to round a number to float16, and 95 where the result is subnormal, as most of a gradient are; this
-takes 0.2 to 0.3 from float32 (16,384 numbers, with the call; 0.5 by way of doubles). bfloat16 is no type of NumPy's, and
-ml_dtypes takes 3 ns either way.
+takes 0.2 to 0.3 from float32 (16,384 numbers, with the call; 0.5 by way of doubles). bfloat16 is no type of NumPy's,
+and ml_dtypes takes 3 ns either way.
 """
 
 from __future__ import annotations
